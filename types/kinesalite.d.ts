@@ -1,0 +1,32 @@
+declare module 'kinesalite' {
+  import type { Server } from 'node:http';
+
+  export default function kinesalite(options: {
+    path?: string | undefined;
+    createStreamMs?: number;
+    deleteStreamMs?: number;
+    updateStreamMs?: number;
+    shardLimit?: number;
+  }): Server;
+}
+
+declare module 'kinesalite/db/index.js' {
+  import type { EventEmitter } from 'node:events';
+
+  export interface Sequence {
+    shardCreateTime: number;
+    shardIx: number;
+    seqIx?: number | string;
+    seqTime?: number;
+    byte1?: string;
+    version?: number;
+  }
+
+  const db: {
+    create(options: { path: string }): { db: EventEmitter & { close(): Promise<void> } };
+    parseSequence(sequence: string): Sequence;
+    stringifySequence(sequence: Sequence): string;
+    partitionKeyToHashKey(partitionKey: string): { comparedTo(other: string): number };
+  };
+  export default db;
+}
