@@ -1,0 +1,11 @@
+export type { Aggregate } from './core/aggregate.ts';
+export { max, min, range } from './core/aggregates/extrema.ts';
+export { collect, first, last } from './core/aggregates/ordered.ts';
+export { count, mean, sum } from './core/aggregates/sums.ts';
+export type { NumberSelector, ValueSelector } from './core/select.ts';
+export { SelectError } from './core/select.ts';
+export type { Duration } from './core/time.ts';
+export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
+export { bucket, table } from './pipeline/sinks.ts';
+export { kinesis } from './pipeline/source.ts';
+export { rolling, sliding, tumbling } from './pipeline/windows.ts';

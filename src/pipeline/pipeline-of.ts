@@ -1,0 +1,22 @@
+import type { Pipeline } from './pipeline.ts';
+
+/**
+ * The pipeline of a module: its default export, or the only pipeline it exports.
+ *
+ * @throws TypeError when it exports none, or several and none as default
+ */
+export function pipelineOf(module: object): Pipeline {
+  const exported = Object.entries(module).filter((entry): entry is [string, Pipeline] =>
+    isPipeline(entry[1]),
+  );
+  const byDefault = exported.find(([name]) => name === 'default');
+  const distinct = [...new Set(exported.map(([, pipeline]) => pipeline))];
+  if (byDefault) return byDefault[1];
+  if (distinct.length === 1) return distinct[0] as Pipeline;
+  throw new TypeError(
+    `Cannot choose a pipeline as a module must export one, or one as default: it exports ${distinct.length || 'none'}`,
+  );
+}
+
+const isPipeline = (value: unknown): value is Pipeline =>
+  typeof value === 'object' && value !== null && 'rules' in value && 'source' in value && 'sinks' in value;

@@ -1,0 +1,139 @@
+import type { KeyRules } from '../core/key.ts';
+import { type Duration, type Millis, millis } from '../core/time.ts';
+import type { PaneKind } from '../core/window.ts';
+import type { Sink } from './sinks.ts';
+import type { Source } from './source.ts';
+import type { PaneShape, Window } from './windows.ts';
+
+/** An instant as a record carries it: epoch milliseconds, an ISO 8601 date-time with a zone, or a Date. */
+export type EventTime = number | string | { getTime(): number };
+
+/** How the records of one source become panes. Every function here is pure: no clock, no randomness, no I/O. */
+export interface Options<Rec, Shapes> {
+  /** Keeps the records for which it holds. */
+  readonly filter?: (record: Rec) => boolean;
+  /** What windows are kept per: a non-empty string of at most 1,024 bytes of UTF-8. */
+  readonly key: (record: Rec) => string;
+  readonly eventTime: (record: Rec) => EventTime;
+  /** How far the watermark trails a key's latest event time. Default 0. */
+  readonly outOfOrderness?: Duration;
+  /** How long a closed window may still be corrected. Default 0. */
+  readonly allowedLateness?: Duration;
+  /** A key silent for this long has its event time pass at the speed of the clock. Default 1 minute. */
+  readonly idleAfter?: Duration;
+  /** An event time further ahead of its record's arrival is refused. Default 1 hour. */
+  readonly maxFutureSkew?: Duration;
+  /** How long a key without open windows is remembered. Default 7 days. */
+  readonly maxLateness?: Duration;
+  readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
+}
+
+/** A pipeline without sinks yet. */
+export interface PipelineDefinition<Panes> extends Pipeline<Panes> {
+  /** The same pipeline, its panes going to `sinks`. */
+  to(...sinks: readonly [Sink, ...Sink[]]): Pipeline<Panes>;
+}
+
+/** A pipeline, a plain value: the handlers, the stack, the local run and the tests all read it. */
+export interface Pipeline<out Panes = Pane> {
+  readonly name: string;
+  readonly source: Source<unknown>;
+  readonly sinks: readonly Sink[];
+  readonly filter: ((record: unknown) => boolean) | undefined;
+  readonly key: (record: unknown) => unknown;
+  readonly eventTime: (record: unknown) => unknown;
+  readonly rules: KeyRules<unknown>;
+  readonly maxFutureSkew: Millis;
+  /** What its panes are; never present, there for inference. */
+  readonly pane?: Panes;
+}
+
+/** A pane as it is written. Times are ISO 8601 in UTC with milliseconds. */
+export interface Pane<
+  Name extends string = string,
+  Kind extends PaneKind = PaneKind,
+  Results = Record<string, unknown>,
+> {
+  /** `pipeline/key/window/identity/revision`: the same wherever and however often the pane is delivered. */
+  readonly id: string;
+  readonly pipeline: string;
+  readonly key: string;
+  readonly window: Name;
+  /** The window is `[start, end)`. */
+  readonly start: string;
+  readonly end: string;
+  /** 0, 1, 2, …: a pane replaces those of the same window and key with a smaller one. */
+  readonly revision: number;
+  readonly kind: Kind;
+  /** Rolling panes only: the ordinal of the record within its key, from 0. */
+  readonly index?: number;
+  readonly results: Results;
+  /** Records in the window. */
+  readonly count: number;
+  readonly watermark: string;
+}
+
+/** The panes of a definition's windows: a union that `pane.window` tells apart. */
+export type PanesOf<Shapes extends { readonly [name: string]: PaneShape }> = {
+  [Name in keyof Shapes & string]: Pane<Name, Shapes[Name]['kind'], Shapes[Name]['results']>;
+}[keyof Shapes & string];
+
+const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
+
+/**
+ * Defines a pipeline: a source of records, how they are keyed, timed and windowed, and with `.to(...)` where the panes go.
+ *
+ * @throws RangeError when a name, a duration or a window breaks its rule; TypeError when a step is not a function
+ */
+export function definePipeline<Rec, Shapes extends { readonly [name: string]: PaneShape }>(
+  name: string,
+  source: Source<Rec>,
+  options: Options<Rec, Shapes>,
+): PipelineDefinition<PanesOf<Shapes>> {
+  if (!NAME.test(name)) {
+    throw new RangeError(
+      `Cannot name a pipeline "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens, a letter first`,
+    );
+  }
+  for (const step of ['key', 'eventTime'] as const) {
+    if (typeof options[step] !== 'function') {
+      throw new TypeError(
+        `Cannot define "${name}" as ${step} must be a function: it is ${typeof options[step]}`,
+      );
+    }
+  }
+  const windows = Object.entries<Window<never>>(options.windows);
+  if (windows.length === 0)
+    throw new RangeError(`Cannot define "${name}" as it must have at least one window`);
+  for (const [window] of windows) {
+    if (!WINDOW_NAME.test(window)) {
+      throw new RangeError(
+        `Cannot name a window "${window}" as names must be 1 to 40 letters, digits, hyphens and underscores, a letter first`,
+      );
+    }
+  }
+
+  const allowedLateness = millis(options.allowedLateness ?? '0s');
+  const definition: Pipeline<PanesOf<Shapes>> = {
+    name,
+    source,
+    sinks: [],
+    filter: options.filter as Pipeline['filter'],
+    key: options.key as Pipeline['key'],
+    eventTime: options.eventTime as Pipeline['eventTime'],
+    rules: {
+      time: {
+        outOfOrderness: millis(options.outOfOrderness ?? '0s'),
+        idleAfter: millis(options.idleAfter ?? '1m'),
+        maxLateness: millis(options.maxLateness ?? '7d'),
+      },
+      windows: windows.map(([window, recipe]) => ({
+        name: window,
+        operator: recipe.operator({ allowedLateness }),
+      })),
+    } as unknown as KeyRules<unknown>,
+    maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
+  };
+  return { ...definition, to: (...sinks) => ({ ...definition, sinks }) };
+}
