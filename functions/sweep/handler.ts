@@ -1,0 +1,4 @@
+import * as definition from '#pipeline';
+import { pipelineOf, sweepHandler } from '../../src/lambda.ts';
+
+export const handler = sweepHandler(pipelineOf(definition));

@@ -1,0 +1,89 @@
+import {
+  type AttributeValue,
+  BatchWriteItemCommand,
+  ConditionalCheckFailedException,
+  type DynamoDBClient,
+  PutItemCommand,
+  type WriteRequest,
+} from '@aws-sdk/client-dynamodb';
+import { inParallel } from '../../ports/in-parallel.ts';
+import type { Row, RowStore } from '../../ports/stores.ts';
+import { ROWS_KEY } from '../../wiring/names.ts';
+
+/** As many as BatchWriteItem takes. */
+const BATCH_ITEMS = 25;
+
+/**
+ * Rows in one DynamoDB table; a pane's fields are attributes of the same names. Settled rows go many to a request, which
+ * takes no conditions; the others under theirs.
+ */
+export const dynamoRows = (client: DynamoDBClient, table: string): RowStore => ({
+  async put(rows) {
+    const settled = rows.filter((row) => row.settled);
+    const batches = Array.from({ length: Math.ceil(settled.length / BATCH_ITEMS) }, (_, at) =>
+      settled.slice(at * BATCH_ITEMS, (at + 1) * BATCH_ITEMS),
+    );
+    await inParallel(batches, (batch) => putAll(client, table, batch));
+    await inParallel(
+      rows.filter((row) => !row.settled),
+      (row) => putIfNewer(client, table, row),
+    );
+  },
+});
+
+async function putAll(client: DynamoDBClient, table: string, rows: readonly Row[]): Promise<void> {
+  let requests: WriteRequest[] = rows.map((row) => ({ PutRequest: { Item: itemOf(row) } }));
+  while (requests.length > 0) {
+    const answer = await client.send(new BatchWriteItemCommand({ RequestItems: { [table]: requests } }));
+    const left = answer.UnprocessedItems?.[table] ?? [];
+    // Throttled: the whole step is tried again, later and by whoever is woken.
+    if (left.length === requests.length) throw new Error(`Cannot write rows as ${table} takes none now`);
+    requests = left;
+  }
+}
+
+async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Promise<void> {
+  try {
+    await client.send(
+      new PutItemCommand({
+        TableName: table,
+        Item: itemOf(row),
+        ConditionExpression:
+          'attribute_not_exists(#sort) OR #order < :order OR (#order = :order AND #revision < :revision)',
+        ExpressionAttributeNames: { '#sort': ROWS_KEY.sort, '#order': 'order', '#revision': 'revision' },
+        ExpressionAttributeValues: {
+          ':order': { N: String(row.order) },
+          ':revision': { N: String(row.pane.revision) },
+        },
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+  }
+}
+
+const itemOf = ({ partition, sort, order, pane }: Row): Record<string, AttributeValue> => ({
+  ...(attribute(pane).M as Record<string, AttributeValue>),
+  [ROWS_KEY.partition]: { S: partition },
+  [ROWS_KEY.sort]: { S: sort },
+  order: { N: String(order) },
+});
+
+/** DynamoDB's numbers end at these magnitudes; others, and those that are not finite, are written as text. */
+const LARGEST = 9.99e125;
+const LEAST = 1e-130;
+
+function attribute(value: unknown): AttributeValue {
+  if (value === null || value === undefined) return { NULL: true };
+  if (typeof value === 'string') return { S: value };
+  if (typeof value === 'boolean') return { BOOL: value };
+  if (typeof value === 'number') {
+    const magnitude = Math.abs(value);
+    const fits = value === 0 || (magnitude >= LEAST && magnitude <= LARGEST);
+    return fits ? { N: String(value) } : { S: String(value) };
+  }
+  if (Array.isArray(value)) return { L: value.map(attribute) };
+  return {
+    M: Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, attribute(item)])),
+  };
+}

@@ -1,0 +1,16 @@
+import { isAfter, type Position } from '../../core/position.ts';
+import type { Progress } from '../../ports/stores.ts';
+
+/** Progress in memory: per lineage the furthest position noted. */
+export function memoryProgress(): Progress {
+  const noted = new Map<string, Position>();
+  return {
+    async note(lineage, position) {
+      const last = noted.get(lineage);
+      if (last === undefined || isAfter(position, last)) noted.set(lineage, position);
+    },
+    async read(lineage) {
+      return noted.get(lineage);
+    },
+  };
+}

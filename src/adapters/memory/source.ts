@@ -1,0 +1,48 @@
+import { isAfter, positionOf } from '../../core/position.ts';
+import type { EpochMillis } from '../../core/time.ts';
+import type { SourceRecord } from '../../ports/source.ts';
+import type { Arrivals, Progress } from '../../ports/stores.ts';
+
+export interface MemorySource {
+  /** What each shard holds, in order, by its lineage. */
+  readonly shards: ReadonlyMap<string, readonly SourceRecord[]>;
+  /** Puts a record at a shard's end; positions are 1, 2, 3, …. */
+  put(shard: number, record: Pick<SourceRecord, 'arrival' | 'partitionKey' | 'data'>): SourceRecord;
+}
+
+/** An ordered source in memory, its lineages named like those of a Kinesis stream. */
+export function memorySource(stream: string, count = 1): MemorySource {
+  const lineages = Array.from(
+    { length: count },
+    (_, shard) => `${stream}/shardId-${String(shard).padStart(12, '0')}`,
+  );
+  const shards = new Map(lineages.map((lineage) => [lineage, [] as SourceRecord[]]));
+  return {
+    shards,
+    put(shard, given) {
+      const lineage = lineages[shard];
+      const records = lineage === undefined ? undefined : shards.get(lineage);
+      if (lineage === undefined || records === undefined) {
+        throw new RangeError(
+          `Cannot put to shard ${shard} as shards are numbered from 0: there are ${count}`,
+        );
+      }
+      const record = { ...given, lineage, position: positionOf(String(records.length + 1)) };
+      records.push(record);
+      return record;
+    },
+  };
+}
+
+/** What waits on a source in memory: each shard is read on from where it has been wholly committed. */
+export const memoryArrivals = ({ shards }: MemorySource, progress: Progress): Arrivals => ({
+  async frontier(now) {
+    let frontier: EpochMillis = now;
+    for (const [lineage, records] of shards) {
+      const committed = await progress.read(lineage);
+      const first = records.find(({ position }) => committed === undefined || isAfter(position, committed));
+      if (first && first.arrival < frontier) frontier = first.arrival;
+    }
+    return frontier;
+  },
+});

@@ -1,0 +1,37 @@
+import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import type { ObjectStore } from '../../ports/stores.ts';
+
+/** Objects of one S3 bucket, created under the condition that their name is free. */
+export const s3Objects = (client: S3Client, bucket: string): ObjectStore => ({
+  async create(name, { body, contentType, metadata }) {
+    try {
+      await client.send(
+        new PutObjectCommand({
+          Bucket: bucket,
+          Key: name,
+          Body: body,
+          ContentType: contentType,
+          IfNoneMatch: '*',
+          ...(metadata ? { Metadata: { ...metadata } } : {}),
+        }),
+      );
+      return 'created';
+    } catch (error) {
+      if (statusOf(error) === 412) return 'exists';
+      throw error;
+    }
+  },
+
+  async exists(name) {
+    try {
+      await client.send(new HeadObjectCommand({ Bucket: bucket, Key: name }));
+      return true;
+    } catch (error) {
+      if (statusOf(error) === 404) return false;
+      throw error;
+    }
+  },
+});
+
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;

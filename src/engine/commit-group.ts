@@ -1,0 +1,98 @@
+import type { EpochMillis } from '../core/time.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
+import type { Ports } from '../ports/index.ts';
+import { groupLog } from '../wiring/names.ts';
+import { encodeEntry, groupAt } from './entry.ts';
+import { type Folded, fold, type Group, type GroupRecord, holds } from './group.ts';
+import { keepPoison } from './poison.ts';
+
+type CommitPorts = Pick<Ports, 'log' | 'objects' | 'clock' | 'telemetry'>;
+
+/** How far a group's records got: all of them, or those before `from`, with the reason. */
+export type GroupOutcome =
+  | { readonly outcome: 'committed' }
+  | { readonly outcome: 'stopped'; readonly from: GroupRecord; readonly cause: unknown };
+
+/** A race is lost only to a writer that got further, so this many in a row means something else is wrong. */
+const MAX_CONFLICTS = 20;
+
+/**
+ * Commits a group's records in order: folds them, and appends the result as the next entry of the group's log. Records
+ * that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest folded
+ * again; where a commit would be too large, the records go in several.
+ */
+export async function commitGroup(
+  ports: CommitPorts,
+  pipeline: Pipeline,
+  index: number,
+  records: readonly GroupRecord[],
+  deadline: EpochMillis,
+): Promise<GroupOutcome> {
+  let rest = records;
+  try {
+    let group = await loadGroup(ports, pipeline, index);
+    let conflicts = 0;
+    for (;;) {
+      const news = rest.filter((record) => !holds(group, record));
+      ports.telemetry.count('duplicate', rest.length - news.length);
+      rest = news;
+      if (rest.length === 0) return { outcome: 'committed' };
+
+      const { folded, body, taken } = foldToFit(pipeline, group, rest);
+      for (const refused of folded.poison) await keepPoison(ports.objects, refused);
+      if (ports.clock.now() >= deadline)
+        throw new Error('Cannot commit as the time of this invocation is up');
+      const next = { ordinal: group.ordinal + 1, committedAt: ports.clock.now(), body };
+      if ((await ports.log.append(groupLog(pipeline.name, index), next)) === 'conflict') {
+        ports.telemetry.count('conflicts', 1);
+        if (++conflicts > MAX_CONFLICTS)
+          throw new Error(`Cannot commit as ${conflicts} appends in a row lost a race`);
+        group = await loadGroup(ports, pipeline, index);
+        continue;
+      }
+      countCommit(ports, group, folded);
+      group = { ...folded, ordinal: next.ordinal, committedAt: next.committedAt };
+      rest = rest.slice(taken);
+      conflicts = 0;
+    }
+  } catch (cause) {
+    return { outcome: 'stopped', from: rest[0] as GroupRecord, cause };
+  }
+}
+
+export const loadGroup = async (
+  { log }: Pick<Ports, 'log'>,
+  pipeline: Pipeline,
+  index: number,
+): Promise<Group> => groupAt(pipeline, await log.latest(groupLog(pipeline.name, index)));
+
+/** Folds as many of the records as make an entry that fits. */
+function foldToFit(
+  pipeline: Pipeline,
+  group: Group,
+  records: readonly GroupRecord[],
+): { readonly folded: Folded; readonly body: Uint8Array; readonly taken: number } {
+  for (let taken = records.length; ; taken = Math.ceil(taken / 2)) {
+    const folded = fold(pipeline, group, records.slice(0, taken));
+    const body = encodeEntry(pipeline, folded);
+    if (body.length <= MAX_BODY_BYTES) return { folded, body, taken };
+    if (taken === 1) throw tooLarge('one record', body, folded);
+  }
+}
+
+export const tooLarge = (what: string, body: Uint8Array, { keys, panes }: Folded): RangeError =>
+  new RangeError(
+    `Cannot commit ${what} as an entry must be <= ${MAX_BODY_BYTES} bytes: it is ${body.length}, with the state of ${keys.size} keys and ${panes.length} panes; more key groups make the state smaller`,
+  );
+
+function countCommit(
+  { telemetry }: Pick<Ports, 'telemetry'>,
+  before: Group,
+  { counters, panes }: Folded,
+): void {
+  telemetry.count('applied', counters.applied - before.counters.applied);
+  telemetry.count('late', counters.late - before.counters.late);
+  telemetry.count('poison', counters.poison - before.counters.poison);
+  telemetry.count('panes', panes.length);
+}

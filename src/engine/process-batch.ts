@@ -1,0 +1,88 @@
+import type { EpochMillis } from '../core/time.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Ports } from '../ports/index.ts';
+import type { SourceRecord } from '../ports/source.ts';
+import { groupsOf } from '../wiring/names.ts';
+import { commitGroup } from './commit-group.ts';
+import { decode } from './decode.ts';
+import type { GroupRecord } from './group.ts';
+import { groupOf } from './key-group.ts';
+
+type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>;
+
+/**
+ * Takes a batch in: every group's part of it in one commit, or in several where one would be too large.
+ *
+ * @param records in the order of their source
+ * @param deadline no commit is begun at or after it
+ * @returns the first record to be given again: all before it are committed. Records from it on may be, and are dropped
+ * then. Undefined when all are committed, and that is noted.
+ */
+export async function processBatch(
+  ports: BatchPorts,
+  pipeline: Pipeline,
+  records: readonly SourceRecord[],
+  deadline: EpochMillis,
+): Promise<SourceRecord | undefined> {
+  ports.telemetry.count('received', records.length);
+  const byGroup = splitByGroup(ports, pipeline, records);
+  const outcomes = await Promise.all(
+    [...byGroup].map(([group, part]) => commitGroup(ports, pipeline, group, part, deadline)),
+  );
+  const stopped: GroupRecord[] = [];
+  for (const one of outcomes) {
+    if (one.outcome === 'committed') continue;
+    ports.telemetry.fault('commit', one.cause);
+    stopped.push(one.from);
+  }
+  const first = records.find((record) => stopped.some((one) => isSame(one, record)));
+  const last = records.at(-1);
+  if (first !== undefined || last === undefined) return first;
+  return (await noteProgress(ports, last)) ? undefined : last;
+}
+
+const isSame = (a: GroupRecord, b: SourceRecord): boolean =>
+  a.position === b.position && a.lineage === b.lineage;
+
+function splitByGroup(
+  { telemetry }: BatchPorts,
+  pipeline: Pipeline,
+  records: readonly SourceRecord[],
+): ReadonlyMap<number, GroupRecord[]> {
+  const groups = groupsOf(pipeline.source.shards);
+  const byGroup = new Map<number, GroupRecord[]>();
+  let filtered = 0;
+  for (const source of records) {
+    const decoded = decode(pipeline, source);
+    if (decoded.outcome === 'filtered') {
+      filtered++;
+      continue;
+    }
+    // What has no key is counted in the group of its partition key.
+    const index = groupOf(decoded.outcome === 'record' ? decoded.key : source.partitionKey, groups);
+    const content = decoded.outcome === 'record' ? decoded : { ...decoded, data: source.data };
+    const part = byGroup.get(index) ?? [];
+    byGroup.set(index, part);
+    part.push({ lineage: source.lineage, position: source.position, content });
+  }
+  telemetry.count('filtered', filtered);
+  return byGroup;
+}
+
+/**
+ * Notes that everything up to a record is committed; false where that fails. Then the record is asked for again, although
+ * it is in: it may be the source's last for long, and until it is noted no silent key of the pipeline has its windows
+ * closed.
+ */
+async function noteProgress(
+  { progress, telemetry }: BatchPorts,
+  { lineage, position }: SourceRecord,
+): Promise<boolean> {
+  try {
+    await progress.note(lineage, position);
+    return true;
+  } catch (cause) {
+    telemetry.fault('note progress', cause);
+    return false;
+  }
+}

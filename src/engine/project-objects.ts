@@ -1,0 +1,116 @@
+import { gzipSync } from 'node:zlib';
+import { type EpochMillis, isoTime } from '../core/time.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import { inParallel } from '../ports/in-parallel.ts';
+import type { Ports } from '../ports/index.ts';
+import { GENERATION, objectsLog, PANES_PREFIX } from '../wiring/names.ts';
+import { mustRenew, pack, unpack } from './entry.ts';
+import type { GroupPane } from './group.ts';
+import { writtenPane } from './pane.ts';
+import {
+  beginnings,
+  type Cursors,
+  packCursors,
+  panesAfter,
+  panesOf,
+  type Stretch,
+  unpackCursors,
+} from './unprojected.ts';
+
+type ObjectPorts = Pick<Ports, 'log' | 'objects' | 'clock'>;
+
+/** Panes of one group in one step: their objects fit in memory many times over. */
+const STEP_PANES = 10_000;
+
+/**
+ * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
+ * the last intent unfinished finishes it: its bytes come from immutable entries, its names from itself.
+ */
+interface Intent extends Pick<Stretch, 'from' | 'to'> {
+  /** Up to where every group is covered once the intent is carried out. */
+  readonly covered: Cursors;
+  readonly names: readonly string[];
+}
+
+/**
+ * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
+ *
+ * An intent is appended before its objects are created, and the next one only after all of them are.
+ */
+export async function projectObjects(
+  ports: ObjectPorts,
+  pipeline: Pipeline,
+  groups: readonly number[],
+): Promise<void> {
+  const log = objectsLog(pipeline.name);
+  for (;;) {
+    const last = await ports.log.latest(log);
+    const intent = last && decodeIntent(last);
+    if (intent && !(await isDone(ports, intent))) {
+      await carryOut(
+        ports,
+        intent,
+        partition(pipeline, await panesOf(ports.log, pipeline, intent), last.ordinal),
+      );
+    }
+
+    const covered = intent?.covered ?? (await beginnings(ports.log, pipeline));
+    const stretch = await panesAfter(ports.log, pipeline, covered, groups, STEP_PANES);
+    if (stretch.to.size === 0 && !mustRenew(last, ports.clock.now())) return;
+    const ordinal = (last?.ordinal ?? 0) + 1;
+    const objects = partition(pipeline, stretch.panes, ordinal);
+    const next = { ...stretch, covered: new Map([...covered, ...stretch.to]), names: [...objects.keys()] };
+    const entry = { ordinal, committedAt: ports.clock.now(), body: encodeIntent(next) };
+    if ((await ports.log.append(log, entry)) === 'committed') await carryOut(ports, next, objects);
+  }
+}
+
+/** The last of its objects is created when all others are. */
+const isDone = async ({ objects }: ObjectPorts, { names }: Intent): Promise<boolean> => {
+  const last = names.at(-1);
+  return last === undefined || objects.exists(last);
+};
+
+async function carryOut(
+  ports: ObjectPorts,
+  { names }: Intent,
+  objects: ReadonlyMap<string, string[]>,
+): Promise<void> {
+  const create = (name: string) =>
+    ports.objects.create(name, {
+      body: gzipSync(`${(objects.get(name) ?? []).join('\n')}\n`),
+      contentType: 'application/gzip',
+    });
+  await inParallel(names.slice(0, -1), create);
+  for (const last of names.slice(-1)) await create(last);
+}
+
+/** Panes as lines, by the name of the object they go to: the date and hour of the last instant inside the window. */
+function partition(pipeline: Pipeline, panes: readonly GroupPane[], ordinal: number): Map<string, string[]> {
+  const objects = new Map<string, string[]>();
+  for (const pane of panes) {
+    const time = isoTime((pane.end - 1) as EpochMillis);
+    const folder = `${PANES_PREFIX}pipeline=${pipeline.name}/date=${time.slice(0, 10)}/hour=${time.slice(11, 13)}`;
+    const name = `${folder}/${GENERATION}-${String(ordinal).padStart(12, '0')}.ndjson.gz`;
+    const lines = objects.get(name) ?? [];
+    objects.set(name, lines);
+    lines.push(JSON.stringify(writtenPane(pipeline, pane)));
+  }
+  return objects;
+}
+
+const encodeIntent = ({ from, to, covered, names }: Intent): Uint8Array =>
+  pack([packCursors(from), packCursors(to), packCursors(covered), names]);
+
+function decodeIntent({ body }: LogEntry): Intent {
+  const [from, to, covered, names] = unpack(body) as unknown as [
+    ...cursors: [
+      ReturnType<typeof packCursors>,
+      ReturnType<typeof packCursors>,
+      ReturnType<typeof packCursors>,
+    ],
+    names: readonly string[],
+  ];
+  return { from: unpackCursors(from), to: unpackCursors(to), covered: unpackCursors(covered), names };
+}

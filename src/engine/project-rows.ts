@@ -1,0 +1,62 @@
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Row } from '../ports/stores.ts';
+import { rowsLog } from '../wiring/names.ts';
+import { mustRenew, pack, unpack } from './entry.ts';
+import type { GroupPane } from './group.ts';
+import { identityOf, writtenPane } from './pane.ts';
+import { beginnings, type Cursors, packCursors, panesAfter, unpackCursors } from './unprojected.ts';
+
+/** Panes of one group in one step: a few seconds of conditional puts. */
+const STEP_PANES = 2_000;
+
+/**
+ * Writes the panes not yet covered as rows: each closed window under its start, and per key and window the latest pane.
+ *
+ * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
+ * at once, comes to the same.
+ */
+export async function projectRows(
+  { log, rows, clock }: Pick<Ports, 'log' | 'rows' | 'clock'>,
+  pipeline: Pipeline,
+  groups: readonly number[],
+): Promise<void> {
+  for (;;) {
+    const last = await log.latest(rowsLog(pipeline.name));
+    const covered: Cursors = last
+      ? unpackCursors(unpack(last.body) as never)
+      : await beginnings(log, pipeline);
+    const stretch = await panesAfter(log, pipeline, covered, groups, STEP_PANES);
+    if (stretch.to.size === 0 && !mustRenew(last, clock.now())) return;
+    await rows.put(rowsOf(pipeline, stretch.panes));
+    await log.append(rowsLog(pipeline.name), {
+      ordinal: (last?.ordinal ?? 0) + 1,
+      committedAt: clock.now(),
+      body: pack(packCursors(new Map([...covered, ...stretch.to]))),
+    });
+  }
+}
+
+const LATEST = 'latest';
+
+/** The rows of some panes; of those that replace one another only the last. */
+function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
+  const rows = new Map<string, Row>();
+  for (const pane of panes) {
+    const written = writtenPane(pipeline, pane);
+    const partition = `${pipeline.name}#${pane.key}`;
+    const order = pane.index ?? pane.end;
+    // A rolling pane is superseded by the next record: as rows, only the latest is worth its cost.
+    const identities = pane.kind === 'rolling' ? [LATEST] : [LATEST, identityOf(pane)];
+    for (const identity of identities) {
+      const settled = identity !== LATEST && !pane.revisable;
+      const row = { partition, sort: `${pane.window}#${identity}`, order, settled, pane: written };
+      const name = `${row.sort}#${partition}`;
+      if (!isNewer(rows.get(name), row)) rows.set(name, row);
+    }
+  }
+  return [...rows.values()];
+}
+
+const isNewer = (a: Row | undefined, b: Row): boolean =>
+  a !== undefined && (a.order > b.order || (a.order === b.order && a.pane.revision > b.pane.revision));

@@ -1,0 +1,112 @@
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type CommitLog, LogLostError } from '../ports/commit-log.ts';
+import { inParallel } from '../ports/in-parallel.ts';
+import { groupLog, groupsOf } from '../wiring/names.ts';
+import { decodePanes } from './entry.ts';
+import type { GroupPane } from './group.ts';
+
+/** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
+type Cursor = readonly [ordinal: number, panes: number];
+
+/** How far the panes of a pipeline are covered, by group. A group that is absent is not covered at all. */
+export type Cursors = ReadonlyMap<number, Cursor>;
+
+/** A stretch of the panes of some groups: those after `from` up to `to`. */
+export interface Stretch {
+  readonly from: Cursors;
+  readonly to: Cursors;
+  readonly panes: readonly GroupPane[];
+}
+
+const START: Cursor = [0, 0];
+
+/**
+ * The panes after `from` of the given groups, at most `maxPanes` of each.
+ *
+ * @throws LogLostError when a log has a gap: its entries expired before they were covered
+ */
+export async function panesAfter(
+  log: CommitLog,
+  pipeline: Pipeline,
+  from: Cursors,
+  groups: readonly number[],
+  maxPanes: number,
+): Promise<Stretch> {
+  const read = await inParallel(groups, (group) =>
+    readGroup(log, pipeline, group, from.get(group) ?? START, UNBOUNDED, maxPanes),
+  );
+  const moved = groups.flatMap((group, at) => {
+    const [ordinal, panes] = from.get(group) ?? START;
+    const to = read[at]?.to ?? START;
+    return to[0] === ordinal && to[1] === panes ? [] : [{ group, from: [ordinal, panes] as const, to }];
+  });
+  return {
+    from: new Map(moved.map(({ group, from: start }) => [group, start])),
+    to: new Map(moved.map(({ group, to }) => [group, to])),
+    panes: read.flatMap(({ panes }) => panes),
+  };
+}
+
+/**
+ * Where a projector begins that has never run: at the oldest entries that there are, as a sink may be added to a pipeline
+ * whose first entries have expired.
+ */
+export async function beginnings(log: CommitLog, pipeline: Pipeline): Promise<Cursors> {
+  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, group) => group);
+  const oldest = await inParallel(groups, (group) => log.after(groupLog(pipeline.name, group), 0));
+  return new Map(groups.map((group) => [group, [(oldest[group]?.[0]?.ordinal ?? 1) - 1, 0]]));
+}
+
+/** The panes of a stretch, read again. */
+export async function panesOf(
+  log: CommitLog,
+  pipeline: Pipeline,
+  { from, to }: Pick<Stretch, 'from' | 'to'>,
+): Promise<readonly GroupPane[]> {
+  const read = await inParallel([...from], ([group, start]) =>
+    readGroup(log, pipeline, group, start, to.get(group) ?? START, Number.POSITIVE_INFINITY),
+  );
+  return read.flatMap(({ panes }) => panes);
+}
+
+const UNBOUNDED: Cursor = [Number.POSITIVE_INFINITY, 0];
+
+async function readGroup(
+  log: CommitLog,
+  pipeline: Pipeline,
+  group: number,
+  from: Cursor,
+  until: Cursor,
+  maxPanes: number,
+): Promise<{ readonly panes: readonly GroupPane[]; readonly to: Cursor }> {
+  const panes: GroupPane[] = [];
+  let [ordinal, done] = from;
+  while (panes.length < maxPanes && (ordinal < until[0] || done < until[1])) {
+    const entries = await log.after(groupLog(pipeline.name, group), ordinal);
+    if (entries.length === 0) break;
+    for (const entry of entries) {
+      if (entry.ordinal !== ordinal + 1) {
+        throw new LogLostError(
+          `Cannot read on in group ${group} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
+        );
+      }
+      const emitted = decodePanes(entry);
+      const end = ordinal === until[0] ? until[1] : emitted.length;
+      const taken = emitted.slice(done, Math.min(end, done + maxPanes - panes.length));
+      panes.push(...taken);
+      done += taken.length;
+      if (done < emitted.length) return { panes, to: [ordinal, done] };
+      ordinal = entry.ordinal;
+      done = 0;
+      if (ordinal === until[0] && until[1] === 0) return { panes, to: until };
+    }
+  }
+  return { panes, to: [ordinal, done] };
+}
+
+/** Cursors as a log's entry holds them, and back. */
+export const packCursors = (cursors: Cursors) =>
+  [...cursors].map(([group, [ordinal, panes]]) => [group, ordinal, panes] as const);
+
+export const unpackCursors = (packed: ReturnType<typeof packCursors>): Cursors =>
+  new Map(packed.map(([group, ordinal, panes]) => [group, [ordinal, panes]]));

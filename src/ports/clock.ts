@@ -1,0 +1,5 @@
+import type { EpochMillis } from '../core/time.ts';
+
+export interface Clock {
+  now(): EpochMillis;
+}

@@ -1,0 +1,15 @@
+import type { Clock } from './clock.ts';
+import type { CommitLog } from './commit-log.ts';
+import type { Arrivals, ObjectStore, Progress, RowStore } from './stores.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** The world as the engine sees it. */
+export interface Ports {
+  readonly log: CommitLog;
+  readonly objects: ObjectStore;
+  readonly rows: RowStore;
+  readonly progress: Progress;
+  readonly arrivals: Arrivals;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}

@@ -1,0 +1,46 @@
+import type { Position } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { Pane } from '../pipeline/pipeline.ts';
+
+/** Objects that are created once and never changed. */
+export interface ObjectStore {
+  create(name: string, object: StoredObject): Promise<'created' | 'exists'>;
+  exists(name: string): Promise<boolean>;
+}
+
+export interface StoredObject {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+  /** Printable ASCII, 2 KB in all. */
+  readonly metadata?: { readonly [name: string]: string };
+}
+
+/** Panes as rows that a reader looks up by key and window. */
+export interface RowStore {
+  /** Writes each row unless the one stored is as new or newer by (order, revision). No two rows are of one name. */
+  put(rows: readonly Row[]): Promise<void>;
+}
+
+export interface Row {
+  readonly partition: string;
+  readonly sort: string;
+  readonly order: number;
+  /** Nothing but this very row is ever stored under its name: it can be written whatever is there. */
+  readonly settled: boolean;
+  readonly pane: Pane;
+}
+
+/** How far each lineage of the source has been wholly committed. A lower bound: it may be told late, never early. */
+export interface Progress {
+  note(lineage: string, position: Position): Promise<void>;
+  read(lineage: string): Promise<Position | undefined>;
+}
+
+/** What the source still holds. */
+export interface Arrivals {
+  /**
+   * The arrival time before which every record of the source has been committed; `now` when nothing waits; undefined
+   * when it cannot be told.
+   */
+  frontier(now: EpochMillis): Promise<EpochMillis | undefined>;
+}

@@ -1,0 +1,23 @@
+/**
+ * What is counted. Of the records of a batch, received = applied + duplicate + late + filtered + poison, once the batch is
+ * wholly committed.
+ */
+export const METRICS = [
+  'received',
+  'applied',
+  'duplicate',
+  'late',
+  'filtered',
+  'poison',
+  'panes',
+  'conflicts',
+] as const;
+
+export type Metric = (typeof METRICS)[number];
+
+/** Figures and faults. Neither ever carries a payload, a key or a part of one. */
+export interface Telemetry {
+  count(metric: Metric, by: number): void;
+  /** What could not be done; it will be tried again. */
+  fault(what: string, cause: unknown): void;
+}
