@@ -1,0 +1,105 @@
+#!/usr/bin/env -S npx tsx
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError } from 'commander';
+import { bundle } from '../lib/bundle.ts';
+import { invokeBundle, loadPipeline, run, show } from '../src/local.ts';
+
+// Node 20 is enough for a local run; the SDK's word about its end of life is for deployments.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const program = new Command('millrace')
+  .description(
+    'Event-time windows over streams on AWS Lambda: run, show and invoke a pipeline on this machine.',
+  )
+  .showHelpAfterError();
+
+program
+  .command('start')
+  .description('show a pipeline at work: servers on this machine, real records, the latest panes')
+  .option('-p, --pipeline <name>', 'a folder of functions/, or a file that exports a pipeline', 'flights')
+  .option(
+    '-i, --input <file>',
+    'NDJSON, a .json list, .csv with a header, or - (default: 20,000 real flights)',
+  )
+  .option(
+    '-s, --speed <factor>',
+    'event time passes this many times as fast as the clock (default: as fast as it goes)',
+    positive,
+  )
+  .option('-d, --data <directory>', 'keep streams, tables and objects here, and go on from what is there')
+  .option('-b, --batch-size <records>', 'records at most in one event', positive)
+  .option('-k, --keep', 'stay up afterwards, for records put with the AWS CLI or an SDK', false)
+  .action(async ({ pipeline, input, ...options }) => {
+    process.exitCode = await show(await loadPipeline(fileOf(pipeline)), {
+      ...options,
+      input: inputOf(pipeline, input),
+    });
+  });
+
+program
+  .command('run')
+  .description(
+    'run records through the whole path and write every pane; poison and late records are counted on stderr',
+  )
+  .argument('<pipeline.ts>', 'a file that exports a pipeline, as default or alone')
+  .requiredOption('-i, --input <file>', 'NDJSON, a .json list, .csv with a header, or -')
+  .requiredOption('-o, --output <file>', 'NDJSON, or -')
+  .option('-d, --data <directory>', 'keep streams, tables and objects here, and go on from what is there')
+  .option('-b, --batch-size <records>', 'records at most in one event', positive)
+  .action(async (pipeline, options) => {
+    process.exitCode = await run(await loadPipeline(fileOf(pipeline)), options);
+  });
+
+program
+  .command('invoke')
+  .description('call the built bundle of a pipeline as Lambda would, on a Lambda event, and write its answer')
+  .argument('<pipeline>', 'a folder of functions/')
+  .argument('<event.json>', 'a Kinesis event as Lambda hands it over')
+  .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there')
+  .action(async (name, event, { data }) => {
+    const pipeline = fileOf(name);
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+    try {
+      const built = bundle({ handler: join(dirname(pipeline), 'handler.ts'), pipeline, to: folder });
+      const answer = await invokeBundle(built.path, await loadPipeline(pipeline), resolve(event), data);
+      process.stdout.write(`${JSON.stringify(answer)}\n`);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+/** The file of a pipeline that is named by its folder, or by itself. */
+function fileOf(pipeline: string): string {
+  const file = /^[\w-]+$/.test(pipeline)
+    ? resolve(ROOT, 'functions', pipeline, 'pipeline.ts')
+    : resolve(pipeline);
+  if (!existsSync(file)) throw new Error(`Cannot find the pipeline "${pipeline}": there is no ${file}`);
+  return file;
+}
+
+function inputOf(pipeline: string, input: string | undefined): string {
+  if (input !== undefined) return input;
+  if (pipeline === 'flights')
+    return resolve(createRequire(import.meta.url).resolve('vega-datasets'), '../../data/flights-20k.json');
+  throw new Error(`Cannot start "${pipeline}" as only flights has records of its own: give an --input`);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,162 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  type KinesisClient,
+  ListShardsCommand,
+  type _Record as StreamRecord,
+} from '@aws-sdk/client-kinesis';
+import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+
+export type Consumer = (event: KinesisStreamEvent) => Promise<KinesisStreamBatchResponse>;
+
+export interface EventSource {
+  /** Looks for records now instead of at the next poll. */
+  wake(): void;
+  /** Settles once every shard has been read, and answered for, up to the position given. */
+  reached(positions: ReadonlyMap<string, string>): Promise<void>;
+  /** Lets the batches under way end, and takes no others. */
+  stop(): Promise<void>;
+}
+
+const POLL_MILLIS = 200;
+const FIRST_RETRY_MILLIS = 50;
+const LAST_RETRY_MILLIS = 5_000;
+
+/**
+ * Lambda's event source mapping for a Kinesis stream: one batch in flight per shard, from the oldest record on; after a
+ * partial failure the batch is given again from the lowest position named, after an error whole, for ever.
+ *
+ * It keeps no checkpoint: started again it delivers everything again, which must change nothing.
+ */
+export async function startEventSource(
+  client: KinesisClient,
+  stream: string,
+  consume: Consumer,
+  { batchSize, onError }: { readonly batchSize: number; readonly onError: (error: unknown) => void },
+): Promise<EventSource> {
+  const stopping = new AbortController();
+  const done = new Map<string, bigint>();
+  const waiting = new Set<() => void>();
+  let wakeUp = new AbortController();
+  const shards = new Map<string, Promise<void>>();
+
+  const rest = async (): Promise<void> => {
+    const { signal } = wakeUp;
+    await delay(POLL_MILLIS, undefined, { signal: AbortSignal.any([signal, stopping.signal]) }).catch(
+      () => undefined,
+    );
+  };
+
+  const deliver = async (shard: string, records: readonly StreamRecord[]): Promise<void> => {
+    let left = records;
+    for (let retry = FIRST_RETRY_MILLIS; left.length > 0 && !stopping.signal.aborted; ) {
+      try {
+        const event = { Records: left.map((record) => eventRecord(stream, shard, record)) };
+        const next = firstToRetry(left, await consume(JSON.parse(JSON.stringify(event))));
+        if (next > 0) retry = FIRST_RETRY_MILLIS;
+        left = left.slice(next);
+      } catch (error) {
+        onError(error);
+      }
+      const last = records.at(records.length - left.length - 1);
+      if (last && left.length < records.length) done.set(shard, BigInt(last.SequenceNumber as string));
+      for (const check of waiting) check();
+      if (left.length === 0) return;
+      await delay(retry, undefined, { signal: stopping.signal }).catch(() => undefined);
+      retry = Math.min(2 * retry, LAST_RETRY_MILLIS);
+    }
+  };
+
+  const follow = async (shard: string): Promise<void> => {
+    let last: string | undefined;
+    let iterator = await iteratorAfter(client, stream, shard, last);
+    while (iterator !== undefined && !stopping.signal.aborted) {
+      const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: batchSize }));
+      const records = page.Records ?? [];
+      await deliver(shard, records);
+      last = records.at(-1)?.SequenceNumber ?? last;
+      iterator = page.NextShardIterator;
+      if (records.length > 0 || iterator === undefined) continue;
+      await rest();
+      // The local server's iterator past an empty page may step over a record that was being put meanwhile.
+      iterator = await iteratorAfter(client, stream, shard, last);
+    }
+    if (!stopping.signal.aborted) await discover();
+  };
+
+  const discover = async (): Promise<void> => {
+    const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
+    for (const { ShardId } of Shards) {
+      const shard = ShardId as string;
+      if (!shards.has(shard)) shards.set(shard, follow(shard).catch(onError));
+    }
+  };
+  await discover();
+
+  return {
+    wake() {
+      wakeUp.abort();
+      wakeUp = new AbortController();
+    },
+    reached: (positions) =>
+      new Promise((resolve) => {
+        const check = () => {
+          for (const [shard, position] of positions) if ((done.get(shard) ?? -1n) < BigInt(position)) return;
+          waiting.delete(check);
+          resolve();
+        };
+        waiting.add(check);
+        check();
+      }),
+    async stop() {
+      stopping.abort();
+      await Promise.all(shards.values());
+    },
+  };
+}
+
+/** Where reading goes on after a position, or begins. */
+async function iteratorAfter(
+  client: KinesisClient,
+  stream: string,
+  shard: string,
+  position: string | undefined,
+): Promise<string | undefined> {
+  const from = position
+    ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position } as const)
+    : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
+  const request = new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from });
+  return (await client.send(request)).ShardIterator;
+}
+
+/** The place in the batch from which it is given again; its length when all is done. */
+function firstToRetry(records: readonly StreamRecord[], response: KinesisStreamBatchResponse): number {
+  const named = new Set((response.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier));
+  if (named.size === 0) return records.length;
+  // A name that is not in the batch fails the whole of it.
+  return Math.max(
+    0,
+    records.findIndex(({ SequenceNumber }) => named.has(SequenceNumber as string)),
+  );
+}
+
+const ACCOUNT = '000000000000';
+const REGION = 'us-east-1';
+
+const eventRecord = (stream: string, shard: string, record: StreamRecord): KinesisStreamRecord => ({
+  eventID: `${shard}:${record.SequenceNumber}`,
+  eventName: 'aws:kinesis:record',
+  eventVersion: '1.0',
+  eventSource: 'aws:kinesis',
+  eventSourceARN: `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${stream}`,
+  awsRegion: REGION,
+  invokeIdentityArn: `arn:aws:iam::${ACCOUNT}:role/millrace-local`,
+  kinesis: {
+    kinesisSchemaVersion: '1.0',
+    partitionKey: record.PartitionKey as string,
+    sequenceNumber: record.SequenceNumber as string,
+    data: Buffer.from(record.Data as Uint8Array).toString('base64'),
+    approximateArrivalTimestamp: (record.ApproximateArrivalTimestamp as Date).getTime() / 1_000,
+  },
+});

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import {
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  type KinesisClient,
+  ListShardsCommand,
+  PutRecordsCommand,
+  type PutRecordsRequestEntry,
+} from '@aws-sdk/client-kinesis';
+
+/** Kinesis' bounds on one PutRecords call, and on one record: its data and its partition key. */
+const MAX_CALL_RECORDS = 500;
+const MAX_CALL_BYTES = 5 * 1_048_576;
+const MAX_RECORD_BYTES = 1_048_576;
+
+/** Sends records to a stream, in order, each at most once: also across a restart. */
+export interface Feed {
+  /** @returns whether the stream takes a record of this size */
+  send(partitionKey: string, data: Uint8Array): Promise<boolean>;
+  flush(): Promise<void>;
+  /** Records sent by this feed, and those of the input that the stream held already. */
+  readonly sent: number;
+  readonly resumed: number;
+  /** Per shard, the position of the last record that the stream holds. */
+  readonly positions: ReadonlyMap<string, string>;
+}
+
+/**
+ * A feed that goes on where an earlier one stopped: a stream keeps the order of each shard, so what it holds of a
+ * shard is what the input began with.
+ *
+ * @throws Error on sending, when the stream holds other records than the input began with
+ */
+export async function openFeed(client: KinesisClient, stream: string): Promise<Feed> {
+  const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
+  const shards = await Promise.all(
+    Shards.map((shard) => readHeld(client, stream, shard.ShardId as string, shard)),
+  );
+  const positions = new Map(shards.flatMap(({ shard, end }) => (end === undefined ? [] : [[shard, end]])));
+  let batch: PutRecordsRequestEntry[] = [];
+  let batchBytes = 0;
+  let sent = 0;
+  let resumed = 0;
+
+  const flush = async (): Promise<void> => {
+    for (let left = batch; left.length > 0; ) {
+      const { Records = [] } = await client.send(
+        new PutRecordsCommand({ StreamName: stream, Records: left }),
+      );
+      const refused = left.filter((_, at) => Records[at]?.ErrorCode !== undefined);
+      for (const { ShardId, SequenceNumber } of Records)
+        if (ShardId && SequenceNumber) positions.set(ShardId, SequenceNumber);
+      sent += left.length - refused.length;
+      left = refused;
+    }
+    batch = [];
+    batchBytes = 0;
+  };
+
+  return {
+    flush,
+    get sent() {
+      return sent;
+    },
+    get resumed() {
+      return resumed;
+    },
+    positions,
+    async send(partitionKey, data) {
+      const bytes = data.length + Buffer.byteLength(partitionKey);
+      if (bytes > MAX_RECORD_BYTES) return false;
+      const hash = BigInt(`0x${createHash('md5').update(partitionKey).digest('hex')}`);
+      const held = shards.find(({ first, last }) => hash >= first && hash <= last);
+      if (held && held.skipped < held.count) {
+        held.skip(data);
+        resumed++;
+        return true;
+      }
+      if (batch.length === MAX_CALL_RECORDS || batchBytes + bytes > MAX_CALL_BYTES) await flush();
+      batch.push({ PartitionKey: partitionKey, Data: data });
+      batchBytes += bytes;
+      return true;
+    },
+  };
+}
+
+/** What a shard holds already: how many records, and a digest of them all. */
+async function readHeld(
+  client: KinesisClient,
+  stream: string,
+  shard: string,
+  {
+    HashKeyRange,
+  }: {
+    HashKeyRange?: { StartingHashKey: string | undefined; EndingHashKey: string | undefined } | undefined;
+  },
+) {
+  const held = createHash('md5');
+  let count = 0;
+  let end: string | undefined;
+  let { ShardIterator: iterator } = await client.send(
+    new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ShardIteratorType: 'TRIM_HORIZON' }),
+  );
+  while (iterator) {
+    const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
+    if (page.Records?.length === 0) break;
+    for (const { Data, SequenceNumber } of page.Records ?? []) {
+      held.update(Data as Uint8Array).update('\n');
+      end = SequenceNumber;
+      count++;
+    }
+    iterator = page.NextShardIterator;
+  }
+  const digest = held.digest('hex');
+  const begun = createHash('md5');
+  return {
+    first: BigInt(HashKeyRange?.StartingHashKey ?? 0),
+    last: BigInt(HashKeyRange?.EndingHashKey ?? 0),
+    shard,
+    end,
+    count,
+    skipped: 0,
+    skip(data: Uint8Array) {
+      begun.update(data).update('\n');
+      if (++this.skipped === this.count && begun.digest('hex') !== digest) {
+        throw new Error(
+          `Cannot go on as the stream must hold what the input begins with: the ${count} records of ${shard} are others`,
+        );
+      }
+    },
+  };
+}

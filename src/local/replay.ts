@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { positionOf } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import { loadGroup } from '../engine/commit-group.ts';
+import { decode } from '../engine/decode.ts';
+import type { Counters } from '../engine/group.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { CommitLog } from '../ports/commit-log.ts';
+import { inParallel } from '../ports/in-parallel.ts';
+import { groupsOf } from '../wiring/names.ts';
+import { openFeed } from './feed.ts';
+import type { InputRecord } from './input.ts';
+import type { LocalRuntime } from './runtime.ts';
+
+export interface Replay {
+  readonly pipeline: Pipeline;
+  readonly input: AsyncIterable<InputRecord>;
+  /** Event time passes this many times as fast as the clock; as fast as it goes without it. */
+  readonly speed?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onSent?: (sent: number, eventTime: EpochMillis | undefined) => void;
+  /** Called when all records are committed and time is about to pass for what is still open. */
+  readonly onDrained?: () => void;
+}
+
+/** Where the records of an input went. */
+export interface Replayed extends Counters {
+  readonly read: number;
+  /** Of them, those that an earlier run of the same data directory had sent. */
+  readonly resumed: number;
+  readonly filtered: number;
+  /** The lines that Kinesis takes no records of, for their size. */
+  readonly refused: readonly { readonly line: number; readonly bytes: number }[];
+  /** How far the clock was moved ahead until every window had closed, in milliseconds. */
+  readonly ahead: number;
+}
+
+/** Whether every record that was read went somewhere. */
+export const isAccountedFor = ({ read, applied, late, poison, filtered, refused }: Replayed): boolean =>
+  read === applied + late + poison + filtered + refused.length;
+
+/**
+ * Sends an input through the whole path, and lets time pass until every window has closed.
+ *
+ * @throws AbortError when the signal ends it early; what was sent and committed stays
+ */
+export async function replay(runtime: LocalRuntime, options: Replay): Promise<Replayed> {
+  const { pipeline, input, speed, signal, onSent, onDrained } = options;
+  const feed = await openFeed(runtime.kinesis, runtime.names.stream);
+  const refused: { line: number; bytes: number }[] = [];
+  const pace = pacer(speed);
+  let read = 0;
+  let filtered = 0;
+  for await (const { line, data } of input) {
+    signal?.throwIfAborted();
+    read++;
+    const now = Date.now() as EpochMillis;
+    const decoded = decode(pipeline, {
+      lineage: '',
+      position: NOWHERE,
+      arrival: now,
+      partitionKey: '',
+      data,
+    });
+    const eventTime = decoded.outcome === 'record' ? decoded.record.at : undefined;
+    if (decoded.outcome === 'filtered') filtered++;
+    if (eventTime !== undefined) await pace(eventTime, () => feed.flush().then(runtime.source.wake), signal);
+    const sent = await feed.send(decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none', data);
+    if (!sent) refused.push({ line, bytes: data.length });
+    onSent?.(read, eventTime);
+  }
+  await feed.flush();
+  runtime.source.wake();
+  await abortable(runtime.source.reached(feed.positions), signal);
+  onDrained?.();
+
+  const ahead = await closeWindows(runtime, pipeline, signal);
+  await abortable(runtime.projected(), signal);
+  return {
+    ...(await totals(runtime.ports.log, pipeline)),
+    read,
+    resumed: feed.resumed,
+    filtered,
+    refused,
+    ahead,
+  };
+}
+
+const NOWHERE = positionOf('0');
+
+/** Kinesis takes partition keys of up to 256 characters. */
+const partitionKeyOf = (key: string): string =>
+  key.length <= 256 ? key : createHash('md5').update(key).digest('hex');
+
+const CLOCK_MARGIN_MILLIS = 11_000;
+
+/** Sweeps further and further ahead until no window is open; what a window emits does not depend on the steps. */
+async function closeWindows(
+  runtime: LocalRuntime,
+  pipeline: Pipeline,
+  signal?: AbortSignal,
+): Promise<number> {
+  for (let ahead = pipeline.rules.time.idleAfter + CLOCK_MARGIN_MILLIS; ; ahead *= 2) {
+    signal?.throwIfAborted();
+    const { open } = await runtime.sweep(ahead);
+    if (open === 0) return ahead;
+  }
+}
+
+/** The records of a pipeline since it began. */
+async function totals(log: CommitLog, pipeline: Pipeline): Promise<Counters> {
+  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, index) => index);
+  const counted = await inParallel(
+    groups,
+    async (index) => (await loadGroup({ log }, pipeline, index)).counters,
+  );
+  return counted.reduce((a, b) => ({
+    applied: a.applied + b.applied,
+    late: a.late + b.late,
+    poison: a.poison + b.poison,
+  }));
+}
+
+/** Waits until an event time is due, having let go of what was held back before. */
+function pacer(speed: number | undefined) {
+  let origin: { readonly clock: number; readonly eventTime: number } | undefined;
+  return async (eventTime: EpochMillis, flush: () => Promise<void>, signal?: AbortSignal): Promise<void> => {
+    if (speed === undefined) return;
+    origin ??= { clock: Date.now(), eventTime };
+    const due = origin.clock + (eventTime - origin.eventTime) / speed;
+    if (due - Date.now() < 20) return;
+    await flush();
+    await delay(due - Date.now(), undefined, signal ? { signal } : {});
+  };
+}
+
+const abortable = <Result>(work: Promise<Result>, signal?: AbortSignal): Promise<Result> =>
+  signal === undefined
+    ? work
+    : Promise.race([
+        work,
+        new Promise<never>((_, reject) => {
+          if (signal.aborted) reject(signal.reason);
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        }),
+      ]);

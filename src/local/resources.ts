@@ -1,0 +1,120 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CreateTableCommand,
+  DescribeTableCommand,
+  DynamoDBClient,
+  ResourceInUseException as TableExists,
+} from '@aws-sdk/client-dynamodb';
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  KinesisClient,
+  ResourceInUseException as StreamExists,
+} from '@aws-sdk/client-kinesis';
+import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
+import type { LocalServers } from './servers.ts';
+
+/** What a pipeline's resources are called on this machine. */
+export interface ResourceNames {
+  readonly stream: string;
+  readonly stateTable: string;
+  readonly rowsTable: string;
+  readonly bucket: string;
+}
+
+export const resourceNames = ({ name }: Pipeline): ResourceNames => ({
+  stream: name,
+  stateTable: `${name}-state`,
+  rowsTable: `${name}-rows`,
+  bucket: `${name}-results`,
+});
+
+export interface Clients {
+  readonly kinesis: KinesisClient;
+  readonly dynamodb: DynamoDBClient;
+  readonly s3: S3Client;
+}
+
+/** The region and the credentials that the local servers are used with; they accept any. */
+export const LOCAL_REGION = 'us-east-1';
+export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
+
+export function connect(endpoints: LocalServers['endpoints']): Clients {
+  const common = { region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS };
+  return {
+    // This client speaks HTTP/2 unless told; the local server does not.
+    kinesis: new KinesisClient({
+      ...common,
+      endpoint: endpoints.kinesis,
+      requestHandler: new NodeHttpHandler(),
+    }),
+    dynamodb: new DynamoDBClient({ ...common, endpoint: endpoints.dynamodb }),
+    s3: new S3Client({ ...common, endpoint: endpoints.s3, forcePathStyle: true }),
+  };
+}
+
+export function disconnect(clients: Clients): void {
+  for (const client of Object.values(clients)) client.destroy();
+}
+
+/** Creates the stream, the tables and the bucket unless they are there, and waits until they are ready. */
+export async function createResources(
+  pipeline: Pipeline,
+  names: ResourceNames,
+  { kinesis, dynamodb, s3 }: Clients,
+): Promise<void> {
+  const table = (name: string, key: { partition: string; sort: string }, sortType: 'N' | 'S') =>
+    unlessItExists(TableExists, () =>
+      dynamodb.send(
+        new CreateTableCommand({
+          TableName: name,
+          BillingMode: 'PAY_PER_REQUEST',
+          AttributeDefinitions: [
+            { AttributeName: key.partition, AttributeType: 'S' },
+            { AttributeName: key.sort, AttributeType: sortType },
+          ],
+          KeySchema: [
+            { AttributeName: key.partition, KeyType: 'HASH' },
+            { AttributeName: key.sort, KeyType: 'RANGE' },
+          ],
+        }),
+      ),
+    );
+  await Promise.all([
+    unlessItExists(StreamExists, () =>
+      kinesis.send(new CreateStreamCommand({ StreamName: names.stream, ShardCount: pipeline.source.shards })),
+    ),
+    table(names.stateTable, STATE_KEY, 'N'),
+    table(names.rowsTable, ROWS_KEY, 'S'),
+    unlessItExists(BucketAlreadyOwnedByYou, () => s3.send(new CreateBucketCommand({ Bucket: names.bucket }))),
+  ]);
+  await untilActive(async () => {
+    const { StreamDescriptionSummary: stream } = await kinesis.send(
+      new DescribeStreamSummaryCommand({ StreamName: names.stream }),
+    );
+    return stream?.StreamStatus;
+  });
+  for (const TableName of [names.stateTable, names.rowsTable]) {
+    await untilActive(
+      async () => (await dynamodb.send(new DescribeTableCommand({ TableName }))).Table?.TableStatus,
+    );
+  }
+}
+
+async function untilActive(status: () => Promise<string | undefined>): Promise<void> {
+  while ((await status()) !== 'ACTIVE') await delay(5);
+}
+
+async function unlessItExists(
+  exists: new (...given: never[]) => Error,
+  create: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await create();
+  } catch (error) {
+    if (!(error instanceof exists)) throw error;
+  }
+}

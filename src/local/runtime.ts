@@ -1,0 +1,116 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
+import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
+import { dynamoRows } from '../adapters/dynamodb/rows.ts';
+import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
+import { s3Objects } from '../adapters/s3/objects.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { Sweep } from '../engine/sweep.ts';
+import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import { groupLogPrefix, STATE_KEY } from '../wiring/names.ts';
+import { type EventSource, startEventSource } from './event-source.ts';
+import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
+import { type LocalServers, startServers } from './servers.ts';
+import { startWakeUps } from './wake-ups.ts';
+
+export interface LocalOptions {
+  readonly pipeline: Pipeline;
+  readonly telemetry: Telemetry;
+  /** Where everything outlives the process; in memory without it. */
+  readonly dataDirectory?: string | undefined;
+  /** Records at most in one event. */
+  readonly batchSize?: number | undefined;
+  /** Stands between the handlers and the servers: to watch, or to inject faults. */
+  readonly decorate?: (ports: Ports) => Ports;
+}
+
+/** A pipeline running on this machine: embedded servers, the handlers that run in AWS, and what wakes them there. */
+export interface LocalRuntime {
+  readonly endpoints: LocalServers['endpoints'];
+  readonly names: ResourceNames;
+  readonly kinesis: KinesisClient;
+  readonly s3: S3Client;
+  readonly ports: Ports;
+  readonly source: EventSource;
+  /** Runs the sweeper once, as if the clock stood `ahead` milliseconds further on. */
+  sweep(ahead: number): Promise<Sweep>;
+  /** Settles when the sinks have everything that is committed. */
+  projected(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A function's time limit, as deployed. */
+const TIMEOUT_MILLIS = 60_000;
+/** A tenth of what Lambda hands over at most, so that there is something to watch. */
+const BATCH_SIZE = 1_000;
+
+const clockAhead = (milliseconds: number): Clock => ({
+  now: () => (Date.now() + milliseconds) as EpochMillis,
+});
+
+export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
+  const { pipeline, telemetry, dataDirectory, batchSize = BATCH_SIZE, decorate = (ports) => ports } = options;
+  const names = resourceNames(pipeline);
+  const prefix = groupLogPrefix(pipeline.name);
+  const servers = await startServers({
+    ...(dataDirectory === undefined ? {} : { dataDirectory }),
+    onInsert: ({ table, keys }) => {
+      const log = keys[STATE_KEY.partition];
+      if (table === names.stateTable && log && 'S' in log && log.S.startsWith(prefix)) wakeUps.insert(keys);
+    },
+  });
+  const { endpoints } = servers;
+  const clients = connect(endpoints);
+  const { kinesis, dynamodb, s3 } = clients;
+
+  const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
+  const ports = decorate({
+    log: dynamoCommitLog(dynamodb, names.stateTable),
+    objects: s3Objects(s3, names.bucket),
+    rows: dynamoRows(dynamodb, names.rowsTable),
+    progress,
+    arrivals: kinesisArrivals(kinesis, names.stream, progress),
+    clock: clockAhead(0),
+    telemetry,
+  });
+  const project = projectHandler(ports, pipeline);
+  const wakeUps = startWakeUps(project, (error) => telemetry.fault('project', error));
+
+  try {
+    await createResources(pipeline, names, clients);
+    const process = processHandler(ports, pipeline);
+    const source = await startEventSource(
+      kinesis,
+      names.stream,
+      (event) => process(event, { getRemainingTimeInMillis: () => TIMEOUT_MILLIS }),
+      { batchSize, onError: (error) => telemetry.fault('deliver a batch', error) },
+    );
+    // A wake-up that was lost with the process is made good as in AWS: by the schedule.
+    wakeUps.schedule();
+
+    return {
+      endpoints,
+      names,
+      kinesis,
+      s3,
+      ports,
+      source,
+      sweep: (ahead) => sweepHandler({ ...ports, clock: clockAhead(ahead) }, pipeline)(),
+      projected: wakeUps.settled,
+      async close() {
+        await source.stop();
+        await wakeUps.stop();
+        disconnect(clients);
+        await servers.close();
+      },
+    };
+  } catch (error) {
+    await servers.close();
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import type { Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface RunningServer {
+  readonly endpoint: string;
+  close(): Promise<void>;
+}
+
+/** Calls back in the turn in which `response` is answered, even when its client has gone by then. */
+export function onAnswer(response: ServerResponse, answered: () => void): void {
+  const { end } = response;
+  response.end = (...sent: unknown[]) => {
+    const ended = Reflect.apply(end, response, sent);
+    answered();
+    return ended;
+  };
+}
+
+const HOST = '127.0.0.1';
+const PATIENCE_MILLIS = 1000;
+
+/**
+ * Opens kinesalite or dynalite on loopback; port 0 takes a free one.
+ *
+ * Both throw, outside the reach of any caller, when a client hangs up within a request and when their
+ * database closes under one. So hanging up is ignored here, and closing drops the clients at once but waits
+ * for the requests that they have sent in full: a second at most, as some are never answered
+ * (GetShardIterator AT_TIMESTAMP with a time after the last record).
+ */
+export async function runServer(server: Server, port: number): Promise<RunningServer> {
+  let unanswered = 0;
+  let allAnswered = () => {};
+  server.on('request', (request, response) => {
+    request.removeAllListeners('error').on('error', () => {});
+    request.prependOnceListener('end', () => {
+      unanswered += 1;
+      onAnswer(response, () => {
+        unanswered -= 1;
+        if (unanswered === 0) allAnswered();
+      });
+    });
+  });
+
+  async function close(): Promise<void> {
+    server.on('connection', (socket) => socket.destroy());
+    server.closeAllConnections();
+    if (unanswered > 0) {
+      await new Promise<void>((resolve) => {
+        allAnswered = resolve;
+        setTimeout(resolve, PATIENCE_MILLIS).unref();
+      });
+    }
+    await new Promise<void>((resolve, reject) => {
+      server.close((error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  try {
+    await once(server.listen(port, HOST), 'listening');
+  } catch (error) {
+    // Only a server that listens closes its database.
+    await once(server.listen(0, HOST), 'listening');
+    await close();
+    throw error;
+  }
+  return { endpoint: `http://${HOST}:${(server.address() as AddressInfo).port}`, close };
+}

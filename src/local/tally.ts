@@ -1,0 +1,102 @@
+import type { EpochMillis } from '../core/time.ts';
+import { decodePanes } from '../engine/entry.ts';
+import type { GroupPane } from '../engine/group.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Metric, Telemetry } from '../ports/telemetry.ts';
+import { groupLogPrefix, PANES_PREFIX } from '../wiring/names.ts';
+
+/** What a local run counts and shows, taken from the commits themselves. */
+export interface Tally extends Telemetry {
+  readonly metrics: ReadonlyMap<Metric, number>;
+  readonly faults: ReadonlyMap<string, number>;
+  readonly panes: number;
+  /** The furthest that any key's watermark is known to have come. */
+  readonly watermark: EpochMillis | undefined;
+  /** The last panes committed, per window. */
+  latest(): readonly GroupPane[];
+  /** Rows and objects that the sinks were given. */
+  readonly delivered: { readonly rows: number; readonly objects: number };
+  /** Refused records by code, each with the reason of the first. */
+  readonly refused: ReadonlyMap<string, { readonly times: number; readonly reason: string }>;
+  /** The same ports, counting what goes through them. */
+  watch(ports: Ports): Ports;
+}
+
+const LATEST_PER_WINDOW = 5;
+
+export function createTally(pipeline: Pipeline): Tally {
+  const metrics = new Map<Metric, number>();
+  const faults = new Map<string, number>();
+  const latest = new Map<string, GroupPane[]>();
+  const prefix = groupLogPrefix(pipeline.name);
+  const delivered = { rows: 0, objects: 0 };
+  const refused = new Map<string, { times: number; reason: string }>();
+  let panes = 0;
+  let watermark: EpochMillis | undefined;
+
+  const committed = (entry: LogEntry): void => {
+    for (const pane of decodePanes(entry)) {
+      panes++;
+      if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
+      const last = latest.get(pane.window) ?? [];
+      latest.set(pane.window, last);
+      last.push(pane);
+      if (last.length > LATEST_PER_WINDOW) last.shift();
+    }
+  };
+
+  return {
+    metrics,
+    faults,
+    get panes() {
+      return panes;
+    },
+    get watermark() {
+      return watermark;
+    },
+    latest: () => [...latest.values()].flat(),
+    delivered,
+    refused,
+    watch: (ports) => ({
+      ...ports,
+      log: {
+        ...ports.log,
+        async append(name, entry) {
+          const outcome = await ports.log.append(name, entry);
+          if (outcome === 'committed' && name.startsWith(prefix)) committed(entry);
+          return outcome;
+        },
+      },
+      rows: {
+        async put(rows) {
+          await ports.rows.put(rows);
+          delivered.rows += rows.length;
+        },
+      },
+      objects: {
+        ...ports.objects,
+        async create(name, object) {
+          const outcome = await ports.objects.create(name, object);
+          if (outcome === 'exists') return outcome;
+          if (name.startsWith(PANES_PREFIX)) delivered.objects++;
+          const { code, reason } = object.metadata ?? {};
+          if (code !== undefined) {
+            const { times, reason: first } = refused.get(code) ?? {
+              times: 0,
+              reason: decodeURIComponent(reason ?? ''),
+            };
+            refused.set(code, { times: times + 1, reason: first });
+          }
+          return outcome;
+        },
+      },
+    }),
+    count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
+    fault(what, cause) {
+      const name = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
+      faults.set(name, (faults.get(name) ?? 0) + 1);
+    },
+  };
+}

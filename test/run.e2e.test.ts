@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MILLRACE = join(ROOT, 'bin/millrace.ts');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function millrace(args: readonly string[], input = '') {
+  const child = spawn(process.execPath, ['--import', 'tsx', MILLRACE, ...args], { cwd: ROOT });
+  child.stdin.end(input);
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  return { stdout, stderr, code };
+}
+
+/** A pipeline outside of the repository, that imports Millrace by its path. */
+async function pipelineFile(name: string, source: string): Promise<string> {
+  const path = join(folder, `${name}.ts`);
+  const index = pathToFileURL(join(ROOT, 'src/index.ts')).href;
+  await writeFile(
+    path,
+    `import * as millrace from '${index}';\nconst { count, definePipeline, kinesis, bucket, mean, tumbling } = millrace;\n${source}`,
+  );
+  return path;
+}
+
+const METERS = `
+interface Reading { meter: string; at: string; watts: number }
+export default definePipeline('meters', kinesis<Reading>(), {
+  filter: (reading) => reading.meter !== 'test',
+  key: (reading) => reading.meter,
+  eventTime: (reading) => reading.at,
+  windows: { minute: tumbling({ size: '1m' }, { n: count(), watts: mean('watts') }) },
+}).to(bucket());`;
+
+const reading = (second: number, more: object = {}) =>
+  JSON.stringify({
+    meter: 'a',
+    at: `2026-01-01T00:00:${String(second).padStart(2, '0')}Z`,
+    watts: second,
+    ...more,
+  });
+
+describe('millrace run', () => {
+  it('counts what it cannot take in, loses nothing, and goes on with the rest', {
+    timeout: 60_000,
+  }, async () => {
+    const input = [
+      reading(0),
+      '{"meter":"a","at":',
+      reading(10, { firmware: '7.1' }),
+      reading(20, { at: '2100-01-01T00:00:00Z' }),
+      reading(30, { note: 'x'.repeat(2_000_000) }),
+      reading(40, { watts: 'many' }),
+      reading(50, { meter: 'test' }),
+      reading(50),
+    ].join('\n');
+    const { stdout, stderr, code } = await millrace(
+      ['run', await pipelineFile('meters', METERS), '--input', '-', '--output', '-'],
+      input,
+    );
+    expect(stderr).toContain('line 5: 2,000,');
+    expect(stderr).toContain(
+      '8 records read, 3 applied, 0 late, 3 poison, 1 filtered, 1 too large for Kinesis; 1 panes',
+    );
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      {
+        id: 'meters/a/minute/2026-01-01T00:00:00.000Z/0',
+        pipeline: 'meters',
+        key: 'a',
+        window: 'minute',
+        start: '2026-01-01T00:00:00.000Z',
+        end: '2026-01-01T00:01:00.000Z',
+        revision: 0,
+        kind: 'final',
+        results: { n: 3, watts: 20 },
+        count: 3,
+        watermark: '2026-01-01T00:01:00.000Z',
+      },
+    ]);
+    expect(code).toBe(0);
+  });
+
+  it('reads CSV, and writes a file', { timeout: 60_000 }, async () => {
+    const csv = join(folder, 'readings.csv');
+    const output = join(folder, 'panes.ndjson');
+    await writeFile(csv, 'meter,at,watts\na,2026-01-01T00:00:01Z,2\na,2026-01-01T00:00:02Z,4\n');
+    const { code } = await millrace(['run', await pipelineFile('meters', METERS), '-i', csv, '-o', output]);
+    expect(code).toBe(0);
+    expect(JSON.parse(await readFile(output, 'utf8')).results).toEqual({ n: 2, watts: 3 });
+  });
+
+  it('has nothing to do with an empty input', { timeout: 60_000 }, async () => {
+    const { stdout, stderr, code } = await millrace([
+      'run',
+      await pipelineFile('meters', METERS),
+      '-i',
+      '-',
+      '-o',
+      '-',
+    ]);
+    expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
+    expect(stderr).toContain('0 records read');
+  });
+
+  it.each([
+    ['no-such.ts', 'Cannot find the pipeline "no-such.ts"'],
+    ['nothing', 'Cannot find the pipeline "nothing"'],
+  ])('says what is wrong with the pipeline %s', { timeout: 60_000 }, async (pipeline, message) => {
+    const { stderr, code } = await millrace(['run', pipeline, '-i', '-', '-o', '-']);
+    expect(stderr).toContain(message);
+    expect(code).toBe(1);
+  });
+
+  it('says what is wrong with a definition', { timeout: 60_000 }, async () => {
+    const file = await pipelineFile('wrong', METERS.replace(`'1m'`, `'0s'`));
+    const { stderr, code } = await millrace(['run', file, '-i', '-', '-o', '-']);
+    expect(stderr).toBe('Cannot slide by "0s" as slide must be > 0\n');
+    expect(code).toBe(1);
+  });
+});
+
+describe('millrace invoke', () => {
+  it.each([
+    ['kinesis-flights', '"applied":12'],
+    ['kinesis-poison', '"poison":4'],
+    ['kinesis-empty', ''],
+  ])('calls the bundle on %s', { timeout: 60_000 }, async (event, metrics) => {
+    const { stdout, code } = await millrace(['invoke', 'flights', `test/fixtures/events/${event}.json`]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(metrics);
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe('{"batchItemFailures":[]}');
+  });
+});
