@@ -1,0 +1,55 @@
+import { dirname } from 'node:path';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import { bundle } from '../bundle.ts';
+
+export interface PipelineFunctionProps {
+  readonly description: string;
+  readonly handler: string;
+  readonly pipeline: string;
+  readonly memorySize: number;
+  readonly environment: { readonly [name: string]: string };
+}
+
+/** A function with its own log group, and a role that may do nothing yet but write there. */
+export class PipelineFunction extends lambda.Function {
+  constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
+    const { description, handler, pipeline, memorySize, environment } = props;
+    super(scope, id, {
+      description,
+      runtime: lambda.Runtime.NODEJS_24_X,
+      architecture: lambda.Architecture.ARM_64,
+      handler: 'index.handler',
+      code: bundled(handler, pipeline),
+      memorySize,
+      timeout: Duration.minutes(1),
+      environment,
+      // Not the managed policy that CDK would attach: it lets a function write every log group of the account.
+      role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
+      logGroup: new logs.LogGroup(scope, `${id}Logs`, {
+        retention: logs.RetentionDays.ONE_MONTH,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+    });
+    this.logGroup.grantWrite(this);
+  }
+
+  /** Lets the function do exactly these actions on exactly these resources. */
+  permit(actions: readonly string[], ...resources: readonly string[]): void {
+    this.addToRolePolicy(new iam.PolicyStatement({ actions: [...actions], resources: [...resources] }));
+  }
+}
+
+const bundled = (handler: string, pipeline: string): lambda.Code =>
+  lambda.Code.fromAsset(dirname(handler), {
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      image: DockerImage.fromRegistry('never-run'),
+      // Never run either, but CDK remembers a bundle by it: the shared handlers differ by their pipeline alone.
+      command: [handler, pipeline],
+      local: { tryBundle: (to) => bundle({ handler, pipeline, to }).bytes > 0 },
+    },
+  });

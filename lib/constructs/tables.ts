@@ -1,0 +1,77 @@
+import type { RemovalPolicy } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import type { Construct } from 'constructs';
+import type { Pipeline } from '../../src/index.ts';
+import { groupLogPrefix, ROWS_KEY, STATE_KEY } from '../../src/wiring/names.ts';
+import type { PipelineFunction } from './pipeline-function.ts';
+import { type Reading, readingInOrder } from './stream-mapping.ts';
+
+const { STRING, NUMBER } = dynamodb.AttributeType;
+
+interface Kept {
+  readonly removalPolicy: RemovalPolicy;
+}
+
+const onDemand = {
+  billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+  pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+} as const;
+
+/** The commit logs. Its stream tells the projector that a log has grown; what was committed it reads from the log. */
+export class StateTable extends dynamodb.Table {
+  constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
+    super(scope, id, {
+      ...onDemand,
+      partitionKey: { name: STATE_KEY.partition, type: STRING },
+      sortKey: { name: STATE_KEY.sort, type: NUMBER },
+      timeToLiveAttribute: STATE_KEY.expiry,
+      stream: dynamodb.StreamViewType.KEYS_ONLY,
+      removalPolicy,
+    });
+  }
+
+  /** Lets a function read logs and append to them. */
+  allowAppend(fn: PipelineFunction): void {
+    fn.permit(['dynamodb:Query', 'dynamodb:PutItem'], this.tableArn);
+  }
+
+  /** Lets a function read how far each shard has been committed. */
+  allowProgress(fn: PipelineFunction): void {
+    fn.permit(['dynamodb:GetItem'], this.tableArn);
+  }
+
+  /** Wakes `projector` when a key group of the pipeline has committed. */
+  wake(projector: PipelineFunction, pipeline: Pipeline, reading: Reading): void {
+    projector.addEventSource(
+      // CDK's class and interface do not match under exactOptionalPropertyTypes.
+      new DynamoEventSource(this as dynamodb.ITable, {
+        ...readingInOrder(reading),
+        batchSize: 1_000,
+        filters: [
+          lambda.FilterCriteria.filter({
+            eventName: lambda.FilterRule.isEqual('INSERT'),
+            dynamodb: {
+              Keys: {
+                [STATE_KEY.partition]: { S: lambda.FilterRule.beginsWith(groupLogPrefix(pipeline.name)) },
+              },
+            },
+          }),
+        ],
+      }),
+    );
+  }
+}
+
+/** What the `table()` sink writes. */
+export class RowsTable extends dynamodb.Table {
+  constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
+    super(scope, id, {
+      ...onDemand,
+      partitionKey: { name: ROWS_KEY.partition, type: STRING },
+      sortKey: { name: ROWS_KEY.sort, type: STRING },
+      removalPolicy,
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import type { Construct } from 'constructs';
+import type { Pipeline } from '../src/index.ts';
+import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX } from '../src/wiring/names.ts';
+import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
+import { KinesisSource } from './constructs/kinesis-source.ts';
+import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { mappingFaults } from './constructs/stream-mapping.ts';
+import { RowsTable, StateTable } from './constructs/tables.ts';
+
+const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
+
+/** What the functions that run by the clock are called with. */
+const TICK = { source: 'millrace.schedule' };
+
+export interface PipelineStackProps extends StackProps {
+  readonly pipeline: Pipeline;
+  /** The folder of the pipeline's `handler.ts` and `pipeline.ts`. Default `functions/<name of the pipeline>`. */
+  readonly entry?: string;
+  /** How long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
+  readonly batchingWindow?: Duration;
+  /** How long commits gather before their panes are delivered. Default 10 s. */
+  readonly deliveryWindow?: Duration;
+  /** What becomes of the stream, the tables and the buckets when the stack is destroyed. Default RETAIN. */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * Everything that a pipeline runs on, read from its definition.
+ *
+ * @throws RangeError when `entry` lacks one of its files
+ */
+export class PipelineStack extends Stack {
+  constructor(scope: Construct, id: string, props: PipelineStackProps) {
+    super(scope, id, props);
+    const {
+      pipeline,
+      entry: folder = join(FUNCTIONS, pipeline.name),
+      batchingWindow = Duration.seconds(5),
+      deliveryWindow = Duration.seconds(10),
+      removalPolicy = RemovalPolicy.RETAIN,
+    } = props;
+    const entry = resolve(folder);
+    const has = (kind: Pipeline['sinks'][number]['kind']) =>
+      pipeline.sinks.some((sink) => sink.kind === kind);
+
+    const source = new KinesisSource(this, 'Source', { source: pipeline.source, removalPolicy });
+    const state = new StateTable(this, 'State', { removalPolicy });
+    const rows = has('table') ? new RowsTable(this, 'Rows', { removalPolicy }) : undefined;
+    const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
+    // Lambda itself writes here, and never sends the header that the other bucket asks for.
+    const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
+
+    const environment = {
+      [ENVIRONMENT.pipeline]: pipeline.name,
+      [ENVIRONMENT.stream]: source.stream.streamName,
+      [ENVIRONMENT.stateTable]: state.tableName,
+      ...(rows && { [ENVIRONMENT.rowsTable]: rows.tableName }),
+      [ENVIRONMENT.bucket]: results.bucketName,
+    };
+    const addFunction = (name: string, handler: string, memorySize: number, does: string) => {
+      const fn = new PipelineFunction(this, name, {
+        description: `Millrace ${pipeline.name}: ${does}`,
+        handler,
+        pipeline: join(entry, 'pipeline.ts'),
+        memorySize,
+        environment,
+      });
+      state.allowAppend(fn);
+      new CfnOutput(this, `${name}Name`, { value: fn.functionName });
+      return fn;
+    };
+
+    // Some 0.6 of a processor: a batch is mostly a wait for DynamoDB, and what is folded between takes milliseconds.
+    const handler = addFunction('Handler', join(entry, 'handler.ts'), 1_024, 'folds records into windows');
+    source.feed(handler, { batchingWindow, failures });
+    handler.permit(['s3:PutObject'], results.arnForObjects(`${POISON_PREFIX}*`));
+
+    const sweeper = addFunction(
+      'Sweeper',
+      join(FUNCTIONS, 'sweep/handler.ts'),
+      512,
+      'closes the windows of silent keys',
+    );
+    source.allowLook(sweeper);
+    state.allowProgress(sweeper);
+    const byTheClock = [sweeper];
+
+    if (pipeline.sinks.length > 0) {
+      const projector = addFunction(
+        'Projector',
+        join(FUNCTIONS, 'project/handler.ts'),
+        512,
+        'delivers committed panes',
+      );
+      state.wake(projector, pipeline, { batchingWindow: deliveryWindow, failures });
+      if (rows) projector.permit(['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], rows.tableArn);
+      if (has('bucket')) {
+        projector.permit(['s3:PutObject', 's3:GetObject'], results.arnForObjects(`${PANES_PREFIX}*`));
+        // So that asking for an object that is not there is answered by 404, not 403.
+        projector.permit(['s3:ListBucket'], results.bucketArn);
+      }
+      byTheClock.push(projector);
+    }
+
+    new events.Rule(this, 'EveryMinute', {
+      description: `Millrace ${pipeline.name}: sweeps, and delivers what a lost wake-up left behind`,
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: byTheClock.map(
+        (fn) => new targets.LambdaFunction(fn, { event: events.RuleTargetInput.fromObject(TICK) }),
+      ),
+    });
+
+    new CfnOutput(this, 'StreamName', { value: source.stream.streamName });
+    new CfnOutput(this, 'StateTableName', { value: state.tableName });
+    if (rows) new CfnOutput(this, 'RowsTableName', { value: rows.tableName });
+    new CfnOutput(this, 'ResultsBucketName', { value: results.bucketName });
+    new CfnOutput(this, 'FailuresBucketName', { value: failures.bucketName });
+
+    this.node.addValidation({ validate: () => mappingFaults(this) });
+  }
+}
