@@ -1,0 +1,160 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { cyclesOf, importsOf, LINES, violationsOf } from './support/core-imports.ts';
+
+const ROOT = new URL('../', import.meta.url);
+
+const sources = new Map(
+  ['src', 'lib', 'functions', 'bin']
+    .flatMap((folder) =>
+      readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' }).map(
+        (name) => `${folder}/${name}`,
+      ),
+    )
+    .filter((path) => /\.[cm]?[jt]sx?$/.test(path))
+    .map((path) => [path, readFileSync(new URL(path, ROOT), 'utf8')]),
+);
+
+describe('the source', () => {
+  it('imports nothing that the table does not allow', () => {
+    expect(violationsOf(sources)).toEqual([]);
+  });
+
+  it('has no files that import each other in a ring', () => {
+    expect(cyclesOf(sources)).toEqual([]);
+  });
+
+  it('is all read: every line of the table has files', () => {
+    expect(LINES.filter((line) => ![...sources.keys()].some((path) => path.startsWith(line)))).toEqual([]);
+  });
+});
+
+describe('a planted violation is seen', () => {
+  it.each([
+    ['src/core/key.ts', '../pipeline/pipeline.ts'],
+    ['src/core/codec.ts', 'node:buffer'],
+    ['src/core/windows/sliding.ts', '../../ports/clock.ts'],
+    ['src/core/time.ts', 'date-fns'],
+    ['src/pipeline/pipeline.ts', '../engine/decode.ts'],
+    ['src/pipeline/sinks.ts', '../wiring/names.ts'],
+    ['src/pipeline/source.ts', '@standard-schema/utils'],
+    ['src/pipeline/source.ts', 'zod'],
+    ['src/ports/stores.ts', '../engine/pane.ts'],
+    ['src/ports/stores.ts', '../adapters/s3/objects.ts'],
+    ['src/ports/clock.ts', 'node:timers'],
+    ['src/engine/sweep.ts', '../adapters/kinesis/arrivals.ts'],
+    ['src/engine/sweep.ts', '../handlers.ts'],
+    ['src/engine/entry.ts', 'node:fs'],
+    ['src/engine/entry.ts', '@aws-sdk/client-dynamodb'],
+    ['src/adapters/kinesis/records.ts', '../../engine/decode.ts'],
+    ['src/adapters/kinesis/records.ts', '../dynamodb/progress.ts'],
+    ['src/adapters/kinesis/records.ts', '@aws-sdk/client-dynamodb'],
+    ['src/adapters/dynamodb/rows.ts', '@aws-sdk/client-s3'],
+    ['src/adapters/s3/objects.ts', '../../handlers.ts'],
+    ['src/adapters/powertools/telemetry.ts', '@aws-sdk/client-s3'],
+    ['src/adapters/memory/rows.ts', '@aws-sdk/client-dynamodb'],
+    ['src/wiring/names.ts', '../core/time.ts'],
+    ['src/wiring/names.ts', 'node:path'],
+    ['src/index.ts', './lambda.ts'],
+    ['src/index.ts', './engine/decode.ts'],
+    ['src/index.ts', 'zod'],
+    ['src/lambda.ts', '../lib/pipeline-stack.ts'],
+    ['src/local.ts', '../functions/flights/pipeline.ts'],
+    ['src/local/runtime.ts', '../../test/support/any.ts'],
+    ['src/handlers.ts', '../bin/app.ts'],
+    ['lib/pipeline-stack.ts', '../src/lambda.ts'],
+    ['lib/constructs/tables.ts', '../../src/engine/entry.ts'],
+    ['lib/pipeline-stack.ts', '../functions/flights/pipeline.ts'],
+    ['lib/pipeline-stack.ts', '@aws-sdk/client-s3'],
+    ['functions/flights/pipeline.ts', '../../src/core/time.ts'],
+    ['functions/flights/handler.ts', '../../src/handlers.ts'],
+    ['functions/flights/handler.ts', '../sweep/handler.ts'],
+    ['functions/flights/pipeline.ts', '../../lib/pipeline-stack.ts'],
+    ['functions/flights/pipeline.ts', 'node:fs'],
+    ['bin/app.ts', '../src/engine/sweep.ts'],
+    ['bin/millrace.ts', '../src/lambda.ts'],
+    ['bin/millrace.ts', '../test/support/any.ts'],
+  ])('%s imports %s', (path, specifier) => {
+    const planted = `${sources.get(path) ?? ''}\nimport { planted } from '${specifier}';\n`;
+    expect(violationsOf(new Map([[path, planted]]))).toEqual([
+      expect.stringMatching(`^${path} imports .*, but .* may not$`),
+    ]);
+  });
+
+  it('in every folder that the table has a line for, where a file imports the tests', () => {
+    for (const line of LINES) {
+      const path = line.endsWith('/') ? `${line}planted.ts` : line;
+      expect(violationsOf(new Map([[path, `import '/anywhere/test/any.ts';`]]))).toHaveLength(1);
+    }
+  });
+
+  it.each([
+    'src/planted.ts',
+    'src/utils/planted.ts',
+    'src/adapters/sqs/planted.ts',
+    'src/indexed/planted.ts',
+  ])('in a file that has no place: %s', (path) => {
+    expect(violationsOf(new Map([[path, '']]))).toEqual([`${path} has no place in the table of imports`]);
+  });
+
+  it('in a computed import, where the table does not say that there is one', () => {
+    const planted = 'export const load = (name: string) => import(name);';
+    expect(violationsOf(new Map([['src/engine/planted.ts', planted]]))).toHaveLength(1);
+    expect(violationsOf(new Map([['src/local.ts', planted]]))).toEqual([]);
+  });
+
+  it('in a ring of files', () => {
+    const ring = new Map([
+      ['src/core/a.ts', `import type { B } from './b.ts';`],
+      ['src/core/b.ts', `export * from './windows/c.ts';`],
+      ['src/core/windows/c.ts', `import '../a.ts';`],
+      ['src/core/d.ts', `import './a.ts';\nimport './b.ts';`],
+    ]);
+    expect(cyclesOf(ring)).toEqual([
+      'src/core/a.ts -> src/core/b.ts -> src/core/windows/c.ts -> src/core/a.ts',
+    ]);
+    expect(cyclesOf(new Map([['src/core/a.ts', `import './a.ts';`]]))).toEqual([
+      'src/core/a.ts -> src/core/a.ts',
+    ]);
+    ring.delete('src/core/b.ts');
+    expect(cyclesOf(ring)).toEqual([]);
+  });
+});
+
+describe('an import', () => {
+  it.each([
+    `import x from 'found';`,
+    `import 'found';`,
+    `import * as x from "found";`,
+    `import type { X } from 'found';`,
+    `import { type X, x } from 'found'`,
+    `import {\n  x,\n  type Y,\n} from 'found';`,
+    `import x, { y } from 'found';`,
+    `export * from 'found';`,
+    `export { x } from 'found';`,
+    `export type { X } from 'found';`,
+    `const x = await import('found');`,
+    `const x = await import(\n  "found",\n);`,
+    'const x = await import(`found`);',
+    `type X = import('found').X;`,
+    `import x from 'found'; // import y from 'commented';`,
+    `/* import y from 'commented'; */ import x from 'found';`,
+    `/*\nimport y from 'commented';\n*/\nimport x from 'found';`,
+    `const url = 'https://example.com';\nimport x from 'found';`,
+    `import json from 'found' with { type: 'json' };`,
+  ])('is found in %j', (text) => {
+    expect(importsOf(text)).toEqual(['found']);
+  });
+
+  it.each([
+    `// import x from 'commented';`,
+    `/** import x from 'commented'; */`,
+    `const text = "import x from 'quoted';";`,
+    `export const from = 'nowhere';`,
+    `export function from() {\n  return 'nowhere';\n}`,
+    `const here = import.meta.url;`,
+    `const list = Array.from('letters');`,
+  ])('is not seen in %j', (text) => {
+    expect(importsOf(text)).toEqual([]);
+  });
+});
