@@ -26,7 +26,7 @@ import {
   tumbling,
 } from '../../src/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
-import { groupLog, groupLogPrefix, groupsOf, rowsLog } from '../../src/wiring/names.ts';
+import { groupLogPrefix, groupsOf, rowsLog } from '../../src/wiring/names.ts';
 import { checkAnswer } from './engine-audit.ts';
 import { kinesisEvent, wakeUpOf } from './engine-events.ts';
 import { Random } from './engine-random.ts';
@@ -461,7 +461,3 @@ const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string
     () => JSON.stringify({ ...reading, at: 'yesterday' }),
     () => 'null',
   ])();
-
-/** The log of every key group. */
-const groupLogs = (pipeline: Pipeline): readonly string[] =>
-  Array.from({ length: groupsOf(pipeline.source.shards) }, (_, group) => groupLog(pipeline.name, group));
