@@ -344,6 +344,29 @@ describe('a record that is refused', () => {
     expect(scene.ports.telemetry.counted.poison).toBe(1);
   });
 
+  it('does not wait for others, so that a batch of nothing else is done in time', async () => {
+    const scene = new Scene(minutes);
+    const batch = Array.from({ length: 1_000 }, (_, n) => scene.putText('?', at(0, n)));
+    let turns = 0;
+    const waiting: (() => void)[] = [];
+    const distant = scene.through(async (call, _, carryOut) => {
+      if (call === 'objects.create') {
+        // Whatever is asked for at once is answered at once.
+        if (waiting.length === 0) {
+          setImmediate(() => {
+            turns++;
+            for (const answer of waiting.splice(0)) answer();
+          });
+        }
+        await new Promise<void>((answer) => waiting.push(answer));
+      }
+      return carryOut();
+    });
+    expect(await scene.process(batch, distant)).toBeUndefined();
+    expect(scene.ports.objects.stored.size).toBe(1_000);
+    expect(turns).toBeLessThan(100);
+  });
+
   it('is kept with its reason though that is cut inside of a character', async () => {
     const scene = new Scene(minutes);
     const thermometers = '\u{1f321}'.repeat(400);

@@ -1,6 +1,7 @@
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
+import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
 import { encodeEntry, groupAt } from './entry.ts';
@@ -40,7 +41,7 @@ export async function commitGroup(
       if (rest.length === 0) return { outcome: 'committed' };
 
       const { folded, body, taken } = foldToFit(pipeline, group, rest);
-      for (const refused of folded.poison) await keepPoison(ports.objects, refused);
+      await inParallel(folded.poison, (refused) => keepPoison(ports.objects, refused));
       if (ports.clock.now() >= deadline)
         throw new Error('Cannot commit as the time of this invocation is up');
       const next = { ordinal: group.ordinal + 1, committedAt: ports.clock.now(), body };

@@ -18,7 +18,8 @@ import {
   POISON_PREFIX,
   rowsLog,
 } from '../../src/wiring/names.ts';
-import type { Tally, Truth, World } from './engine-sim.ts';
+import type { Truth } from './engine-drawn.ts';
+import type { Tally, World } from './engine-sim.ts';
 
 class Violation extends Error {
   override readonly name = 'Violation';
