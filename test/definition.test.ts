@@ -159,7 +159,7 @@ describe('a definition', () => {
       [],
       undefined,
     ]);
-    expect(rules.time).toEqual({ outOfOrderness: 0, idleAfter: millis('1m'), maxLateness: millis('7d') });
+    expect(rules.time).toEqual({ outOfOrderness: 0, idleAfter: millis('1m'), maxLateness: undefined });
     expect(maxFutureSkew).toBe(millis('1h'));
     expect(kinesis<Reading>({ shards: 3 }).map((reading) => reading).shards).toBe(3);
   });

@@ -425,6 +425,27 @@ describe.each<{ adapter: string; holdsAnyNumber: boolean; open: () => RowHarness
   });
 
   it.skipIf(holdsAnyNumber)(
+    'leaves out results that no item of DynamoDB can hold (skipped in memory, which holds any)',
+    async () => {
+      const { rows, read } = open();
+      const partition = fresh('contract#key');
+      const results = { small: Array.from({ length: 63_000 }, () => 7) };
+      await rows.put([
+        rowOf({ partition }, 1, 0, results),
+        rowOf(
+          { partition, sort: 'settled' },
+          1,
+          0,
+          { large: [...results.small, 7, 7, 7, 'x'.repeat(2_000)] },
+          true,
+        ),
+      ]);
+      expect((await read(partition, 'fiveMinutes#latest'))?.results).toEqual(results);
+      expect((await read(partition, 'settled'))?.results).toBeNull();
+    },
+  );
+
+  it.skipIf(holdsAnyNumber)(
     'writes numbers that DynamoDB cannot hold as text (skipped in memory, which holds any number)',
     async () => {
       const { rows, read } = open();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type KeyPane, KeyState } from '../src/core/key.ts';
-import type { EpochMillis } from '../src/core/time.ts';
+import type { EpochMillis, Millis } from '../src/core/time.ts';
 import { Oracle, type OraclePane } from './support/core-oracle.ts';
 import { keyRecord, type Plan, plan, quarters, type Rec, records, rulesOf } from './support/core-windows.ts';
 
@@ -183,12 +183,14 @@ describe('by example', () => {
   });
 
   it('a key without records is not kept, and one that keeps only its watermark is forgotten after maxLateness', () => {
-    const rules = rulesOf({ ...base, windows: { five: tumblingFive } });
+    const maxLateness = 60 * minute;
+    const plan = rulesOf({ ...base, windows: { five: tumblingFive } });
+    const rules = { ...plan, time: { ...plan.time, maxLateness: maxLateness as Millis } };
     const key = new KeyState(rules);
     expect(key.freeze()).toBeUndefined();
     const last = at(1, 1);
     key.apply(keyRecord(rules, last), () => {});
-    const forgotten = (last.arrival + rules.time.maxLateness + 1) as EpochMillis;
+    const forgotten = (last.arrival + maxLateness + 1) as EpochMillis;
     expect(key.freeze(forgotten)).toBeDefined();
     key.idle(forgotten, () => {});
     expect(key.freeze((forgotten - 1) as EpochMillis)).toBeDefined();

@@ -7,8 +7,11 @@ interface TimeRules {
   readonly outOfOrderness: Millis;
   /** A key silent for this long, by arrival time, has its event time pass at the speed of the clock. */
   readonly idleAfter: Millis;
-  /** How long after its last record a key is remembered that keeps nothing but its watermark. */
-  readonly maxLateness: Millis;
+  /**
+   * How long after its last record a key is remembered that keeps nothing but its watermark; for ever when undefined.
+   * A key that is forgotten begins anew with its next record: no record may come later for a window that has closed.
+   */
+  readonly maxLateness: Millis | undefined;
 }
 
 /** What every record of a key goes through: its windows by name, and the rules of time. */
@@ -53,13 +56,18 @@ export class KeyState {
 
   constructor(rules: KeyRules, stored?: StoredKey) {
     this.#rules = rules;
-    [this.#maxEventTime, this.#lastArrival, this.#watermark] = stored ?? [];
+    this.#begin(stored);
     this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.[3][at] ?? null));
+  }
+
+  #begin(stored?: StoredKey): void {
+    [this.#maxEventTime, this.#lastArrival, this.#watermark] = stored ?? [];
   }
 
   /** Takes in the key's next record in source order. */
   apply(record: KeyRecord, emit: (pane: KeyPane) => void): 'applied' | 'late' {
     this.idle(record.arrival, emit);
+    if (this.#isForgotten(record.arrival)) this.#begin();
     this.#lastArrival = Math.max(this.#lastArrival ?? record.arrival, record.arrival) as EpochMillis;
     const reached = Math.max(
       this.#watermark ?? Number.NEGATIVE_INFINITY,
@@ -115,10 +123,15 @@ export class KeyState {
     ) {
       return undefined;
     }
+    if (now !== undefined && this.#isForgotten(now)) return undefined;
     const windows = this.#windows.map((window) => window.freeze());
-    const silent = now !== undefined && now - this.#lastArrival > this.#rules.time.maxLateness;
-    if (silent && windows.every((stored) => stored === null)) return undefined;
     return [this.#maxEventTime, this.#lastArrival, this.#watermark, windows];
+  }
+
+  #isForgotten(now: EpochMillis): boolean {
+    const { maxLateness } = this.#rules.time;
+    if (maxLateness === undefined || this.#lastArrival === undefined) return false;
+    return now - this.#lastArrival > maxLateness && this.#windows.every((window) => window.freeze() === null);
   }
 
   #advance(to: EpochMillis, emit: (pane: Emission & { window: string }) => void): void {

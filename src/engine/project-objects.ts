@@ -44,25 +44,27 @@ export async function projectObjects(
   groups: readonly number[],
 ): Promise<void> {
   const log = objectsLog(pipeline.name);
+  const decide = (ordinal: number, intent: Intent) =>
+    ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: encodeIntent(intent) });
   for (;;) {
     const last = await ports.log.latest(log);
-    const intent = last && decodeIntent(last);
-    if (intent && !(await isDone(ports, intent))) {
-      await carryOut(
-        ports,
-        intent,
-        partition(pipeline, await panesOf(ports.log, pipeline, intent), last.ordinal),
-      );
+    if (last === undefined) {
+      const covered = await beginnings(ports.log, pipeline);
+      await decide(1, { from: new Map(), to: new Map(), covered, names: [] });
+      continue;
     }
-
-    const covered = intent?.covered ?? (await beginnings(ports.log, pipeline));
-    const stretch = await panesAfter(ports.log, pipeline, covered, groups, STEP_PANES);
+    const intent = decodeIntent(last);
+    if (!(await isDone(ports, intent))) {
+      const panes = await panesOf(ports.log, pipeline, intent);
+      await carryOut(ports, intent, partition(pipeline, panes, last.ordinal));
+    }
+    const stretch = await panesAfter(ports.log, pipeline, intent.covered, groups, STEP_PANES);
     if (stretch.to.size === 0 && !mustRenew(last, ports.clock.now())) return;
-    const ordinal = (last?.ordinal ?? 0) + 1;
+    const ordinal = last.ordinal + 1;
     const objects = partition(pipeline, stretch.panes, ordinal);
-    const next = { ...stretch, covered: new Map([...covered, ...stretch.to]), names: [...objects.keys()] };
-    const entry = { ordinal, committedAt: ports.clock.now(), body: encodeIntent(next) };
-    if ((await ports.log.append(log, entry)) === 'committed') await carryOut(ports, next, objects);
+    const covered = new Map([...intent.covered, ...stretch.to]);
+    const next = { from: stretch.from, to: stretch.to, covered, names: [...objects.keys()] };
+    if ((await decide(ordinal, next)) === 'committed') await carryOut(ports, next, objects);
   }
 }
 

@@ -21,19 +21,20 @@ export async function projectRows(
   pipeline: Pipeline,
   groups: readonly number[],
 ): Promise<void> {
+  const name = rowsLog(pipeline.name);
+  const cover = (ordinal: number, covered: Cursors) =>
+    log.append(name, { ordinal, committedAt: clock.now(), body: pack(packCursors(covered)) });
   for (;;) {
-    const last = await log.latest(rowsLog(pipeline.name));
-    const covered: Cursors = last
-      ? unpackCursors(unpack(last.body) as never)
-      : await beginnings(log, pipeline);
+    const last = await log.latest(name);
+    if (last === undefined) {
+      await cover(1, await beginnings(log, pipeline));
+      continue;
+    }
+    const covered: Cursors = unpackCursors(unpack(last.body) as never);
     const stretch = await panesAfter(log, pipeline, covered, groups, STEP_PANES);
     if (stretch.to.size === 0 && !mustRenew(last, clock.now())) return;
     await rows.put(rowsOf(pipeline, stretch.panes));
-    await log.append(rowsLog(pipeline.name), {
-      ordinal: (last?.ordinal ?? 0) + 1,
-      committedAt: clock.now(),
-      body: pack(packCursors(new Map([...covered, ...stretch.to]))),
-    });
+    await cover(last.ordinal + 1, new Map([...covered, ...stretch.to]));
   }
 }
 

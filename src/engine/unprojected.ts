@@ -49,7 +49,7 @@ export async function panesAfter(
 
 /**
  * Where a projector begins that has never run: at the oldest entries that there are, as a sink may be added to a pipeline
- * whose first entries have expired.
+ * whose first entries have expired. Once it is written down, what expires before it is covered is an error.
  */
 export async function beginnings(log: CommitLog, pipeline: Pipeline): Promise<Cursors> {
   const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, group) => group);

@@ -23,7 +23,10 @@ export interface Options<Rec, Shapes> {
   readonly idleAfter?: Duration;
   /** An event time further ahead of its record's arrival is refused. Default 1 hour. */
   readonly maxFutureSkew?: Duration;
-  /** How long a key without open windows is remembered. Default 7 days. */
+  /**
+   * Forgets a key without open windows this long after its last record, and begins it anew with its next. A record that
+   * came later than that for a window already closed would open it again. Default: no key is ever forgotten.
+   */
   readonly maxLateness?: Duration;
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
 }
@@ -126,7 +129,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       time: {
         outOfOrderness: millis(options.outOfOrderness ?? '0s'),
         idleAfter: millis(options.idleAfter ?? '1m'),
-        maxLateness: millis(options.maxLateness ?? '7d'),
+        maxLateness: options.maxLateness === undefined ? undefined : millis(options.maxLateness),
       },
       windows: windows.map(([window, recipe]) => ({
         name: window,

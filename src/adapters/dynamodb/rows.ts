@@ -62,8 +62,13 @@ async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Prom
   }
 }
 
+/** Results in JSON: as attributes they take up to three times as much of the 400 KB that an item may have. */
+const MAX_RESULTS_BYTES = 128_000;
+
+/** A pane whose results are larger has null for them: it is in the bucket whole. */
 const itemOf = ({ partition, sort, order, pane }: Row): Record<string, AttributeValue> => ({
   ...(attribute(pane).M as Record<string, AttributeValue>),
+  ...(Buffer.byteLength(JSON.stringify(pane.results)) > MAX_RESULTS_BYTES ? { results: { NULL: true } } : {}),
   [ROWS_KEY.partition]: { S: partition },
   [ROWS_KEY.sort]: { S: sort },
   order: { N: String(order) },
