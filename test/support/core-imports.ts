@@ -29,6 +29,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/index.ts', ['src/core/', 'src/pipeline/']],
   ['src/handlers.ts', COMPOSITION],
   ['src/lambda.ts', COMPOSITION],
+  ['src/testing.ts', COMPOSITION],
   ['src/local.ts', LOCAL],
   ['src/local/', LOCAL],
   ['lib/', ['src/index.ts', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:']],

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { collect, count, definePipeline, kinesis, mean, rolling, tumbling } from '../src/index.ts';
+import { tryPipeline } from '../src/testing.ts';
+
+interface Reading {
+  readonly machine: string;
+  readonly at: string;
+  readonly celsius: number;
+}
+
+const temperature = definePipeline('temperature', kinesis<Reading>(), {
+  filter: (reading) => reading.machine !== 'test',
+  key: (reading) => reading.machine,
+  eventTime: (reading) => reading.at,
+  outOfOrderness: '30s',
+  windows: {
+    lastTwo: rolling({ count: 2 }, { mean: mean('celsius') }),
+    minute: tumbling({ size: '1m' }, { mean: mean('celsius') }),
+  },
+});
+
+const reading = (time: string, celsius: number, machine = 'pump') => ({
+  machine,
+  at: `2026-01-05T12:${time}Z`,
+  celsius,
+});
+
+describe('a pipeline that is tried', () => {
+  //  12:00         12:01         12:02
+  //    20    30      ↑ 12:01:45 closes the first minute
+  //  [------------)[------------)
+  it('gives its panes, typed by their windows', () => {
+    const { panes, ...counted } = tryPipeline(temperature, [
+      reading('00:10', 20),
+      reading('00:50', 30),
+      reading('01:45', 50),
+    ]);
+    const means = panes.map((pane) =>
+      pane.window === 'lastTwo' ? [pane.index, pane.results.mean] : [pane.start, pane.results.mean],
+    );
+    expect(means).toEqual([
+      [0, 20],
+      [1, 25],
+      [2, 40],
+      ['2026-01-05T12:00:00.000Z', 25],
+      ['2026-01-05T12:01:00.000Z', 50],
+    ]);
+    expect(counted).toEqual({ applied: 3, late: 0, filtered: 0, poison: [] });
+  });
+
+  it('counts what it does not take in, and says why', () => {
+    const tried = tryPipeline(temperature, [
+      reading('00:10', 20),
+      reading('00:20', 20, 'test'),
+      { ...reading('00:30', 20), celsius: 'warm' },
+      Buffer.from('{"machine":'),
+    ]);
+    expect(tried).toMatchObject({ applied: 1, filtered: 1, late: 0 });
+    expect(tried.poison).toMatchObject([
+      { at: 2, code: 'select', reason: 'field "celsius" is string, not a finite number' },
+      { at: 3, code: 'not-json' },
+    ]);
+  });
+
+  it('leaves windows open when it is told to', () => {
+    const { panes } = tryPipeline(temperature, [reading('00:10', 20)], { close: false });
+    expect(panes.map(({ window }) => window)).toEqual(['lastTwo']);
+  });
+
+  it('takes silence from the arrivals, where they are given', () => {
+    const noon = Date.UTC(2026, 0, 5, 12);
+    const records = [reading('00:10', 20), reading('00:20', 40)];
+    const starts = (arrivals: number[]) =>
+      tryPipeline(temperature, records, { arrivals, close: false }).panes.map(({ window, count: n }) => [
+        window,
+        n,
+      ]);
+    expect(starts([noon, noon])).toEqual([
+      ['lastTwo', 1],
+      ['lastTwo', 2],
+    ]);
+    expect(starts([noon, noon + 3_600_000])).toEqual([
+      ['lastTwo', 1],
+      ['minute', 1],
+      ['lastTwo', 2],
+    ]);
+  });
+
+  it('has nothing to show for no records', () => {
+    expect(tryPipeline(temperature, [])).toEqual({ panes: [], applied: 0, late: 0, filtered: 0, poison: [] });
+  });
+
+  it('refuses a definition that folds differently the second time', () => {
+    let calls = 0;
+    const impure = definePipeline('impure', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      windows: { minute: tumbling({ size: '1m' }, { n: count(), calls: collect(() => calls++) }) },
+    });
+    expect(() => tryPipeline(impure, [reading('00:10', 20)])).toThrow(
+      'Cannot try "impure" as its functions must be pure: folded twice, it differs',
+    );
+  });
+});
