@@ -6,8 +6,7 @@ import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from './adapters/dynamodb/progress.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
-import type { FlushedTelemetry } from './adapters/powertools/telemetry.ts';
-import { powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
+import { described, type FlushedTelemetry, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
 import type { EpochMillis } from './core/time.ts';
 import * as handlers from './handlers.ts';
@@ -78,6 +77,9 @@ const flushing =
   async (...given) => {
     try {
       return await handler(...given);
+    } catch (cause) {
+      // The runtime logs what is thrown.
+      throw new Error(described(cause));
     } finally {
       telemetry.flush();
     }

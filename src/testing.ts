@@ -68,7 +68,7 @@ function tryOnce(
   };
 }
 
-interface DecodedRecord extends Pick<GroupRecord, 'lineage' | 'position'> {
+interface DecodedRecord extends Omit<GroupRecord, 'content'> {
   readonly arrival: EpochMillis;
   readonly outcome: Decoded;
 }

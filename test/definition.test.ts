@@ -83,9 +83,24 @@ describe('a wrong definition throws when it is made', () => {
     },
   );
 
-  it.each([0, -1, 1.5, 100_001, Number.NaN])('a rolling window of %d records', (size) => {
+  it.each([0, 3, 8_192, -4])('%d key groups', (groups) => {
+    const define = () =>
+      definePipeline('readings', kinesis<{ k: string }>(), {
+        key: (one) => one.k,
+        eventTime: () => 0,
+        groups,
+        windows: { n: rolling({ count: 1 }, { n: count() }) },
+      });
+    expect(define).toThrow(
+      new RangeError(
+        `Cannot keep ${groups} key groups as their number must be a power of two from 1 to 4,096`,
+      ),
+    );
+  });
+
+  it.each([0, -1, 1.5, 10_001, Number.NaN])('a rolling window of %d records', (size) => {
     expect(() => rolling({ count: size }, { records: count() })).toThrow(
-      new RangeError(`Cannot roll over ${size} records as count must be a whole number from 1 to 100,000`),
+      new RangeError(`Cannot roll over ${size} records as count must be a whole number from 1 to 10,000`),
     );
   });
 
@@ -106,7 +121,7 @@ describe('a wrong definition throws when it is made', () => {
     { options: { size: '0s', slide: '0s' }, message: 'Cannot slide by "0s" as slide must be > 0' },
     {
       options: { size: '1d', slide: '1s' },
-      message: 'Cannot slide by "1s" as size must be <= 10,000 slides: size is "1d"',
+      message: 'Cannot slide by "1s" as size must be <= 2,000 slides: size is "1d"',
     },
     {
       options: { size: '5m', slide: '1m', offset: '60s' },
@@ -139,9 +154,9 @@ describe('what is just right', () => {
   it('the largest and the smallest of everything', () => {
     expect(() => [
       rolling({ count: 1 }, { records: count() }),
-      rolling({ count: 100_000 }, { records: count() }),
+      rolling({ count: 10_000 }, { records: count() }),
       tumbling({ size: '1ms' }, { records: count() }),
-      sliding({ size: '10000s', slide: '1s', offset: '999ms' }, { records: count() }),
+      sliding({ size: '2000s', slide: '1s', offset: '999ms' }, { records: count() }),
       sliding({ size: '7m', slide: '2m' }, { records: count() }),
       kinesis({ shards: 1 }),
       kinesis({ shards: 1_024 }),

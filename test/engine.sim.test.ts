@@ -5,6 +5,8 @@ import { audit } from './support/engine-audit.ts';
 import { kinesisEvent } from './support/engine-events.ts';
 import { emptyTally, simulate, type Tally, type World } from './support/engine-sim.ts';
 
+const MINUTE = { getRemainingTimeInMillis: () => 60_000 };
+
 /** `MILLRACE_SIM_SEED=137 npx vitest run test/engine.sim.test.ts` runs one schedule again. */
 const ONE_SEED = process.env['MILLRACE_SIM_SEED'];
 const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? (ONE_SEED ? 1 : 400));
@@ -48,7 +50,7 @@ it('takes nothing in twice after weeks in which entries expire', { timeout: 60_0
       for (let days = 0; days < 7; days += 2) {
         ports.clock.pass(millis('2d'));
         await sweepHandler(ports, pipeline)();
-        await projectHandler(ports, pipeline)({});
+        await projectHandler(ports, pipeline)({}, MINUTE);
         ports.log.expire(after(ports.clock.now(), millis('1d')));
       }
     }
@@ -57,11 +59,11 @@ it('takes nothing in twice after weeks in which entries expire', { timeout: 60_0
 
     const process = processHandler(ports, pipeline);
     for (const records of source.shards.values()) {
-      const answer = await process(kinesisEvent(records), { getRemainingTimeInMillis: () => 60_000 });
+      const answer = await process(kinesisEvent(records), MINUTE);
       expect(answer).toEqual({ batchItemFailures: [] });
     }
     await sweepHandler({ ...ports, clock: { now: () => 8e12 as EpochMillis } }, pipeline)();
-    await projectHandler(ports, pipeline)({});
+    await projectHandler(ports, pipeline)({}, MINUTE);
     expect(ports.objects.stored.size).toBe(objects);
     const { received, duplicate, filtered } = ports.telemetry.counted;
     expect(duplicate + filtered).toBe(received);

@@ -5,6 +5,7 @@ import { type MemoryPorts, memoryPorts, memorySource } from '../src/adapters/mem
 import { CodecError } from '../src/core/codec.ts';
 import { type EpochMillis, isoTime, millis } from '../src/core/time.ts';
 import { decodeGroup, decodePanes } from '../src/engine/entry.ts';
+import { holdGroups } from '../src/engine/groups.ts';
 import { groupOf } from '../src/engine/key-group.ts';
 import { processBatch } from '../src/engine/process-batch.ts';
 import { projectObjects } from '../src/engine/project-objects.ts';
@@ -29,7 +30,7 @@ import {
 import { ENTRY_LIFETIME, type LogEntry, LogLostError, MAX_BODY_BYTES } from '../src/ports/commit-log.ts';
 import type { Ports } from '../src/ports/index.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
-import { groupLog, groupsOf, objectsLog, PANES_PREFIX } from '../src/wiring/names.ts';
+import { groupLog, objectsLog, PANES_PREFIX } from '../src/wiring/names.ts';
 import { behind, type Call, type Gate } from './support/engine-gate.ts';
 
 interface Reading {
@@ -42,6 +43,9 @@ interface Reading {
 const NOON = Date.UTC(2026, 0, 5, 12) as EpochMillis;
 const at = (minutes: number, seconds = 0): EpochMillis =>
   (NOON + minutes * 60_000 + seconds * 1_000) as EpochMillis;
+
+/** After anything that happens here. */
+const LATER = 8e15 as EpochMillis;
 
 /** Two machines of one key group, and one of another. */
 const PUMP = 'pump';
@@ -84,13 +88,13 @@ class Scene {
   }
 
   async project(ports: Ports = this.ports): Promise<void> {
-    const groups = Array.from({ length: groupsOf(this.pipeline.source.shards) }, (_, group) => group);
-    await projectRows(ports, this.pipeline, groups);
-    await projectObjects(ports, this.pipeline, groups);
+    const groups = Array.from({ length: this.pipeline.groups }, (_, group) => group);
+    await projectRows(ports, this.pipeline, groups, LATER);
+    await projectObjects(ports, this.pipeline, groups, LATER);
   }
 
   entriesOf(machine: string): readonly LogEntry[] {
-    const group = groupOf(machine, groupsOf(this.pipeline.source.shards));
+    const group = groupOf(machine, this.pipeline.groups);
     return this.ports.log.logs.get(groupLog(this.pipeline.name, group)) ?? [];
   }
 
@@ -400,7 +404,7 @@ describe('an entry that would be too large', () => {
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 9, duplicate: 0, panes: 9 });
   });
 
-  it('of one record stops its group there, with the reason, and no other', async () => {
+  it('even of one record alone is made without it: it is kept with the reason, and holds up no other', async () => {
     const scene = new Scene(notes);
     const batch = [
       scene.put(PUMP, at(0, 1), 20, 0, { note: 'small' }),
@@ -409,19 +413,14 @@ describe('an entry that would be too large', () => {
       scene.put(OVEN, at(0, 4), 20, 0, { note: 'small' }),
       scene.put(PUMP, at(0, 5), 20, 0, { note: 'small' }),
     ];
-    expect(await scene.process(batch)).toBe(batch[2]);
-    expect(scene.ports.telemetry.faults).toEqual([
-      {
-        what: 'commit',
-        cause: expect.objectContaining({
-          name: 'RangeError',
-          message: expect.stringMatching(
-            /^Cannot commit one record as an entry must be <= 390000 bytes: it is \d+/,
-          ),
-        }),
-      },
-    ]);
-    expect(scene.emitted()).toHaveLength(3);
+    expect(await scene.process(batch)).toBeUndefined();
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 4, poison: 1 });
+    const [kept] = scene.ports.objects.stored.values();
+    expect(kept?.body).toEqual(Uint8Array.from(batch[2]?.data ?? []));
+    expect(kept?.metadata?.['code']).toBe('no-room');
+    expect(decodeURIComponent(kept?.metadata?.['reason'] ?? '')).toMatch(
+      /^Cannot commit one record as an entry must be <= 390000 bytes: it is \d+/,
+    );
   });
 
   it('to be read again is not written, however small it deflates', async () => {
@@ -439,9 +438,9 @@ describe('an entry that would be too large', () => {
     );
     // 70 megabytes that deflate to a 200th, where 64 are read.
     const batch = Array.from({ length: 8 }, (_, n) => scene.put(PUMP, at(0, n), n));
-    expect(await scene.process(batch)).toBe(batch[6]);
+    expect(await scene.process(batch)).toBeUndefined();
     const group = decodeGroup(scene.pipeline, scene.entriesOf(PUMP).at(-1) as LogEntry);
-    expect(group.counters.applied).toBe(6);
+    expect(group.counters).toMatchObject({ applied: 6, poison: 2 });
   });
 
   const collecting = definePipeline('readings', kinesis<Reading>(), {
@@ -497,7 +496,7 @@ describe('silence', () => {
     await scene.process([scene.put(PUMP, at(0, 30))]);
     // Of another machine, on another shard: the pump's next reading may be right behind.
     const waiting = scene.put(OVEN, at(1, 50), 20, 1);
-    expect(await scene.sweepAt(at(60))).toMatchObject({ panes: 0, now: at(1, 50) });
+    expect(await scene.sweepAt(at(60))).toMatchObject({ panes: 0, now: at(1, 40) });
     await scene.process([waiting]);
     expect(await scene.sweepAt(at(60))).toMatchObject({ panes: 2, now: at(59, 50) });
   });
@@ -633,34 +632,38 @@ describe('what must not expire', () => {
 });
 
 describe('a change of definition', () => {
-  const define = (hottest: '1m' | '2m', added: object = {}) =>
+  const define = (windows: { readonly [name: string]: '1m' | '2m' }, more: object = {}) =>
     definePipeline('readings', kinesis<Reading>(), {
       key: ({ machine }) => machine,
       eventTime: (reading) => reading.at,
+      ...more,
       windows: {
         lastTwo: rolling({ count: 2 }, { mean: mean('celsius') }),
-        hottest: tumbling({ size: hottest }, { max: max('celsius') }),
-        ...added,
+        ...Object.fromEntries(
+          Object.entries(windows).map(([name, size]) => [
+            name,
+            tumbling<Reading, { max: number }>({ size }, { max: max('celsius') }),
+          ]),
+        ),
       },
     }).to(bucket());
 
-  it('begins the window anew that it changes, and no other', async () => {
-    const scene = new Scene(define('1m'));
+  it('begins a window that is new without state, and leaves the others theirs', async () => {
+    const scene = new Scene(define({ hottest: '1m' }));
     await scene.process([scene.put(PUMP, at(0, 10), 10)]);
     const entry = scene.entriesOf(PUMP)[0] as LogEntry;
     const stored = (pipeline: Pipeline) => decodeGroup(pipeline, entry).keys.get(PUMP)?.[3];
-    const [lastTwo, hottest] = stored(define('1m')) ?? [];
-    expect(stored(define('2m'))).toEqual([lastTwo, null]);
-    const n = tumbling<Reading, { n: number }>({ size: '1m' }, { n: count() });
-    expect(stored(define('1m', { n }))).toEqual([lastTwo, hottest, null]);
+    const [lastTwo, hottest] = stored(define({ hottest: '1m' })) ?? [];
+    expect(stored(define({ hottestOfTwo: '2m' }))).toEqual([lastTwo, null]);
+    expect(stored(define({ hottestOfTwo: '2m', hottest: '1m' }))).toEqual([lastTwo, null, hottest]);
   });
 
   it('keeps the positions and the watermark', async () => {
-    const scene = new Scene(define('1m'));
+    const scene = new Scene(define({ hottest: '1m' }));
     const first = scene.put(PUMP, at(0, 50), 10);
     await scene.process([first]);
     const next = [first, scene.put(PUMP, at(1, 10), 30), scene.put(PUMP, at(2, 10), 20)];
-    await processBatch(scene.ports, define('2m'), next, at(1e6));
+    await processBatch(scene.ports, define({ hottestOfTwo: '2m' }), next, at(1e6));
     expect(scene.emitted()).toEqual([
       'pump 12:00:50 0 {"mean":10}',
       'pump 12:00:50 0 {"mean":20}',
@@ -668,6 +671,30 @@ describe('a change of definition', () => {
       // Without the first record: it came before the window was defined.
       'pump 12:00:00 0 {"max":30}',
     ]);
+  });
+
+  it.each([
+    ['another size', define({ hottest: '2m' })],
+    ['another lateness', define({ hottest: '1m' }, { allowedLateness: '5m' })],
+  ])('of a window under its name, to %s, is refused: its panes would be confused', async (_, changed) => {
+    const scene = new Scene(define({ hottest: '1m' }));
+    await scene.process([scene.put(PUMP, at(0, 50), 10)]);
+    const next = scene.put(PUMP, at(1, 10), 30);
+    expect(await processBatch(scene.ports, changed, [next], at(1e6))).toBe(next);
+    expect(scene.ports.telemetry.faults[0]?.cause).toMatchObject({
+      message: expect.stringMatching(
+        /^Cannot go on with window "hottest" as a window must keep its definition, or get another name/,
+      ),
+    });
+  });
+
+  it('of the number of key groups is refused: keys would change their logs', async () => {
+    const scene = new Scene(define({ hottest: '1m' }));
+    await holdGroups(scene.ports, scene.pipeline);
+    await holdGroups(scene.ports, scene.pipeline);
+    await expect(holdGroups(scene.ports, define({ hottest: '1m' }, { groups: 8 }))).rejects.toThrow(
+      'Cannot go on as a pipeline must keep its number of key groups: "readings" was begun with 4 and is defined with 8',
+    );
   });
 
   it('is refused by code that is older than the entry', async () => {
@@ -753,7 +780,8 @@ describe('projecting', () => {
     await scene.process(batch);
     expect(scene.entriesOf(PUMP)).toHaveLength(1);
     await scene.project();
-    expect(scene.ports.objects.stored.size).toBe(2);
+    // A quarter of 20,000 panes is the share of one of four groups.
+    expect(scene.ports.objects.stored.size).toBe(3);
     expect(scene.lines().map(({ index }) => index)).toEqual(batch.map((_, n) => n));
   });
 

@@ -35,6 +35,8 @@ export class PipelineFunction extends lambda.Function {
       }),
     });
     this.logGroup.grantWrite(this);
+    // What calls it without waiting calls again by itself, every minute.
+    this.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
   }
 
   /** Lets the function do exactly these actions on exactly these resources. */

@@ -58,8 +58,11 @@ const kindOf = (value: unknown): string =>
         ? 'a list'
         : typeof value;
 
-/** How deep a selected value may nest: well below what the codec reads back, which adds the state around it. */
-const MAX_DEPTH = 32;
+/**
+ * How deep a selected value may nest: below the 32 levels of a DynamoDB item and the 64 that the codec reads back, with room
+ * for what is around it.
+ */
+const MAX_DEPTH = 24;
 
 /** Whether a commit would give the value back as it is. */
 function isPlain(value: unknown, depth = 0): value is Plain {

@@ -44,7 +44,7 @@ export interface TimedValues {
  * State is stored as plain data holding the minimal statistic; `thaw` builds whatever makes folding fast from it.
  */
 export interface WindowOperator<in Rec = never> {
-  /** Names the kind, settings and aggregates; stored state is used only where this is unchanged. */
+  /** Names the kind, settings and aggregates: a window keeps them under its name. */
   readonly signature: string;
   /** Needs the order of the source: refused where there is none. */
   readonly ordered: boolean;

@@ -34,13 +34,14 @@ export async function commitGroup(
   try {
     let group = await loadGroup(ports, pipeline, index);
     let conflicts = 0;
+    let atMost = records.length;
     for (;;) {
       const news = rest.filter((record) => !holds(group, record));
       ports.telemetry.count('duplicate', rest.length - news.length);
       rest = news;
       if (rest.length === 0) return { outcome: 'committed' };
 
-      const { folded, body, taken } = foldToFit(pipeline, group, rest);
+      const { folded, body, taken } = foldToFit(pipeline, group, rest, atMost);
       await inParallel(folded.poison, (refused) => keepPoison(ports.objects, refused));
       if (ports.clock.now() >= deadline)
         throw new Error('Cannot commit as the time of this invocation is up');
@@ -55,6 +56,7 @@ export async function commitGroup(
       countCommit(ports, group, folded);
       group = { ...folded, ordinal: next.ordinal, committedAt: next.committedAt };
       rest = rest.slice(taken);
+      atMost = 2 * taken;
       conflicts = 0;
     }
   } catch (cause) {
@@ -68,23 +70,37 @@ export const loadGroup = async (
   index: number,
 ): Promise<Group> => groupAt(pipeline, await log.latest(groupLog(pipeline.name, index)));
 
-/** Folds as many of the records as make an entry that fits. */
+/**
+ * Folds as many of the records as make an entry that fits, `atMost` to begin with. A record that does not fit even alone is
+ * refused: kept, it can be taken in once there is room, and it holds up no other.
+ */
 function foldToFit(
   pipeline: Pipeline,
   group: Group,
   records: readonly GroupRecord[],
+  atMost: number,
 ): { readonly folded: Folded; readonly body: Uint8Array; readonly taken: number } {
-  for (let taken = records.length; ; taken = Math.ceil(taken / 2)) {
-    const folded = fold(pipeline, group, records.slice(0, taken));
+  let taken = Math.min(records.length, atMost);
+  let batch = records.slice(0, taken);
+  for (;;) {
+    const folded = fold(pipeline, group, batch);
     const body = encodeEntry(pipeline, folded);
     if (body.length <= MAX_BODY_BYTES) return { folded, body, taken };
-    if (taken === 1) throw tooLarge('one record', body, folded);
+    if (taken > 1) {
+      taken = Math.ceil(taken / 2);
+      batch = records.slice(0, taken);
+    } else {
+      const { message: reason } = tooLarge('one record', body, folded);
+      const [only] = batch as [GroupRecord];
+      if (only.content.outcome === 'poison') throw new RangeError(reason);
+      batch = [{ ...only, content: { outcome: 'poison', poison: { code: 'no-room', reason } } }];
+    }
   }
 }
 
 export const tooLarge = (what: string, body: Uint8Array, { keys, panes }: Folded): RangeError =>
   new RangeError(
-    `Cannot commit ${what} as an entry must be <= ${MAX_BODY_BYTES} bytes: it is ${body.length}, with the state of ${keys.size} keys and ${panes.length} panes; more key groups make the state smaller`,
+    `Cannot commit ${what} as an entry must be <= ${MAX_BODY_BYTES} bytes: it is ${body.length}, with the state of ${keys.size} keys and ${panes.length} panes`,
   );
 
 function countCommit(

@@ -30,7 +30,8 @@ export type PoisonCode =
   | 'key'
   | 'event-time'
   | 'future'
-  | 'select';
+  | 'select'
+  | 'no-room';
 
 class Refused extends Error {
   readonly poison: Poison;

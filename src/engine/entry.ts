@@ -37,9 +37,10 @@ export function encodeEntry(pipeline: Pipeline, folded: Folded): Uint8Array {
 }
 
 /**
- * The group as of an entry. A window whose definition has changed since begins anew; the others keep their state.
+ * The group as of an entry. A window that is new begins without state; one that is gone loses its own.
  *
- * @throws CodecError when the body was not written by `encodeEntry`, or by a newer version of it
+ * @throws CodecError when the body was not written by `encodeEntry`, or by a newer version of it; RangeError when a window
+ * has changed under its name, as its panes would be confused with those before
  */
 export function decodeGroup(pipeline: Pipeline, entry: LogEntry): Group {
   const [written, positions, keys, [applied, late, poison]] = unpack(sections(entry).state) as unknown as [
@@ -49,9 +50,15 @@ export function decodeGroup(pipeline: Pipeline, entry: LogEntry): Group {
     readonly [number, number, number],
   ];
   const present = signatures(pipeline);
-  const kept = present.map(([name, signature]) =>
-    written.findIndex(([otherName, otherSignature]) => otherName === name && otherSignature === signature),
-  );
+  for (const [name, signature] of written) {
+    const now = present.find(([other]) => other === name)?.[1];
+    if (now !== undefined && now !== signature) {
+      throw new RangeError(
+        `Cannot go on with window "${name}" as a window must keep its definition, or get another name: it was ${signature} and is ${now}`,
+      );
+    }
+  }
+  const kept = present.map(([name]) => written.findIndex(([other]) => other === name));
   const same = kept.length === written.length && kept.every((from, to) => from === to);
   return {
     ordinal: entry.ordinal,

@@ -34,9 +34,11 @@ export const EMPTY_GROUP: Group = {
 export interface GroupRecord {
   readonly lineage: string;
   readonly position: Position;
+  /** Its bytes, to be kept if it is refused. */
+  readonly data: Uint8Array;
   readonly content:
     | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
-    | { readonly outcome: 'poison'; readonly poison: Poison; readonly data: Uint8Array };
+    | { readonly outcome: 'poison'; readonly poison: Poison };
 }
 
 /** A pane and the key it is of. */

@@ -11,11 +11,11 @@ const MAX_REASON = 200;
  */
 export async function keepPoison(
   objects: ObjectStore,
-  { lineage, position, content }: GroupRecord,
+  { lineage, position, data, content }: GroupRecord,
 ): Promise<void> {
   if (content.outcome !== 'poison') return;
   await objects.create(`${POISON_PREFIX}${lineage}/${position}`, {
-    body: content.data,
+    body: data,
     contentType: 'application/octet-stream',
     metadata: {
       code: content.poison.code,

@@ -2,7 +2,6 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import type { SourceRecord } from '../ports/source.ts';
-import { groupsOf } from '../wiring/names.ts';
 import { commitGroup } from './commit-group.ts';
 import { decode } from './decode.ts';
 import type { GroupRecord } from './group.ts';
@@ -49,7 +48,7 @@ function splitByGroup(
   pipeline: Pipeline,
   records: readonly SourceRecord[],
 ): ReadonlyMap<number, GroupRecord[]> {
-  const groups = groupsOf(pipeline.source.shards);
+  const groups = pipeline.groups;
   const byGroup = new Map<number, GroupRecord[]>();
   let filtered = 0;
   for (const source of records) {
@@ -60,10 +59,9 @@ function splitByGroup(
     }
     // What has no key is counted in the group of its partition key.
     const index = groupOf(decoded.outcome === 'record' ? decoded.key : source.partitionKey, groups);
-    const content = decoded.outcome === 'record' ? decoded : { ...decoded, data: source.data };
     const part = byGroup.get(index) ?? [];
     byGroup.set(index, part);
-    part.push({ lineage: source.lineage, position: source.position, content });
+    part.push({ lineage: source.lineage, position: source.position, data: source.data, content: decoded });
   }
   telemetry.count('filtered', filtered);
   return byGroup;

@@ -20,8 +20,9 @@ import {
 
 type ObjectPorts = Pick<Ports, 'log' | 'objects' | 'clock'>;
 
-/** Panes of one group in one step: their objects fit in memory many times over. */
-const STEP_PANES = 10_000;
+/** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
+const STEP_PANES = 20_000;
+const STEP_OBJECTS = 1_000;
 
 /**
  * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
@@ -37,19 +38,22 @@ interface Intent extends Pick<Stretch, 'from' | 'to'> {
  * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
  *
  * An intent is appended before its objects are created, and the next one only after all of them are.
+ *
+ * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectObjects(
   ports: ObjectPorts,
   pipeline: Pipeline,
   groups: readonly number[],
+  deadline: EpochMillis,
 ): Promise<void> {
   const log = objectsLog(pipeline.name);
   const decide = (ordinal: number, intent: Intent) =>
     ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: encodeIntent(intent) });
-  for (;;) {
+  while (ports.clock.now() < deadline) {
     const last = await ports.log.latest(log);
     if (last === undefined) {
-      const covered = await beginnings(ports.log, pipeline);
+      const covered = await beginnings(ports.log, pipeline, ports.clock.now());
       await decide(1, { from: new Map(), to: new Map(), covered, names: [] });
       continue;
     }
@@ -58,13 +62,27 @@ export async function projectObjects(
       const panes = await panesOf(ports.log, pipeline, intent);
       await carryOut(ports, intent, partition(pipeline, panes, last.ordinal));
     }
-    const stretch = await panesAfter(ports.log, pipeline, intent.covered, groups, STEP_PANES);
-    if (stretch.to.size === 0 && !mustRenew(last, ports.clock.now())) return;
     const ordinal = last.ordinal + 1;
-    const objects = partition(pipeline, stretch.panes, ordinal);
+    const { stretch, objects } = await nextStep(ports, pipeline, intent.covered, groups, ordinal);
+    if (stretch.to.size === 0 && !mustRenew(last, ports.clock.now())) return;
     const covered = new Map([...intent.covered, ...stretch.to]);
     const next = { from: stretch.from, to: stretch.to, covered, names: [...objects.keys()] };
     if ((await decide(ordinal, next)) === 'committed') await carryOut(ports, next, objects);
+  }
+}
+
+/** As many panes as one step takes: fewer than at most where they would go to too many objects. */
+async function nextStep(
+  { log }: ObjectPorts,
+  pipeline: Pipeline,
+  covered: Cursors,
+  groups: readonly number[],
+  ordinal: number,
+): Promise<{ readonly stretch: Stretch; readonly objects: Map<string, string[]> }> {
+  for (let maxPanes = STEP_PANES; ; maxPanes /= 2) {
+    const stretch = await panesAfter(log, pipeline, covered, groups, maxPanes);
+    const objects = partition(pipeline, stretch.panes, ordinal);
+    if (objects.size <= STEP_OBJECTS || maxPanes <= STEP_OBJECTS) return { stretch, objects };
   }
 }
 

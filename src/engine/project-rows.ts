@@ -1,3 +1,4 @@
+import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Row } from '../ports/stores.ts';
@@ -7,27 +8,30 @@ import type { GroupPane } from './group.ts';
 import { identityOf, writtenPane } from './pane.ts';
 import { beginnings, type Cursors, packCursors, panesAfter, unpackCursors } from './unprojected.ts';
 
-/** Panes of one group in one step: a few seconds of conditional puts. */
-const STEP_PANES = 2_000;
+/** Panes of one step: some seconds of conditional puts. */
+const STEP_PANES = 4_000;
 
 /**
  * Writes the panes not yet covered as rows: each closed window under its start, and per key and window the latest pane.
  *
  * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
  * at once, comes to the same.
+ *
+ * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectRows(
   { log, rows, clock }: Pick<Ports, 'log' | 'rows' | 'clock'>,
   pipeline: Pipeline,
   groups: readonly number[],
+  deadline: EpochMillis,
 ): Promise<void> {
   const name = rowsLog(pipeline.name);
   const cover = (ordinal: number, covered: Cursors) =>
     log.append(name, { ordinal, committedAt: clock.now(), body: pack(packCursors(covered)) });
-  for (;;) {
+  while (clock.now() < deadline) {
     const last = await log.latest(name);
     if (last === undefined) {
-      await cover(1, await beginnings(log, pipeline));
+      await cover(1, await beginnings(log, pipeline, clock.now()));
       continue;
     }
     const covered: Cursors = unpackCursors(unpack(last.body) as never);

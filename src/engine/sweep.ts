@@ -3,15 +3,15 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
-import { groupLog, groupsOf } from '../wiring/names.ts';
+import { groupLog } from '../wiring/names.ts';
 import { loadGroup, tooLarge } from './commit-group.ts';
 import { encodeEntry, mustRenew } from './entry.ts';
 import { foldIdle } from './group.ts';
 
 type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry'>;
 
-/** Allows for the clocks of the source and of the sweeper to differ. */
-const CLOCK_MARGIN = millis('10s');
+/** Allows for the clocks of the source and of the sweeper to differ, and for arrival times that are approximate. */
+const MARGIN = millis('10s');
 
 export interface Sweep {
   /** Windows that hold records and have not closed. */
@@ -30,9 +30,9 @@ export interface Sweep {
  */
 export async function sweep(ports: SweepPorts, pipeline: Pipeline): Promise<Sweep> {
   const clock = ports.clock.now();
-  const frontier = await ports.arrivals.frontier(clock);
-  const now = frontier && (Math.min(before(clock, CLOCK_MARGIN), frontier) as EpochMillis);
-  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, index) => index);
+  const frontier = await frontierOf(ports, clock);
+  const now = frontier && before(Math.min(clock, frontier) as EpochMillis, MARGIN);
+  const groups = Array.from({ length: pipeline.groups }, (_, index) => index);
   const faults: unknown[] = [];
   const swept = await inParallel(groups, async (index) => {
     try {
@@ -49,6 +49,19 @@ export async function sweep(ports: SweepPorts, pipeline: Pipeline): Promise<Swee
     panes: swept.reduce((total, { panes }) => total + panes, 0),
     now,
   };
+}
+
+/** Where the source cannot be asked what waits, no time passes by itself; the rest of the sweep goes on. */
+async function frontierOf(
+  { arrivals, telemetry }: SweepPorts,
+  now: EpochMillis,
+): Promise<EpochMillis | undefined> {
+  try {
+    return await arrivals.frontier(now);
+  } catch (cause) {
+    telemetry.fault('tell what waits at the source', cause);
+    return undefined;
+  }
 }
 
 async function sweepGroup(

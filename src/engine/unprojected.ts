@@ -1,7 +1,8 @@
+import { type EpochMillis, millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { type CommitLog, LogLostError } from '../ports/commit-log.ts';
+import { type CommitLog, ENTRY_LIFETIME, LogLostError } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
-import { groupLog, groupsOf } from '../wiring/names.ts';
+import { groupLog } from '../wiring/names.ts';
 import { decodePanes } from './entry.ts';
 import type { GroupPane } from './group.ts';
 
@@ -20,8 +21,11 @@ export interface Stretch {
 
 const START: Cursor = [0, 0];
 
+/** Entries this close to expiry may go, one before the other, while they are read. */
+const ABOUT_TO_EXPIRE = millis('1d');
+
 /**
- * The panes after `from` of the given groups, at most `maxPanes` of each.
+ * The panes after `from` of the given groups: about `maxPanes` at most, each group its share.
  *
  * @throws LogLostError when a log has a gap: its entries expired before they were covered
  */
@@ -32,8 +36,9 @@ export async function panesAfter(
   groups: readonly number[],
   maxPanes: number,
 ): Promise<Stretch> {
+  const share = Math.ceil(maxPanes / groups.length);
   const read = await inParallel(groups, (group) =>
-    readGroup(log, pipeline, group, from.get(group) ?? START, UNBOUNDED, maxPanes),
+    readGroup(log, pipeline, group, from.get(group) ?? START, UNBOUNDED, share),
   );
   const moved = groups.flatMap((group, at) => {
     const [ordinal, panes] = from.get(group) ?? START;
@@ -48,13 +53,23 @@ export async function panesAfter(
 }
 
 /**
- * Where a projector begins that has never run: at the oldest entries that there are, as a sink may be added to a pipeline
+ * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added to a pipeline
  * whose first entries have expired. Once it is written down, what expires before it is covered is an error.
  */
-export async function beginnings(log: CommitLog, pipeline: Pipeline): Promise<Cursors> {
-  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, group) => group);
-  const oldest = await inParallel(groups, (group) => log.after(groupLog(pipeline.name, group), 0));
-  return new Map(groups.map((group) => [group, [(oldest[group]?.[0]?.ordinal ?? 1) - 1, 0]]));
+export async function beginnings(log: CommitLog, pipeline: Pipeline, now: EpochMillis): Promise<Cursors> {
+  const groups = Array.from({ length: pipeline.groups }, (_, group) => group);
+  const ordinals = await inParallel(groups, async (group) => {
+    let before = 0;
+    for (;;) {
+      const entries = await log.after(groupLog(pipeline.name, group), before);
+      const first = entries.find(({ committedAt }) => committedAt > now - ENTRY_LIFETIME + ABOUT_TO_EXPIRE);
+      if (first) return first.ordinal - 1;
+      const last = entries.at(-1);
+      if (last === undefined) return before;
+      before = last.ordinal;
+    }
+  });
+  return new Map(groups.map((group, at) => [group, [ordinals[at] ?? 0, 0]]));
 }
 
 /** The panes of a stretch, read again. */
@@ -83,7 +98,12 @@ async function readGroup(
   let [ordinal, done] = from;
   while (panes.length < maxPanes && (ordinal < until[0] || done < until[1])) {
     const entries = await log.after(groupLog(pipeline.name, group), ordinal);
-    if (entries.length === 0) break;
+    if (entries.length === 0) {
+      if (until === UNBOUNDED) break;
+      throw new LogLostError(
+        `Cannot read group ${group} up to entry ${until[0]} as there is none after ${ordinal}`,
+      );
+    }
     for (const entry of entries) {
       if (entry.ordinal !== ordinal + 1) {
         throw new LogLostError(

@@ -8,7 +8,6 @@ import type { Counters } from '../engine/group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { CommitLog } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
-import { groupsOf } from '../wiring/names.ts';
 import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
 import type { LocalRuntime } from './runtime.ts';
@@ -110,7 +109,7 @@ async function closeWindows(
 
 /** The records of a pipeline since it began. */
 async function totals(log: CommitLog, pipeline: Pipeline): Promise<Counters> {
-  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, index) => index);
+  const groups = Array.from({ length: pipeline.groups }, (_, index) => index);
   const counted = await inParallel(
     groups,
     async (index) => (await loadGroup({ log }, pipeline, index)).counters,

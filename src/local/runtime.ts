@@ -45,7 +45,7 @@ export interface LocalRuntime {
 }
 
 /** A function's time limit, as deployed. */
-const TIMEOUT_MILLIS = 60_000;
+const INVOCATION = { getRemainingTimeInMillis: () => 60_000 };
 /** A tenth of what Lambda hands over at most, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
@@ -79,17 +79,18 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     telemetry,
   });
   const project = projectHandler(ports, pipeline);
-  const wakeUps = startWakeUps(project, (error) => telemetry.fault('project', error));
+  const wakeUps = startWakeUps(
+    (event) => project(event, INVOCATION),
+    (error) => telemetry.fault('project', error),
+  );
 
   try {
     await createResources(pipeline, names, clients);
     const process = processHandler(ports, pipeline);
-    const source = await startEventSource(
-      kinesis,
-      names.stream,
-      (event) => process(event, { getRemainingTimeInMillis: () => TIMEOUT_MILLIS }),
-      { batchSize, onError: (error) => telemetry.fault('deliver a batch', error) },
-    );
+    const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
+      batchSize,
+      onError: (error) => telemetry.fault('deliver a batch', error),
+    });
     // A wake-up that was lost with the process is made good as in AWS: by the schedule.
     wakeUps.schedule();
 

@@ -28,6 +28,11 @@ export interface Options<Rec, Shapes> {
    * came later than that for a window already closed would open it again. Default: no key is ever forgotten.
    */
   readonly maxLateness?: Duration;
+  /**
+   * Into how many groups the keys fall, each with a state of its own of up to some 390 KB. A power of two up to 4,096, and
+   * the same for as long as the pipeline keeps its state. Default: the next from four per shard.
+   */
+  readonly groups?: number;
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
 }
 
@@ -45,6 +50,7 @@ export interface Pipeline<out Panes = Pane> {
   readonly filter: ((record: unknown) => boolean) | undefined;
   readonly key: (record: unknown) => unknown;
   readonly eventTime: (record: unknown) => unknown;
+  readonly groups: number;
   readonly rules: KeyRules<unknown>;
   readonly maxFutureSkew: Millis;
   /** What its panes are; never present, there for inference. */
@@ -117,11 +123,18 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     }
   }
 
+  const { groups = 2 ** Math.ceil(Math.log2(4 * source.shards)) } = options;
+  if (!Number.isInteger(Math.log2(groups)) || groups < 1 || groups > 4_096) {
+    throw new RangeError(
+      `Cannot keep ${groups} key groups as their number must be a power of two from 1 to 4,096`,
+    );
+  }
   const allowedLateness = millis(options.allowedLateness ?? '0s');
   const definition: Pipeline<PanesOf<Shapes>> = {
     name,
     source,
     sinks: [],
+    groups,
     filter: options.filter as Pipeline['filter'],
     key: options.key as Pipeline['key'],
     eventTime: options.eventTime as Pipeline['eventTime'],

@@ -29,15 +29,15 @@ interface TimeShape<Of> extends PaneShape {
 /**
  * The key's last `count` records, in source order; a pane after every record.
  *
- * @throws RangeError when count is not a whole number from 1 to 100,000
+ * @throws RangeError when count is not a whole number from 1 to 10,000
  */
 export function rolling<Rec, Of extends Results>(
   { count }: { readonly count: number },
   aggregates: Aggregates<Rec, Of>,
 ): Window<Rec, RollingShape<Of>> {
-  if (!Number.isInteger(count) || count < 1 || count > 100_000) {
+  if (!Number.isInteger(count) || count < 1 || count > 10_000) {
     throw new RangeError(
-      `Cannot roll over ${count} records as count must be a whole number from 1 to 100,000`,
+      `Cannot roll over ${count} records as count must be a whole number from 1 to 10,000`,
     );
   }
   return { operator: () => rollingOperator(count, aggregates) };
@@ -58,7 +58,7 @@ export function tumbling<Rec, Of extends Results>(
 /**
  * `[k·slide, k·slide + size)` by event time, shifted by `offset`; a pane when the watermark reaches the end.
  *
- * @throws RangeError when slide is not positive or larger than size, size is over 10,000 slides, or offset is not
+ * @throws RangeError when slide is not positive or larger than size, size is over 2,000 slides, or offset is not
  * below slide
  */
 export function sliding<Rec, Of extends Results>(
@@ -74,8 +74,8 @@ export function sliding<Rec, Of extends Results>(
   if (settings.slide > settings.size) {
     throw new RangeError(`Cannot slide by "${slide}" as slide must be <= size: size is "${size}"`);
   }
-  if (settings.size > 10_000 * settings.slide) {
-    throw new RangeError(`Cannot slide by "${slide}" as size must be <= 10,000 slides: size is "${size}"`);
+  if (settings.size > 2_000 * settings.slide) {
+    throw new RangeError(`Cannot slide by "${slide}" as size must be <= 2,000 slides: size is "${size}"`);
   }
   if (settings.offset >= settings.slide) {
     throw new RangeError(`Cannot offset by "${offset}" as offset must be < slide: slide is "${slide}"`);

@@ -22,13 +22,11 @@ export const POISON_PREFIX = 'poison/';
  */
 export const GENERATION = 1;
 
-/** The logs of a pipeline: one per key group, and one per projector. Only those of key groups begin with the name. */
+/** The logs of a pipeline: one per key group, one per projector, and one for its layout. Only those of key groups begin with the name. */
 export const groupLogPrefix = (pipeline: string): string => `${pipeline}/${GENERATION}/`;
 export const groupLog = (pipeline: string, group: number): string => `${groupLogPrefix(pipeline)}${group}`;
+export const layoutLog = (pipeline: string): string => `layout/${pipeline}/${GENERATION}`;
 export const rowsLog = (pipeline: string): string => `rows/${pipeline}/${GENERATION}`;
 export const objectsLog = (pipeline: string): string => `objects/${pipeline}/${GENERATION}`;
 export const progressKey = (pipeline: string, lineage: string): string =>
   `progress/${pipeline}/${GENERATION}/${lineage}`;
-
-/** The next power of two from four per shard, so that evenly split shards own whole groups. */
-export const groupsOf = (shards: number): number => 2 ** Math.ceil(Math.log2(4 * shards));

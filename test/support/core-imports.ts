@@ -21,7 +21,10 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/ports/', ['src/core/', 'src/pipeline/', 'src/ports/']],
   ['src/engine/', [...DOMAIN, 'src/engine/', 'node:crypto', 'node:zlib']],
   ['src/adapters/dynamodb/', [...DOMAIN, '.', '@aws-sdk/client-dynamodb']],
-  ['src/adapters/kinesis/', [...DOMAIN, '.', '@aws-sdk/client-kinesis', 'aws-lambda']],
+  [
+    'src/adapters/kinesis/',
+    [...DOMAIN, '.', '@aws-sdk/client-kinesis', 'aws-lambda', 'node:timers/promises'],
+  ],
   ['src/adapters/memory/', [...DOMAIN, '.']],
   ['src/adapters/powertools/', [...DOMAIN, '.', '@aws-lambda-powertools/']],
   ['src/adapters/s3/', [...DOMAIN, '.', '@aws-sdk/client-s3']],

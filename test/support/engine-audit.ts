@@ -10,14 +10,7 @@ import type { Pane, Pipeline } from '../../src/index.ts';
 import type { LogEntry } from '../../src/ports/commit-log.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import type { Metric } from '../../src/ports/telemetry.ts';
-import {
-  groupLog,
-  groupsOf,
-  objectsLog,
-  PANES_PREFIX,
-  POISON_PREFIX,
-  rowsLog,
-} from '../../src/wiring/names.ts';
+import { groupLog, layoutLog, objectsLog, PANES_PREFIX, POISON_PREFIX, rowsLog } from '../../src/wiring/names.ts';
 import type { Truth } from './engine-drawn.ts';
 import type { Tally, World } from './engine-sim.ts';
 
@@ -130,11 +123,15 @@ function auditLogs({ pipeline, ports, truths }: World, { outcomes }: Expected): 
       `The ordinals of log ${name} are 1, 2, 3, …`,
     );
   }
-  const groups = Array.from({ length: groupsOf(pipeline.source.shards) }, (_, group) => group);
-  const known = [...groups.map((group) => groupLog(pipeline.name, group)), rowsLog(pipeline.name)];
+  const groups = Array.from({ length: pipeline.groups }, (_, group) => group);
+  const known = [
+    ...groups.map((group) => groupLog(pipeline.name, group)),
+    layoutLog(pipeline.name),
+    rowsLog(pipeline.name),
+  ];
   must(
     [...logs.keys()].every((name) => name === objectsLog(pipeline.name) || known.includes(name)),
-    'No log but those of groups and projectors is written',
+    'No log but those of groups, projectors and the layout is written',
   );
   for (const group of groups) {
     const mine = new Map(

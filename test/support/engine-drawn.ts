@@ -18,7 +18,6 @@ import {
   tumbling,
 } from '../../src/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
-import { groupsOf } from '../../src/wiring/names.ts';
 import type { Random } from './engine-random.ts';
 
 export const STREAM = 'sim';
@@ -118,7 +117,7 @@ function drawTruth(
     partitionKey,
     data: Buffer.from(sent),
   };
-  const group = groupOf(fate === 'record' ? reading.key : partitionKey, groupsOf(pipeline.source.shards));
+  const group = groupOf(fate === 'record' ? reading.key : partitionKey, pipeline.groups);
   return { record, group, fate, ...(fate === 'poison' ? {} : { reading }) };
 }
 

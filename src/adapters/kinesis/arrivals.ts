@@ -1,27 +1,86 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   GetRecordsCommand,
+  type GetRecordsCommandOutput,
   GetShardIteratorCommand,
   type KinesisClient,
   ListShardsCommand,
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
+import type { Position } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 import { lineageOf } from './records.ts';
 
-/** Pages that hold nothing are usual on a sparse shard; past this many it is not known what waits. */
-const MAX_EMPTY_PAGES = 10;
+/** Pages that hold nothing are usual on a sparse shard; past this many it is not known, this time, what waits. */
+const MAX_EMPTY_PAGES = 40;
 
-/** What waits on a Kinesis stream: each shard is read on from where it has been wholly committed. */
+/** A shard gives five pages a second to all of its readers together, of which Lambda is one. */
+const PAUSE_MILLIS = 250;
+
+/** How far a shard was read in search of what waits: from where, and the iterator that goes on. */
+interface Search {
+  readonly from: Position | undefined;
+  readonly iterator: string | undefined;
+}
+
+/**
+ * What waits on a Kinesis stream: each shard is read on from where it has been wholly committed, and by a process that
+ * comes again within an iterator's five minutes from where it gave up.
+ */
 export function kinesisArrivals(client: KinesisClient, stream: string, progress: Progress): Arrivals {
+  const searches = new Map<string, Search>();
+
+  /** The arrival of the first record that waits on a shard; `now` when none does; undefined when it cannot be told. */
+  const frontOf = async (shard: string, now: EpochMillis): Promise<EpochMillis | undefined> => {
+    const from = await progress.read(lineageOf(stream, shard));
+    const earlier = searches.get(shard);
+    searches.delete(shard);
+    let iterator =
+      earlier && earlier.from === from ? earlier.iterator : await iteratorAfter(client, stream, shard, from);
+    for (let page = 0; page < MAX_EMPTY_PAGES; page++) {
+      // A closed shard, read to its end, or one whose records have all expired.
+      if (iterator === undefined) return now;
+      const read: GetRecordsCommandOutput = await client.send(
+        new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }),
+      );
+      const [first] = read.Records ?? [];
+      // The iterator that finds a record finds it again.
+      searches.set(shard, { from, iterator: first ? iterator : read.NextShardIterator });
+      if (first) return first.ApproximateArrivalTimestamp?.getTime() as EpochMillis | undefined;
+      if (read.MillisBehindLatest === 0) return now;
+      iterator = read.NextShardIterator;
+      await delay(PAUSE_MILLIS);
+    }
+    return undefined;
+  };
+
   return {
     async frontier(now) {
       const shards = await listShards(client, stream);
-      const fronts = await Promise.all(shards.map((shard) => frontOf(client, stream, shard, progress, now)));
+      const fronts = await Promise.all(shards.map((shard) => frontOf(shard, now)));
       if (!fronts.every((front) => front !== undefined)) return undefined;
       return Math.min(now, ...fronts) as EpochMillis;
     },
   };
+}
+
+async function iteratorAfter(
+  client: KinesisClient,
+  stream: string,
+  shard: string,
+  position: Position | undefined,
+): Promise<string | undefined> {
+  const from = position
+    ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position } as const)
+    : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
+  try {
+    const request = new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from });
+    return (await client.send(request)).ShardIterator;
+  } catch (error) {
+    if (error instanceof ResourceNotFoundException) return undefined;
+    throw error;
+  }
 }
 
 async function listShards(client: KinesisClient, stream: string): Promise<readonly string[]> {
@@ -35,38 +94,4 @@ async function listShards(client: KinesisClient, stream: string): Promise<readon
     next = page.NextToken;
   } while (next);
   return shards;
-}
-
-/** The arrival of the first record that waits on a shard; `now` when none does; undefined when that cannot be told. */
-async function frontOf(
-  client: KinesisClient,
-  stream: string,
-  shard: string,
-  progress: Progress,
-  now: EpochMillis,
-): Promise<EpochMillis | undefined> {
-  const committed = await progress.read(lineageOf(stream, shard));
-  const from = committed
-    ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: committed } as const)
-    : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
-  let iterator: string | undefined;
-  try {
-    ({ ShardIterator: iterator } = await client.send(
-      new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from }),
-    ));
-  } catch (error) {
-    // The shard's records have all expired since it was listed.
-    if (error instanceof ResourceNotFoundException) return now;
-    throw error;
-  }
-  for (let page = 0; page < MAX_EMPTY_PAGES; page++) {
-    // A closed shard, read to its end.
-    if (iterator === undefined) return now;
-    const read = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));
-    const [first] = read.Records ?? [];
-    if (first) return first.ApproximateArrivalTimestamp?.getTime() as EpochMillis | undefined;
-    if (read.MillisBehindLatest === 0) return now;
-    iterator = read.NextShardIterator;
-  }
-  return undefined;
 }

@@ -29,7 +29,7 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
 }
 
 /** Our own errors say nothing of a payload; what a service answered may quote what it was sent, its name never does. */
-const described = (cause: unknown): string => {
+export const described = (cause: unknown): string => {
   if (!(cause instanceof Error)) return typeof cause;
   return '$metadata' in cause ? cause.name : `${cause.name}: ${cause.message}`;
 };

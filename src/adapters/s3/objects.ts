@@ -1,24 +1,28 @@
 import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { ObjectStore } from '../../ports/stores.ts';
 
+/** How often a create is tried that meets another of the same name: 409 says no more than that it may be tried again. */
+const MAX_TRIES = 5;
+
 /** Objects of one S3 bucket, created under the condition that their name is free. */
 export const s3Objects = (client: S3Client, bucket: string): ObjectStore => ({
   async create(name, { body, contentType, metadata }) {
-    try {
-      await client.send(
-        new PutObjectCommand({
-          Bucket: bucket,
-          Key: name,
-          Body: body,
-          ContentType: contentType,
-          IfNoneMatch: '*',
-          ...(metadata ? { Metadata: { ...metadata } } : {}),
-        }),
-      );
-      return 'created';
-    } catch (error) {
-      if (statusOf(error) === 412) return 'exists';
-      throw error;
+    const request = {
+      Bucket: bucket,
+      Key: name,
+      Body: body,
+      ContentType: contentType,
+      IfNoneMatch: '*',
+      ...(metadata ? { Metadata: { ...metadata } } : {}),
+    };
+    for (let tries = 1; ; tries++) {
+      try {
+        await client.send(new PutObjectCommand(request));
+        return 'created';
+      } catch (error) {
+        if (statusOf(error) === 412) return 'exists';
+        if (statusOf(error) !== 409 || tries === MAX_TRIES) throw error;
+      }
     }
   },
 

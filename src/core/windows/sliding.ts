@@ -30,9 +30,9 @@ export function slidingOperator<Rec>(
   aggregates: Aggregates<Rec>,
 ): WindowOperator<Rec> {
   const lanes = new Lanes(aggregates);
-  const { size, slide, offset } = settings;
+  const { size, slide, offset, allowedLateness } = settings;
   return {
-    signature: `sliding(${size},${slide},${offset}){${lanes.signature}}`,
+    signature: `sliding(${size},${slide},${offset},${allowedLateness}){${lanes.signature}}`,
     ordered: false,
     select: (record) => lanes.select(record),
     thaw: (stored) => new SlidingState(settings, lanes, stored as StoredSliding | null),
