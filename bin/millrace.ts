@@ -14,10 +14,13 @@ process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
 const program = new Command('millrace')
   .description(
     'Event-time windows over streams on AWS Lambda: run, show and invoke a pipeline on this machine.',
   )
+  .version(version)
   .showHelpAfterError();
 
 program
@@ -33,8 +36,11 @@ program
     'event time passes this many times as fast as the clock (default: as fast as it goes)',
     positive,
   )
-  .option('-d, --data <directory>', 'keep streams, tables and objects here, and go on from what is there')
-  .option('-b, --batch-size <records>', 'records at most in one event', positive)
+  .option(
+    '-d, --data <directory>',
+    'keep streams, tables and objects here: a run that was ended early goes on as if it had not been',
+  )
+  .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
   .option('-k, --keep', 'stay up afterwards, for records put with the AWS CLI or an SDK', false)
   .action(async ({ pipeline, input, ...options }) => {
     process.exitCode = await show(await loadPipeline(fileOf(pipeline)), {
@@ -51,8 +57,11 @@ program
   .argument('<pipeline.ts>', 'a file that exports a pipeline, as default or alone')
   .requiredOption('-i, --input <file>', 'NDJSON, a .json list, .csv with a header, or -')
   .requiredOption('-o, --output <file>', 'NDJSON, or -')
-  .option('-d, --data <directory>', 'keep streams, tables and objects here, and go on from what is there')
-  .option('-b, --batch-size <records>', 'records at most in one event', positive)
+  .option(
+    '-d, --data <directory>',
+    'keep streams, tables and objects here: a run that was ended early goes on as if it had not been',
+  )
+  .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
   .action(async (pipeline, options) => {
     process.exitCode = await run(await loadPipeline(fileOf(pipeline)), options);
   });
@@ -77,7 +86,18 @@ program
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function batchSize(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    throw new InvalidArgumentError(
+      'It must be a whole number from 1 to 10,000, as many as Lambda hands over.',
+    );
+  }
   return value;
 }
 
@@ -96,6 +116,9 @@ function inputOf(pipeline: string, input: string | undefined): string {
     return resolve(createRequire(import.meta.url).resolve('vega-datasets'), '../../data/flights-20k.json');
   throw new Error(`Cannot start "${pipeline}" as only flights has records of its own: give an --input`);
 }
+
+// Whoever reads the panes has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await program.parseAsync();

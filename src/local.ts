@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -33,7 +33,17 @@ export interface LocalRunOptions {
 
 /** @throws Error when the file is no module, or exports no pipeline */
 export async function loadPipeline(path: string): Promise<Pipeline> {
-  return pipelineOf(await import(pathToFileURL(path).href));
+  const url = pathToFileURL(path).href;
+  try {
+    return pipelineOf(await import(url));
+  } catch (error) {
+    // What a definition itself refuses says all there is to say.
+    if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
+    const place = error.stack?.split('\n').find((line) => line.includes(path) || line.includes(url));
+    throw new Error(`Cannot load ${path}: ${error.message}${place ? ` (${place.trim()})` : ''}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -66,14 +76,14 @@ export async function show(
           ),
       });
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
-      screen.say(paneTable(tally));
+      screen.say(paneTable(tally, process.stdout.columns));
       const { exitCode, text } = conclude(replayed, tally);
       screen.say(text);
       const [pane] = tally.latest();
-      const look = pane ? `\n${whereToLook(runtime, pane)}` : '';
+      const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
       if (!options.keep) {
         screen.say(
-          `\nThe servers end with this run; --data <directory> keeps what they hold. With --keep they stay, for:${look}`,
+          `\nThe servers end with this run; --data <directory> keeps what they hold, and --keep keeps them up${look && `, for:${look}`}`,
         );
         return exitCode;
       }
@@ -96,25 +106,36 @@ export async function run(
   pipeline: Pipeline,
   options: LocalRunOptions & { readonly output: string },
 ): Promise<number> {
-  return running(pipeline, options, quietScreen(process.stderr), async (runtime, tally, screen, signal) => {
-    const replayed = await replay(runtime, {
-      pipeline,
-      input: readInput(options.input),
-      speed: options.speed,
-      signal,
-      onSent: screen.sent,
-    });
-    const output = options.output === '-' ? process.stdout : createWriteStream(options.output);
-    let panes = 0;
-    for await (const line of readPanes(runtime.s3, runtime.names.bucket)) {
-      panes++;
-      if (!output.write(`${line}\n`)) await once(output, 'drain');
-    }
-    if (output !== process.stdout) await new Promise<void>((resolve) => output.end(() => resolve()));
-    const { exitCode, text } = conclude(replayed, tally);
-    screen.say(`${text}; ${thousands(panes)} panes`);
-    return exitCode;
-  });
+  if (!pipeline.sinks.some(({ kind }) => kind === 'bucket')) {
+    throw new Error(
+      `Cannot run "${pipeline.name}" as its panes are read back from the bucket: add .to(bucket())`,
+    );
+  }
+  const output =
+    options.output === '-' ? process.stdout : (await open(options.output, 'w')).createWriteStream();
+  return running(
+    pipeline,
+    options,
+    (tally) => quietScreen(tally, process.stderr),
+    async (runtime, tally, screen, signal) => {
+      const replayed = await replay(runtime, {
+        pipeline,
+        input: readInput(options.input),
+        speed: options.speed,
+        signal,
+        onSent: screen.sent,
+      });
+      let panes = 0;
+      for await (const line of readPanes(runtime.s3, runtime.names.bucket)) {
+        panes++;
+        if (!output.write(`${line}\n`)) await once(output, 'drain');
+      }
+      if (output !== process.stdout) await new Promise<void>((resolve) => output.end(() => resolve()));
+      const { exitCode, text } = conclude(replayed, tally);
+      screen.say(`${text}; ${thousands(panes)} panes`);
+      return exitCode;
+    },
+  );
 }
 
 const SAME_INTERRUPT_MILLIS = 500;
@@ -175,10 +196,12 @@ function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number
   );
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
   const accounted = isAccountedFor(replayed);
+  const none =
+    replayed.poison > 0 && replayed.applied + replayed.late === 0 ? ['NO record was taken in.'] : [];
   const verdict = accounted ? [] : ['NOT every record is accounted for: please report this'];
   return {
     exitCode: accounted ? 0 : 1,
-    text: [...lines, ...poison, ...faults, ...verdict, ledger(replayed)].join('\n'),
+    text: [...lines, ...poison, ...none, ...faults, ...verdict, ledger(replayed)].join('\n'),
   };
 }
 
@@ -196,7 +219,7 @@ async function keepUp(
   for (let looks = 1; !signal.aborted; looks++) {
     await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);
     if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep(0);
-    if (tally.panes > shown) screen.say(`\n${paneTable(tally)}`);
+    if (tally.panes > shown) screen.say(`\n${paneTable(tally, process.stdout.columns)}`);
     shown = tally.panes;
   }
 }

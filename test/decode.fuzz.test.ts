@@ -318,7 +318,7 @@ describe('each reason to refuse a record', () => {
       });
       expect(told(pipeline, withFields({}))).toBe('record');
       expect(outcomeOf(pipeline, '{"machineId":5,"celsius":"hot"}')).toEqual(
-        refused('schema', /^Invalid .*string.*; Invalid .*number/),
+        refused('schema', /^machineId: Invalid .*string.*; celsius: Invalid .*number/),
       );
     }
   });

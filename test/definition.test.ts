@@ -83,6 +83,33 @@ describe('a wrong definition throws when it is made', () => {
     },
   );
 
+  it.each([
+    [
+      { allowedLatness: '1m' },
+      'Cannot define "wrong" with "allowedLatness" as the options are filter, key, ',
+    ],
+    [{ filter: 3 }, 'Cannot define "wrong" as filter must be a function: it is number'],
+    [{ windows: undefined }, 'Cannot define "wrong" as it must have at least one window'],
+    [{ windows: { w: { size: '1m' } } }, 'Cannot define window "w" as it must be made by rolling(), '],
+    [
+      {
+        windows: {
+          w: {
+            operator: () => rolling<object, never>({ count: 1 }, { n: 5 } as never).operator({} as never),
+          },
+        },
+      },
+      'Cannot compute "n" as it must be an aggregate, such as count() or mean(\'field\'): it is number',
+    ],
+  ])('%j, from someone who did not ask the compiler', (wrong, message) => {
+    const right = {
+      key: () => 'k',
+      eventTime: () => 0,
+      windows: { n: rolling({ count: 1 }, { n: count() }) },
+    };
+    expect(() => definePipeline('wrong', kinesis(), { ...right, ...wrong } as never)).toThrow(message);
+  });
+
   it.each([0, 3, 8_192, -4])('%d key groups', (groups) => {
     const define = () =>
       definePipeline('readings', kinesis<{ k: string }>(), {

@@ -44,6 +44,15 @@ describe('a local run with a data directory, killed and started again', () => {
     expect(panes).toEqual((await undisturbed).panes);
   });
 
+  it('accounts for what the stream holds beyond the input', { timeout: 60_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+    folders.push(folder);
+    await runLocally(toBucket, lines.slice(0, 50), { dataDirectory: folder });
+    const { replayed } = await runLocally(toBucket, lines.slice(0, 20), { dataDirectory: folder });
+    expect(replayed).toMatchObject({ read: 20, resumed: 20, others: 30, applied: 50 });
+    expect(isAccountedFor(replayed)).toBe(true);
+  });
+
   it('goes on only from the records that it was begun with', { timeout: 60_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
     folders.push(folder);

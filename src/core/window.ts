@@ -77,6 +77,12 @@ export class Lanes<Rec> {
   readonly #aggregates: readonly Aggregate<Rec, Plain>[];
 
   constructor(aggregates: Aggregates<Rec>) {
+    for (const [name, aggregate] of Object.entries<Partial<Aggregate<Rec, Plain>>>(aggregates)) {
+      if (typeof aggregate?.select === 'function') continue;
+      throw new TypeError(
+        `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
+      );
+    }
     this.#names = Object.keys(aggregates);
     this.#aggregates = Object.values(aggregates);
     this.signature = this.#names

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { KeyRecord } from '../core/key.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -111,10 +112,15 @@ function reshape(pipeline: Pipeline, value: unknown): unknown {
         'Cannot validate with a schema that answers later as records are folded in order, at once',
       );
     }
-    if (result.issues) throw new Refused('schema', result.issues.map(({ message }) => message).join('; '));
+    if (result.issues) throw new Refused('schema', result.issues.map(told).join('; '));
     return result.value;
   }, value);
 }
+
+const told = ({ path = [], message }: StandardSchemaV1.Issue): string => {
+  const names = path.map((part) => String(typeof part === 'object' ? part.key : part));
+  return names.length === 0 ? message : `${names.join('.')}: ${message}`;
+};
 
 function keyOf(pipeline: Pipeline, value: unknown): string {
   const key = run('key', () => pipeline.key(value));

@@ -15,15 +15,23 @@ export interface InputRecord {
  */
 export async function* readInput(path: string): AsyncGenerator<InputRecord> {
   let line = 0;
-  for await (const text of path.endsWith('.json')
-    ? listItems(path)
-    : path.endsWith('.csv')
-      ? csvRows(path)
-      : lines(path)) {
-    line++;
-    if (text !== '') yield { line, data: Buffer.from(text) };
+  try {
+    for await (const text of textsOf(path)) {
+      line++;
+      if (text !== '') yield { line, data: Buffer.from(text) };
+    }
+  } catch (error) {
+    throw new Error(`Cannot read ${path}, after ${line} records: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
+
+const textsOf = (path: string): AsyncIterable<string> => {
+  const name = path.toLowerCase();
+  if (name.endsWith('.json')) return listItems(path);
+  return name.endsWith('.csv') ? csvRows(path) : lines(path);
+};
 
 const open = (path: string) => (path === '-' ? process.stdin : createReadStream(path));
 
@@ -33,9 +41,7 @@ const lines = (path: string): AsyncIterable<string> =>
 async function* listItems(path: string): AsyncGenerator<string> {
   const list: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (!Array.isArray(list)) {
-    throw new TypeError(
-      `Cannot read ${path} as a .json input must be a list of records: it is ${typeof list}`,
-    );
+    throw new TypeError(`a .json input must be a list of records: it is ${typeof list}`);
   }
   for (const item of list) yield JSON.stringify(item);
 }

@@ -14,6 +14,14 @@ import { startServers } from './servers.ts';
 
 const TIMEOUT_MILLIS = 60_000;
 
+async function readEvent(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`Cannot read the event ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
 /**
  * Calls a bundled handler on a Lambda event, in the environment that its function has, against servers on this machine.
  *
@@ -25,7 +33,7 @@ export async function invokeBundle(
   eventFile: string,
   dataDirectory?: string,
 ): Promise<unknown> {
-  const event: unknown = JSON.parse(await readFile(eventFile, 'utf8'));
+  const event = await readEvent(eventFile);
   const servers = await startServers(dataDirectory === undefined ? {} : { dataDirectory });
   const clients = connect(servers.endpoints);
   try {

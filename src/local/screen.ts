@@ -26,7 +26,7 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   let seconds = 1;
   let newest: EpochMillis | undefined;
   let shown = false;
-  let faults = 0;
+  const newFaults = faultsOf(tally);
   let said = '';
 
   const erase = () => output.isTTY && output.write('\r\x1b[K');
@@ -40,6 +40,7 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
       committed = applied;
       seconds = (performance.now() - started) / 1_000;
     }
+    const poison = tally.metrics.get('poison') ?? 0;
     const lag = tally.watermark && newest && ` (${span(newest - tally.watermark)} behind)`;
     return [
       `${thousands(sent)} sent`,
@@ -49,18 +50,19 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
       `${thousands(tally.panes)} panes`,
       `${thousands(tally.delivered.rows)} rows`,
       `${thousands(tally.delivered.objects)} objects`,
+      ...(poison > 0 ? [`${thousands(poison)} poison`] : []),
     ].join(' · ');
   };
   const refresh = (): void => {
     if (!shown && tally.panes > 0) {
       shown = true;
       say(`\nFirst panes, after ${((performance.now() - started) / 1_000).toFixed(1)} s:`);
-      say(paneTable(tally));
+      say(paneTable(tally, output.columns));
     }
-    for (const fault of [...tally.faults.keys()].slice(faults)) say(`Cannot ${fault}; trying again`);
-    faults = tally.faults.size;
+    for (const fault of newFaults()) say(fault);
     const now = line();
-    if (output.isTTY) output.write(`\r\x1b[K${now}`);
+    // A line that wraps could not be written over.
+    if (output.isTTY) output.write(`\r\x1b[K${now.slice(0, output.columns - 1)}`);
     else if (now !== said) say(now);
     said = now;
   };
@@ -79,36 +81,63 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   };
 }
 
-/** Says what is said, and nothing else. */
-export const quietScreen = (output: NodeJS.WriteStream) => (): Screen => ({
-  say: (text) => void output.write(`${text}\n`),
-  sent() {},
-  stop() {},
-});
+/** Says what is said and what goes wrong, and nothing else. */
+export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
+  const say = (text: string) => void output.write(`${text}\n`);
+  const newFaults = faultsOf(tally);
+  const timer = setInterval(() => newFaults().forEach(say), LOG_MILLIS);
+  return { say, sent() {}, stop: () => clearInterval(timer) };
+}
 
-/** The last panes of each window. */
-export function paneTable(tally: Tally): string {
+/** The faults that were not told before, each time it is asked. */
+function faultsOf(tally: Tally): () => readonly string[] {
+  let told = 0;
+  return () => {
+    const faults = [...tally.faults.keys()].slice(told);
+    told += faults.length;
+    return faults.map((fault) => `Cannot ${fault}; trying again`);
+  };
+}
+
+const NO_BORDER = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid', 'top-mid', 'bottom-mid', 'mid-mid'].flatMap((name) => [
+    [name, ''],
+    [`${name}-left`, ''],
+    [`${name}-right`, ''],
+  ]),
+);
+
+/** The last panes of each window, in lines of at most `columns` characters. */
+export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): string {
   const table = new Table({
-    head: ['window', 'key', 'start', 'end', 'count', 'results'],
-    style: { head: [], border: [], compact: true },
+    head: ['window', 'key', 'from', 'until', 'count', 'results'],
+    chars: { ...NO_BORDER, middle: ' ', 'left-mid': '', 'right-mid': '' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
   });
   for (const pane of tally.latest()) {
     const results = Object.entries(pane.results).map(([name, value]) => `${name} ${short(value)}`);
     table.push([
       pane.index === undefined ? pane.window : `${pane.window} ${pane.index}`,
-      pane.key,
-      isoTime(pane.start).slice(0, 16),
-      isoTime(pane.end).slice(0, 16),
+      short(pane.key),
+      minuteOf(pane.start),
+      minuteOf(pane.end),
       pane.count,
-      results.join('  '),
+      results.join(', '),
     ]);
   }
-  return table.toString();
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd().slice(0, columns))
+    .join('\n');
 }
 
+const minuteOf = (at: EpochMillis): string => isoTime(at).slice(0, 16).replace('T', ' ');
+
 const short = (value: unknown): string => {
-  const text = typeof value === 'number' ? String(Math.round(value * 100) / 100) : JSON.stringify(value);
-  return text.length <= 24 ? text : `${text.slice(0, 23)}…`;
+  const text = typeof value === 'number' ? String(Math.round(value * 100) / 100) : String(value);
+  const shown = text.replace(/\p{Cc}/gu, '·');
+  return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
 /** Where the records went, in words. */
@@ -124,12 +153,21 @@ export const ledger = (replayed: Replayed): string =>
   ].join(', ');
 
 /** Commands that look at what a run has made, one pane's row among it. */
-export function whereToLook({ endpoints, names }: LocalRuntime, { key, window }: GroupPane): string {
+export function whereToLook(
+  { endpoints, names }: LocalRuntime,
+  { key, window }: GroupPane,
+  last: Replayed['last'],
+): string {
   const partition = { S: `${names.stream}#${key}` };
   const row = JSON.stringify({ [ROWS_KEY.partition]: partition, [ROWS_KEY.sort]: { S: `${window}#latest` } });
   const ofKey = `--key-condition-expression 'pk = :k' --expression-attribute-values '${JSON.stringify({ ':k': partition })}'`;
   return [
-    '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1',
+    '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1',
+    ...(last
+      ? [
+          `  aws --endpoint-url ${endpoints.kinesis} kinesis put-record --stream-name ${names.stream} --partition-key ${quoted(last.partitionKey)} --cli-binary-format raw-in-base64-out --data ${quoted(last.text)}   # AWS CLI 2`,
+        ]
+      : []),
     `  aws --endpoint-url ${endpoints.kinesis} kinesis describe-stream-summary --stream-name ${names.stream}`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb get-item --table-name ${names.rowsTable} --key '${row}'`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb query --table-name ${names.rowsTable} ${ofKey}`,
@@ -137,6 +175,8 @@ export function whereToLook({ endpoints, names }: LocalRuntime, { key, window }:
     `  aws --endpoint-url ${endpoints.s3} s3 ls --recursive s3://${names.bucket}/`,
   ].join('\n');
 }
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export const thousands = (value: number): string => value.toLocaleString('en-US');
 

@@ -87,6 +87,19 @@ export type PanesOf<Shapes extends { readonly [name: string]: PaneShape }> = {
   [Name in keyof Shapes & string]: Pane<Name, Shapes[Name]['kind'], Shapes[Name]['results']>;
 }[keyof Shapes & string];
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof Options<unknown, unknown>>([
+  'filter',
+  'key',
+  'eventTime',
+  'outOfOrderness',
+  'allowedLateness',
+  'idleAfter',
+  'maxFutureSkew',
+  'maxLateness',
+  'groups',
+  'windows',
+]);
+
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
@@ -105,17 +118,28 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       `Cannot name a pipeline "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens, a letter first`,
     );
   }
-  for (const step of ['key', 'eventTime'] as const) {
-    if (typeof options[step] !== 'function') {
+  for (const option of Object.keys(options)) {
+    if (!OPTIONS.has(option)) {
       throw new TypeError(
-        `Cannot define "${name}" as ${step} must be a function: it is ${typeof options[step]}`,
+        `Cannot define "${name}" with "${option}" as the options are ${[...OPTIONS].join(', ')}`,
       );
     }
   }
-  const windows = Object.entries<Window<never>>(options.windows);
+  for (const step of ['key', 'eventTime', 'filter'] as const) {
+    const given = options[step];
+    if (typeof given !== 'function' && (step !== 'filter' || given !== undefined)) {
+      throw new TypeError(`Cannot define "${name}" as ${step} must be a function: it is ${typeof given}`);
+    }
+  }
+  const windows = Object.entries<Window<never>>(options.windows ?? {});
   if (windows.length === 0)
     throw new RangeError(`Cannot define "${name}" as it must have at least one window`);
-  for (const [window] of windows) {
+  for (const [window, recipe] of windows) {
+    if (typeof recipe?.operator !== 'function') {
+      throw new TypeError(
+        `Cannot define window "${window}" as it must be made by rolling(), tumbling() or sliding(): it is ${typeof recipe}`,
+      );
+    }
     if (!WINDOW_NAME.test(window)) {
       throw new RangeError(
         `Cannot name a window "${window}" as names must be 1 to 40 letters, digits, hyphens and underscores, a letter first`,

@@ -19,7 +19,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/core/', ['src/core/']],
   ['src/pipeline/', ['src/core/', 'src/pipeline/', '@standard-schema/spec']],
   ['src/ports/', ['src/core/', 'src/pipeline/', 'src/ports/']],
-  ['src/engine/', [...DOMAIN, 'src/engine/', 'node:crypto', 'node:zlib']],
+  ['src/engine/', [...DOMAIN, 'src/engine/', '@standard-schema/spec', 'node:crypto', 'node:zlib']],
   ['src/adapters/dynamodb/', [...DOMAIN, '.', '@aws-sdk/client-dynamodb']],
   [
     'src/adapters/kinesis/',

@@ -10,7 +10,14 @@ import type { Pane, Pipeline } from '../../src/index.ts';
 import type { LogEntry } from '../../src/ports/commit-log.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import type { Metric } from '../../src/ports/telemetry.ts';
-import { groupLog, layoutLog, objectsLog, PANES_PREFIX, POISON_PREFIX, rowsLog } from '../../src/wiring/names.ts';
+import {
+  groupLog,
+  layoutLog,
+  objectsLog,
+  PANES_PREFIX,
+  POISON_PREFIX,
+  rowsLog,
+} from '../../src/wiring/names.ts';
 import type { Truth } from './engine-drawn.ts';
 import type { Tally, World } from './engine-sim.ts';
 
