@@ -4,7 +4,6 @@ import type { StoredKey } from '../core/key.ts';
 import type { Plain } from '../core/plain.ts';
 import type { Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import type { PaneKind, Results } from '../core/window.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME, type LogEntry } from '../ports/commit-log.ts';
 import { EMPTY_GROUP, type Folded, type Group, type GroupPane } from './group.ts';
@@ -27,7 +26,7 @@ export function encodeEntry(pipeline: Pipeline, folded: Folded): Uint8Array {
     [folded.counters.applied, folded.counters.late, folded.counters.poison],
     folded.poison.map(({ lineage, position }) => [lineage, position]),
   ]);
-  const panes = pack(folded.panes.map(packPane));
+  const panes = pack(folded.panes as unknown as Plain);
   const body = new Uint8Array(HEADER_BYTES + state.length + panes.length);
   new DataView(body.buffer).setUint8(0, VERSION);
   new DataView(body.buffer).setUint32(1, state.length, true);
@@ -75,7 +74,7 @@ export const groupAt = (pipeline: Pipeline, entry: LogEntry | undefined): Group 
 
 /** The panes that an entry emits, in order. */
 export const decodePanes = (entry: LogEntry): readonly GroupPane[] =>
-  (unpack(sections(entry).panes) as unknown as readonly PackedPane[]).map(unpackPane);
+  unpack(sections(entry).panes) as unknown as readonly GroupPane[];
 
 const signatures = (pipeline: Pipeline): readonly (readonly [name: string, signature: string])[] =>
   pipeline.rules.windows.map(({ name, operator }) => [name, operator.signature] as const);
@@ -86,60 +85,6 @@ const rearrange = ([max, arrival, watermark, windows]: StoredKey, kept: readonly
   watermark,
   kept.map((from) => windows[from] ?? null),
 ];
-
-type PackedPane = readonly [
-  key: string,
-  window: string,
-  kind: PaneKind,
-  start: EpochMillis,
-  end: EpochMillis,
-  revision: number,
-  revisable: boolean,
-  index: number | null,
-  count: number,
-  watermark: EpochMillis,
-  results: Results,
-];
-
-const packPane = (pane: GroupPane): PackedPane => [
-  pane.key,
-  pane.window,
-  pane.kind,
-  pane.start,
-  pane.end,
-  pane.revision,
-  pane.revisable,
-  pane.index ?? null,
-  pane.count,
-  pane.watermark,
-  pane.results,
-];
-
-const unpackPane = ([
-  key,
-  window,
-  kind,
-  start,
-  end,
-  revision,
-  revisable,
-  index,
-  count,
-  watermark,
-  results,
-]: PackedPane): GroupPane => ({
-  key,
-  window,
-  kind,
-  start,
-  end,
-  revision,
-  revisable,
-  ...(index === null ? {} : { index }),
-  count,
-  watermark,
-  results,
-});
 
 function sections({ body }: LogEntry): { readonly state: Uint8Array; readonly panes: Uint8Array } {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
