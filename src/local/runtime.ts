@@ -46,6 +46,9 @@ export interface LocalRuntime {
 
 /** A function's time limit, as deployed. */
 const INVOCATION = { getRemainingTimeInMillis: () => 60_000 };
+
+/** No schedule comes by to go on with what a projector leaves at its deadline. */
+const UNHURRIED = { getRemainingTimeInMillis: () => Number.POSITIVE_INFINITY };
 /** A tenth of what Lambda hands over at most, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
@@ -80,7 +83,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   });
   const project = projectHandler(ports, pipeline);
   const wakeUps = startWakeUps(
-    (event) => project(event, INVOCATION),
+    (event) => project(event, UNHURRIED),
     (error) => telemetry.fault('project', error),
   );
 
