@@ -693,7 +693,7 @@ describe('a change of definition', () => {
     await holdGroups(scene.ports, scene.pipeline);
     await holdGroups(scene.ports, scene.pipeline);
     await expect(holdGroups(scene.ports, define({ hottest: '1m' }, { groups: 8 }))).rejects.toThrow(
-      'Cannot go on as a pipeline must keep its number of key groups: "readings" was begun with 4 and is defined with 8',
+      'Cannot go on as a pipeline must keep its number of key groups: "readings" was begun with 4 and is defined with 8; give it groups: 4',
     );
   });
 

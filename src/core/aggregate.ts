@@ -15,7 +15,7 @@ import type { EpochMillis } from './time.ts';
  * @typeParam Partial what is kept of many
  */
 export interface Aggregate<in Rec, out Result, Value = unknown, Partial = unknown> {
-  /** Names the kind and its settings; state is kept across a deployment only where this stays the same. */
+  /** Names the kind and its settings: a window keeps its aggregates' under its own name. */
   readonly signature: string;
   readonly identity: Partial & Plain;
   /** @throws SelectError when the record has no such value */

@@ -18,7 +18,7 @@ export async function holdGroups(
     const begun = last && unpack(last.body);
     if (begun !== undefined && begun !== groups) {
       throw new RangeError(
-        `Cannot go on as a pipeline must keep its number of key groups: "${name}" was begun with ${begun} and is defined with ${groups}`,
+        `Cannot go on as a pipeline must keep its number of key groups: "${name}" was begun with ${begun} and is defined with ${groups}; give it groups: ${begun}`,
       );
     }
     const now = clock.now();

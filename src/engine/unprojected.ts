@@ -53,8 +53,9 @@ export async function panesAfter(
 }
 
 /**
- * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added to a pipeline
- * whose first entries have expired. Once it is written down, what expires before it is covered is an error.
+ * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added
+ * to a pipeline whose first entries have expired. Once it is written down, what expires before it is covered is an
+ * error.
  */
 export async function beginnings(log: CommitLog, pipeline: Pipeline, now: EpochMillis): Promise<Cursors> {
   const groups = Array.from({ length: pipeline.groups }, (_, group) => group);

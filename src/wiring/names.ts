@@ -17,12 +17,13 @@ export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
 
-/**
- * Changed when a pipeline's state cannot carry over, as when it gets another number of key groups.
- */
+/** Changed when a pipeline's state cannot carry over, as when it gets another number of key groups. */
 export const GENERATION = 1;
 
-/** The logs of a pipeline: one per key group, one per projector, and one for its layout. Only those of key groups begin with the name. */
+/**
+ * The logs of a pipeline: one per key group, one per projector, and one for its layout. Only those of key groups begin
+ * with the name.
+ */
 export const groupLogPrefix = (pipeline: string): string => `${pipeline}/${GENERATION}/`;
 export const groupLog = (pipeline: string, group: number): string => `${groupLogPrefix(pipeline)}${group}`;
 export const layoutLog = (pipeline: string): string => `layout/${pipeline}/${GENERATION}`;
