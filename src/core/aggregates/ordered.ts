@@ -1,72 +1,141 @@
-import type { Aggregate } from '../aggregate.ts';
-import { nameOf, type Selected, type ValueSelector, valueFrom } from '../select.ts';
+import type { PartAggregate, Parts } from '../aggregate.ts';
+import type { Plain } from '../plain.ts';
+import {
+  nameOf,
+  type OrNothing,
+  type PlainInvalid,
+  plainInput,
+  type Selected,
+  type ValueOptions,
+  type ValueSelector,
+} from '../select.ts';
 import type { EpochMillis } from '../time.ts';
+import { insert, merge, type OwnTimeline, type Timeline } from './timeline.ts';
 
 /** A value and its event time. Values order by event time; equal times keep the order of their source. */
-type Timed<Value> = readonly [at: EpochMillis, value: Value];
+type Timed = readonly [at: EpochMillis, value: Plain];
 
-/** The value with the earliest event time. One value and up to 9 bytes of state. */
-export const first = <Rec, Select extends ValueSelector<NoInfer<Rec>>>(
-  select: Select,
-): Aggregate<Rec, Selected<Rec, Select>> =>
-  oneOf(`first(${nameOf(select)})`, select, (earlier, later) => later[0] < earlier[0]);
+class First implements Parts<Timed | null, Plain> {
+  readonly identity = null;
 
-/** The value with the latest event time. One value and up to 9 bytes of state. */
-export const last = <Rec, Select extends ValueSelector<NoInfer<Rec>>>(
-  select: Select,
-): Aggregate<Rec, Selected<Rec, Select>> =>
-  oneOf(`last(${nameOf(select)})`, select, (earlier, later) => later[0] >= earlier[0]);
+  lift(x: Plain, _y: unknown, time: EpochMillis): Timed {
+    return [time, x];
+  }
 
-const oneOf = <Rec, Select extends ValueSelector<Rec>>(
-  signature: string,
+  combine(earlier: Timed | null, later: Timed | null): Timed | null {
+    return earlier === null || (later !== null && later[0] < earlier[0]) ? later : earlier;
+  }
+
+  add(partial: Timed | null, x: Plain, _y: unknown, time: EpochMillis): Timed {
+    return partial === null || time < partial[0] ? [time, x] : partial;
+  }
+}
+
+class Last implements Parts<Timed | null, Plain> {
+  readonly identity = null;
+
+  lift(x: Plain, _y: unknown, time: EpochMillis): Timed {
+    return [time, x];
+  }
+
+  combine(earlier: Timed | null, later: Timed | null): Timed | null {
+    return earlier === null || (later !== null && later[0] >= earlier[0]) ? later : earlier;
+  }
+
+  add(partial: Timed | null, x: Plain, _y: unknown, time: EpochMillis): Timed {
+    return partial === null || time >= partial[0] ? [time, x] : partial;
+  }
+}
+
+const FIRST = new First() as unknown as Parts;
+const LAST = new Last() as unknown as Parts;
+
+/** The value with the earliest event time; of nothing null. One value and its time. */
+export const first = <
+  Rec,
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  On extends PlainInvalid = 'poison',
+>(
   select: Select,
-  prefersLater: (earlier: Timed<unknown>, later: Timed<unknown>) => boolean,
-): Aggregate<Rec, Selected<Rec, Select>, Selected<Rec, Select>, Timed<Selected<Rec, Select>> | null> => ({
-  signature,
-  identity: null,
-  select: valueFrom<Rec, Select>(select),
-  lift: (value, at) => [at, value],
-  combine: (earlier, later) =>
-    earlier === null || (later !== null && prefersLater(earlier, later)) ? later : earlier,
-  lower: (timed) => (timed as Timed<Selected<Rec, Select>>)[1],
+  { invalid }: ValueOptions<On> = {},
+): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
+  signature: `first(${nameOf(select, invalid)})`,
+  inputs: [plainInput<Rec>(select, invalid)],
+  parts: FIRST,
+  lower: valueIn,
 });
 
+/** The value with the latest event time; of nothing null. One value and its time. */
+export const last = <
+  Rec,
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  On extends PlainInvalid = 'poison',
+>(
+  select: Select,
+  { invalid }: ValueOptions<On> = {},
+): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
+  signature: `last(${nameOf(select, invalid)})`,
+  inputs: [plainInput<Rec>(select, invalid)],
+  parts: LAST,
+  lower: valueIn,
+});
+
+const valueIn = <Value>(timed: Plain): Value => ((timed as Timed | null)?.[1] ?? null) as Value;
+
+/** Keeps the latest `limit` values by event time. */
+class Latest implements Parts<Timeline<Plain> | null, Plain> {
+  readonly identity = null;
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  lift(x: Plain, _y: unknown, time: EpochMillis): Timeline<Plain> {
+    return [[time], [x]];
+  }
+
+  combine(earlier: Timeline<Plain> | null, later: Timeline<Plain> | null): Timeline<Plain> | null {
+    if (earlier === null || later === null) return earlier ?? later;
+    const [times, values] = merge(earlier, later);
+    return [times.slice(-this.#limit), values.slice(-this.#limit)];
+  }
+
+  add(partial: OwnTimeline<Plain> | null, x: Plain, _y: unknown, time: EpochMillis): Timeline<Plain> {
+    if (partial === null) return [[time], [x]];
+    insert(partial, time, x);
+    const [times, values] = partial;
+    if (times.length > this.#limit) {
+      times.shift();
+      values.shift();
+    }
+    return partial;
+  }
+}
+
 /**
- * The values themselves by event time: the latest `limit` of them (100 unless told, 10,000 at most). Costs what the
- * values cost, and up to 9 bytes each.
+ * The values themselves by event time: the latest `limit` of them (100 unless told, 10,000 at most); of nothing none. Costs
+ * what the values cost, and a time for each.
  *
  * @throws RangeError when the limit is not a whole number from 1 to 10,000
  */
-export function collect<Rec, Select extends ValueSelector<NoInfer<Rec>>>(
-  select: Select,
-  { limit = 100 }: { readonly limit?: number } = {},
-): Aggregate<
+export function collect<
   Rec,
-  readonly Selected<Rec, Select>[],
-  Selected<Rec, Select>,
-  readonly Timed<Selected<Rec, Select>>[]
-> {
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  On extends PlainInvalid = 'poison',
+>(
+  select: Select,
+  { limit = 100, invalid }: ValueOptions<On> & { readonly limit?: number } = {},
+): PartAggregate<Rec, readonly Selected<Rec, Select>[]> {
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
     throw new RangeError(`Cannot collect ${limit} values as limit must be a whole number from 1 to 10,000`);
   }
   return {
-    signature: `collect(${nameOf(select)},${limit})`,
-    identity: [],
-    select: valueFrom(select),
-    lift: (value, at) => [[at, value]],
-    combine: (earlier, later) => merge(earlier, later).slice(-limit),
-    lower: (values) => values.map(([, value]) => value),
+    signature: `collect(${nameOf(select, invalid)},${limit})`,
+    inputs: [plainInput<Rec>(select, invalid)],
+    parts: new Latest(limit) as unknown as Parts,
+    // A copy, as the partial may yet be added to.
+    lower: (timeline) =>
+      timeline === null ? [] : ((timeline as Timeline<unknown>)[1].slice() as Selected<Rec, Select>[]),
   };
-}
-
-function merge<Value>(earlier: readonly Timed<Value>[], later: readonly Timed<Value>[]): Timed<Value>[] {
-  const merged: Timed<Value>[] = [];
-  let taken = 0;
-  for (const one of later) {
-    while (taken < earlier.length && (earlier[taken] as Timed<Value>)[0] <= one[0]) {
-      merged.push(earlier[taken++] as Timed<Value>);
-    }
-    merged.push(one);
-  }
-  return merged.concat(earlier.slice(taken));
 }

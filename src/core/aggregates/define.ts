@@ -1,0 +1,79 @@
+import type { PartAggregate, Parts } from '../aggregate.ts';
+import type { Plain } from '../plain.ts';
+import {
+  isPlain,
+  nameOf,
+  type PlainInvalid,
+  plainInput,
+  type Selected,
+  type ValueOptions,
+  type ValueSelector,
+} from '../select.ts';
+import type { EpochMillis } from '../time.ts';
+
+/**
+ * An author's own aggregate: how one selected value becomes a partial, how partials combine, and what is shown of them.
+ *
+ * Laws, for all partials a, b, c: `combine(a, combine(b, c))` equals `combine(combine(a, b), c)`, and `combine(identity, a)`
+ * and `combine(a, identity)` equal a. `combine` is given neighbours, the earlier part first. All functions are pure, change
+ * none of their arguments, and yield plain data: what JSON can hold, and any double.
+ */
+export interface Definition<Value, Partial, Result, Select, On extends PlainInvalid>
+  extends ValueOptions<On> {
+  /**
+   * Names the aggregate in the window's signature, for functions have no lasting name: an altered definition needs another.
+   * 1 to 40 letters, digits, hyphens and underscores, a letter first.
+   */
+  readonly name: string;
+  /** A field name, a path, or a function of the record. */
+  readonly select: Select;
+  /** The partial of no records. */
+  readonly identity: Partial;
+  readonly lift: (value: Value, time: EpochMillis) => Partial;
+  readonly combine: (earlier: Partial, later: Partial) => Partial;
+  /** Where it throws, the result is null. */
+  readonly lower: (partial: Partial) => Result;
+}
+
+const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
+
+/**
+ * An aggregate of one's own: see `Definition`.
+ *
+ * @throws RangeError when the name breaks its rule or the identity is not plain data; TypeError when a step is no function
+ */
+export function defineAggregate<
+  Rec,
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Partial extends Plain,
+  Result extends Plain,
+  On extends PlainInvalid = 'poison',
+>(definition: Definition<Selected<Rec, Select>, Partial, Result, Select, On>): PartAggregate<Rec, Result> {
+  const { name, select, invalid, identity, lift, combine, lower } = definition;
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new RangeError(
+      `Cannot name an aggregate "${name}" as names must be 1 to 40 letters, digits, hyphens and underscores, a letter first`,
+    );
+  }
+  for (const [step, given] of Object.entries({ lift, combine, lower })) {
+    if (typeof given !== 'function') {
+      throw new TypeError(
+        `Cannot define aggregate "${name}" as ${step} must be a function: it is ${typeof given}`,
+      );
+    }
+  }
+  if (!isPlain(identity, 0, () => true)) {
+    throw new RangeError(`Cannot define aggregate "${name}" as its identity must be plain data`);
+  }
+  const parts: Parts<Partial, Selected<Rec, Select>> = {
+    identity,
+    lift: (value, _y, time) => lift(value, time),
+    combine,
+  };
+  return {
+    signature: `${name}(${nameOf(select, invalid)})`,
+    inputs: [plainInput<Rec>(select, invalid)],
+    parts: parts as unknown as Parts,
+    lower: lower as (partial: Plain) => Result,
+  };
+}

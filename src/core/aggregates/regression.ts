@@ -1,0 +1,221 @@
+import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
+import { productError, sumError } from '../compensated.ts';
+import {
+  type Input,
+  type Invalid,
+  type NumberOptions,
+  type NumberSelector,
+  nameOf,
+  numberInput,
+} from '../select.ts';
+import { type Duration, type EpochMillis, millis } from '../time.ts';
+import { unitOf } from './unit.ts';
+
+/**
+ * What a line through points (t, x) needs: the count, an origin (T, X), and with u = t − T and v = x − X the sum of u, which
+ * is whole, and the sums of v, u² and u·v, each a rounded sum and what its additions lost.
+ *
+ * The origin is the first point taken in, and so one of the points: epoch milliseconds, and values far from 0, lose no
+ * more than a factor of about n when the sums are set off against each other. Parts are re-centred on the earlier one's
+ * origin as they join, in pairs of doubles.
+ */
+class Regression implements Cells {
+  readonly width = 10;
+
+  clear(to: Float64Array, at: number): void {
+    to.fill(0, at, at + 10);
+  }
+
+  add(to: Float64Array, at: number, x: number, _y: number, time: EpochMillis): void {
+    const n = to[at] as number;
+    if (n === 0) {
+      to[at + 1] = time;
+      to[at + 2] = x;
+    }
+    const u = time - (to[at + 1] as number);
+    const origin = to[at + 2] as number;
+    const v = x - origin;
+    const lowV = sumError(x, -origin, v);
+    const uu = u * u;
+    const uv = u * v;
+    to[at] = n + 1;
+    to[at + 3] = (to[at + 3] as number) + u;
+    accumulate(to, at + 4, v, lowV);
+    accumulate(to, at + 6, uu, productError(u, u, uu));
+    accumulate(to, at + 8, uv, productError(u, v, uv) + u * lowV);
+  }
+
+  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+    const n = from[place] as number;
+    if (n === 0) return;
+    if (to[at] === 0) {
+      for (let k = 0; k < 10; k++) to[at + k] = from[place + k] as number;
+      return;
+    }
+    joinProducts(to, at, from, place);
+    joinSums(to, at, from, place);
+  }
+}
+
+/*
+ * With P = T' − T and Q = X' − X, the other part's sums about (T, X) are Σu + nP, Σv + nQ, Σu² + P(2Σu + nP) and
+ * Σuv + PΣv + Q(Σu + nP). Two functions, as V8 gives up on inlining in one of that length.
+ */
+
+function joinProducts(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  const p = (from[place + 1] as number) - (to[at + 1] as number);
+  const origin = to[at + 2] as number;
+  const otherOrigin = from[place + 2] as number;
+  const q = otherOrigin - origin;
+  const sumU = from[place + 3] as number;
+  const movedU = sumU + (from[place] as number) * p;
+  const twiceU = sumU + movedU;
+  const sumV = from[place + 4] as number;
+  const uu = p * twiceU;
+  const pv = p * sumV;
+  const qu = q * movedU;
+  const lowPv = productError(p, sumV, pv) + p * (from[place + 5] as number);
+  const lowQu = productError(q, movedU, qu) + sumError(otherOrigin, -origin, q) * movedU;
+  accumulate(to, at + 6, from[place + 6] as number, from[place + 7] as number);
+  accumulate(to, at + 6, uu, productError(p, twiceU, uu));
+  accumulate(to, at + 8, from[place + 8] as number, from[place + 9] as number);
+  accumulate(to, at + 8, pv, lowPv);
+  accumulate(to, at + 8, qu, lowQu);
+}
+
+function joinSums(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  const n = from[place] as number;
+  const p = (from[place + 1] as number) - (to[at + 1] as number);
+  const origin = to[at + 2] as number;
+  const otherOrigin = from[place + 2] as number;
+  const q = otherOrigin - origin;
+  const nq = n * q;
+  to[at] = (to[at] as number) + n;
+  to[at + 3] = (to[at + 3] as number) + ((from[place + 3] as number) + n * p);
+  accumulate(to, at + 4, from[place + 4] as number, from[place + 5] as number);
+  accumulate(to, at + 4, nq, productError(n, q, nq) + n * sumError(otherOrigin, -origin, q));
+}
+
+/** Adds a pair to a sum and what it has lost. */
+function accumulate(to: Float64Array, at: number, high: number, low: number): void {
+  const a = to[at] as number;
+  const sum = a + high;
+  to[at] = sum;
+  to[at + 1] = (to[at + 1] as number) + (sumError(a, high, sum) + low);
+}
+
+const REGRESSION: Cells = new Regression();
+
+/** The latest event time. */
+class LatestTime implements Cells {
+  readonly width = 1;
+
+  clear(to: Float64Array, at: number): void {
+    to[at] = Number.NEGATIVE_INFINITY;
+  }
+
+  add(to: Float64Array, at: number, _x: number, _y: number, time: EpochMillis): void {
+    to[at] = Math.max(to[at] as number, time);
+  }
+
+  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+    to[at] = Math.max(to[at] as number, from[place] as number);
+  }
+}
+
+const LATEST_TIME: Cells = new LatestTime();
+
+/**
+ * How fast a number changes: the slope of its least-squares line over event time, in its unit per `per` (a second unless
+ * told). NaN where all event times are one.
+ *
+ * Before it is rounded it is off by some n³·2^-106 of the values' range over that of the times: within 1e-12 of the exact
+ * slope of 100,000 doubles whose line rises by more than 1e-5 of their range. Values more than 1e280 apart have none: NaN. Ten
+ * cells, of which three are whole numbers; 7 ns a record, 16 ns to join.
+ *
+ * @throws RangeError when `per` is not a positive duration
+ */
+export function slope<Rec, On extends Invalid = 'poison'>(
+  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  { per = '1s', invalid }: NumberOptions<On> & { readonly per?: Duration } = {},
+): CellAggregate<Rec, number> {
+  const unit = unitOf(per);
+  return {
+    signature: `slope(${nameOf(select, invalid)},${unit})`,
+    inputs: [numberInput<Rec>(select, invalid)],
+    cells: REGRESSION,
+    lower: (from, at) => slopePerMilli(from, at) * unit,
+  };
+}
+
+/**
+ * What a number would be `ahead` of its latest event time, were it to go on along its least-squares line. NaN where all
+ * event times are one. As exact as `slope`. Its cells, and one more.
+ *
+ * @throws RangeError when `ahead` is no duration
+ */
+export function forecast<Rec, On extends Invalid = 'poison'>(
+  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  { ahead, invalid }: NumberOptions<On> & { readonly ahead: Duration },
+): DerivedAggregate<Rec, number> {
+  const length = millis(ahead);
+  const name = nameOf(select, invalid);
+  const inputs = [numberInput<Rec>(select, invalid)];
+  return {
+    signature: `forecast(${name},${length})`,
+    of: { line: line(name, inputs), latest: latestTime(name, inputs) },
+    derive: ({ line, latest }) => {
+      const [time, value, rise] = line as Line;
+      return value + rise * ((latest as number) - time + length);
+    },
+  };
+}
+
+/** A point of the line, and its rise per millisecond. */
+type Line = readonly [time: number, value: number, rise: number];
+
+/** Through the mean of the points. The time is that of the origin, which is whole. */
+const line = <Rec>(name: string, inputs: readonly Input<Rec>[]): CellAggregate<Rec, Line> => ({
+  signature: `line(${name})`,
+  inputs,
+  cells: REGRESSION,
+  lower: (from, at) => {
+    const [n, time, value] = [from[at] as number, from[at + 1] as number, from[at + 2] as number];
+    const rise = slopePerMilli(from, at);
+    const meanU = (from[at + 3] as number) / n;
+    const meanV = ((from[at + 4] as number) + (from[at + 5] as number)) / n;
+    return [time, value + (meanV - rise * meanU), rise];
+  },
+});
+
+const latestTime = <Rec>(name: string, inputs: readonly Input<Rec>[]): CellAggregate<Rec, number> => ({
+  signature: `latestTime(${name})`,
+  inputs,
+  cells: LATEST_TIME,
+  lower: (from, at) => from[at] as number,
+});
+
+/** (nΣuv − ΣuΣv) / (nΣu² − (Σu)²). */
+function slopePerMilli(from: Float64Array, at: number): number {
+  const n = from[at] as number;
+  const u = from[at + 3] as number;
+  const rise = apart(
+    n,
+    from[at + 8] as number,
+    from[at + 9] as number,
+    u,
+    from[at + 4] as number,
+    from[at + 5] as number,
+  );
+  return rise / apart(n, from[at + 6] as number, from[at + 7] as number, u, u, 0);
+}
+
+/** n·a − b·c, in pairs of doubles. */
+function apart(n: number, a: number, lowA: number, b: number, c: number, lowC: number): number {
+  const na = n * a;
+  const bc = b * c;
+  const difference = na - bc;
+  const lowNa = productError(n, a, na) + n * lowA;
+  const lowBc = productError(b, c, bc) + b * lowC;
+  return difference + (sumError(na, -bc, difference) + (lowNa - lowBc));
+}
