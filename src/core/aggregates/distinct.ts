@@ -1,0 +1,162 @@
+import type { PartAggregate, Parts } from '../aggregate.ts';
+import { Hasher } from '../hash.ts';
+import type { Plain } from '../plain.ts';
+import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSelector } from '../select.ts';
+
+/**
+ * How many different values there are; of nothing 0. Texts, numbers and other values never equal each other; objects equal
+ * if their fields do.
+ *
+ * Up to 256 different values it is exact, but for a chance below 1 in 100,000 that two of them share a hash. From there on it
+ * is an estimate without bias, whose standard error is 1.04/√2,048 = 2.3 %: 19 in 20 are within 4.6 %, and 1 in 370 is off by
+ * over 6.9 %. Values can be made up to mislead it, as the hash is no secret.
+ *
+ * Bit for bit the same however the records are cut into parts. A different value costs some 3.5 bytes, up to 0.9 KB; beyond
+ * 256 of them there are 2,048 registers instead, of 0.8 to 1.1 KB in all. A record takes some 40 ns, a new value some 100 ns
+ * up to the 256th.
+ *
+ * HyperLogLog: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog: the analysis of a near-optimal cardinality estimation
+ * algorithm", 2007. The estimator: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017.
+ */
+export const distinct = <Rec, On extends PlainInvalid = 'poison'>(
+  select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  { invalid }: ValueOptions<On> = {},
+): PartAggregate<Rec, number> => ({
+  signature: `distinct(${nameOf(select, invalid)})`,
+  inputs: [plainInput<Rec>(select, invalid)],
+  parts: HYPER_LOG_LOG as unknown as Parts,
+  lower: (partial) => estimate(partial as Sketch),
+});
+
+/** Entries in ascending order; or, being longer than those ever are, the registers. */
+type Sketch = readonly number[];
+
+const MAX_ENTRIES = 256;
+const REGISTER_BITS = 11;
+const REGISTERS = 2 ** REGISTER_BITS;
+/** Those of the first 32 bits of a hash that do not choose the register. */
+const RANK_BITS = 32 - REGISTER_BITS;
+/** The greatest rank: no 1 in the other 53 bits of a hash's first 64. */
+const MAX_RANK = RANK_BITS + 32 + 1;
+
+class HyperLogLog implements Parts<Sketch, Plain> {
+  readonly identity = [];
+  readonly #hasher = new Hasher();
+
+  lift(x: Plain): Sketch {
+    return [this.#entryOf(x)];
+  }
+
+  add(partial: number[], x: Plain): Sketch {
+    // The identity stays empty, whoever has it.
+    if (partial.length === 0) return this.lift(x);
+    const entry = this.#entryOf(x);
+    if (partial.length === REGISTERS) {
+      raise(partial, entry);
+      return partial;
+    }
+    const at = lowerBound(partial, entry);
+    if (partial[at] === entry) return partial;
+    if (at === partial.length) partial.push(entry);
+    else partial.splice(at, 0, entry);
+    return partial.length > MAX_ENTRIES ? registersOf(partial) : partial;
+  }
+
+  combine(earlier: Sketch, later: Sketch): Sketch {
+    if (earlier.length === 0) return later;
+    if (later.length === 0) return earlier;
+    if (earlier.length === REGISTERS) return withAll(earlier, later);
+    if (later.length === REGISTERS) return withAll(later, earlier);
+    const entries = union(earlier, later);
+    return entries.length > MAX_ENTRIES ? registersOf(entries) : entries;
+  }
+
+  /**
+   * What is kept of a hash: its first 32 bits, the upper 11 of which choose a register. Where the other 21 are zero, 2^32
+   * times the rank of the next 32 is added, so that it tells the rank of all 53.
+   */
+  #entryOf(x: Plain): number {
+    this.#hasher.value(x);
+    const first = (this.#hasher.lanes[0] as number) >>> 0;
+    if (first << REGISTER_BITS !== 0) return first;
+    return first + (Math.clz32(this.#hasher.lanes[1] as number) + 1) * 2 ** 32;
+  }
+}
+
+const HYPER_LOG_LOG = new HyperLogLog();
+
+/** A register keeps the greatest rank of its entries: the place, from 1, of the first 1 among the bits that follow. */
+function raise(registers: number[], entry: number): void {
+  const rest = entry << REGISTER_BITS;
+  const rank = rest === 0 ? RANK_BITS + Math.floor(entry / 2 ** 32) : Math.clz32(rest) + 1;
+  const register = (entry >>> RANK_BITS) % REGISTERS;
+  if (rank > (registers[register] as number)) registers[register] = rank;
+}
+
+function registersOf(entries: Sketch): number[] {
+  const registers = new Array<number>(REGISTERS).fill(0);
+  for (const entry of entries) raise(registers, entry);
+  return registers;
+}
+
+/** Registers that have taken in the entries, or the registers, of another sketch. */
+function withAll(registers: Sketch, other: Sketch): Sketch {
+  const raised = [...registers];
+  if (other.length === REGISTERS) {
+    for (let at = 0; at < REGISTERS; at++) {
+      raised[at] = Math.max(raised[at] as number, other[at] as number);
+    }
+  } else {
+    for (const entry of other) raise(raised, entry);
+  }
+  return raised;
+}
+
+function union(a: Sketch, b: Sketch): Sketch {
+  const entries: number[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const entryA = a[i] ?? Number.POSITIVE_INFINITY;
+    const entryB = b[j] ?? Number.POSITIVE_INFINITY;
+    entries.push(Math.min(entryA, entryB));
+    if (entryA <= entryB) i++;
+    if (entryB <= entryA) j++;
+  }
+  return entries;
+}
+
+/** The place of the first entry that is not less, or the end. */
+function lowerBound(entries: Sketch, entry: number): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((entries[middle] as number) < entry) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Ertl's improved raw estimator, without its term for registers at their greatest rank: there are none until there are about
+ * 2^60 values.
+ */
+function estimate(sketch: Sketch): number {
+  if (sketch.length < REGISTERS) return sketch.length;
+  const ofRank = new Array<number>(MAX_RANK + 1).fill(0);
+  for (const rank of sketch) ofRank[rank] = (ofRank[rank] as number) + 1;
+  let sum = 0;
+  for (let rank = MAX_RANK; rank > 0; rank--) sum = (sum + (ofRank[rank] as number)) / 2;
+  sum += REGISTERS * sigma((ofRank[0] as number) / REGISTERS);
+  return Math.round((HALF_OVER_LN_2 * REGISTERS * REGISTERS) / sum);
+}
+
+/** 1 / (2·ln 2): logarithms may differ in the last bit between machines. */
+const HALF_OVER_LN_2 = 0.721_347_520_444_481_7;
+
+/** x + Σ x^(2^k)·2^(k−1) for k from 1, with 0 ≤ x < 1. */
+function sigma(x: number): number {
+  let sum = x;
+  let power = x * x;
+  for (let scale = 1; power * scale > sum * Number.EPSILON; scale *= 2, power *= power) sum += power * scale;
+  return sum;
+}

@@ -1,0 +1,206 @@
+import type { PartAggregate, Parts } from '../aggregate.ts';
+import { canonicalJson } from '../hash.ts';
+import type { Plain } from '../plain.ts';
+import {
+  nameOf,
+  type PlainInvalid,
+  plainInput,
+  type Selected,
+  type ValueOptions,
+  type ValueSelector,
+} from '../select.ts';
+
+/** A value, at most how often it occurred, and by how much that may be too many. */
+export type TopValue<Value> = {
+  readonly value: Value;
+  readonly count: number;
+  readonly error: number;
+};
+
+export interface TopKOptions<On extends PlainInvalid> extends ValueOptions<On> {
+  /** How many values are counted: at least k and 10, at most 1,000. */
+  readonly capacity?: number;
+}
+
+/**
+ * The k most frequent values, the most frequent first; of nothing none. Equal counts go by the lesser error, then by value.
+ *
+ * As long as there are no more than `capacity` different values (10 for each of the k, but at least 100, unless told) counts
+ * are exact: each error is 0, and all is bit for bit the same however the records are cut into parts. With more, of n records:
+ * each value occurred at most `count` and at least `count − error` times; `error` is at most n / capacity; and a value that
+ * occurred more than n / capacity times is among those counted. So it is however the records are cut, while counts and
+ * errors may differ with it.
+ *
+ * Objects equal if their fields do; they come back with their fields in order of name. A value that is counted costs itself
+ * and some 2 to 4 bytes. A record takes some 20 to 60 ns if its value is frequent; if it is not counted yet, some 0.7 µs for
+ * each 100 that are.
+ *
+ * SpaceSaving: Metwally, Agrawal, El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams", 2005.
+ * Parts are combined as in Cafaro, Pulimeno, Tempesta, "A parallel space saving algorithm for frequent items and the Hurwitz
+ * zeta distribution", 2016, after Agarwal et al., "Mergeable Summaries", 2012.
+ *
+ * @throws RangeError when k is not a whole number from 1 to 100, or the capacity not one from k and 10 to 1,000
+ */
+export function topK<
+  Rec,
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  On extends PlainInvalid = 'poison',
+>(
+  select: Select,
+  k: number,
+  { capacity = Math.max(10 * k, DEFAULT_CAPACITY), invalid }: TopKOptions<On> = {},
+): PartAggregate<Rec, readonly TopValue<Selected<Rec, Select>>[]> {
+  if (!Number.isInteger(k) || k < 1 || k > 100) {
+    throw new RangeError(`Cannot rank the top ${k} values as k must be a whole number from 1 to 100`);
+  }
+  const least = Math.max(k, 10);
+  if (!Number.isInteger(capacity) || capacity < least || capacity > 1_000) {
+    throw new RangeError(
+      `Cannot count ${capacity} values as capacity must be a whole number from ${least} to 1,000 where k is ${k}`,
+    );
+  }
+  return {
+    signature: `topK(${nameOf(select, invalid)},${k},${capacity})`,
+    inputs: [plainInput<Rec>(select, invalid)],
+    parts: (capacity === DEFAULT_CAPACITY ? OF_A_HUNDRED : new SpaceSaving(capacity)) as unknown as Parts,
+    lower: (partial) => top<Selected<Rec, Select>>(partial as Counters | null, k),
+  };
+}
+
+const DEFAULT_CAPACITY = 100;
+
+/** What stands for a value where values are compared: a text, number, boolean or null is its own key. */
+type Key = string | number | boolean | null;
+
+/** The values that are counted, side by side, in the order in which they are ranked. */
+type Counters = readonly [keys: readonly Key[], counts: readonly number[], errors: readonly number[]];
+type OwnCounters = readonly [keys: Key[], counts: number[], errors: number[]];
+
+interface Counter {
+  readonly key: Key;
+  readonly count: number;
+  readonly error: number;
+}
+
+/** A value that is not counted may have occurred as often as the last one's count, once there are `capacity` counters. */
+class SpaceSaving implements Parts<Counters | null, Plain> {
+  readonly identity = null;
+  readonly #capacity: number;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  lift(x: Plain): Counters {
+    return [[keyOf(x)], [1], [0]];
+  }
+
+  add(partial: OwnCounters | null, x: Plain): Counters {
+    if (partial === null) return this.lift(x);
+    const [keys, counts, errors] = partial;
+    const key = keyOf(x);
+    const at = keys.indexOf(key);
+    if (at >= 0) {
+      settle(partial, at, key, (counts[at] as number) + 1, errors[at] as number);
+    } else if (keys.length < this.#capacity) {
+      settle(partial, keys.length, key, 1, 0);
+    } else {
+      const least = this.#uncounted(partial);
+      settle(partial, keys.length - 1, key, least + 1, least);
+    }
+    return partial;
+  }
+
+  combine(earlier: Counters | null, later: Counters | null): Counters | null {
+    if (earlier === null || later === null) return earlier ?? later;
+    const uncountedEarlier = this.#uncounted(earlier);
+    const uncountedLater = this.#uncounted(later);
+    const ofLater = new Map(listOf(later).map((counter) => [counter.key, counter]));
+    const onlyEarlier: Counter[] = [];
+    const both: Counter[] = [];
+    for (const counter of listOf(earlier)) {
+      const other = ofLater.get(counter.key);
+      if (other === undefined) {
+        onlyEarlier.push(raised(counter, uncountedLater, uncountedLater));
+      } else {
+        both.push(raised(counter, other.count, other.error));
+        ofLater.delete(counter.key);
+      }
+    }
+    const onlyLater = [...ofLater.values()].map((counter) =>
+      raised(counter, uncountedEarlier, uncountedEarlier),
+    );
+    // Those in only one are in order already, as all of them grew by the same: that is quick to sort.
+    const ranked = [...onlyEarlier, ...onlyLater, ...both]
+      .sort((a, b) => rank(a.count, a.error, a.key, b.count, b.error, b.key))
+      .slice(0, this.#capacity);
+    return [ranked.map(({ key }) => key), ranked.map(({ count }) => count), ranked.map(({ error }) => error)];
+  }
+
+  /** How often, at most, a value occurred that has no counter. */
+  #uncounted([keys, counts]: Counters): number {
+    return keys.length < this.#capacity ? 0 : (counts[keys.length - 1] as number);
+  }
+}
+
+const OF_A_HUNDRED = new SpaceSaving(DEFAULT_CAPACITY);
+
+const listOf = ([keys, counts, errors]: Counters): Counter[] =>
+  keys.map((key, at) => ({ key, count: counts[at] as number, error: errors[at] as number }));
+
+const raised = ({ key, count, error }: Counter, byCount: number, byError: number): Counter => ({
+  key,
+  count: count + byCount,
+  error: error + byError,
+});
+
+/** Writes a counter over the one at a place, and moves it up to where it ranks. */
+function settle(
+  [keys, counts, errors]: OwnCounters,
+  from: number,
+  key: Key,
+  count: number,
+  error: number,
+): void {
+  let at = from;
+  for (; at > 0; at--) {
+    const before = at - 1;
+    if (rank(counts[before] as number, errors[before] as number, keys[before] as Key, count, error, key) < 0)
+      break;
+    keys[at] = keys[before] as Key;
+    counts[at] = counts[before] as number;
+    errors[at] = errors[before] as number;
+  }
+  keys[at] = key;
+  counts[at] = count;
+  errors[at] = error;
+}
+
+/** Negative where the first counter ranks before the second: a greater count, a lesser error, a lesser value. */
+const rank = (countA: number, errorA: number, a: Key, countB: number, errorB: number, b: Key): number =>
+  countB - countA || errorA - errorB || compare(a, b);
+
+/** Null, booleans, numbers by size, texts by code unit. */
+function compare(a: Key, b: Key): number {
+  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0;
+  return KINDS.indexOf(typeof a) - KINDS.indexOf(typeof b) || Number(a) - Number(b);
+}
+
+const KINDS: readonly string[] = ['object', 'boolean', 'number', 'string'];
+
+/** Begins the key of a list or an object, before its JSON, and of a text that begins so itself. */
+const MARK = '\0';
+
+const keyOf = (value: Plain): Key => {
+  if (typeof value === 'string') return value.startsWith(MARK) ? MARK + canonicalJson(value) : value;
+  if (typeof value === 'number') return value + 0;
+  return value === null || typeof value === 'boolean' ? value : MARK + canonicalJson(value);
+};
+
+const valueFrom = (key: Key): Plain =>
+  typeof key === 'string' && key.startsWith(MARK) ? JSON.parse(key.slice(MARK.length)) : key;
+
+const top = <Value>(counters: Counters | null, k: number): TopValue<Value>[] =>
+  listOf(counters ?? [[], [], []])
+    .slice(0, k)
+    .map(({ key, count, error }) => ({ value: valueFrom(key) as Value, count, error }));
