@@ -1,0 +1,160 @@
+import { invariant, type Plain } from '../plain.ts';
+import { Table } from '../table.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+import { NumberReader, NumberWriter } from './numbers.ts';
+import { PlainReader, PlainWriter } from './plain.ts';
+
+/** A column that is written out; others name the column, counted from 1, that they equal. */
+const OWN = 0;
+
+/** What a table that holds nothing takes up, in doubles. */
+const TABLE_COST = 16;
+
+/**
+ * Tables as bytes: in each slot those of all keys, which have one layout. Columns run through all keys, so that many
+ * small tables cost as much as a large one.
+ *
+ * @throws CodecError when they hold more than `MAX_NUMBERS`, and so could not be read back
+ */
+export function encodeTables(slots: readonly (readonly Table[])[]): Uint8Array {
+  const bytes = new ByteWriter();
+  const numbers = new NumberWriter(bytes);
+  const plains = new PlainWriter(bytes, numbers);
+  bytes.varint(slots.length);
+  for (const tables of slots) writeSlot(bytes, numbers, plains, tables);
+  return bytes.bytes();
+}
+
+/**
+ * The tables that `encodeTables` was given, each with room for its rows alone.
+ *
+ * @throws CodecError for any other bytes: it neither reads past them nor makes room for more than `MAX_NUMBERS`
+ */
+export function decodeTables(encoded: Uint8Array): Table[][] {
+  const bytes = new ByteReader(encoded);
+  const numbers = new NumberReader(bytes);
+  const plains = new PlainReader(bytes, numbers);
+  const slots: Table[][] = [];
+  for (let left = bytes.count(); left > 0; left--) slots.push(readSlot(bytes, numbers, plains));
+  bytes.end();
+  return slots;
+}
+
+function writeSlot(
+  bytes: ByteWriter,
+  numbers: NumberWriter,
+  plains: PlainWriter,
+  tables: readonly Table[],
+): void {
+  bytes.varint(tables.length);
+  if (tables[0] === undefined) return;
+  const { width, plainWidth } = tables[0];
+  invariant(
+    tables.every((table) => table.width === width && table.plainWidth === plainWidth),
+    'the tables of a slot have one layout',
+  );
+  bytes.claim(tables.length * TABLE_COST);
+  bytes.varint(width);
+  bytes.varint(plainWidth);
+  const rows = Float64Array.from(tables, (table) => table.rows);
+  numbers.write(rows, rows.length, [rows.length]);
+  const total = sum(rows);
+  if (total === 0) return;
+  bytes.claim(total * width);
+  const columns: Float64Array[] = [];
+  for (let at = 0; at < width; at++) {
+    const column = gather(tables, at, total);
+    const same = columns.findIndex((other) => isSame(column, other));
+    columns.push(column);
+    bytes.varint(same + 1);
+    if (same + 1 === OWN) numbers.write(column, total, rows);
+  }
+  for (let at = 0; at < plainWidth; at++) plains.write(gatherPlains(tables, at));
+}
+
+function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader): Table[] {
+  const keys = bytes.varint();
+  if (keys === 0) return [];
+  bytes.claim(keys * TABLE_COST);
+  const width = bytes.varint();
+  const plainWidth = bytes.varint();
+  const rows = new Float64Array(keys);
+  numbers.read(rows, keys, [keys]);
+  if (!rows.every(isCount)) throw bytes.fault('a table of no whole number of rows');
+  const total = sum(rows);
+  bytes.claim(total * width);
+  const tables = Array.from(rows, (count) => {
+    const table = new Table(width, plainWidth, count);
+    table.rows = count;
+    return table;
+  });
+  if (total === 0) return tables;
+  // Without columns there may be more rows than can be claimed.
+  const column = new Float64Array(width > 0 ? total : 0);
+  for (let at = 0; at < width; at++) {
+    const same = bytes.varint();
+    if (same > at) throw bytes.fault('a column that equals none before it');
+    if (same === OWN) {
+      numbers.read(column, total, rows);
+      scatter(column, tables, at);
+    } else {
+      for (const table of tables) copyColumn(table, same - 1, at);
+    }
+  }
+  const lists: (readonly Plain[])[] = [];
+  for (let at = 0; at < plainWidth; at++) {
+    const list = plains.read();
+    if (!Array.isArray(list) || list.length !== total)
+      throw bytes.fault('a column that has not one value a row');
+    lists.push(list);
+  }
+  scatterPlains(lists, tables);
+  return tables;
+}
+
+const isCount = (value: number): boolean =>
+  Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
+
+const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+
+function isSame(a: Float64Array, b: Float64Array): boolean {
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;
+  return true;
+}
+
+function gather(tables: readonly Table[], at: number, total: number): Float64Array {
+  const column = new Float64Array(total);
+  let next = 0;
+  for (const { numbers, width, rows } of tables) {
+    for (let row = 0; row < rows; row++) column[next++] = numbers[row * width + at] as number;
+  }
+  return column;
+}
+
+function scatter(column: Float64Array, tables: readonly Table[], at: number): void {
+  let next = 0;
+  for (const { numbers, width, rows } of tables) {
+    for (let row = 0; row < rows; row++) numbers[row * width + at] = column[next++] as number;
+  }
+}
+
+function copyColumn({ numbers, width, rows }: Table, from: number, to: number): void {
+  for (let row = 0; row < rows; row++) numbers[row * width + to] = numbers[row * width + from] as number;
+}
+
+function gatherPlains(tables: readonly Table[], at: number): Plain[] {
+  const column: Plain[] = [];
+  for (const { plains, plainWidth, rows } of tables) {
+    for (let row = 0; row < rows; row++) column.push(plains[row * plainWidth + at] as Plain);
+  }
+  return column;
+}
+
+function scatterPlains(columns: readonly (readonly Plain[])[], tables: readonly Table[]): void {
+  let next = 0;
+  for (const { plains, rows } of columns.length > 0 ? tables : []) {
+    for (const end = next + rows; next < end; next++) {
+      for (const column of columns) plains.push(column[next] as Plain);
+    }
+  }
+}
