@@ -13,15 +13,15 @@ const WINDOWS = `{ minute: tumbling({ size: '1m' }, { max: max('celsius') }), te
 
 /** A module that defines `temperature`, right but for what a case puts into it; `after` is the author's next line. */
 const moduleWith = ({ key = 'reading.machineId', windows = WINDOWS, after = '' }): string =>
-  `import { count, definePipeline, kinesis, max, mean, rolling, tumbling } from '${PROJECT}src/index.ts';
-export interface Reading { machineId: string; celsius: number; measuredAt: number }
+  `import { count, definePipeline, kinesis, last, max, mean, rolling, session, tumbling } from '${PROJECT}src/index.ts';
+export interface Reading { machineId: string; celsius: number; measuredAt: number; place: { floor: number }; note?: string }
 export const temperature = definePipeline('temperature', kinesis<Reading>(), {
   key: (reading) => ${key},
   eventTime: (reading) => reading.measuredAt,
   windows: ${windows},
 });
 type TemperaturePane = NonNullable<(typeof temperature)['pane']>;
-export const use = (pane: TemperaturePane) => [pane, count, max, mean, rolling, tumbling];
+export const use = (pane: TemperaturePane) => [pane, count, last, max, mean, rolling, session, tumbling];
 ${after}
 `;
 
@@ -33,18 +33,51 @@ const cases = {
   'a field that no record has': {
     written: { windows: `{ minute: tumbling({ size: '1m' }, { max: max('celsiu') }) }` },
     told: [
-      `Argument of type '"celsiu"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>>'.`,
+      `Argument of type '"celsiu"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
     ],
   },
   'a field that is no number': {
     written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean('machineId') }) }` },
     told: [
-      `Argument of type '"machineId"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>>'.`,
+      `Argument of type '"machineId"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
     ],
   },
   'a field that no record has, in a function': {
     written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean((reading) => reading.kelvin) }) }` },
     told: [`Property 'kelvin' does not exist on type 'Reading'.`],
+  },
+  'a path to what no record has': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean('place.flor') }) }` },
+    told: [
+      `Argument of type '"place.flor"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'a field that may be missing': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { note: last('note') }) }` },
+    told: [
+      `Argument of type '"note"' is not assignable to parameter of type 'ValueSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'an option that the window does not have': {
+    written: { windows: `{ minute: tumbling({ size: '1m', emitEmtpy: true }, { n: count() }) }` },
+    told: [
+      `Object literal may only specify known properties, but 'emitEmtpy' does not exist in type 'TumblingOptions<"close", false>'. Did you mean to write 'emitEmpty'?`,
+    ],
+  },
+  'a time to emit that there is not': {
+    written: { windows: `{ minute: tumbling({ size: '1m', emit: 'often' }, { n: count() }) }` },
+    told: [`Type '"often"' is not assignable to type 'Emit'.`],
+  },
+  'a gap by a field that no record has': {
+    written: { windows: `{ visit: session({ gap: (reading) => \`\${reading.pause}s\` }, { n: count() }) }` },
+    told: [`Property 'pause' does not exist on type 'Reading'.`],
+  },
+  'results of a window that may have none': {
+    written: {
+      windows: `{ minute: tumbling({ size: '1m', emitEmpty: true }, { n: count() }) }`,
+      after: `export const busy = (pane: TemperaturePane) => pane.results.n > 90;`,
+    },
+    told: [`'pane.results' is possibly 'null'.`],
   },
   'a duration in words': {
     written: { windows: `{ minute: tumbling({ size: '1 minute' }, { n: count() }) }` },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { millis } from '../src/core/time.ts';
 import {
   bucket,
@@ -7,7 +8,6 @@ import {
   definePipeline,
   kinesis,
   rolling,
-  sliding,
   table,
   tumbling,
 } from '../src/index.ts';
@@ -33,7 +33,7 @@ const define = (options: Given = {}, name = 'temperature') =>
   });
 
 describe('a wrong definition throws when it is made', () => {
-  it.each(['', 'Temperature', '1st', '-a', 'a_b', 'a b', 'a/b', 'é', 'a'.repeat(41)])(
+  it.each(['', 'Temperature', '1st', '-a', 'a_b', 'a b', 'a/b', 'é', 'a'.repeat(41), null as never])(
     'a pipeline named "%s"',
     (name) => {
       expect(() => define({}, name)).toThrow(
@@ -54,6 +54,12 @@ describe('a wrong definition throws when it is made', () => {
       );
     },
   );
+
+  it.each([undefined, null, 'key'])('options that are %s', (options) => {
+    expect(() => definePipeline('wrong', kinesis(), options as never)).toThrow(
+      new TypeError(`Cannot define "wrong" as its options must be an object: it is ${typeof options}`),
+    );
+  });
 
   it('no windows', () => {
     expect(() => define({ windows: {} })).toThrow(
@@ -90,7 +96,14 @@ describe('a wrong definition throws when it is made', () => {
     ],
     [{ filter: 3 }, 'Cannot define "wrong" as filter must be a function: it is number'],
     [{ windows: undefined }, 'Cannot define "wrong" as it must have at least one window'],
-    [{ windows: { w: { size: '1m' } } }, 'Cannot define window "w" as it must be made by rolling(), '],
+    [
+      { windows: { w: { size: '1m' } } },
+      'Cannot define window "w" as it must be made by a function such as rolling() or tumbling(): it is object',
+    ],
+    [
+      { windows: { w: undefined } },
+      'Cannot define window "w" as it must be made by a function such as rolling() or tumbling(): it is undefined',
+    ],
     [
       {
         windows: {
@@ -110,7 +123,7 @@ describe('a wrong definition throws when it is made', () => {
     expect(() => definePipeline('wrong', kinesis(), { ...right, ...wrong } as never)).toThrow(message);
   });
 
-  it.each([0, 3, 8_192, -4])('%d key groups', (groups) => {
+  it.each([0, 0.5, 3, 8_192, -4])('%s key groups', (groups) => {
     const define = () =>
       definePipeline('readings', kinesis<{ k: string }>(), {
         key: (one) => one.k,
@@ -125,12 +138,6 @@ describe('a wrong definition throws when it is made', () => {
     );
   });
 
-  it.each([0, -1, 1.5, 10_001, Number.NaN])('a rolling window of %d records', (size) => {
-    expect(() => rolling({ count: size }, { records: count() })).toThrow(
-      new RangeError(`Cannot roll over ${size} records as count must be a whole number from 1 to 10,000`),
-    );
-  });
-
   it.each([0, -1, 1.5, 1_025, Number.NaN])('a stream of %d shards', (shards) => {
     expect(() => kinesis({ shards })).toThrow(
       new RangeError(
@@ -139,33 +146,10 @@ describe('a wrong definition throws when it is made', () => {
     );
   });
 
-  it.each<{ options: { size: Duration; slide: Duration; offset?: Duration }; message: string }>([
-    {
-      options: { size: '5m', slide: '10m' },
-      message: 'Cannot slide by "10m" as slide must be <= size: size is "5m"',
-    },
-    { options: { size: '5m', slide: '0s' }, message: 'Cannot slide by "0s" as slide must be > 0' },
-    { options: { size: '0s', slide: '0s' }, message: 'Cannot slide by "0s" as slide must be > 0' },
-    {
-      options: { size: '1d', slide: '1s' },
-      message: 'Cannot slide by "1s" as size must be <= 2,000 slides: size is "1d"',
-    },
-    {
-      options: { size: '5m', slide: '1m', offset: '60s' },
-      message: 'Cannot offset by "60s" as offset must be < slide: slide is "1m"',
-    },
-  ])('a sliding window: $message', ({ options, message }) => {
-    expect(() => sliding(options, { records: count() })).toThrow(new RangeError(message));
-  });
-
-  it.each<{ options: { size: Duration; offset?: Duration }; message: string }>([
-    {
-      options: { size: '5m', offset: '5m' },
-      message: 'Cannot offset by "5m" as offset must be < slide: slide is "5m"',
-    },
-    { options: { size: '0ms' }, message: 'Cannot slide by "0ms" as slide must be > 0' },
-  ])('a tumbling window: $message', ({ options, message }) => {
-    expect(() => tumbling(options, { records: count() })).toThrow(new RangeError(message));
+  it('a stream with an option that it does not have', () => {
+    expect(() => kinesis({ shard: 2 } as never)).toThrow(
+      new TypeError('Cannot read a stream with "shard" as the options are shards, schema'),
+    );
   });
 });
 
@@ -179,15 +163,7 @@ describe('what is just right', () => {
   });
 
   it('the largest and the smallest of everything', () => {
-    expect(() => [
-      rolling({ count: 1 }, { records: count() }),
-      rolling({ count: 10_000 }, { records: count() }),
-      tumbling({ size: '1ms' }, { records: count() }),
-      sliding({ size: '2000s', slide: '1s', offset: '999ms' }, { records: count() }),
-      sliding({ size: '7m', slide: '2m' }, { records: count() }),
-      kinesis({ shards: 1 }),
-      kinesis({ shards: 1_024 }),
-    ]).not.toThrow();
+    expect(() => [kinesis({ shards: 1 }), kinesis({ shards: 1_024 })]).not.toThrow();
   });
 });
 
@@ -203,6 +179,9 @@ describe('a definition', () => {
     ]);
     expect(rules.time).toEqual({ outOfOrderness: 0, idleAfter: millis('1m'), maxLateness: undefined });
     expect(maxFutureSkew).toBe(millis('1h'));
+    expect(rules.windows[0]?.operator.signature).toBe(
+      define({ allowedLateness: '0s' }).rules.windows[0]?.operator.signature,
+    );
     expect(kinesis<Reading>({ shards: 3 }).map((reading) => reading).shards).toBe(3);
   });
 
@@ -215,6 +194,32 @@ describe('a definition', () => {
     });
     expect(rules.time).toEqual({ outOfOrderness: 30_000, idleAfter: 120_000, maxLateness: 86_400_000 });
     expect(maxFutureSkew).toBe(300_000);
+  });
+
+  it.each([
+    [1, 4],
+    [2, 8],
+    [3, 16],
+    [1_024, 4_096],
+  ])('has for %d shards %d key groups', (shards, groups) => {
+    const steps = { key: () => 'k', eventTime: () => 0, windows: { minute: minute() } };
+    expect(definePipeline('any', kinesis({ shards }), steps).groups).toBe(groups);
+  });
+
+  it.each([1, 2, 4_096])('has the %d key groups that it is given', (groups) => {
+    expect(define({ groups }).groups).toBe(groups);
+  });
+
+  it('keeps its steps: what validates comes before what reshapes', () => {
+    const [filter, key, eventTime] = [() => true, () => 'k', () => 0];
+    expect(define({ filter, key, eventTime })).toMatchObject({ filter, key, eventTime });
+    const schema = z.object({ id: z.string() });
+    const [idOf, lengthOf] = [({ id }: { id: string }) => id, (id: string) => id.length];
+    expect(kinesis({ schema }).map(idOf).map(lengthOf).steps).toEqual([
+      { validate: schema },
+      { reshape: idOf },
+      { reshape: lengthOf },
+    ]);
   });
 
   it('keeps its windows in the order that they were written', () => {
@@ -237,27 +242,6 @@ describe('a definition', () => {
     const mapped = source.map(({ machineId }) => machineId).map((id) => id.length);
     expect(source.steps).toHaveLength(0);
     expect(mapped.steps).toHaveLength(2);
-  });
-
-  // Stored state is used only where the signature is unchanged: whatever changes what is stored must change it.
-  it('signs each window with all that its state depends on', () => {
-    const windows = {
-      ten: rolling({ count: 10 }, { records: count() }),
-      eleven: rolling({ count: 11 }, { records: count() }),
-      minute: minute(),
-      shifted: tumbling({ size: '1m', offset: '1s' }, { records: count() }),
-      often: sliding({ size: '1m', slide: '30s' }, { records: count() }),
-      renamed: tumbling({ size: '1m' }, { n: count() }),
-      twice: tumbling({ size: '1m' }, { records: count(), n: count() }),
-    };
-    const signatures = define({ windows }).rules.windows.map(({ operator }) => operator.signature);
-    expect(new Set(signatures).size).toBe(signatures.length);
-    expect(define({ windows }).rules.windows.map(({ operator }) => operator.signature)).toEqual(signatures);
-  });
-
-  it('knows which windows need the order of the source', () => {
-    const windows = { ten: rolling({ count: 10 }, { records: count() }), minute: minute() };
-    expect(define({ windows }).rules.windows.map(({ operator }) => operator.ordered)).toEqual([true, false]);
   });
 });
 

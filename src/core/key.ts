@@ -1,6 +1,11 @@
-import type { Plain } from './plain.ts';
-import { before, type EpochMillis, type Millis } from './time.ts';
-import type { Emission, WindowOperator, WindowState } from './window.ts';
+import type { Panes } from './panes.ts';
+import type { KeyRecord } from './record.ts';
+import type { Inputs } from './select.ts';
+import type { Table } from './table.ts';
+import type { EpochMillis, Millis } from './time.ts';
+import { AFTER, BEFORE, type Watermarks, type WindowOperator, type WindowState } from './window.ts';
+
+export type { KeyRecord } from './record.ts';
 
 /** How event time passes for the keys of a pipeline. */
 interface TimeRules {
@@ -14,136 +19,132 @@ interface TimeRules {
   readonly maxLateness: Millis | undefined;
 }
 
-/** What every record of a key goes through: its windows by name, and the rules of time. */
+/** What every record of a key goes through: what is read of it, its windows by name, and the rules of time. */
 export interface KeyRules<in Rec = never> {
   readonly time: TimeRules;
-  readonly windows: readonly { readonly name: string; readonly operator: WindowOperator<Rec> }[];
-}
-
-/** A pane of one key, before it has an id. */
-export interface KeyPane extends Emission {
-  readonly window: string;
-  /**
-   * The key's watermark when the pane was emitted. Where silence closed the window it is exactly `end`: the instant is
-   * reached at the speed of the clock, whenever it is that someone comes by to see it.
-   */
-  readonly watermark: EpochMillis;
-}
-
-/** A record of one key, decoded. */
-export interface KeyRecord {
-  readonly at: EpochMillis;
-  readonly arrival: EpochMillis;
-  /** Per window, what its aggregates selected. */
-  readonly selected: readonly (readonly Plain[])[];
+  readonly inputs: Inputs<Rec>;
+  readonly windows: readonly { readonly name: string; readonly operator: WindowOperator }[];
 }
 
 /** One key as a commit stores it; window states are in the order of the pipeline's windows. */
-export type StoredKey = readonly [
-  maxEventTime: EpochMillis,
-  lastArrival: EpochMillis,
-  watermark: EpochMillis,
-  windows: readonly Plain[],
-];
+export interface StoredKey {
+  readonly maxEventTime: EpochMillis;
+  readonly lastArrival: EpochMillis;
+  readonly watermark: EpochMillis;
+  /** Undefined for a window that is new. */
+  readonly windows: readonly (readonly Table[] | undefined)[];
+}
+
+/** Before a key's first record. */
+const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
 /** One key while a batch is folded: its watermark and its windows. */
 export class KeyState {
   readonly #rules: KeyRules;
   readonly #windows: readonly WindowState[];
-  #maxEventTime: EpochMillis | undefined;
-  #lastArrival: EpochMillis | undefined;
-  #watermark: EpochMillis | undefined;
+  readonly #watermarks: Watermarks = [NEVER, NEVER];
+  #maxEventTime = NEVER;
+  #lastArrival = NEVER;
 
   constructor(rules: KeyRules, stored?: StoredKey) {
     this.#rules = rules;
-    this.#begin(stored);
-    this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.[3][at] ?? null));
-  }
-
-  #begin(stored?: StoredKey): void {
-    [this.#maxEventTime, this.#lastArrival, this.#watermark] = stored ?? [];
+    if (stored) {
+      this.#maxEventTime = stored.maxEventTime;
+      this.#lastArrival = stored.lastArrival;
+      this.#watermarks[BEFORE] = stored.watermark;
+    }
+    this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.windows[at]));
   }
 
   /** Takes in the key's next record in source order. */
-  apply(record: KeyRecord, emit: (pane: KeyPane) => void): 'applied' | 'late' {
-    this.idle(record.arrival, emit);
-    if (this.#isForgotten(record.arrival)) this.#begin();
-    this.#lastArrival = Math.max(this.#lastArrival ?? record.arrival, record.arrival) as EpochMillis;
-    const reached = Math.max(
-      this.#watermark ?? Number.NEGATIVE_INFINITY,
-      before(record.at, this.#rules.time.outOfOrderness),
-    ) as EpochMillis;
+  apply(record: KeyRecord, panes: Panes): 'applied' | 'late' {
+    const { at, arrival } = record;
+    const { outOfOrderness, idleAfter, maxLateness } = this.#rules.time;
+    const watermarks = this.#watermarks;
+    if (arrival - this.#lastArrival > idleAfter) this.idle(arrival, panes);
+    if (maxLateness !== undefined && this.#isForgotten(arrival)) this.#begin();
+    if (arrival > this.#lastArrival) this.#lastArrival = arrival;
 
-    let outcome: 'applied' | 'late' = 'late';
-    this.#windows.forEach((window, at) => {
-      const timed = { at: record.at, values: record.selected[at] as readonly Plain[] };
-      const { name } = this.#rules.windows[at] as KeyRules['windows'][number];
-      const one = window.apply(timed, this.#watermark, (pane) =>
-        emit({ ...pane, window: name, watermark: reached }),
-      );
-      if (one === 'applied') outcome = 'applied';
-    });
-    if (outcome === 'late') return outcome;
+    const met = watermarks[BEFORE] as number;
+    watermarks[AFTER] = Math.max(met, at - outOfOrderness);
+    panes.watermark(watermarks[AFTER] as number);
+    panes.record.set(record);
+    let applied = false;
+    for (let i = 0; i < this.#windows.length; i++) {
+      if ((this.#windows[i] as WindowState).apply(panes.record, watermarks, panes)) applied = true;
+    }
+    if (!applied) return 'late';
 
-    this.#maxEventTime = Math.max(this.#maxEventTime ?? record.at, record.at) as EpochMillis;
-    this.#advance(reached, (pane) => emit({ ...pane, watermark: reached }));
-    return outcome;
+    if (at > this.#maxEventTime) this.#maxEventTime = at;
+    if ((watermarks[AFTER] as number) > met) this.#advance(panes);
+    return 'applied';
   }
 
   /**
    * Lets event time pass as if the clock stood at `now`, for a key that has been silent until then: closes the windows
    * that silence closes.
    */
-  idle(now: EpochMillis, emit: (pane: KeyPane) => void): void {
-    if (this.#maxEventTime === undefined || this.#lastArrival === undefined) return;
+  idle(now: EpochMillis, panes: Panes): void {
     const { outOfOrderness, idleAfter } = this.#rules.time;
-    const silence = Math.max(0, now - this.#lastArrival - idleAfter);
-    this.#advance((this.#maxEventTime - outOfOrderness + silence) as EpochMillis, (pane) =>
-      emit({ ...pane, watermark: pane.end }),
-    );
+    const silence = now - this.#lastArrival - idleAfter;
+    const reached = this.#maxEventTime - outOfOrderness + silence;
+    if (this.#maxEventTime === NEVER || silence <= 0 || reached <= this.watermark) return;
+    this.#watermarks[AFTER] = reached;
+    panes.watermark(undefined);
+    this.#advance(panes);
+  }
+
+  /** A commit ends: emits what the definition asks to see of windows that are still open. */
+  update(panes: Panes): void {
+    panes.watermark(this.watermark);
+    for (const window of this.#windows) window.update(this.watermark, panes);
   }
 
   /** Windows that hold records and have not closed. */
   open(): number {
-    const watermark = this.#watermark;
-    return watermark === undefined
-      ? 0
-      : this.#windows.reduce((total, window) => total + window.open(watermark), 0);
+    if (this.watermark === NEVER) return 0;
+    return this.#windows.reduce((total, window) => total + window.open(this.watermark), 0);
   }
 
   /**
    * The key to store, or undefined once it may be forgotten at `now`: it keeps no records, and its last came so long
-   * ago that none may follow for a window that has closed.
+   * ago that none may follow for a window that has closed. The state must not be used afterwards.
    */
-  freeze(now?: EpochMillis): StoredKey | undefined {
-    if (
-      this.#maxEventTime === undefined ||
-      this.#lastArrival === undefined ||
-      this.#watermark === undefined
-    ) {
-      return undefined;
-    }
-    if (now !== undefined && this.#isForgotten(now)) return undefined;
-    const windows = this.#windows.map((window) => window.freeze());
-    return [this.#maxEventTime, this.#lastArrival, this.#watermark, windows];
+  freeze(now: EpochMillis = NEVER): StoredKey | undefined {
+    if (this.watermark === NEVER || this.#isForgotten(now)) return undefined;
+    return {
+      maxEventTime: this.#maxEventTime,
+      lastArrival: this.#lastArrival,
+      watermark: this.watermark,
+      windows: this.#windows.map((window) => window.freeze(this.watermark)),
+    };
+  }
+
+  /** -∞ before the key's first record. */
+  get watermark(): EpochMillis {
+    return this.#watermarks[BEFORE] as EpochMillis;
+  }
+
+  #begin(): void {
+    this.#maxEventTime = this.#lastArrival = NEVER;
+    this.#watermarks[BEFORE] = NEVER;
   }
 
   #isForgotten(now: EpochMillis): boolean {
-    const { maxLateness } = this.#rules.time;
-    if (maxLateness === undefined || this.#lastArrival === undefined) return false;
-    return now - this.#lastArrival > maxLateness && this.#windows.every((window) => window.freeze() === null);
+    const { maxLateness = Number.POSITIVE_INFINITY } = this.#rules.time;
+    if (this.watermark === NEVER || now - this.#lastArrival <= maxLateness) return false;
+    return this.#windows.every((window) => window.isEmpty(this.watermark));
   }
 
-  #advance(to: EpochMillis, emit: (pane: Emission & { window: string }) => void): void {
-    const from = this.#watermark;
-    if (from !== undefined && to <= from) return;
-    this.#watermark = to;
-    if (from === undefined) return;
-    const closed: (Emission & { window: string })[] = [];
-    this.#windows.forEach((window, at) => {
-      const { name } = this.#rules.windows[at] as KeyRules['windows'][number];
-      window.advance(from, to, (pane) => closed.push({ ...pane, window: name }));
-    });
-    for (const pane of closed.sort((a, b) => a.end - b.end)) emit(pane);
+  #advance(panes: Panes): void {
+    const watermarks = this.#watermarks;
+    if (watermarks[BEFORE] !== NEVER) {
+      const { length } = panes;
+      for (let i = 0; i < this.#windows.length; i++) {
+        (this.#windows[i] as WindowState).advance(watermarks, panes);
+      }
+      if (panes.length - length > 1) panes.sortByEnd(length);
+    }
+    watermarks[BEFORE] = watermarks[AFTER] as number;
   }
 }

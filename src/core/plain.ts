@@ -5,3 +5,13 @@ export type Plain = null | boolean | number | string | readonly Plain[] | { read
 export function invariant(condition: unknown, always: string): asserts condition {
   if (!condition) throw new Error(`Invariant broken: ${always}`);
 }
+
+/** A copy that may be changed. */
+export const cloneOf = (plain: Plain): Plain =>
+  plain === null || typeof plain !== 'object'
+    ? plain
+    : isList(plain)
+      ? plain.map(cloneOf)
+      : Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, cloneOf(value)]));
+
+const isList = (plain: Plain): plain is readonly Plain[] => Array.isArray(plain);

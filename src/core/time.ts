@@ -37,10 +37,12 @@ export const after = (at: EpochMillis, length: Millis): EpochMillis => (at + len
 export const before = (at: EpochMillis, length: Millis): EpochMillis => (at - length) as EpochMillis;
 
 /** The latest instant, at or before `at`, that is a whole number of `step`s after `origin`. */
-export const floorTo = (at: EpochMillis, step: Millis, origin: Millis): EpochMillis =>
-  (at - modulo(at - origin, step)) as EpochMillis;
-
-const modulo = (value: number, by: number): number => ((value % by) + by) % by;
+export function floorTo(at: number, step: Millis, origin: Millis): EpochMillis {
+  const since = at - origin;
+  // The quotient may be rounded up to the next whole number; the rest is exact, and tells. A remainder costs five times as much.
+  const rest = since - Math.floor(since / step) * step;
+  return (at - (rest < 0 ? rest + step : rest)) as EpochMillis;
+}
 
 /** Instants that ISO 8601 writes with four digits of year: 0000-01-01 up to, not including, 10000-01-01. */
 const EARLIEST = -62_167_219_200_000;

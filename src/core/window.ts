@@ -1,113 +1,66 @@
-import type { Aggregate } from './aggregate.ts';
-import type { Plain } from './plain.ts';
-import type { EpochMillis } from './time.ts';
+import type { Lanes } from './lanes.ts';
+import type { Panes, WindowIdentity } from './panes.ts';
+import type { CurrentRecord } from './record.ts';
+import type { Inputs } from './select.ts';
+import type { Table } from './table.ts';
+import type { Millis } from './time.ts';
 
-/** What each of a window's aggregates yields, by the names its panes show them under. */
-export type Results = { readonly [name: string]: Plain };
-
-/** The aggregates that one window computes, by the same names. */
-export type Aggregates<in Rec, Of = Results> = { readonly [Name in keyof Of]: Aggregate<Rec, Of[Name]> };
-
-/**
- * Why a pane was emitted: its window closed (`final`); a record came late for it (`late`); a rolling window took in a
- * record (`rolling`).
- */
-export type PaneKind = 'final' | 'late' | 'rolling';
-
-/** One emission of one window of one key: what an operator knows of it. */
-export interface Emission {
-  readonly kind: PaneKind;
-  /** The window is `[start, end)`. */
-  readonly start: EpochMillis;
-  readonly end: EpochMillis;
-  /** 0, 1, 2, …: each emission of the same window replaces the one before. */
-  readonly revision: number;
-  /** Whether a late record may still bring another revision. */
-  readonly revisable: boolean;
-  /** Rolling panes only: the ordinal of the record within its key, from 0. */
-  readonly index?: number;
-  /** Records in the window. */
-  readonly count: number;
-  readonly results: Results;
+/** What of a pipeline a window's operator is made with. */
+export interface WindowRules<in Rec> {
+  readonly allowedLateness: Millis;
+  /** Where the window says what it reads of a record. */
+  readonly inputs: Inputs<Rec>;
+  /** Its place among the pipeline's windows. */
+  readonly window: number;
 }
 
-/** A record as a window takes it in. */
-export interface TimedValues {
-  readonly at: EpochMillis;
-  /** What each aggregate selected, in the aggregates' order. */
-  readonly values: readonly Plain[];
+/** When a window that is not per record emits: as it closes; also after each record; or also at the end of each commit. */
+export type Emit = 'close' | 'record' | 'update';
+
+/** How many numbers, and how many plain values, a row of one of a window's tables has. */
+export interface Layout {
+  readonly width: number;
+  readonly plainWidth: number;
 }
 
 /**
  * One kind of window, with its settings: how it keeps one key's records and when it emits.
  *
- * State is stored as plain data holding the minimal statistic; `thaw` builds whatever makes folding fast from it.
+ * State is stored as tables holding the minimal statistic; `thaw` builds whatever makes folding fast from it.
  */
-export interface WindowOperator<in Rec = never> {
+export interface WindowOperator {
   /** Names the kind, settings and aggregates: a window keeps them under its name. */
   readonly signature: string;
   /** Needs the order of the source: refused where there is none. */
   readonly ordered: boolean;
-  /** @throws SelectError when the record lacks what an aggregate reads */
-  select(record: Rec): readonly Plain[];
-  /** The state of one key's windows; null is that of a new key. */
-  thaw(stored: Plain): WindowState;
+  readonly identity: WindowIdentity;
+  readonly lanes: Lanes;
+  /** Of the tables that it stores. */
+  readonly layout: readonly Layout[];
+  /** One key's windows as they were stored, which is left as it is. Undefined: those of a new key. */
+  thaw(stored: readonly Table[] | undefined): WindowState;
 }
+
+/**
+ * A key's watermark before a record is taken in, or time passes, and after it: as numbers in an array, since one that is
+ * handed from function to function by itself is allocated each time. -∞ before the key's first record.
+ */
+export type Watermarks = number[];
+export const BEFORE = 0;
+export const AFTER = 1;
 
 /** The windows of one definition for one key, while a batch is folded. */
 export interface WindowState {
-  /** Takes a record in while the watermark is still `watermark`; `late` when every window it belongs to refuses it. */
-  apply(
-    record: TimedValues,
-    watermark: EpochMillis | undefined,
-    emit: (emission: Emission) => void,
-  ): 'applied' | 'late';
-  /** The watermark passes from `from` to `to`: closes what ends in `(from, to]`, forgets what can no longer change. */
-  advance(from: EpochMillis, to: EpochMillis, emit: (emission: Emission) => void): void;
+  /** Takes a record in. False when every window that it belongs to refuses it, as it is late. */
+  apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean;
+  /** The watermark passes: closes what ends after `BEFORE` and by `AFTER`, forgets what can no longer change. */
+  advance(watermarks: Watermarks, panes: Panes): void;
+  /** A commit ends: emits what the definition asks to see of windows that are still open. */
+  update(watermark: number, panes: Panes): void;
   /** Windows that hold records and have not closed by the watermark. */
-  open(watermark: EpochMillis): number;
-  /** The state to store, or null when there is nothing to keep. */
-  freeze(): Plain;
-}
-
-/** Aggregates side by side, as the operators use them. */
-export class Lanes<Rec> {
-  readonly signature: string;
-  readonly #names: readonly string[];
-  readonly #aggregates: readonly Aggregate<Rec, Plain>[];
-
-  constructor(aggregates: Aggregates<Rec>) {
-    for (const [name, aggregate] of Object.entries<Partial<Aggregate<Rec, Plain>>>(aggregates)) {
-      if (typeof aggregate?.select === 'function') continue;
-      throw new TypeError(
-        `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
-      );
-    }
-    this.#names = Object.keys(aggregates);
-    this.#aggregates = Object.values(aggregates);
-    this.signature = this.#names
-      .map((name, lane) => `${name}=${this.#aggregates[lane]?.signature}`)
-      .join(';');
-  }
-
-  select(record: Rec): readonly Plain[] {
-    return this.#aggregates.map((aggregate) => aggregate.select(record));
-  }
-
-  lift(record: TimedValues): readonly Plain[] {
-    return this.#aggregates.map((aggregate, lane) => aggregate.lift(record.values[lane] as Plain, record.at));
-  }
-
-  combine(earlier: readonly Plain[], later: readonly Plain[]): readonly Plain[] {
-    return this.#aggregates.map((aggregate, lane) => aggregate.combine(earlier[lane], later[lane]));
-  }
-
-  lower(partials: readonly Plain[]): Results {
-    return Object.fromEntries(
-      this.#names.map((name, lane) => [
-        name,
-        (this.#aggregates[lane] as Aggregate<Rec, Plain>).lower(partials[lane]),
-      ]),
-    );
-  }
+  open(watermark: number): number;
+  /** Whether it could begin anew without a reader noticing, but for a record that comes after `maxLateness`. */
+  isEmpty(watermark: number): boolean;
+  /** The tables to store, in the operator's layout. Ends the state's use. */
+  freeze(watermark: number): readonly Table[];
 }

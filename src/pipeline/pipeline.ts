@@ -1,6 +1,8 @@
 import type { KeyRules } from '../core/key.ts';
+import type { PaneKind } from '../core/panes.ts';
+import { Inputs } from '../core/select.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
-import type { PaneKind } from '../core/window.ts';
+import { checkOptions } from './options.ts';
 import type { Sink } from './sinks.ts';
 import type { Source } from './source.ts';
 import type { PaneShape, Window } from './windows.ts';
@@ -61,7 +63,7 @@ export interface Pipeline<out Panes = Pane> {
 export interface Pane<
   Name extends string = string,
   Kind extends PaneKind = PaneKind,
-  Results = Record<string, unknown>,
+  Results = Record<string, unknown> | null,
 > {
   /** `pipeline/key/window/identity/revision`: the same wherever and however often the pane is delivered. */
   readonly id: string;
@@ -74,7 +76,7 @@ export interface Pane<
   /** 0, 1, 2, …: a pane replaces those of the same window and key with a smaller one. */
   readonly revision: number;
   readonly kind: Kind;
-  /** Rolling panes only: the ordinal of the record within its key, from 0. */
+  /** Of `rolling`, `batches` and `trailing` windows: the ordinal of the record, or of the batch, within its key, from 0. */
   readonly index?: number;
   readonly results: Results;
   /** Records in the window. */
@@ -84,10 +86,14 @@ export interface Pane<
 
 /** The panes of a definition's windows: a union that `pane.window` tells apart. */
 export type PanesOf<Shapes extends { readonly [name: string]: PaneShape }> = {
-  [Name in keyof Shapes & string]: Pane<Name, Shapes[Name]['kind'], Shapes[Name]['results']>;
+  [Name in keyof Shapes & string]: PanesOfOne<Name, Shapes[Name]>;
 }[keyof Shapes & string];
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof Options<unknown, unknown>>([
+type PanesOfOne<Name extends string, Shape extends PaneShape> = Shape extends PaneShape
+  ? Pane<Name, Shape['kind'], Shape['results']>
+  : never;
+
+const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'filter',
   'key',
   'eventTime',
@@ -98,7 +104,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof Options<unknown, unknown>>([
   'maxLateness',
   'groups',
   'windows',
-]);
+];
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
@@ -113,18 +119,12 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
   source: Source<Rec>,
   options: Options<Rec, Shapes>,
 ): PipelineDefinition<PanesOf<Shapes>> {
-  if (!NAME.test(name)) {
+  if (typeof name !== 'string' || !NAME.test(name)) {
     throw new RangeError(
       `Cannot name a pipeline "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens, a letter first`,
     );
   }
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) {
-      throw new TypeError(
-        `Cannot define "${name}" with "${option}" as the options are ${[...OPTIONS].join(', ')}`,
-      );
-    }
-  }
+  checkOptions(`define "${name}"`, options, OPTIONS);
   for (const step of ['key', 'eventTime', 'filter'] as const) {
     const given = options[step];
     if (typeof given !== 'function' && (step !== 'filter' || given !== undefined)) {
@@ -137,7 +137,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
   for (const [window, recipe] of windows) {
     if (typeof recipe?.operator !== 'function') {
       throw new TypeError(
-        `Cannot define window "${window}" as it must be made by rolling(), tumbling() or sliding(): it is ${typeof recipe}`,
+        `Cannot define window "${window}" as it must be made by a function such as rolling() or tumbling(): it is ${typeof recipe}`,
       );
     }
     if (!WINDOW_NAME.test(window)) {
@@ -153,6 +153,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       `Cannot keep ${groups} key groups as their number must be a power of two from 1 to 4,096`,
     );
   }
+  const inputs = new Inputs<unknown>();
   const allowedLateness = millis(options.allowedLateness ?? '0s');
   const definition: Pipeline<PanesOf<Shapes>> = {
     name,
@@ -168,11 +169,12 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
         idleAfter: millis(options.idleAfter ?? '1m'),
         maxLateness: options.maxLateness === undefined ? undefined : millis(options.maxLateness),
       },
-      windows: windows.map(([window, recipe]) => ({
+      inputs,
+      windows: windows.map(([window, recipe], at) => ({
         name: window,
-        operator: recipe.operator({ allowedLateness }),
+        operator: recipe.operator({ allowedLateness, inputs, window: at }),
       })),
-    } as unknown as KeyRules<unknown>,
+    },
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
   };
   return { ...definition, to: (...sinks) => ({ ...definition, sinks }) };

@@ -1,7 +1,16 @@
+import type { Aggregates, Results } from '../core/aggregate.ts';
+import { type Alignment, calendarAlignment, fixedAlignment } from '../core/alignment.ts';
+import { calendarOf } from '../core/calendar.ts';
+import type { PaneKind } from '../core/panes.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
-import type { Aggregates, PaneKind, Results, WindowOperator } from '../core/window.ts';
+import type { Emit, WindowOperator, WindowRules } from '../core/window.ts';
+import { batchesOperator } from '../core/windows/batches.ts';
 import { rollingOperator } from '../core/windows/rolling.ts';
+import { runningOperator } from '../core/windows/running.ts';
+import { sessionOperator } from '../core/windows/session.ts';
 import { slidingOperator } from '../core/windows/sliding.ts';
+import { trailingOperator } from '../core/windows/trailing.ts';
+import { checkOptions } from './options.ts';
 
 /** What the panes of one window are. */
 export interface PaneShape {
@@ -11,74 +20,249 @@ export interface PaneShape {
 
 /** A window as a definition holds it: a recipe for its operator, and the shape of its panes. */
 export interface Window<in Rec, out Shape extends PaneShape = PaneShape> {
-  operator(rules: { readonly allowedLateness: Millis }): WindowOperator<Rec>;
+  operator(rules: WindowRules<never>): WindowOperator;
   /** Never present, there for inference. */
+  readonly reads?: (record: Rec) => void;
   readonly shape?: Shape;
 }
 
-interface RollingShape<Of> extends PaneShape {
-  readonly kind: 'rolling';
-  readonly results: Of;
+type Shape<Kind extends PaneKind, Of> = { readonly kind: Kind; readonly results: Of };
+
+/** What a window of time shows, by what was asked for; where only a run can tell, whatever it may be. */
+type TimeShape<Of, When, Empty> =
+  | Shape<'final' | 'late' | (Extract<When, 'record' | 'update'> extends never ? never : 'early'), Of>
+  | (true extends Empty ? Shape<'empty', null> : never);
+
+interface Emits<When> {
+  /**
+   * When a pane is emitted: as the window closes; after each of its records as well (`record`); or as well at the end of each
+   * commit that brought it records (`update`): how many such panes there are depends on how records come in batches. Default `close`.
+   */
+  readonly emit?: When;
 }
 
-interface TimeShape<Of> extends PaneShape {
-  readonly kind: 'final' | 'late';
-  readonly results: Of;
+interface TimeOptions<When, Empty> extends Emits<When> {
+  readonly size: Duration;
+  /** Shifts every window. Default 0. */
+  readonly offset?: Duration;
+  /** Whether windows without records emit, too, once there has been one with: up to 1,000 in a row. Default false. */
+  readonly emitEmpty?: Empty;
+}
+
+interface TumblingOptions<When, Empty> extends TimeOptions<When, Empty> {
+  /** An IANA time zone, whose days, hours and minutes windows follow. Default: UTC. */
+  readonly timeZone?: string;
+}
+
+interface SlidingOptions<When, Empty> extends TimeOptions<When, Empty> {
+  readonly slide: Duration;
+}
+
+interface SessionOptions<Rec, When> extends Emits<When> {
+  /** The silence that ends a session; may be a function of the record. */
+  readonly gap: Duration | ((record: Rec) => Duration);
+  /** The length that no session exceeds. */
+  readonly maxDuration?: Duration;
 }
 
 /**
- * The key's last `count` records, in source order; a pane after every record.
+ * The key's last `count` records, in source order; a pane after every record, or with `partial: false` once there are so many.
  *
- * @throws RangeError when count is not a whole number from 1 to 10,000
+ * @throws RangeError when count is not a whole number from 1 to 10,000; TypeError for an option that there is not
  */
 export function rolling<Rec, Of extends Results>(
-  { count }: { readonly count: number },
+  options: { readonly count: number; readonly partial?: boolean },
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, RollingShape<Of>> {
-  if (!Number.isInteger(count) || count < 1 || count > 10_000) {
+): Window<Rec, Shape<'rolling', Of>> {
+  checkWindow('rolling', options, ['count', 'partial'], aggregates);
+  const { count, partial = true } = options;
+  checkFlag('rolling', 'partial', partial);
+  if (!isCount(count, 10_000)) {
     throw new RangeError(
       `Cannot roll over ${count} records as count must be a whole number from 1 to 10,000`,
     );
   }
-  return { operator: () => rollingOperator(count, aggregates) };
+  return { operator: (rules) => rollingOperator({ count, partial }, aggregates, rules) };
 }
 
 /**
- * `[k·size, (k+1)·size)` by event time, shifted by `offset`; a pane when the watermark reaches the end.
+ * Every `count` records of the key, in source order; a pane when there are so many.
  *
- * @throws RangeError when size is not positive, or offset not below it
+ * @throws RangeError when count is not a whole number from 1 to 1,000,000; TypeError for an option that there is not
  */
-export function tumbling<Rec, Of extends Results>(
-  { size, offset = '0s' }: { readonly size: Duration; readonly offset?: Duration },
+export function batches<Rec, Of extends Results>(
+  options: { readonly count: number },
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, TimeShape<Of>> {
-  return sliding({ size, slide: size, offset }, aggregates);
+): Window<Rec, Shape<'final', Of>> {
+  checkWindow('batches', options, ['count'], aggregates);
+  const { count } = options;
+  if (!isCount(count, 1_000_000)) {
+    throw new RangeError(`Cannot batch ${count} records as count must be a whole number from 1 to 1,000,000`);
+  }
+  return { operator: (rules) => batchesOperator(count, aggregates, rules) };
+}
+
+/**
+ * `[k·size, (k+1)·size)` by event time, shifted by `offset`; a pane when the watermark reaches the end. With a `timeZone`,
+ * days, hours and minutes of its calendar.
+ *
+ * @throws RangeError when size is not positive, offset not below it, the time zone unknown, or size nothing that its clock has;
+ * TypeError for an option that there is not
+ */
+export function tumbling<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
+  options: TumblingOptions<When, Empty>,
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, TimeShape<Of, When, Empty>> {
+  checkWindow('tumbling', options, ['size', 'offset', 'timeZone', 'emit', 'emitEmpty'], aggregates);
+  const { timeZone } = options;
+  const size = positive('tumble by', 'size', options.size);
+  const offset = offsetBelow('size', options.size, options.offset);
+  const grid = timeZone === undefined ? fixed(size, size, offset) : ofCalendar(timeZone, size, offset);
+  return timeWindow('tumbling', grid, options, aggregates);
 }
 
 /**
  * `[k·slide, k·slide + size)` by event time, shifted by `offset`; a pane when the watermark reaches the end.
  *
- * @throws RangeError when slide is not positive or larger than size, size is over 2,000 slides, or offset is not
- * below slide
+ * @throws RangeError when slide is not positive or larger than size, size is over 100,000 slides, or over 100 where a pane is
+ * emitted after each record, or offset is not below slide; TypeError for an option that there is not
  */
-export function sliding<Rec, Of extends Results>(
-  {
-    size,
-    slide,
-    offset = '0s',
-  }: { readonly size: Duration; readonly slide: Duration; readonly offset?: Duration },
+export function sliding<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
+  options: SlidingOptions<When, Empty>,
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, TimeShape<Of>> {
-  const settings = { size: millis(size), slide: millis(slide), offset: millis(offset) };
-  if (settings.slide <= 0) throw new RangeError(`Cannot slide by "${slide}" as slide must be > 0`);
-  if (settings.slide > settings.size) {
-    throw new RangeError(`Cannot slide by "${slide}" as slide must be <= size: size is "${size}"`);
+): Window<Rec, TimeShape<Of, When, Empty>> {
+  checkWindow('sliding', options, ['size', 'slide', 'offset', 'emit', 'emitEmpty'], aggregates);
+  const size = millis(options.size);
+  const slide = positive('slide by', 'slide', options.slide);
+  if (slide > size) {
+    throw new RangeError(
+      `Cannot slide by "${options.slide}" as slide must be <= size: size is "${options.size}"`,
+    );
   }
-  if (settings.size > 2_000 * settings.slide) {
-    throw new RangeError(`Cannot slide by "${slide}" as size must be <= 2,000 slides: size is "${size}"`);
+  const [most, when] = options.emit === 'record' ? [100, ' where each record emits'] : [100_000, ''];
+  if (size > most * slide) {
+    throw new RangeError(
+      `Cannot slide by "${options.slide}" as size must be <= ${most.toLocaleString('en')} slides${when}: size is "${options.size}"`,
+    );
   }
-  if (settings.offset >= settings.slide) {
-    throw new RangeError(`Cannot offset by "${offset}" as offset must be < slide: slide is "${slide}"`);
-  }
-  return { operator: ({ allowedLateness }) => slidingOperator({ ...settings, allowedLateness }, aggregates) };
+  const offset = offsetBelow('slide', options.slide, options.offset);
+  return timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
+}
+
+/** Where windows lie in time, and what a signature calls that. */
+interface Grid {
+  readonly shape: string;
+  readonly alignment: Alignment;
+}
+
+const fixed = (size: Millis, slide: Millis, offset: Millis): Grid => ({
+  shape: `sliding(${size},${slide},${offset}`,
+  alignment: fixedAlignment(size, slide, offset),
+});
+
+const ofCalendar = (timeZone: string, size: Millis, offset: Millis): Grid => ({
+  shape: `calendar(${timeZone},${size},${offset}`,
+  alignment: calendarAlignment(calendarOf(timeZone, size, offset)),
+});
+
+function timeWindow<Rec, Of extends Results>(
+  window: string,
+  { shape, alignment }: Grid,
+  { emit = 'close', emitEmpty = false }: TimeOptions<Emit, boolean>,
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, never> {
+  checkFlag(window, 'emitEmpty', emitEmpty);
+  const settings = { alignment, emit: emitOf(emit, ['close', 'record', 'update']), emitEmpty };
+  return { operator: (rules) => slidingOperator(shape, settings, aggregates, rules) };
+}
+
+/**
+ * For each record at t the records in `(t − size, t]` by event time; a pane once the watermark has passed t.
+ *
+ * @throws RangeError when size is not positive; TypeError for an option that there is not
+ */
+export function trailing<Rec, Of extends Results>(
+  options: { readonly size: Duration },
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, Shape<'final' | 'late', Of>> {
+  checkWindow('trailing', options, ['size'], aggregates);
+  const size = positive('trail by', 'size', options.size);
+  return { operator: (rules) => trailingOperator(size, aggregates, rules) };
+}
+
+/**
+ * Records that are at most `gap` from a neighbour, as `[first, last + gap)`; a pane when the watermark reaches the end. A
+ * session that becomes part of another after it was emitted emits a `retracted` pane.
+ *
+ * @throws RangeError when gap or maxDuration is not positive; TypeError for an option that there is not
+ */
+export function session<Rec, Of extends Results, When extends Emit = 'close'>(
+  options: SessionOptions<Rec, When>,
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, TimeShape<Of, When, false> | Shape<'retracted', null>> {
+  checkWindow('session', options, ['gap', 'maxDuration', 'emit'], aggregates);
+  const { gap, maxDuration, emit = 'close' }: SessionOptions<Rec, Emit> = options;
+  const settings = {
+    gap: typeof gap === 'function' ? gap : positive('end sessions after', 'gap', gap),
+    maxDuration:
+      maxDuration === undefined ? undefined : positive('end sessions at', 'maxDuration', maxDuration),
+    emit: emitOf(emit, ['close', 'record', 'update']),
+  };
+  return { operator: (rules) => sessionOperator(settings, aggregates, rules) };
+}
+
+/**
+ * Everything since the key began; a pane after every record, or with `emit: 'update'` at the end of each commit that brought
+ * some: how many such panes there are depends on how records come in batches.
+ *
+ * @throws RangeError when emit is anything else; TypeError for an option that there is not
+ */
+export function running<Rec, Of extends Results>(
+  options: { readonly emit?: Exclude<Emit, 'close'> },
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, Shape<'running', Of>> {
+  checkWindow('running', options, ['emit'], aggregates);
+  const { emit = 'record' } = options;
+  const settings = { emit: emitOf(emit, ['record', 'update']) };
+  return { operator: (rules) => runningOperator(settings, aggregates, rules) };
+}
+
+function checkWindow<Options extends object>(
+  window: string,
+  options: Options,
+  known: readonly (keyof Options & string)[],
+  aggregates: object,
+): void {
+  checkOptions(`define a ${window} window`, options, known);
+  if (typeof aggregates === 'object' && aggregates !== null) return;
+  throw new TypeError(
+    `Cannot define a ${window} window as its aggregates must be an object: it is ${typeof aggregates}`,
+  );
+}
+
+function checkFlag(window: string, name: string, flag: boolean): void {
+  if (typeof flag === 'boolean') return;
+  throw new TypeError(
+    `Cannot define a ${window} window as ${name} must be true or false: it is ${typeof flag}`,
+  );
+}
+
+const isCount = (count: number, most: number): boolean =>
+  Number.isInteger(count) && count >= 1 && count <= most;
+
+function positive(action: string, name: string, duration: Duration): Millis {
+  const length = millis(duration);
+  if (length > 0) return length;
+  throw new RangeError(`Cannot ${action} "${duration}" as ${name} must be > 0`);
+}
+
+function offsetBelow(name: string, step: Duration, offset: Duration = '0s'): Millis {
+  const length = millis(offset);
+  if (length < millis(step)) return length;
+  throw new RangeError(`Cannot offset by "${offset}" as offset must be < ${name}: ${name} is "${step}"`);
+}
+
+function emitOf<Of extends Emit>(emit: Of, of: readonly Of[]): Of {
+  if (of.includes(emit)) return emit;
+  throw new RangeError(`Cannot emit at "${emit}" as emit must be one of ${of.join(', ')}`);
 }

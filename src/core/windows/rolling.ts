@@ -1,13 +1,15 @@
-import { invariant, type Plain } from '../plain.ts';
-import type { EpochMillis } from '../time.ts';
-import {
-  type Aggregates,
-  type Emission,
-  Lanes,
-  type TimedValues,
-  type WindowOperator,
-  type WindowState,
-} from '../window.ts';
+import type { Aggregates } from '../aggregate.ts';
+import { Lanes } from '../lanes.ts';
+import { COUNT, END, IDENTITY, type Panes, REVISABLE, REVISION, ROLLING, START } from '../panes.ts';
+import type { CurrentRecord } from '../record.ts';
+import { Table } from '../table.ts';
+import type { Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
+
+export interface RollingSettings {
+  readonly count: number;
+  /** Whether it emits while it holds fewer than `count` records. */
+  readonly partial: boolean;
+}
 
 /**
  * The key's last `count` records in source order, emitted after every record.
@@ -18,119 +20,179 @@ import {
  * hang on the index alone, a result depends on the values and the index, never on how the input was cut into batches.
  * van Herk, 1992; Gil & Werman, "Computing 2-D min, median and max filters", 1993.
  */
-export function rollingOperator<Rec>(count: number, aggregates: Aggregates<Rec>): WindowOperator<Rec> {
-  const lanes = new Lanes(aggregates);
+export function rollingOperator<Rec>(
+  settings: RollingSettings,
+  aggregates: Aggregates<Rec>,
+  { inputs, window }: WindowRules<never>,
+): WindowOperator {
+  const lanes = new Lanes(aggregates as Aggregates<never>, inputs, {
+    header: 2,
+    recordHeader: 1,
+    together: true,
+  });
+  const { width, plainWidth } = lanes.records();
   return {
-    signature: `rolling(${count}){${lanes.signature}}`,
+    signature: `rolling(${settings.count},${settings.partial}){${lanes.signature}}`,
     ordered: true,
-    select: (record) => lanes.select(record),
-    thaw: (stored) => new RollingState(count, lanes, stored as StoredRolling | null),
+    identity: 'index',
+    lanes,
+    layout: [
+      { width: 1, plainWidth: 0 },
+      { width, plainWidth },
+    ],
+    thaw: (stored) => new RollingState(settings, lanes, window, stored),
   };
 }
 
-/** The next record's index, and the records that its window will still hold, oldest first. */
-type StoredRolling = readonly [
-  next: number,
-  recent: readonly (readonly [at: EpochMillis, ...values: Plain[]])[],
-];
+/** What comes first in a row of partials: the least and the greatest event time. */
+const EARLIEST = 0;
+const LATEST = 1;
 
-/** The records of part of a window: least and greatest event time, and one partial per aggregate. */
-interface Part {
-  readonly earliest: EpochMillis;
-  readonly latest: EpochMillis;
-  readonly partials: readonly Plain[];
-}
-
-class RollingState<Rec> implements WindowState {
+class RollingState implements WindowState {
   readonly #count: number;
-  readonly #lanes: Lanes<Rec>;
+  readonly #partial: boolean;
+  readonly #lanes: Lanes;
+  readonly #window: number;
   /** The index of the next record. */
-  #next: number;
-  /** The records of the block before the present one that are still needed, and of the present one. */
-  #previous: TimedValues[] = [];
-  #present: TimedValues[] = [];
-  /** `#ends[i]` holds the last i + 1 records of the previous block; `#beginning` the present block. */
-  #ends: Part[] = [];
-  #beginning: Part | undefined;
+  #next = 0;
+  /**
+   * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the previous one
+   * where the present has not come so far, and combines the previous block from there to its end. One table, as the row
+   * that is written and the row that is read next are neighbours.
+   */
+  readonly #rows: Table;
+  /** Records of the present block. */
+  #present = 0;
 
-  constructor(count: number, lanes: Lanes<Rec>, stored: StoredRolling | null) {
+  constructor(
+    { count, partial }: RollingSettings,
+    lanes: Lanes,
+    window: number,
+    stored: readonly Table[] | undefined,
+  ) {
     this.#count = count;
+    this.#partial = partial;
     this.#lanes = lanes;
-    const [next, recent] = stored ?? [0, []];
-    this.#next = next;
-    const records = recent.map(([at, ...values]) => ({ at, values }));
-    const inPresent = next % count;
-    this.#previous = records.slice(0, Math.max(0, records.length - inPresent));
-    this.#present = records.slice(this.#previous.length);
-    this.#ends = this.#combineEnds(this.#previous);
-    for (const record of this.#present) this.#beginning = this.#join(this.#beginning, this.#part(record));
+    this.#window = window;
+    this.#rows = lanes.rows(8);
+    this.#rows.push();
+    this.#begin();
+    const [head, recent] = stored ?? [];
+    if (head?.rows && recent) this.#restore(head.numbers[0] as number, recent);
   }
 
-  apply(
-    record: TimedValues,
-    _watermark: EpochMillis | undefined,
-    emit: (emission: Emission) => void,
-  ): 'applied' {
+  apply(record: CurrentRecord, _watermarks: Watermarks, panes: Panes): boolean {
     const index = this.#next++;
-    this.#present.push(record);
-    this.#beginning = this.#join(this.#beginning, this.#part(record));
-    const fromPrevious = Math.min(this.#count - this.#present.length, this.#ends.length);
-    const window = this.#join(this.#ends[fromPrevious - 1], this.#beginning);
-    emit({
-      kind: 'rolling',
-      start: window.earliest,
-      end: (window.latest + 1) as EpochMillis,
-      revision: 0,
-      revisable: false,
-      index,
-      count: fromPrevious + this.#present.length,
-      results: this.#lanes.lower(window.partials),
-    });
-    if (this.#present.length === this.#count) this.#turn();
-    return 'applied';
+    const rows = this.#rows;
+    const row = ++this.#present;
+    if (row === rows.rows) rows.push();
+    this.#lanes.keep(rows, row, record);
+    this.#stretch(record.numbers[0] as number);
+    this.#lanes.add(rows, 0, record);
+    if (this.#partial || index + 1 >= this.#count) this.#emit(index, row, panes);
+    if (row === this.#count) this.#turn();
+    return true;
   }
 
   advance(): void {}
+
+  update(): void {}
 
   open(): number {
     return 0;
   }
 
-  freeze(): StoredRolling | null {
-    const records = [...this.#previous, ...this.#present];
-    const recent = records.slice(Math.max(0, records.length - (this.#count - 1)));
-    return this.#next === 0 ? null : [this.#next, recent.map(({ at, values }) => [at, ...values] as const)];
+  isEmpty(): boolean {
+    return this.#next === 0;
+  }
+
+  freeze(): readonly Table[] {
+    const head = new Table(1, 0, 1);
+    if (this.#next > 0) head.pushNumbers(this.#next);
+    const rows = this.#rows;
+    const recent = this.#lanes.records(this.#count - 1);
+    // Oldest first. What the next record takes the place of is no longer needed.
+    for (let row = this.#present + 2; row < rows.rows; row++) this.#lanes.pushRecord(recent, rows, row);
+    for (let row = 1; row <= this.#present; row++) this.#lanes.pushRecord(recent, rows, row);
+    return [head, recent];
+  }
+
+  #emit(index: number, row: number, panes: Panes): void {
+    const rows = this.#rows;
+    const { numbers, width } = rows;
+    const pane = panes.begin(this.#window, ROLLING);
+    const at = (pane.rows - 1) * pane.width;
+    let earliest = numbers[EARLIEST] as number;
+    let latest = numbers[LATEST] as number;
+    const end = row + 1;
+    if (end < rows.rows) {
+      earliest = Math.min(earliest, numbers[end * width + EARLIEST] as number);
+      latest = Math.max(latest, numbers[end * width + LATEST] as number);
+    }
+    pane.numbers[at + IDENTITY] = index;
+    pane.numbers[at + START] = earliest;
+    pane.numbers[at + END] = latest + 1;
+    pane.numbers[at + REVISION] = 0;
+    pane.numbers[at + REVISABLE] = 0;
+    pane.numbers[at + COUNT] = Math.min(index + 1, this.#count);
+    if (end < rows.rows) {
+      const whole = this.#lanes.scratch;
+      this.#lanes.join(whole, 0, rows, end, rows, 0);
+      panes.end(this.#window, whole, 0);
+    } else {
+      panes.end(this.#window, rows, 0);
+    }
   }
 
   /** The present block is complete and becomes the previous one. */
   #turn(): void {
-    this.#previous = this.#present;
-    this.#ends = this.#combineEnds(this.#previous);
-    this.#present = [];
-    this.#beginning = undefined;
+    this.#combineFrom(2);
+    this.#begin();
   }
 
-  #combineEnds(records: readonly TimedValues[]): Part[] {
-    const ends: Part[] = [];
-    let end: Part | undefined;
-    for (const record of records.toReversed()) {
-      end = end === undefined ? this.#part(record) : this.#join(this.#part(record), end);
-      ends.push(end);
+  #begin(): void {
+    this.#present = 0;
+    this.#rows.numbers[EARLIEST] = Number.POSITIVE_INFINITY;
+    this.#rows.numbers[LATEST] = Number.NEGATIVE_INFINITY;
+    this.#lanes.clear(this.#rows, 0);
+  }
+
+  /** Combines the records of the rows from `first` on, each with those after it. */
+  #combineFrom(first: number): void {
+    const rows = this.#rows;
+    const { numbers, width } = rows;
+    let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let row = rows.rows - 1; row >= first; row--) {
+      const at = this.#lanes.timeOf(rows, row);
+      earliest = Math.min(earliest, at);
+      latest = Math.max(latest, at);
+      numbers[row * width + EARLIEST] = earliest;
+      numbers[row * width + LATEST] = latest;
+      this.#lanes.prependKept(rows, row, rows, row, row + 1 < rows.rows ? row + 1 : undefined);
     }
-    return ends;
   }
 
-  #part(record: TimedValues): Part {
-    return { earliest: record.at, latest: record.at, partials: this.#lanes.lift(record) };
+  /** Lays the stored records out again: those of the previous block after a place for the next record, then the present's. */
+  #restore(next: number, recent: Table): void {
+    this.#next = next;
+    const rows = this.#rows;
+    this.#present = next < this.#count ? next : next % this.#count;
+    const previous = recent.rows - this.#present;
+    while (rows.rows < 1 + Math.min(next, this.#count)) rows.push();
+    for (let i = 0; i < previous; i++) this.#lanes.setRecord(rows, this.#present + 2 + i, recent, i);
+    this.#combineFrom(this.#present + 2);
+    for (let i = 0; i < this.#present; i++) {
+      const row = 1 + i;
+      this.#lanes.setRecord(rows, row, recent, previous + i);
+      this.#stretch(this.#lanes.timeOf(rows, row));
+      this.#lanes.addKept(rows, 0, rows, row);
+    }
   }
 
-  #join(earlier: Part | undefined, later: Part | undefined): Part {
-    invariant(later !== undefined, 'a rolling window ends with the record just taken in');
-    if (earlier === undefined) return later;
-    return {
-      earliest: Math.min(earlier.earliest, later.earliest) as EpochMillis,
-      latest: Math.max(earlier.latest, later.latest) as EpochMillis,
-      partials: this.#lanes.combine(earlier.partials, later.partials),
-    };
+  /** The present block reaches to another record. */
+  #stretch(at: number): void {
+    const { numbers } = this.#rows;
+    numbers[EARLIEST] = Math.min(numbers[EARLIEST] as number, at);
+    numbers[LATEST] = Math.max(numbers[LATEST] as number, at);
   }
 }

@@ -1,184 +1,350 @@
-import type { Plain } from '../plain.ts';
-import { after, before, type EpochMillis, floorTo, type Millis } from '../time.ts';
+import type { Aggregates } from '../aggregate.ts';
+import type { Alignment } from '../alignment.ts';
+import { Lanes } from '../lanes.ts';
 import {
-  type Aggregates,
-  type Emission,
-  Lanes,
-  type TimedValues,
+  COUNT,
+  EARLY,
+  EMPTY,
+  END,
+  FINAL,
+  IDENTITY,
+  LATE,
+  type Panes,
+  REVISABLE,
+  REVISION,
+  START,
+} from '../panes.ts';
+import type { CurrentRecord } from '../record.ts';
+import { countUp, Table } from '../table.ts';
+import type { EpochMillis, Millis } from '../time.ts';
+import {
+  AFTER,
+  BEFORE,
+  type Emit,
+  type Watermarks,
   type WindowOperator,
+  type WindowRules,
   type WindowState,
 } from '../window.ts';
+import { SLICES, SliceFold } from './slice-fold.ts';
+import { RECORDS, rowFrom, SLICE } from './slices.ts';
 
 export interface SlidingSettings {
-  readonly size: Millis;
-  /** At most `size`, so that every record is in a window; equal to it, windows tumble. */
-  readonly slide: Millis;
-  readonly offset: Millis;
+  readonly alignment: Alignment;
+  readonly emit: Emit;
+  readonly emitEmpty: boolean;
+}
+
+/** What the states of all keys share. */
+interface Rules extends SlidingSettings {
   readonly allowedLateness: Millis;
+  readonly lanes: Lanes;
+  readonly window: number;
+  /** For any window, at once. */
+  readonly anyTime: SliceFold;
+  /** Whether a window may emit more than once. */
+  readonly revises: boolean;
 }
 
 /**
- * Windows `[offset + k·slide, offset + k·slide + size)` by event time, emitted when the watermark reaches their end
- * and once more for each record that comes late for them.
+ * Overlapping windows by event time, or tumbling ones: emitted when the watermark reaches their end, once more for each
+ * record that comes late for them, and before their end if the definition asks for it.
  *
- * Kept as slices, stretches of gcd(size, slide) that no window edge cuts: each record is lifted into one slice, and
- * a closing window combines its slices from the earliest on, so the result is a function of the records' own order.
+ * Kept as slices that no window edge cuts: each record is lifted into one slice, and a closing window combines its
+ * slices, bracketed by time alone, so the result is a function of the records' own order.
  * Traub et al., "Efficient Window Aggregation with General Stream Slicing", EDBT 2019.
+ *
+ * @param shape what tells the settings from others, for the signature
  */
 export function slidingOperator<Rec>(
+  shape: string,
   settings: SlidingSettings,
   aggregates: Aggregates<Rec>,
-): WindowOperator<Rec> {
-  const lanes = new Lanes(aggregates);
-  const { size, slide, offset, allowedLateness } = settings;
+  { allowedLateness, inputs, window }: WindowRules<never>,
+): WindowOperator {
+  const lanes = new Lanes(aggregates as Aggregates<never>, inputs, { header: 2 });
+  const { width, plainWidth } = lanes.partials();
+  const rules: Rules = {
+    ...settings,
+    allowedLateness,
+    lanes,
+    window,
+    anyTime: new SliceFold(lanes, settings.alignment, SLICES),
+    revises: allowedLateness > 0 || settings.emit !== 'close',
+  };
   return {
-    signature: `sliding(${size},${slide},${offset},${allowedLateness}){${lanes.signature}}`,
+    signature: `${shape},${allowedLateness},${settings.emit},${settings.emitEmpty}){${lanes.signature}}`,
     ordered: false,
-    select: (record) => lanes.select(record),
-    thaw: (stored) => new SlidingState(settings, lanes, stored as StoredSliding | null),
+    identity: 'start',
+    lanes,
+    layout: [
+      { width, plainWidth },
+      { width: 2, plainWidth: 0 },
+      { width: 1, plainWidth: 0 },
+    ],
+    thaw: (stored) => new SlidingState(rules, stored),
   };
 }
 
-/** Slices by start, and the last revision of closed windows that a late record may still correct. */
-type StoredSliding = readonly [
-  slices: readonly (readonly [start: EpochMillis, count: number, ...partials: Plain[]])[],
-  revisions: readonly (readonly [start: EpochMillis, revision: number])[],
-];
+/** How many empty windows in a row are emitted. */
+export const MOST_EMPTY = 1_000;
 
-interface Slice {
-  readonly start: EpochMillis;
-  count: number;
-  partials: readonly Plain[];
-}
+/** In a row of revisions, after the window's start. */
+const LAST = 1;
 
-class SlidingState<Rec> implements WindowState {
-  readonly #settings: SlidingSettings;
-  readonly #lanes: Lanes<Rec>;
-  readonly #sliceLength: Millis;
-  /** By start. */
-  #slices: Slice[];
-  /** By window start. */
-  readonly #revisions: Map<EpochMillis, number>;
+/** Up to so many slices, a window is combined anew each time it is needed: cheaper than to keep a fold for each key. */
+const FEW_SLICES = 16;
 
-  constructor(settings: SlidingSettings, lanes: Lanes<Rec>, stored: StoredSliding | null) {
-    const [slices, revisions] = stored ?? [[], []];
-    this.#settings = settings;
-    this.#lanes = lanes;
-    this.#sliceLength = greatestCommonDivisor(settings.size, settings.slide);
-    this.#slices = slices.map(([start, count, ...partials]) => ({ start, count, partials }));
-    this.#revisions = new Map(revisions);
+/** The slice that the last record fell in, and the earliest end of a window that is still open; -∞ until it is known. */
+const SLICE_START = 0;
+const SLICE_END = 1;
+const NEXT_END = 2;
+
+class SlidingState implements WindowState {
+  readonly #rules: Rules;
+  readonly #times: number[] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  /** By start: start, records, partials. */
+  readonly #slices: Table;
+  /** The last revision, by start, of windows that have emitted and may emit again. */
+  readonly #revisions: Table | undefined;
+  /** One row once a window with records has closed: how many empty ones were emitted since. */
+  readonly #empties: Table | undefined;
+  /** Of windows of many slices as they close, one after the other. */
+  readonly #closing: SliceFold | undefined;
+  /** The slices that took in a record in this commit. */
+  #touched: Set<number> | undefined;
+
+  constructor(rules: Rules, stored: readonly Table[] | undefined) {
+    const { lanes, alignment } = rules;
+    const [slices, revisions, empties] = stored ?? [];
+    this.#rules = rules;
+    this.#slices = slices?.copy() ?? lanes.partials(4);
+    if (rules.revises) this.#revisions = revisions?.copy() ?? new Table(2, 0);
+    if (rules.emitEmpty) this.#empties = empties?.copy() ?? new Table(1, 0);
+    if (alignment.slices > FEW_SLICES) this.#closing = new SliceFold(lanes, alignment, SLICES);
   }
 
-  apply(
-    record: TimedValues,
-    watermark: EpochMillis | undefined,
-    emit: (emission: Emission) => void,
-  ): 'applied' | 'late' {
+  apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
+    const at = record.numbers[0] as EpochMillis;
+    const watermark = watermarks[BEFORE] as number;
+    // A window that holds `at` ends after it: from the watermark on, nothing can be late.
+    const late = at < watermark ? this.#lateFor(at, watermark) : NOTHING;
+    if (late === undefined) return false;
+    this.#add(record);
+    for (let i = 0; i < late.length; i++) this.#emit(LATE, late[i] as EpochMillis, panes);
+    if (this.#rules.emit === 'record') this.#emitEarly(this.#openAt(at, watermark), panes);
+    return true;
+  }
+
+  advance(watermarks: Watermarks, panes: Panes): void {
+    if ((watermarks[AFTER] as number) < (this.#times[NEXT_END] as number)) return;
+    this.#close(watermarks[BEFORE] as number, watermarks[AFTER] as number, panes);
+  }
+
+  #close(from: number, to: number, panes: Panes): void {
+    const { first, next, end } = this.#rules.alignment;
+    for (let start = first(from); end(start) <= to; ) {
+      const row = rowFrom(this.#slices, start);
+      const following = row < this.#slices.rows ? this.#start(row) : Number.POSITIVE_INFINITY;
+      if (following < end(start)) {
+        this.#emit(FINAL, start, panes);
+        if (this.#rules.emitEmpty) this.#setEmpties(0);
+        start = next(start);
+      } else if (this.#emitsEmpty()) {
+        this.#emitEmpty(start, panes);
+        start = next(start);
+      } else if (following <= to) {
+        start = first(following);
+      } else {
+        break;
+      }
+    }
+    this.#times[NEXT_END] = this.#endAfter(to);
+    const expired = this.#expired(to);
+    // Not each time: what stays is moved.
+    if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
+  }
+
+  update(watermark: number, panes: Panes): void {
+    if (this.#touched === undefined) return;
+    const starts = [...this.#touched].flatMap((slice) => this.#openAt(slice, watermark));
+    this.#emitEarly(
+      [...new Set(starts)].sort((a, b) => a - b),
+      panes,
+    );
+    this.#touched = undefined;
+  }
+
+  open(watermark: number): number {
+    const { first, last, next } = this.#rules.alignment;
+    let open = 0;
+    let start = first(watermark);
+    for (let row = rowFrom(this.#slices, start); row < this.#slices.rows; row++) {
+      const slice = this.#start(row);
+      for (start = Math.max(start, first(slice)) as EpochMillis; start <= last(slice); start = next(start))
+        open++;
+    }
+    return open;
+  }
+
+  isEmpty(watermark: number): boolean {
+    return (
+      this.#slices.rows === this.#expired(watermark) &&
+      (this.#revisions?.rows ?? 0) === this.#expiredRevisions(watermark) &&
+      !this.#emitsEmpty()
+    );
+  }
+
+  freeze(watermark: number): readonly Table[] {
+    this.#slices.remove(0, this.#expired(watermark));
+    this.#revisions?.remove(0, this.#expiredRevisions(watermark));
+    if (this.#empties && !this.#emitsEmpty()) this.#empties.rows = 0;
+    return [this.#slices, this.#revisions ?? new Table(2, 0), this.#empties ?? new Table(1, 0)];
+  }
+
+  #add(record: CurrentRecord): void {
+    const at = record.numbers[0] as number;
+    const times = this.#times;
+    if (at < (times[SLICE_START] as number) || at >= (times[SLICE_END] as number)) {
+      times[SLICE_START] = this.#rules.alignment.slice(at);
+      times[SLICE_END] = this.#rules.alignment.sliceEnd(times[SLICE_START]);
+    }
+    const start = times[SLICE_START] as number;
+    const row = this.#sliceRow(start);
+    countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
+    this.#rules.lanes.add(this.#slices, row, record);
+    this.#closing?.changed(start);
+    if (this.#rules.emit === 'update') this.#touch(start);
+  }
+
+  #touch(slice: number): void {
+    this.#touched ??= new Set();
+    this.#touched.add(slice);
+  }
+
+  /** The row of the slice that starts at `start`. */
+  #sliceRow(start: number): number {
+    const slices = this.#slices;
+    const row = rowFrom(slices, start);
+    const place = row * slices.width;
+    if (row < slices.rows && slices.numbers[place + SLICE] === start) return row;
+    slices.insert(row);
+    slices.numbers[place + SLICE] = start;
+    slices.numbers[place + RECORDS] = 0;
+    this.#rules.lanes.clear(slices, row);
+    return row;
+  }
+
+  /** The closed windows that a record corrects; undefined when all that it belongs to refuse it. */
+  #lateFor(at: EpochMillis, watermark: number): readonly EpochMillis[] | undefined {
+    const { first, last, next, end } = this.#rules.alignment;
     const corrected: EpochMillis[] = [];
     let accepted = false;
-    for (
-      let start = this.#firstStart(record.at);
-      start <= record.at;
-      start = after(start, this.#settings.slide)
-    ) {
-      if (this.#expired(start, watermark)) continue;
+    for (let start = first(at); start <= last(at); start = next(start)) {
+      if (end(start) + this.#rules.allowedLateness <= watermark) continue;
       accepted = true;
-      if (this.#closed(start, watermark)) corrected.push(start);
+      if (end(start) <= watermark) corrected.push(start);
     }
-    if (!accepted) return 'late';
-    this.#add(record);
-    for (const start of corrected) this.#emit('late', start, emit);
-    return 'applied';
+    return accepted ? corrected : undefined;
   }
 
-  advance(from: EpochMillis, to: EpochMillis, emit: (emission: Emission) => void): void {
-    for (const start of this.#startsHoldingRecords()) {
-      if (!this.#closed(start, to)) break;
-      if (!this.#closed(start, from)) this.#emit('final', start, emit);
+  /** The windows that hold an instant and that the watermark has not closed. */
+  #openAt(at: number, watermark: number): EpochMillis[] {
+    const { first, last, next } = this.#rules.alignment;
+    const open: EpochMillis[] = [];
+    for (let start = first(Math.max(at, watermark)); start <= last(at); start = next(start)) {
+      open.push(start);
     }
-    this.#forget(to);
+    return open;
   }
 
-  open(watermark: EpochMillis): number {
-    return this.#startsHoldingRecords().filter((start) => !this.#closed(start, watermark)).length;
+  #emitEarly(starts: readonly EpochMillis[], panes: Panes): void {
+    for (const start of starts) this.#emit(EARLY, start, panes);
   }
 
-  freeze(): StoredSliding | null {
-    if (this.#slices.length === 0) return null;
-    return [
-      this.#slices.map(({ start, count, partials }) => [start, count, ...partials] as const),
-      [...this.#revisions],
-    ];
+  #emit(kind: number, start: EpochMillis, panes: Panes): void {
+    const records = this.#recordsOf(start, kind === FINAL);
+    const row = records.rows - 1;
+    this.#begin(kind, start, records.numbers[row * records.width + RECORDS] as number, panes);
+    panes.end(this.#rules.window, records, row);
   }
 
-  #add(record: TimedValues): void {
-    const start = floorTo(record.at, this.#sliceLength, this.#settings.offset);
-    const partials = this.#lanes.lift(record);
-    const place = this.#slices.findLastIndex((slice) => slice.start <= start);
-    const slice = this.#slices[place];
-    if (slice?.start === start) {
-      slice.count += 1;
-      slice.partials = this.#lanes.combine(slice.partials, partials);
-    } else {
-      this.#slices.splice(place + 1, 0, { start, count: 1, partials });
+  /** A window's records, combined: the last row of a table. */
+  #recordsOf(start: EpochMillis, closes: boolean): Table {
+    const { anyTime } = this.#rules;
+    if (closes && this.#closing) return this.#closing.window(this.#slices, start);
+    anyTime.forget();
+    return anyTime.window(this.#slices, start);
+  }
+
+  #emitEmpty(start: EpochMillis, panes: Panes): void {
+    this.#begin(EMPTY, start, 0, panes);
+    panes.endEmpty(this.#rules.window);
+    this.#setEmpties(this.#emptied(this.#empties as Table) + 1);
+  }
+
+  #begin(kind: number, start: EpochMillis, count: number, panes: Panes): void {
+    const revisable = kind === EARLY || this.#rules.allowedLateness > 0;
+    const { numbers, width, rows } = panes.begin(this.#rules.window, kind);
+    const at = (rows - 1) * width;
+    numbers[at + IDENTITY] = start;
+    numbers[at + START] = start;
+    numbers[at + END] = this.#rules.alignment.end(start);
+    numbers[at + REVISION] = this.#revise(start);
+    numbers[at + REVISABLE] = revisable ? 1 : 0;
+    numbers[at + COUNT] = count;
+  }
+
+  /** The next revision of a window. */
+  #revise(start: EpochMillis): number {
+    const revisions = this.#revisions;
+    if (revisions === undefined) return 0;
+    const row = rowFrom(revisions, start);
+    const place = row * revisions.width;
+    if (row < revisions.rows && revisions.numbers[place] === start) {
+      return countUp(revisions.numbers, place + LAST) + 1;
     }
+    revisions.insert(row);
+    revisions.numbers[place] = start;
+    revisions.numbers[place + LAST] = 0;
+    return 0;
   }
 
-  #emit(kind: 'final' | 'late', start: EpochMillis, emit: (emission: Emission) => void): void {
-    const end = this.#endOf(start);
-    const slices = this.#slices.filter((slice) => slice.start >= start && slice.start < end);
-    const revision = (this.#revisions.get(start) ?? -1) + 1;
-    const revisable = this.#settings.allowedLateness > 0;
-    if (revisable) this.#revisions.set(start, revision);
-    emit({
-      kind,
-      start,
-      end,
-      revision,
-      revisable,
-      count: slices.reduce((total, slice) => total + slice.count, 0),
-      results: this.#lanes.lower(
-        slices.map(({ partials }) => partials).reduce((a, b) => this.#lanes.combine(a, b)),
-      ),
-    });
+  #emitsEmpty(): boolean {
+    return this.#empties !== undefined && this.#empties.rows > 0 && this.#emptied(this.#empties) < MOST_EMPTY;
   }
 
-  /** Drops the slices and revisions of windows that no record may correct any more. */
-  #forget(watermark: EpochMillis): void {
-    this.#slices = this.#slices.filter(({ start }) => !this.#expired(this.#lastStart(start), watermark));
-    for (const start of this.#revisions.keys())
-      if (this.#expired(start, watermark)) this.#revisions.delete(start);
+  #emptied({ numbers }: Table): number {
+    return numbers[0] as number;
   }
 
-  #startsHoldingRecords(): EpochMillis[] {
-    const starts: EpochMillis[] = [];
-    for (const slice of this.#slices) {
-      let start = this.#firstStart(slice.start);
-      const latest = starts.at(-1);
-      if (latest !== undefined && start <= latest) start = after(latest, this.#settings.slide);
-      for (; start <= slice.start; start = after(start, this.#settings.slide)) starts.push(start);
-    }
-    return starts;
+  #setEmpties(count: number): void {
+    const empties = this.#empties as Table;
+    if (empties.rows === 0) empties.push();
+    empties.numbers[0] = count;
   }
 
-  /** The start of the earliest, and of the latest, window that holds an instant. */
-  #firstStart(at: EpochMillis): EpochMillis {
-    return after(this.#lastStart(before(at, this.#settings.size)), this.#settings.slide);
-  }
-  #lastStart(at: EpochMillis): EpochMillis {
-    return floorTo(at, this.#settings.slide, this.#settings.offset);
+  /** How many slices no record can change any more, nor any window show. */
+  #expired(watermark: number): number {
+    return rowFrom(this.#slices, this.#firstLive(watermark));
   }
 
-  #endOf(start: EpochMillis): EpochMillis {
-    return after(start, this.#settings.size);
+  #expiredRevisions(watermark: number): number {
+    return this.#revisions === undefined ? 0 : rowFrom(this.#revisions, this.#firstLive(watermark));
   }
-  #closed(start: EpochMillis, watermark: EpochMillis | undefined): boolean {
-    return watermark !== undefined && this.#endOf(start) <= watermark;
+
+  /** The start of the earliest window that a record may still change. */
+  #firstLive(watermark: number): EpochMillis {
+    return this.#rules.alignment.first(watermark - this.#rules.allowedLateness);
   }
-  #expired(start: EpochMillis, watermark: EpochMillis | undefined): boolean {
-    return watermark !== undefined && after(this.#endOf(start), this.#settings.allowedLateness) <= watermark;
+
+  #start(row: number): number {
+    return this.#slices.numbers[row * this.#slices.width + SLICE] as number;
+  }
+
+  #endAfter(watermark: number): EpochMillis {
+    return this.#rules.alignment.end(this.#rules.alignment.first(watermark));
   }
 }
 
-const greatestCommonDivisor = (a: Millis, b: Millis): Millis =>
-  b === 0 ? a : greatestCommonDivisor(b, (a % b) as Millis);
+const NOTHING: readonly EpochMillis[] = [];

@@ -1,0 +1,469 @@
+import type {
+  Aggregate,
+  Aggregates,
+  CellAggregate,
+  Cells,
+  DerivedAggregate,
+  PartAggregate,
+  Parts,
+} from './aggregate.ts';
+import { cloneOf, type Plain } from './plain.ts';
+import type { CurrentRecord } from './record.ts';
+import type { Input, Inputs } from './select.ts';
+import { Table } from './table.ts';
+import type { EpochMillis } from './time.ts';
+
+/** A value that a lane reads: its place among a record's values, and in a row of records that a window keeps. */
+interface Column {
+  readonly value: number;
+  readonly kind: Input['kind'];
+  /** Among the numbers, or the plain values, of such a row. */
+  readonly place: number;
+  readonly skips: boolean;
+}
+
+interface CellLane {
+  readonly cells: Cells;
+  /** Where its cells stand in a row of partials. */
+  readonly offset: number;
+  readonly x: number;
+  readonly y: number;
+  readonly placeX: number;
+  readonly placeY: number;
+  readonly skips: boolean;
+  readonly skipsX: boolean;
+  readonly skipsY: boolean;
+}
+
+interface PartLane {
+  readonly parts: AnyParts;
+  readonly x: Column | undefined;
+  readonly y: Column | undefined;
+}
+
+/** One result of a pane, read from a row of partials. */
+type Reader = (from: Table, row: number) => Plain;
+interface NumberResult {
+  readonly aggregate: CellAggregate<never, number>;
+  readonly offset: number;
+}
+
+/** A result by its name: a number always, or any plain value. */
+export type ResultColumn = readonly [name: string, kind: 'number' | 'plain'];
+
+type AnyAggregate = Aggregate<never, Plain>;
+type AnyParts = Parts<Plain, Plain, Plain>;
+
+/**
+ * A window's aggregates side by side, as its operator uses them: rows of partials in tables, and rows of records where it
+ * keeps records. Aggregates with the same monoid over the same inputs share one lane.
+ */
+export class Lanes {
+  readonly signature: string;
+  /** How many numbers of a row of records are the operator's own; they come first. */
+  readonly #recordHeader: number;
+  readonly #inputs: Inputs<never>;
+  readonly #columns: Column[] = [];
+  /** Of those that are numbers, and of those that are not, their places among a record's values. */
+  readonly #keptNumbers: number[] = [];
+  readonly #keptPlains: number[] = [];
+  readonly #cells: CellLane[] = [];
+  readonly #parts: PartLane[] = [];
+  readonly #numbers: NumberResult[] = [];
+  readonly #plains: Reader[] = [];
+  #width: number;
+  /** Where a row of records has its record: after the partials that it holds as well, or first. */
+  readonly #recordAt: number = 0;
+  readonly #recordPlainsAt: number = 0;
+  #scratch: Table | undefined;
+  /** The results of a pane: each is the next of its numbers, or of its plain values. */
+  readonly results: readonly ResultColumn[];
+
+  constructor(
+    aggregates: Aggregates<never>,
+    inputs: Inputs<never>,
+    {
+      header,
+      recordHeader = 0,
+      together = false,
+    }: {
+      /** How many numbers of a row of partials, and of a row of records, are the operator's own; they come first. */
+      readonly header: number;
+      readonly recordHeader?: number;
+      /** Whether partials and records share rows. */
+      readonly together?: boolean;
+    },
+  ) {
+    this.#inputs = inputs;
+    this.#recordHeader = recordHeader;
+    this.#width = header;
+    const named = Object.entries<AnyAggregate>(aggregates as never);
+    for (const [name, aggregate] of named) {
+      if (typeof aggregate?.signature === 'string') continue;
+      throw new TypeError(
+        `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
+      );
+    }
+    this.signature = named.map(([name, { signature }]) => `${name}=${signature}`).join(';');
+    this.results = named.map(([name, aggregate]) => [name, this.#show(aggregate)] as const);
+    if (together) {
+      this.#recordAt = this.#width;
+      this.#recordPlainsAt = this.#parts.length;
+    }
+  }
+
+  /** One row, for what is used at once and never kept. */
+  get scratch(): Table {
+    this.#scratch ??= this.partials(1);
+    return this.#scratch;
+  }
+
+  /** An empty table for partials. */
+  partials(capacity = 0): Table {
+    return new Table(this.#width, this.#parts.length, capacity);
+  }
+
+  /** An empty table for records. */
+  records(capacity = 0): Table {
+    return new Table(this.#recordHeader + this.#keptNumbers.length, this.#keptPlains.length, capacity);
+  }
+
+  /** An empty table for both, where they share rows. */
+  rows(capacity = 0): Table {
+    const { width, plainWidth } = this.records();
+    return new Table(this.#recordAt + width, this.#recordPlainsAt + plainWidth, capacity);
+  }
+
+  /** A row's record alone becomes the last row of a table of records, and back. */
+  pushRecord(to: Table, from: Table, row: number): void {
+    const kept = to.push();
+    for (let i = 0; i < to.width; i++) {
+      to.numbers[kept * to.width + i] = from.numbers[row * from.width + this.#recordAt + i] as number;
+    }
+    for (let i = 0; i < to.plainWidth; i++) {
+      to.plains[kept * to.plainWidth + i] = from.plains[
+        row * from.plainWidth + this.#recordPlainsAt + i
+      ] as Plain;
+    }
+  }
+  setRecord(to: Table, row: number, from: Table, kept: number): void {
+    for (let i = 0; i < from.width; i++) {
+      to.numbers[row * to.width + this.#recordAt + i] = from.numbers[kept * from.width + i] as number;
+    }
+    for (let i = 0; i < from.plainWidth; i++) {
+      to.plains[row * to.plainWidth + this.#recordPlainsAt + i] = from.plains[
+        kept * from.plainWidth + i
+      ] as Plain;
+    }
+  }
+
+  /** The event time of a row's record, where it comes first. */
+  timeOf(from: Table, row: number): number {
+    return from.numbers[row * from.width + this.#recordAt] as number;
+  }
+
+  /** A row of partials becomes that of no records. */
+  clear(to: Table, row: number): void {
+    const base = row * to.width;
+    for (let i = 0; i < this.#cells.length; i++) {
+      const { cells, offset } = this.#cells[i] as CellLane;
+      cells.clear(to.numbers, base + offset);
+    }
+    for (let i = 0; i < this.#parts.length; i++) {
+      to.plains[row * to.plainWidth + i] = cloneOf((this.#parts[i] as PartLane).parts.identity);
+    }
+  }
+
+  /** Takes a record into a row of partials. */
+  add(to: Table, row: number, { numbers, values }: CurrentRecord): void {
+    const base = row * to.width;
+    for (let i = 0; i < this.#cells.length; i++) {
+      const lane = this.#cells[i] as CellLane;
+      if (lane.skips && skipped(lane, numbers, lane.x, lane.y)) continue;
+      lane.cells.add(
+        to.numbers,
+        base + lane.offset,
+        numbers[lane.x] as number,
+        numbers[lane.y] as number,
+        numbers[0] as EpochMillis,
+      );
+    }
+    for (let i = 0; i < this.#parts.length; i++) {
+      const { x, y } = this.#parts[i] as PartLane;
+      const place = row * to.plainWidth + i;
+      to.plains[place] = this.#withRecord(
+        i,
+        to.plains[place] as Plain,
+        x && (values[x.value] as Plain),
+        y && (values[y.value] as Plain),
+        numbers[0] as EpochMillis,
+      );
+    }
+  }
+
+  /** Keeps a record in a row of records, its time first; of the operator's own numbers no other is set. */
+  keep(to: Table, row: number, { numbers, values }: CurrentRecord): void {
+    to.numbers[row * to.width + this.#recordAt] = numbers[0] as number;
+    const base = row * to.width + this.#recordAt + this.#recordHeader;
+    for (let i = 0; i < this.#keptNumbers.length; i++) {
+      to.numbers[base + i] = numbers[1 + (this.#keptNumbers[i] as number)] as number;
+    }
+    for (let i = 0; i < this.#keptPlains.length; i++) {
+      to.plains[row * to.plainWidth + this.#recordPlainsAt + i] = values[
+        this.#keptPlains[i] as number
+      ] as Plain;
+    }
+  }
+
+  /** Takes a record that a window has kept into a row of partials. */
+  addKept(to: Table, row: number, from: Table, record: number): void {
+    for (let i = 0; i < this.#cells.length; i++) {
+      this.#addKeptCells(this.#cells[i] as CellLane, to, row, from, record);
+    }
+    this.#addKeptParts(to, row, from, record);
+  }
+
+  /** A row of partials becomes the combination of a record that a window has kept and another row, or that record alone. */
+  prependKept(to: Table, row: number, from: Table, record: number, later: number | undefined): void {
+    if (later === undefined || this.#parts.length > 0) this.clear(to, row);
+    for (let i = 0; i < this.#cells.length; i++) {
+      const lane = this.#cells[i] as CellLane;
+      if (later !== undefined) copyCells(lane, to, row, to, later);
+      this.#addKeptCells(lane, to, row, from, record);
+    }
+    if (this.#parts.length === 0) return;
+    this.#addKeptParts(to, row, from, record);
+    if (later !== undefined) this.#joinParts(to, row, to, row, to, later);
+  }
+
+  /** A row of partials that is stored takes in another, whose records come after its own. */
+  merge(to: Table, row: number, later: Table, b: number): void {
+    for (let i = 0; i < this.#cells.length; i++) {
+      const { cells, offset } = this.#cells[i] as CellLane;
+      cells.join(to.numbers, row * to.width + offset, later.numbers, b * later.width + offset);
+    }
+    for (let i = 0; i < this.#parts.length; i++) {
+      const place = row * to.plainWidth + i;
+      const other = later.plains[b * later.plainWidth + i] as Plain;
+      to.plains[place] = (this.#parts[i] as PartLane).parts.combine(to.plains[place] as Plain, other);
+    }
+  }
+
+  /** A row of partials becomes the combination of two others, the earlier one's records coming first. */
+  join(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
+    for (let i = 0; i < this.#cells.length; i++) {
+      const lane = this.#cells[i] as CellLane;
+      copyCells(lane, to, row, earlier, a);
+      lane.cells.join(to.numbers, row * to.width + lane.offset, later.numbers, b * later.width + lane.offset);
+    }
+    if (this.#parts.length > 0) this.#joinParts(to, row, earlier, a, later, b);
+  }
+
+  /** Gives up what only a record at or before `horizon` could still need. */
+  settle(to: Table, row: number, horizon: EpochMillis): void {
+    for (const [i, { parts }] of this.#parts.entries()) {
+      const at = row * to.plainWidth + i;
+      if (parts.settle) to.plains[at] = parts.settle(to.plains[at] as Plain, horizon);
+    }
+  }
+
+  /** Writes the results of a row of partials into a row of panes, after its first `header` numbers. */
+  lower(from: Table, row: number, to: Table, pane: number, header: number): void {
+    const base = row * from.width;
+    const place = pane * to.width + header;
+    for (let i = 0; i < this.#numbers.length; i++) {
+      const { aggregate, offset } = this.#numbers[i] as NumberResult;
+      to.numbers[place + i] = aggregate.lower(from.numbers, base + offset);
+    }
+    for (let i = 0; i < this.#plains.length; i++) {
+      to.plains[pane * to.plainWidth + i] = (this.#plains[i] as Reader)(from, row);
+    }
+  }
+
+  #addKeptCells(lane: CellLane, to: Table, row: number, from: Table, record: number): void {
+    const kept = record * from.width + this.#recordAt;
+    const x = kept + lane.placeX;
+    const y = kept + lane.placeY;
+    if (lane.skips && skipped(lane, from.numbers, x, y)) return;
+    lane.cells.add(
+      to.numbers,
+      row * to.width + lane.offset,
+      from.numbers[x] as number,
+      from.numbers[y] as number,
+      from.numbers[kept] as EpochMillis,
+    );
+  }
+
+  #addKeptParts(to: Table, row: number, from: Table, record: number): void {
+    for (let i = 0; i < this.#parts.length; i++) {
+      const place = row * to.plainWidth + i;
+      const { x, y } = this.#parts[i] as PartLane;
+      const at = this.timeOf(from, record) as EpochMillis;
+      unlessItThrows(to, place, to.plains[place], null, () =>
+        this.#withRecord(
+          i,
+          to.plains[place] as Plain,
+          x && this.#kept(x, from, record),
+          y && this.#kept(y, from, record),
+          at,
+        ),
+      );
+    }
+  }
+
+  #kept({ kind, place }: Column, from: Table, record: number): Plain {
+    return kind === 'number'
+      ? (from.numbers[record * from.width + this.#recordAt + place] as number)
+      : (from.plains[record * from.plainWidth + this.#recordPlainsAt + place] as Plain);
+  }
+
+  #withRecord(
+    lane: number,
+    partial: Plain,
+    x: Plain | undefined,
+    y: Plain | undefined,
+    at: EpochMillis,
+  ): Plain {
+    const { parts, x: columnX, y: columnY } = this.#parts[lane] as PartLane;
+    if ((columnX?.skips && Number.isNaN(x)) || (columnY?.skips && Number.isNaN(y))) return partial;
+    return parts.add
+      ? parts.add(partial, x ?? null, y ?? null, at)
+      : parts.combine(partial, parts.lift(x ?? null, y ?? null, at));
+  }
+
+  #joinParts(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
+    for (let i = 0; i < this.#parts.length; i++) {
+      const { parts } = this.#parts[i] as PartLane;
+      const first = earlier.plains[a * earlier.plainWidth + i];
+      const second = later.plains[b * later.plainWidth + i];
+      unlessItThrows(to, row * to.plainWidth + i, first, second, () =>
+        parts.combine(first as Plain, second as Plain),
+      );
+    }
+  }
+
+  /** Makes what an aggregate needs, and adds its result to the panes'. A result that is a number of no records is one always. */
+  #show(aggregate: AnyAggregate): 'number' | 'plain' {
+    if ('cells' in aggregate) {
+      const offset = this.#cellLane(aggregate);
+      const nothing = new Float64Array(aggregate.cells.width);
+      aggregate.cells.clear(nothing, 0);
+      if (typeof aggregate.lower(nothing, 0) === 'number') {
+        this.#numbers.push({ aggregate: aggregate as CellAggregate<never, number>, offset });
+        return 'number';
+      }
+    }
+    this.#plains.push(this.#reader(aggregate));
+    return 'plain';
+  }
+
+  #reader(aggregate: AnyAggregate): Reader {
+    if ('cells' in aggregate) {
+      const offset = this.#cellLane(aggregate);
+      return (from, row) => aggregate.lower(from.numbers, row * from.width + offset);
+    }
+    if ('parts' in aggregate) {
+      const place = this.#partLane(aggregate);
+      return orNull((from, row) => {
+        const partial = from.plains[row * from.plainWidth + place];
+        return partial === undefined ? null : aggregate.lower(partial);
+      });
+    }
+    return this.#derivedReader(aggregate);
+  }
+
+  #derivedReader({ of, derive }: DerivedAggregate<never, Plain>): Reader {
+    const readers = Object.entries(of).map(([name, one]) => [name, this.#reader(one)] as const);
+    return orNull((from, row) =>
+      derive(Object.fromEntries(readers.map(([name, reader]) => [name, reader(from, row)]))),
+    );
+  }
+
+  #cellLane({ cells, inputs }: CellAggregate<never, Plain>): number {
+    const [x, y] = inputs.map((input) => this.#column(input));
+    const known = this.#cells.find(
+      (lane) => lane.cells === cells && lane.x === placeOf(x) && lane.y === placeOf(y),
+    );
+    if (known) return known.offset;
+    const offset = this.#width;
+    this.#width += cells.width;
+    this.#cells.push({
+      cells,
+      offset,
+      x: placeOf(x),
+      y: placeOf(y),
+      placeX: x?.place ?? 0,
+      placeY: y?.place ?? 0,
+      skips: x?.skips === true || y?.skips === true,
+      skipsX: x?.skips ?? false,
+      skipsY: y?.skips ?? false,
+    });
+    return offset;
+  }
+
+  #partLane({ parts, inputs }: PartAggregate<never, Plain>): number {
+    const [x, y] = inputs.map((input) => this.#column(input));
+    const known = this.#parts.findIndex(
+      (lane) => lane.parts === (parts as unknown) && lane.x === x && lane.y === y,
+    );
+    return known >= 0 ? known : this.#parts.push({ parts: parts as unknown as AnyParts, x, y }) - 1;
+  }
+
+  #column(input: Input<never>): Column {
+    const value = this.#inputs.column(input);
+    const known = this.#columns.find((column) => column.value === value);
+    if (known) return known;
+    const { kind } = input;
+    const place =
+      kind === 'number'
+        ? this.#recordHeader + this.#keptNumbers.push(value) - 1
+        : this.#keptPlains.push(value) - 1;
+    const column = { value, kind, place, skips: input.invalid === 'skip' };
+    this.#columns.push(column);
+    return column;
+  }
+}
+
+/** Where the numbers of the current record have a value; one that is not there is the time, which nobody reads. */
+const placeOf = (column: Column | undefined): number => (column === undefined ? 0 : 1 + column.value);
+
+const skipped = ({ skipsX, skipsY }: CellLane, numbers: Float64Array, x: number, y: number): boolean =>
+  (skipsX && Number.isNaN(numbers[x])) || (skipsY && Number.isNaN(numbers[y]));
+
+function copyCells({ cells, offset }: CellLane, to: Table, row: number, from: Table, other: number): void {
+  const into = row * to.width;
+  const outOf = other * from.width;
+  for (let cell = offset; cell < offset + cells.width; cell++) {
+    to.numbers[into + cell] = from.numbers[outOf + cell] as number;
+  }
+}
+
+/**
+ * An author's function that throws while a pane is made gives no partial, and no result: there is no record to refuse, and
+ * the pane is emitted all the same.
+ */
+function unlessItThrows(
+  to: Table,
+  place: number,
+  earlier: Plain | undefined,
+  later: Plain | undefined,
+  combine: () => Plain,
+): void {
+  let combined: Plain | undefined;
+  try {
+    if (earlier !== undefined && later !== undefined) combined = combine();
+  } catch {
+    // Left undefined.
+  }
+  to.plains[place] = combined as Plain;
+}
+
+const orNull =
+  (reader: Reader): Reader =>
+  (from, row) => {
+    try {
+      return reader(from, row);
+    } catch {
+      return null;
+    }
+  };

@@ -1,0 +1,33 @@
+import type { Plain } from './plain.ts';
+import type { EpochMillis } from './time.ts';
+
+/** A record of one key, decoded. */
+export interface KeyRecord {
+  readonly at: EpochMillis;
+  readonly arrival: EpochMillis;
+  /** What the pipeline's `Inputs` read. */
+  readonly values: readonly Plain[];
+}
+
+/**
+ * The record that is being taken in. Its numbers stand in an array, event time first, as a number that is handed from
+ * function to function is allocated each time.
+ */
+export class CurrentRecord {
+  readonly numbers: Float64Array;
+  values: readonly Plain[] = [];
+
+  constructor(inputs: number) {
+    this.numbers = new Float64Array(1 + inputs);
+  }
+
+  set({ at, values }: KeyRecord): void {
+    const { numbers } = this;
+    numbers[0] = at;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value === 'number') numbers[1 + i] = value;
+    }
+    this.values = values;
+  }
+}

@@ -1,0 +1,92 @@
+import { cloneOf, type Plain } from './plain.ts';
+
+/** Adds one to a number in an array, and returns what it was. */
+export function countUp(numbers: Float64Array, at: number): number {
+  const before = numbers[at] as number;
+  numbers[at] = before + 1;
+  return before;
+}
+
+/**
+ * Rows of a few numbers and a few plain values each, row after row in one array: what every window keeps its state in, and
+ * what panes are collected in.
+ */
+export class Table {
+  /** Numbers, and plain values, of one row. */
+  readonly width: number;
+  readonly plainWidth: number;
+  /** Numbers of row r are `numbers[r * width …]`; the array may be longer than the rows. */
+  numbers: Float64Array;
+  plains: Plain[];
+  rows: number;
+
+  constructor(width: number, plainWidth: number, capacity = 0) {
+    this.width = width;
+    this.plainWidth = plainWidth;
+    this.numbers = new Float64Array(width * capacity);
+    this.plains = [];
+    this.rows = 0;
+  }
+
+  /** Makes room for one more row, at the end, and returns its index. Its values are not set. */
+  push(): number {
+    const row = this.rows++;
+    if (this.rows * this.width > this.numbers.length) this.#grow();
+    return row;
+  }
+
+  /** Adds a row of these numbers. */
+  pushNumbers(...row: readonly number[]): void {
+    const at = this.push() * this.width;
+    this.numbers.set(row, at);
+  }
+
+  /** Makes room for a row before the one that is `row` now. Its values are not set. */
+  insert(row: number): void {
+    this.push();
+    this.numbers.copyWithin((row + 1) * this.width, row * this.width, (this.rows - 1) * this.width);
+    if (this.plainWidth > 0) {
+      this.plains.splice(row * this.plainWidth, 0, ...new Array<Plain>(this.plainWidth).fill(null));
+    }
+  }
+
+  /** Adds a row of a table of the same widths, and returns its index. */
+  append(from: Table, row: number): number {
+    const to = this.push();
+    this.set(to, from, row);
+    return to;
+  }
+
+  /** A row becomes that of a table of the same widths. */
+  set(to: number, from: Table, row: number): void {
+    for (let i = 0; i < this.width; i++) {
+      this.numbers[to * this.width + i] = from.numbers[row * this.width + i] as number;
+    }
+    for (let i = 0; i < this.plainWidth; i++) {
+      this.plains[to * this.plainWidth + i] = from.plains[row * this.plainWidth + i] as Plain;
+    }
+  }
+
+  /** Removes the rows `[from, to)`. */
+  remove(from: number, to: number): void {
+    if (from >= to) return;
+    this.numbers.copyWithin(from * this.width, to * this.width, this.rows * this.width);
+    this.plains.splice(from * this.plainWidth, (to - from) * this.plainWidth);
+    this.rows -= to - from;
+  }
+
+  /** The same rows in a table of their own, which may be changed. */
+  copy(): Table {
+    const copy = new Table(this.width, this.plainWidth);
+    copy.numbers = this.numbers.slice(0, this.rows * this.width);
+    copy.plains = this.plains.slice(0, this.rows * this.plainWidth).map(cloneOf);
+    copy.rows = this.rows;
+    return copy;
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(Math.max(2 * this.numbers.length, 4 * this.width));
+    larger.set(this.numbers);
+    this.numbers = larger;
+  }
+}

@@ -1,0 +1,300 @@
+import type { Aggregates } from '../aggregate.ts';
+import { Lanes } from '../lanes.ts';
+import {
+  COUNT,
+  EARLY,
+  END,
+  FINAL,
+  IDENTITY,
+  LATE,
+  type Panes,
+  RETRACTED,
+  REVISABLE,
+  REVISION,
+  START,
+} from '../panes.ts';
+import type { CurrentRecord } from '../record.ts';
+import { numberInput, SelectError } from '../select.ts';
+import { Table } from '../table.ts';
+import { type Duration, type Millis, millis } from '../time.ts';
+import {
+  AFTER,
+  BEFORE,
+  type Emit,
+  type Watermarks,
+  type WindowOperator,
+  type WindowRules,
+  type WindowState,
+} from '../window.ts';
+
+export interface SessionSettings {
+  /** A length of time, or a function of the record that gives one. */
+  readonly gap: Millis | ((record: never) => Duration);
+  readonly maxDuration: Millis | undefined;
+  readonly emit: Emit;
+}
+
+/**
+ * Records that are at most a gap from a neighbour, by event time. A session is `[first, last + gap)`, or the greatest such
+ * end where gaps differ, and at most `maxDuration` long: a record that would make it longer begins another one.
+ *
+ * A record that reaches several sessions unites them. A session is known by its start when it was first emitted. Of those
+ * united the least such identity stays, and each other that was emitted is retracted.
+ * Akidau et al., "The Dataflow Model", VLDB 2015, for sessions that merge.
+ */
+export function sessionOperator<Rec>(
+  settings: SessionSettings,
+  aggregates: Aggregates<Rec>,
+  { allowedLateness, inputs, window }: WindowRules<never>,
+): WindowOperator {
+  const { gap, maxDuration, emit } = settings;
+  const lanes = new Lanes(aggregates as Aggregates<never>, inputs, { header: SESSION });
+  const { width, plainWidth } = lanes.partials();
+  const gapOf = typeof gap === 'function' ? gapColumn(inputs.column(numberInput(gapIn(gap)))) : () => gap;
+  const named = typeof gap === 'function' ? 'λ' : gap;
+  return {
+    signature: `session(${named},${maxDuration ?? '∞'},${emit},${allowedLateness}){${lanes.signature}}`,
+    ordered: false,
+    identity: 'start',
+    lanes,
+    layout: [
+      { width, plainWidth },
+      { width: 1, plainWidth: 0 },
+    ],
+    thaw: (stored) => new SessionState({ gapOf, maxDuration, emit, allowedLateness }, lanes, window, stored),
+  };
+}
+
+const gapColumn =
+  (column: number) =>
+  ({ values }: CurrentRecord): number =>
+    values[column] as number;
+
+const gapIn =
+  (gap: (record: never) => Duration) =>
+  (record: never): number => {
+    const length = millis(gap(record));
+    if (length > 0) return length;
+    throw new SelectError('the gap of a session must be > 0');
+  };
+
+/**
+ * What comes first in a row of partials: the least event time; the greatest, each with its own gap; the greatest; records;
+ * the identity once emitted, else NaN; the next revision; whether a record came in this commit.
+ */
+const FIRST = 0;
+const UNTIL = 1;
+const LAST = 2;
+const RECORDS = 3;
+const KNOWN_AS = 4;
+const NEXT = 5;
+const TOUCHED = 6;
+const SESSION = 7;
+
+interface Settings {
+  gapOf(record: CurrentRecord): number;
+  readonly maxDuration: Millis | undefined;
+  readonly emit: Emit;
+  readonly allowedLateness: Millis;
+}
+
+class SessionState implements WindowState {
+  readonly #settings: Settings;
+  readonly #lanes: Lanes;
+  readonly #window: number;
+  /** By start, ties in source order: those that are open, and those that a record may still change. */
+  readonly #sessions: Table;
+  /** One row once a session was forgotten: the greatest event time in one. */
+  readonly #forgotten: Table;
+
+  constructor(settings: Settings, lanes: Lanes, window: number, stored: readonly Table[] | undefined) {
+    this.#settings = settings;
+    this.#lanes = lanes;
+    this.#window = window;
+    this.#sessions = stored?.[0]?.copy() ?? lanes.partials(1);
+    this.#forgotten = stored?.[1]?.copy() ?? new Table(1, 0);
+  }
+
+  apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
+    const at = record.numbers[0] as number;
+    const watermark = watermarks[BEFORE] as number;
+    const until = at + this.#settings.gapOf(record);
+    if (this.#isLate(at, until, watermark)) return false;
+    const session = this.#unite(at, until, panes);
+    this.#lanes.add(this.#sessions, session, record);
+    this.#set(session, RECORDS, this.#get(session, RECORDS) + 1);
+    this.#set(session, TOUCHED, 1);
+    if (this.#end(session) <= watermark) {
+      this.#emit(LATE, session, panes);
+      if (this.#isExpired(session, watermark)) this.#forget(session);
+    } else if (this.#settings.emit === 'record') {
+      this.#emit(EARLY, session, panes);
+    }
+    return true;
+  }
+
+  advance(watermarks: Watermarks, panes: Panes): void {
+    const to = watermarks[AFTER] as number;
+    for (let row = 0; row < this.#sessions.rows; row++) {
+      const end = this.#end(row);
+      if ((watermarks[BEFORE] as number) < end && end <= to) this.#emit(FINAL, row, panes);
+      if (this.#isExpired(row, to)) this.#forget(row--);
+    }
+  }
+
+  update(watermark: number, panes: Panes): void {
+    for (let row = 0; row < this.#sessions.rows; row++) {
+      const shows = this.#settings.emit === 'update' && this.#get(row, TOUCHED) === 1;
+      if (shows && this.#end(row) > watermark) this.#emit(EARLY, row, panes);
+      this.#set(row, TOUCHED, 0);
+    }
+  }
+
+  open(watermark: number): number {
+    let open = 0;
+    for (let row = 0; row < this.#sessions.rows; row++) if (this.#end(row) > watermark) open++;
+    return open;
+  }
+
+  isEmpty(): boolean {
+    return this.#sessions.rows === 0;
+  }
+
+  freeze(): readonly Table[] {
+    return [this.#sessions, this.#forgotten];
+  }
+
+  /**
+   * Whether a session of the record alone could change no more. Where gaps differ, or sessions are cut, one may have been
+   * forgotten that held the record's time: begun again, it would be taken for the same.
+   */
+  #isLate(at: number, until: number, watermark: number): boolean {
+    const { allowedLateness, maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
+    if (Math.min(until, at + maxDuration) + allowedLateness <= watermark) return true;
+    return this.#forgotten.rows > 0 && at <= (this.#forgotten.numbers[0] as number);
+  }
+
+  #forget(row: number): void {
+    const last = this.#get(row, LAST);
+    if (this.#forgotten.rows === 0) this.#forgotten.pushNumbers(last);
+    this.#forgotten.numbers[0] = Math.max(this.#forgotten.numbers[0] as number, last);
+    this.#sessions.remove(row, row + 1);
+  }
+
+  /** Makes one session of those that a record at `at`, with a gap until `end`, reaches; its row. The record itself is not in yet. */
+  #unite(at: number, end: number, panes: Panes): number {
+    const reached = this.#reached(at, end);
+    const [first, ...others] = reached.rows;
+    if (first === undefined) return this.#begin(at, end);
+    this.#identify(reached.rows, panes);
+    for (const other of others) this.#join(first, other);
+    for (const other of others.reverse()) this.#sessions.remove(other, other + 1);
+    this.#set(first, FIRST, reached.start);
+    this.#set(first, UNTIL, reached.end);
+    this.#set(first, LAST, reached.last);
+    return this.#inOrder(first);
+  }
+
+  /** The sessions that the record reaches, in order, and what they make together: it grows as it takes them in. */
+  #reached(at: number, until: number): { rows: number[]; start: number; last: number; end: number } {
+    const { maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
+    const rows: number[] = [];
+    let [start, last, end] = [at, at, until];
+    for (let row = 0; row < this.#sessions.rows; row++) {
+      if (this.#get(row, FIRST) > end || start > this.#get(row, UNTIL)) continue;
+      const earliest = Math.min(start, this.#get(row, FIRST));
+      const latest = Math.max(last, this.#get(row, LAST));
+      if (latest - earliest >= maxDuration) continue;
+      rows.push(row);
+      [start, last, end] = [earliest, latest, Math.max(end, this.#get(row, UNTIL))];
+    }
+    return { rows, start, last, end };
+  }
+
+  #begin(start: number, end: number): number {
+    const sessions = this.#sessions;
+    let row = sessions.rows;
+    while (row > 0 && this.#get(row - 1, FIRST) > start) row--;
+    sessions.insert(row);
+    this.#set(row, FIRST, start);
+    this.#set(row, UNTIL, end);
+    this.#set(row, LAST, start);
+    this.#set(row, RECORDS, 0);
+    this.#set(row, KNOWN_AS, Number.NaN);
+    this.#set(row, NEXT, 0);
+    this.#lanes.clear(sessions, row);
+    return row;
+  }
+
+  /** Gives the first of some sessions the least identity of them all, and retracts the others that were emitted. */
+  #identify(rows: readonly number[], panes: Panes): void {
+    const emitted = rows.filter((row) => !Number.isNaN(this.#get(row, KNOWN_AS)));
+    const [keeper, ...rest] = emitted.toSorted((a, b) => this.#get(a, KNOWN_AS) - this.#get(b, KNOWN_AS));
+    if (keeper === undefined) return;
+    for (const row of rest.sort((a, b) => a - b)) this.#retract(row, panes);
+    const first = rows[0] as number;
+    this.#set(first, KNOWN_AS, this.#get(keeper, KNOWN_AS));
+    this.#set(first, NEXT, this.#get(keeper, NEXT));
+  }
+
+  /** A session becomes one with another that follows it. */
+  #join(to: number, other: number): void {
+    this.#lanes.merge(this.#sessions, to, this.#sessions, other);
+    this.#set(to, RECORDS, this.#get(to, RECORDS) + this.#get(other, RECORDS));
+  }
+
+  /** Moves a session whose start has changed to where it belongs. */
+  #inOrder(row: number): number {
+    const sessions = this.#sessions;
+    let to = row;
+    while (to > 0 && this.#get(to - 1, FIRST) > this.#get(row, FIRST)) to--;
+    if (to === row) return row;
+    const moved = this.#lanes.partials(1);
+    moved.append(sessions, row);
+    sessions.remove(row, row + 1);
+    sessions.insert(to);
+    sessions.set(to, moved, 0);
+    return to;
+  }
+
+  #emit(kind: number, row: number, panes: Panes): void {
+    if (Number.isNaN(this.#get(row, KNOWN_AS))) this.#set(row, KNOWN_AS, this.#get(row, FIRST));
+    const revisable = kind === EARLY || this.#settings.allowedLateness > 0;
+    this.#beginPane(kind, row, this.#get(row, RECORDS), revisable, panes);
+    panes.end(this.#window, this.#sessions, row);
+    this.#set(row, NEXT, this.#get(row, NEXT) + 1);
+  }
+
+  #retract(row: number, panes: Panes): void {
+    this.#beginPane(RETRACTED, row, 0, false, panes);
+    panes.endEmpty(this.#window);
+  }
+
+  #beginPane(kind: number, row: number, count: number, revisable: boolean, panes: Panes): void {
+    const { numbers, width, rows } = panes.begin(this.#window, kind);
+    const at = (rows - 1) * width;
+    numbers[at + IDENTITY] = this.#get(row, KNOWN_AS);
+    numbers[at + START] = this.#get(row, FIRST);
+    numbers[at + END] = this.#end(row);
+    numbers[at + REVISION] = this.#get(row, NEXT);
+    numbers[at + REVISABLE] = revisable ? 1 : 0;
+    numbers[at + COUNT] = count;
+  }
+
+  #end(row: number): number {
+    const { maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
+    return Math.min(this.#get(row, UNTIL), this.#get(row, FIRST) + maxDuration);
+  }
+
+  #isExpired(row: number, watermark: number): boolean {
+    return this.#end(row) + this.#settings.allowedLateness <= watermark;
+  }
+
+  #get(row: number, column: number): number {
+    return this.#sessions.numbers[row * this.#sessions.width + column] as number;
+  }
+
+  #set(row: number, column: number, value: number): void {
+    this.#sessions.numbers[row * this.#sessions.width + column] = value;
+  }
+}

@@ -1,0 +1,131 @@
+import type { Alignment } from '../alignment.ts';
+import type { Lanes } from '../lanes.ts';
+import { countUp, type Table } from '../table.ts';
+import { RECORDS, rowFrom, SLICE } from './slices.ts';
+
+/** What windows are combined from, rows of a table by start: slices, or single records. */
+interface Items {
+  /** A row of partials becomes its combination with an item that comes after it. */
+  join(lanes: Lanes, to: Table, row: number, items: Table, item: number): void;
+  /** A row of partials becomes the combination of an item and the row before, if there is one. */
+  prepend(lanes: Lanes, to: Table, row: number, items: Table, item: number): void;
+}
+
+/** Rows of partials themselves. */
+export const SLICES: Items = {
+  join: (lanes, to, row, slices, item) => joinCounted(lanes, to, row, to, row, slices, item),
+  prepend(lanes, to, row, slices, item) {
+    if (row === 0) to.set(0, slices, item);
+    else joinCounted(lanes, to, row, slices, item, to, row - 1);
+  },
+};
+
+/** Records that a window keeps, their event time coming first. */
+export const RECORDS_KEPT: Items = {
+  join(lanes, to, row, records, item) {
+    lanes.addKept(to, row, records, item);
+    countUp(to.numbers, row * to.width + RECORDS);
+  },
+  prepend(lanes, to, row, records, item) {
+    lanes.prependKept(to, row, records, item, row === 0 ? undefined : row - 1);
+    to.numbers[row * to.width + SLICE] = lanes.timeOf(records, item);
+    to.numbers[row * to.width + RECORDS] = row + 1;
+  },
+};
+
+function joinCounted(
+  lanes: Lanes,
+  to: Table,
+  row: number,
+  earlier: Table,
+  a: number,
+  later: Table,
+  b: number,
+) {
+  const { width } = to;
+  const start = earlier.numbers[a * width + SLICE] as number;
+  const count =
+    (earlier.numbers[a * width + RECORDS] as number) + (later.numbers[b * width + RECORDS] as number);
+  lanes.join(to, row, earlier, a, later, b);
+  to.numbers[row * width + SLICE] = start;
+  to.numbers[row * width + RECORDS] = count;
+}
+
+/**
+ * Combines the items of windows, one window after the other in the order of time.
+ *
+ * Block-aligned two-stacks: a window is cut at a boundary that all windows across it share. Its items before the boundary
+ * are combined from the right, once for all these windows, and those after it from the left as they come. So a window
+ * costs about three combinations, however many items it has, and what is combined with what depends on time alone.
+ * The scheme is that of Gil & Werman, 1993, with time in place of an index.
+ */
+export class SliceFold {
+  readonly #lanes: Lanes;
+  readonly #alignment: Pick<Alignment, 'middle' | 'end'>;
+  readonly #kind: Items;
+  /** The boundary; NaN before the first window. */
+  #middle = Number.NaN;
+  /** Row i combines the last i + 1 items before the boundary. */
+  readonly #ends: Table;
+  /** One row: the items from the boundary on that start before `#through`. */
+  readonly #beginning: Table;
+  #through = Number.NEGATIVE_INFINITY;
+
+  constructor(lanes: Lanes, alignment: Pick<Alignment, 'middle' | 'end'>, kind: Items) {
+    this.#lanes = lanes;
+    this.#alignment = alignment;
+    this.#kind = kind;
+    this.#ends = lanes.partials();
+    this.#beginning = lanes.partials(1);
+  }
+
+  /** A window's records, combined: the last row of a table. Windows of the same items come by start, unless `forget` was called. */
+  window(items: Table, start: number): Table {
+    const middle = this.#alignment.middle(start);
+    if (middle !== this.#middle) this.#begin(items, start, middle);
+    const ends = this.#ends;
+    while (ends.rows > 0 && (ends.numbers[(ends.rows - 1) * ends.width + SLICE] as number) < start) {
+      ends.rows--;
+    }
+    this.#extend(items, this.#alignment.end(start));
+    if (ends.rows === 0) return this.#beginning;
+    if (this.#beginning.numbers[RECORDS] === 0) return ends;
+    const whole = this.#lanes.scratch;
+    whole.rows = 1;
+    joinCounted(this.#lanes, whole, 0, ends, ends.rows - 1, this.#beginning, 0);
+    return whole;
+  }
+
+  /** An item that starts at `start` has changed: what it was combined into no longer holds. */
+  changed(start: number): void {
+    if (start < this.#through) this.forget();
+  }
+
+  forget(): void {
+    this.#middle = Number.NaN;
+  }
+
+  #begin(items: Table, start: number, middle: number): void {
+    const [ends, beginning] = [this.#ends, this.#beginning];
+    this.#middle = middle;
+    this.#through = middle;
+    beginning.rows = 1;
+    beginning.numbers[SLICE] = middle;
+    beginning.numbers[RECORDS] = 0;
+    this.#lanes.clear(beginning, 0);
+    ends.rows = 0;
+    const from = rowFrom(items, start);
+    for (let item = rowFrom(items, middle) - 1; item >= from; item--) {
+      this.#kind.prepend(this.#lanes, ends, ends.push(), items, item);
+    }
+  }
+
+  #extend(items: Table, to: number): void {
+    const { numbers, width, rows } = items;
+    for (let item = rowFrom(items, this.#through); item < rows; item++) {
+      if ((numbers[item * width] as number) >= to) break;
+      this.#kind.join(this.#lanes, this.#beginning, 0, items, item);
+    }
+    this.#through = to;
+  }
+}

@@ -1,0 +1,168 @@
+import type { Aggregates } from '../aggregate.ts';
+import { type Alignment, fixedAlignment } from '../alignment.ts';
+import { Lanes } from '../lanes.ts';
+import { COUNT, END, FINAL, IDENTITY, LATE, type Panes, REVISABLE, REVISION, START } from '../panes.ts';
+import type { CurrentRecord } from '../record.ts';
+import { countUp, Table } from '../table.ts';
+import type { Millis } from '../time.ts';
+import {
+  AFTER,
+  BEFORE,
+  type Watermarks,
+  type WindowOperator,
+  type WindowRules,
+  type WindowState,
+} from '../window.ts';
+import { RECORDS_KEPT, SliceFold } from './slice-fold.ts';
+import { RECORDS, rowFrom } from './slices.ts';
+
+/**
+ * For each record at t the records in `(t − size, t]` by event time, emitted once the watermark has passed t: in order of
+ * event time, ties in source order.
+ *
+ * A record that comes when its own time has passed emits at once, and corrects the panes of the records after it that hold it.
+ */
+export function trailingOperator<Rec>(
+  size: Millis,
+  aggregates: Aggregates<Rec>,
+  { allowedLateness, inputs, window }: WindowRules<never>,
+): WindowOperator {
+  const lanes = new Lanes(aggregates as Aggregates<never>, inputs, { header: 2, recordHeader: RECORD });
+  const { width, plainWidth } = lanes.records();
+  const alignment = fixedAlignment(size, 1 as Millis, 0 as Millis);
+  const anyTime = new SliceFold(lanes, alignment, RECORDS_KEPT);
+  const rules = { size, allowedLateness, alignment, lanes, window, anyTime };
+  return {
+    signature: `trailing(${size},${allowedLateness}){${lanes.signature}}`,
+    ordered: false,
+    identity: 'index',
+    lanes,
+    layout: [
+      { width: 1, plainWidth: 0 },
+      { width, plainWidth },
+    ],
+    thaw: (stored) => new TrailingState(rules, stored),
+  };
+}
+
+/** What comes first in the row of a record: its event time, its ordinal, and the next revision of its pane. */
+const AT = 0;
+const INDEX = 1;
+const NEXT = 2;
+const RECORD = 3;
+
+/** What the states of all keys share. */
+interface Rules {
+  readonly size: Millis;
+  readonly allowedLateness: Millis;
+  readonly alignment: Alignment;
+  readonly lanes: Lanes;
+  readonly window: number;
+  /** For any window, at once. */
+  readonly anyTime: SliceFold;
+}
+
+class TrailingState implements WindowState {
+  readonly #rules: Rules;
+  /** One row once there was a record: the next one's ordinal. */
+  readonly #next: Table;
+  /** By event time, ties in source order. */
+  readonly #records: Table;
+  /** Of windows as the watermark passes them, one after the other. */
+  readonly #passing: SliceFold;
+
+  constructor(rules: Rules, stored: readonly Table[] | undefined) {
+    this.#rules = rules;
+    this.#next = stored?.[0]?.copy() ?? new Table(1, 0);
+    this.#records = stored?.[1]?.copy() ?? rules.lanes.records(4);
+    this.#passing = new SliceFold(rules.lanes, rules.alignment, RECORDS_KEPT);
+  }
+
+  apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
+    const { size, allowedLateness, anyTime } = this.#rules;
+    const at = record.numbers[0] as number;
+    const watermark = watermarks[BEFORE] as number;
+    if (at + 1 + allowedLateness <= watermark) return false;
+    this.#insert(record);
+    this.#passing.changed(at);
+    if (at >= watermark) return true;
+    anyTime.forget();
+    const until = Math.min(at + size, watermark);
+    for (let row = rowFrom(this.#records, at); row < this.#records.rows && this.#at(row) < until; row++) {
+      this.#emit(LATE, row, anyTime, panes);
+    }
+    return true;
+  }
+
+  advance(watermarks: Watermarks, panes: Panes): void {
+    const records = this.#records;
+    const to = watermarks[AFTER] as number;
+    for (
+      let row = rowFrom(records, watermarks[BEFORE] as number);
+      row < records.rows && this.#at(row) < to;
+      row++
+    ) {
+      this.#emit(FINAL, row, this.#passing, panes);
+    }
+    const expired = this.#expired(to);
+    // Not each time: what stays is moved.
+    if (2 * expired > records.rows) records.remove(0, expired);
+  }
+
+  update(): void {}
+
+  open(watermark: number): number {
+    return this.#records.rows - rowFrom(this.#records, watermark);
+  }
+
+  /** Ordinals go on. */
+  isEmpty(): boolean {
+    return this.#next.rows === 0;
+  }
+
+  freeze(watermark: number): readonly Table[] {
+    this.#records.remove(0, this.#expired(watermark));
+    return [this.#next, this.#records];
+  }
+
+  #insert(record: CurrentRecord): void {
+    const next = this.#next;
+    if (next.rows === 0) next.pushNumbers(0);
+    const records = this.#records;
+    const at = record.numbers[0] as number;
+    const row = rowFrom(records, at + 1);
+    records.insert(row);
+    const place = row * records.width;
+    records.numbers[place + INDEX] = countUp(next.numbers, 0);
+    records.numbers[place + NEXT] = 0;
+    this.#rules.lanes.keep(records, row, record);
+  }
+
+  #emit(kind: number, row: number, fold: SliceFold, panes: Panes): void {
+    const { size, allowedLateness, window } = this.#rules;
+    const end = this.#at(row) + 1;
+    const held = fold.window(this.#records, end - size);
+    const last = held.rows - 1;
+    const pane = panes.begin(window, kind);
+    const at = (pane.rows - 1) * pane.width;
+    const { numbers } = this.#records;
+    const from = row * this.#records.width;
+    pane.numbers[at + IDENTITY] = numbers[from + INDEX] as number;
+    pane.numbers[at + START] = end - size;
+    pane.numbers[at + END] = end;
+    pane.numbers[at + REVISION] = countUp(numbers, from + NEXT);
+    pane.numbers[at + REVISABLE] = allowedLateness > 0 ? 1 : 0;
+    pane.numbers[at + COUNT] = held.numbers[last * held.width + RECORDS] as number;
+    panes.end(window, held, last);
+  }
+
+  /** How many records no pane that may still be emitted holds. */
+  #expired(watermark: number): number {
+    const { size, allowedLateness } = this.#rules;
+    return rowFrom(this.#records, watermark - allowedLateness - size);
+  }
+
+  #at(row: number): number {
+    return this.#records.numbers[row * this.#records.width + AT] as number;
+  }
+}
