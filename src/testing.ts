@@ -1,7 +1,7 @@
 import { positionOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
 import { type Decoded, decode, type Poison } from './engine/decode.ts';
-import { EMPTY_GROUP, fold, foldIdle, type GroupPane, type GroupRecord } from './engine/group.ts';
+import { EMPTY_GROUP, fold, foldIdle, type GroupPane, type GroupRecord, listPanes } from './engine/group.ts';
 import { writtenPane } from './engine/pane.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
 
@@ -53,17 +53,17 @@ function tryOnce(
 ): Tried<Pane> {
   const decoded = decodeAll(pipeline, records, arrivals);
   const taken = decoded.flatMap(({ outcome, ...source }): GroupRecord[] =>
-    outcome.outcome === 'record' ? [{ ...source, content: outcome }] : [],
+    outcome.outcome === 'filtered' ? [] : [{ ...source, content: outcome }],
   );
   const folded = fold(pipeline, EMPTY_GROUP, taken);
   const closing = close ? closeAll(pipeline, folded, decoded.at(-1)?.arrival) : [];
   return {
-    panes: [...folded.panes, ...closing].map((pane) => writtenPane(pipeline, pane)),
+    panes: [...listPanes(folded.panes), ...closing].map((pane) => writtenPane(pipeline, pane)),
     applied: folded.counters.applied,
     late: folded.counters.late,
     filtered: decoded.filter(({ outcome }) => outcome.outcome === 'filtered').length,
-    poison: decoded.flatMap(({ outcome }, at) =>
-      outcome.outcome === 'poison' ? [{ at, ...outcome.poison }] : [],
+    poison: folded.poison.flatMap(({ position, content }) =>
+      content.outcome === 'poison' ? [{ at: Number(position), ...content.poison }] : [],
     ),
   };
 }
@@ -103,7 +103,7 @@ function closeAll(
   for (let silence = 1; ; silence *= 2) {
     const now = ((last ?? 0) + pipeline.rules.time.idleAfter + silence) as EpochMillis;
     const idle = foldIdle(pipeline, group, now, Number.POSITIVE_INFINITY);
-    panes.push(...idle.panes);
+    panes.push(...listPanes(idle.panes));
     if (idle.open === 0) return panes;
     group = { ...idle, ordinal: 1, committedAt: undefined };
   }

@@ -81,7 +81,7 @@ const CODES = Object.keys({
   'event-time': true,
   future: true,
   select: true,
-} satisfies { [Code in Exclude<PoisonCode, 'no-room'>]: true });
+} satisfies { [Code in Exclude<PoisonCode, 'fold' | 'no-room'>]: true });
 
 /** Decodes, and checks that what comes out is one of the three outcomes, whole. */
 function outcomeOf(pipeline: Pipeline, data: string | Uint8Array): Decoded {
@@ -97,7 +97,7 @@ function outcomeOf(pipeline: Pipeline, data: string | Uint8Array): Decoded {
     expect(isInstant(record.at)).toBe(true);
     expect(record.at).toBeLessThanOrEqual(ARRIVAL + pipeline.maxFutureSkew);
     expect(record.arrival).toBe(ARRIVAL);
-    expect(record.selected).toHaveLength(pipeline.rules.windows.length);
+    expect(record.values).toHaveLength(pipeline.rules.inputs.length);
   } else {
     expect(decoded).toEqual({ outcome: 'filtered' });
   }
@@ -433,7 +433,7 @@ describe('what is let through', () => {
     expect(outcomeOf(pipeline, '{"id":7,"at":"2024-05-01T11:59:59.123Z"}')).toEqual({
       outcome: 'record',
       key: '7',
-      record: { at: ARRIVAL - 877, arrival: ARRIVAL, selected: [[10]] },
+      record: { at: ARRIVAL - 877, arrival: ARRIVAL, values: [10] },
     });
   });
 

@@ -33,7 +33,7 @@ async function runAll(
 }
 
 it(`emits every pane exactly once, whatever fails: ${SCHEDULES} schedules`, {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const tally = await runAll(FIRST_SEED, SCHEDULES);
   console.info(`${SCHEDULES} schedules, ${tally.faults} faults: ${JSON.stringify(tally)}`);

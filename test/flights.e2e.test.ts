@@ -66,7 +66,7 @@ const rowOf = (pane: Pane): string =>
     pane.key,
     pane.index ?? pane.start,
     pane.count,
-    ...Object.values(pane.results),
+    ...Object.values(pane.results ?? {}),
   ]);
 
 /** The panes of the flights pipeline, from scratch, in SQL. */

@@ -162,7 +162,7 @@ describe('millrace run', () => {
   it('says what is wrong with a definition', { timeout: 60_000 }, async () => {
     const file = await pipelineFile('wrong', METERS.replace(`'1m'`, `'0s'`));
     const { stderr, code } = await millrace(['run', file, '-i', '-', '-o', '-']);
-    expect(stderr).toBe('Cannot slide by "0s" as slide must be > 0\n');
+    expect(stderr).toBe('Cannot tumble by "0s" as size must be > 0\n');
     expect(code).toBe(1);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { collect, count, definePipeline, kinesis, mean, rolling, tumbling } from '../src/index.ts';
+import { defineAggregate } from '../src/core/aggregates/define.ts';
+import { collect, count, definePipeline, kinesis, mean, rolling, session, tumbling } from '../src/index.ts';
 import { tryPipeline } from '../src/testing.ts';
 
 interface Reading {
@@ -84,6 +85,68 @@ describe('a pipeline that is tried', () => {
       ['minute', 1],
       ['lastTwo', 2],
     ]);
+  });
+
+  it('shows early panes once for all records, sessions as they are united, and what is no number as null', () => {
+    const pipeline = definePipeline('tried', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      allowedLateness: '10m',
+      windows: {
+        minute: tumbling({ size: '1m', emit: 'update' }, { n: count() }),
+        burst: session({ gap: '30s' }, { mean: mean('celsius', { invalid: 'keep' }) }),
+      },
+    });
+    const { panes } = tryPipeline(pipeline, [
+      reading('00:00', 1),
+      reading('01:00', 2),
+      reading('02:00', 3),
+      reading('00:30', 8),
+      { ...reading('05:00', 0), celsius: undefined },
+    ]);
+    const told = panes.map(({ window, kind, start, revision, results }) => [
+      `${window} ${start.slice(14, 19)}/${revision} ${kind}`,
+      results,
+    ]);
+    expect(told).toEqual([
+      ['burst 00:00/0 final', { mean: 1 }],
+      ['minute 00:00/0 final', { n: 1 }],
+      ['burst 01:00/0 final', { mean: 2 }],
+      ['minute 01:00/0 final', { n: 1 }],
+      ['minute 00:00/1 late', { n: 2 }],
+      ['burst 01:00/1 retracted', null],
+      ['burst 00:00/1 late', { mean: 11 / 3 }],
+      ['burst 02:00/0 final', { mean: 3 }],
+      ['minute 02:00/0 final', { n: 1 }],
+      ['minute 05:00/0 early', { n: 1 }],
+      ['burst 05:00/0 final', { mean: null }],
+      ['minute 05:00/1 final', { n: 1 }],
+    ]);
+  });
+
+  it('counts a record on which a function of an aggregate throws as poison, and says why', () => {
+    const brittle = defineAggregate<Reading, 'celsius', number, number>({
+      name: 'brittle',
+      select: 'celsius',
+      identity: 0,
+      lift: (celsius) => {
+        if (celsius > 1_000) throw new Error(`melted at ${celsius}`);
+        return celsius;
+      },
+      combine: (earlier, later) => earlier + later,
+      lower: (total) => total,
+    });
+    const pipeline = definePipeline('tried', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      windows: { minute: tumbling({ size: '1m' }, { brittle }) },
+    });
+    const tried = tryPipeline(pipeline, [reading('00:00', 1), reading('00:01', 2_000), reading('00:02', 3)]);
+    expect(tried).toMatchObject({
+      applied: 2,
+      poison: [{ at: 1, code: 'fold', reason: 'melted at 2000' }],
+      panes: [{ results: { brittle: 4 } }],
+    });
   });
 
   it('has nothing to show for no records', () => {

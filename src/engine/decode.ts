@@ -32,6 +32,7 @@ export type PoisonCode =
   | 'event-time'
   | 'future'
   | 'select'
+  | 'fold'
   | 'no-room';
 
 class Refused extends Error {
@@ -49,10 +50,8 @@ export function decode(pipeline: Pipeline, source: SourceRecord): Decoded {
     if (pipeline.filter && !run('filter', () => pipeline.filter?.(value))) return { outcome: 'filtered' };
     const key = keyOf(pipeline, value);
     const at = eventTimeOf(pipeline, value, source.arrival);
-    const selected = run('select', () =>
-      pipeline.rules.windows.map(({ operator }) => operator.select(value)),
-    );
-    return { outcome: 'record', key, record: { at, arrival: source.arrival, selected } };
+    const values = run('select', () => pipeline.rules.inputs.read(value));
+    return { outcome: 'record', key, record: { at, arrival: source.arrival, values } };
   } catch (error) {
     if (error instanceof Refused) return { outcome: 'poison', poison: error.poison };
     throw error;
@@ -169,7 +168,8 @@ function run<Result>(code: PoisonCode, step: () => Result): Result {
   }
 }
 
-function messageOf(error: unknown): string {
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? String(error.message) : typeof error;
   } catch {

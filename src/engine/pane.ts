@@ -1,4 +1,6 @@
-import { isoTime } from '../core/time.ts';
+import type { Results } from '../core/aggregate.ts';
+import type { Plain } from '../core/plain.ts';
+import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import type { GroupPane } from './group.ts';
 
@@ -15,12 +17,24 @@ export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
     revision: pane.revision,
     kind: pane.kind,
     ...(pane.index === undefined ? {} : { index: pane.index }),
-    results: pane.results,
+    results: pane.results && writtenResults(pane.results),
     count: pane.count,
     watermark: isoTime(pane.watermark),
   };
 }
 
-/** Which of its key's windows of one name a pane is of: the window's start, or a rolling pane's record. */
-export const identityOf = (pane: GroupPane): string =>
-  pane.index === undefined ? isoTime(pane.start) : String(pane.index);
+/** Which of its key's windows of one name a pane is of. */
+export function identityOf({ identity, layout }: GroupPane): string {
+  if (layout.identity === 'none') return 'all';
+  return layout.identity === 'start' ? isoTime(identity as EpochMillis) : String(identity);
+}
+
+/** NaN and the infinities are null, as in JSON, so that every sink shows the same. */
+const writtenResults = (results: Results): Record<string, Plain> =>
+  Object.fromEntries(Object.entries(results).map(([name, value]) => [name, written(value)]));
+
+function written(value: Plain): Plain {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (value === null || typeof value !== 'object') return value;
+  return Array.isArray(value) ? value.map(written) : writtenResults(value as Results);
+}

@@ -1,7 +1,7 @@
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
-import type { Row } from '../ports/stores.ts';
+import { isNewer, type Row } from '../ports/stores.ts';
 import { rowsLog } from '../wiring/names.ts';
 import { mustRenew, pack, unpack } from './entry.ts';
 import type { GroupPane } from './group.ts';
@@ -12,7 +12,8 @@ import { beginnings, type Cursors, packCursors, panesAfter, unpackCursors } from
 const STEP_PANES = 4_000;
 
 /**
- * Writes the panes not yet covered as rows: each closed window under its start, and per key and window the latest pane.
+ * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
+ * window the latest pane.
  *
  * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
  * at once, comes to the same.
@@ -50,18 +51,30 @@ function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
   for (const pane of panes) {
     const written = writtenPane(pipeline, pane);
     const partition = `${pipeline.name}#${pane.key}`;
-    const order = pane.index ?? pane.end;
-    // A rolling pane is superseded by the next record: as rows, only the latest is worth its cost.
-    const identities = pane.kind === 'rolling' ? [LATEST] : [LATEST, identityOf(pane)];
-    for (const identity of identities) {
-      const settled = identity !== LATEST && !pane.revisable;
-      const row = { partition, sort: `${pane.window}#${identity}`, order, settled, pane: written };
-      const name = `${row.sort}#${partition}`;
-      if (!isNewer(rows.get(name), row)) rows.set(name, row);
-    }
+    const offer = (name: string, order: number, settled: boolean): void => {
+      const row = { partition, sort: `${pane.window}#${name}`, order, settled, pane: written };
+      const place = `${row.sort}#${partition}`;
+      const other = rows.get(place);
+      if (other === undefined || isNewer(row, other)) rows.set(place, row);
+    };
+    offer(LATEST, orderOf(pane), false);
+    if (hasRow(pane)) offer(identityOf(pane), pane.revision, isSettled(pane));
   }
   return [...rows.values()];
 }
 
-const isNewer = (a: Row | undefined, b: Row): boolean =>
-  a !== undefined && (a.order > b.order || (a.order === b.order && a.pane.revision > b.pane.revision));
+/** Windows and batches have rows of their own. A pane that the next record supersedes is worth its cost only as the latest. */
+const hasRow = ({ layout: { identity, ordered }, kind }: GroupPane): boolean =>
+  identity === 'start' || (identity === 'index' && ordered && kind !== 'rolling');
+
+/** Nothing was ever written under its name, nor will be. */
+const isSettled = ({ revision, revisable }: GroupPane): boolean => revision === 0 && !revisable;
+
+/**
+ * The latest pane is the last one by the order of the source, or the one that ends last: of a session that was retracted and
+ * the one that it became part of, which may end together, that is the one that starts first.
+ */
+function orderOf({ layout, identity, revision, end }: GroupPane): number {
+  if (!layout.ordered) return end;
+  return layout.identity === 'index' ? identity : revision;
+}

@@ -115,9 +115,9 @@ export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): str
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
   });
   for (const pane of tally.latest()) {
-    const results = Object.entries(pane.results).map(([name, value]) => `${name} ${short(value)}`);
+    const results = Object.entries(pane.results ?? {}).map(([name, value]) => `${name} ${short(value)}`);
     table.push([
-      pane.index === undefined ? pane.window : `${pane.window} ${pane.index}`,
+      nameOf(pane),
       short(pane.key),
       minuteOf(pane.start),
       minuteOf(pane.end),
@@ -132,10 +132,24 @@ export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): str
     .join('\n');
 }
 
+/** Which window, and what is out of the ordinary about its pane. */
+function nameOf({ window, index, kind }: GroupPane): string {
+  const numbered = index === undefined ? window : `${window} ${index}`;
+  return ['final', 'rolling', 'running'].includes(kind) ? numbered : `${numbered} (${kind})`;
+}
+
 const minuteOf = (at: EpochMillis): string => isoTime(at).slice(0, 16).replace('T', ' ');
 
+const NOTHING = '–';
+
+function textOf(value: unknown): string {
+  if (value === null || Number.isNaN(value)) return NOTHING;
+  if (typeof value === 'number') return String(Math.round(value * 100) / 100);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
 const short = (value: unknown): string => {
-  const text = typeof value === 'number' ? String(Math.round(value * 100) / 100) : String(value);
+  const text = textOf(value);
   const shown = text.replace(/\p{Cc}/gu, '·');
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };

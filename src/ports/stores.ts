@@ -17,7 +17,7 @@ export interface StoredObject {
 
 /** Panes as rows that a reader looks up by key and window. */
 export interface RowStore {
-  /** Writes each row unless the one stored is as new or newer by (order, revision). No two rows are of one name. */
+  /** Writes each row unless the one stored is as new or newer: see `isNewer`. No two rows are of one name. */
   put(rows: readonly Row[]): Promise<void>;
 }
 
@@ -28,6 +28,12 @@ export interface Row {
   /** Nothing but this very row is ever stored under its name: it can be written whatever is there. */
   readonly settled: boolean;
   readonly pane: Pane;
+}
+
+/** Whether a row is to be written over another of its name: by order, then the earlier start, then by revision. */
+export function isNewer(a: Row, b: Row): boolean {
+  if (a.order !== b.order) return a.order > b.order;
+  return a.pane.start === b.pane.start ? a.pane.revision > b.pane.revision : a.pane.start < b.pane.start;
 }
 
 /** How far each lineage of the source has been wholly committed. A lower bound: it may be told late, never early. */

@@ -1,10 +1,11 @@
 import { gunzipSync } from 'node:zlib';
 import type { MemoryPorts } from '../../src/adapters/memory/index.ts';
 import { KeyState } from '../../src/core/key.ts';
+import { Panes } from '../../src/core/panes.ts';
 import { isAfter, type Position } from '../../src/core/position.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
-import { decodeGroup, decodePanes } from '../../src/engine/entry.ts';
-import type { Group, GroupPane } from '../../src/engine/group.ts';
+import { decodeGroup, decodeLedger, decodePanes } from '../../src/engine/entry.ts';
+import { type Group, type GroupPane, listPanes } from '../../src/engine/group.ts';
 import { writtenPane } from '../../src/engine/pane.ts';
 import type { Pane, Pipeline } from '../../src/index.ts';
 import type { LogEntry } from '../../src/ports/commit-log.ts';
@@ -49,6 +50,11 @@ export function audit(world: World): Pick<Tally, 'panes' | 'corrections'> {
   auditObjects(world, expected.panes);
   auditRows(world, expected.panes);
   auditPoison(world);
+  must(
+    new Set(expected.panes.map((pane) => writtenPane(world.pipeline, pane).id)).size ===
+      expected.panes.length,
+    'No two panes have one id',
+  );
   return {
     panes: expected.panes.length,
     corrections: expected.panes.filter(({ revision }) => revision > 0).length,
@@ -104,22 +110,30 @@ interface Expected {
 
 /** Each key's records in the order of their source, folded in one go, without batches, commits or entries. */
 function foldAtOnce({ pipeline, ports, truths }: World): Expected {
-  const panes: GroupPane[] = [];
-  const keys = new Map<string, KeyState>();
+  const { rules } = pipeline;
+  const panes = new Panes(rules);
+  const layouts = panes.layouts.map((layout, at) => ({
+    ...layout,
+    ordered: rules.windows[at]?.operator.ordered ?? false,
+  }));
+  const keys: string[] = [];
+  const states: KeyState[] = [];
   const outcomes = new Map<SourceRecord, 'applied' | 'late' | 'poison'>();
   for (const { record, fate, reading } of [...truths.values()].flat()) {
     if (fate === 'poison') outcomes.set(record, 'poison');
     if (fate !== 'record' || reading === undefined) continue;
-    const { key } = reading;
-    const state = keys.get(key) ?? new KeyState(pipeline.rules);
-    keys.set(key, state);
+    if (!keys.includes(reading.key)) states[keys.push(reading.key) - 1] = new KeyState(rules);
+    panes.key = keys.indexOf(reading.key);
     const at = reading.at as EpochMillis;
-    const selected = pipeline.rules.windows.map(({ operator }) => operator.select(reading));
-    const emit = (pane: Omit<GroupPane, 'key'>) => panes.push({ ...pane, key });
-    outcomes.set(record, state.apply({ at, arrival: record.arrival, selected }, emit));
+    const values = rules.inputs.read(reading);
+    const state = states[panes.key] as KeyState;
+    outcomes.set(record, state.apply({ at, arrival: record.arrival, values }, panes));
   }
-  for (const [key, state] of keys) state.idle(ports.clock.now(), (pane) => panes.push({ ...pane, key }));
-  return { panes, outcomes };
+  for (const [key, state] of states.entries()) {
+    panes.key = key;
+    state.idle(ports.clock.now(), panes);
+  }
+  return { panes: listPanes({ keys, layouts, tables: panes.tables }), outcomes };
 }
 
 function auditLogs({ pipeline, ports, truths }: World, { outcomes }: Expected): void {
@@ -161,6 +175,7 @@ function auditGroup(
   const watermarks = new Map<string, EpochMillis>();
   const revisions = new Map<string, number>();
   const reached = new Map<string, Position>();
+  let before: Group['positions'] = new Map();
   for (const entry of entries) {
     const where = `group ${group}, entry ${entry.ordinal}`;
     const { positions, keys, counters } = groupOfEntry(pipeline, entry);
@@ -180,19 +195,18 @@ function auditGroup(
       `A lineage's records up to its position, and no others, are taken in, each once (${where})`,
       () => ({ counters, tallied }),
     );
-    for (const [key, [, , watermark]] of keys) {
+    for (const [key, { watermark }] of keys) {
       must((watermarks.get(key) ?? watermark) <= watermark, `The watermark of ${key} never falls (${where})`);
       watermarks.set(key, watermark);
     }
-    for (const { key, window, start, index, revision } of decodePanes(entry)) {
-      const identity = JSON.stringify([key, window, index === undefined ? start : 'index']);
-      const next = (revisions.get(identity) ?? -1) + 1;
-      must((index ?? revision) === next, `Revisions follow each other (${where})`, () => ({
-        identity,
-        next,
-      }));
-      revisions.set(identity, next);
+    for (const { key, window, identity, revision } of decodePanes(entry)) {
+      const one = JSON.stringify([key, window, identity]);
+      const next = (revisions.get(one) ?? -1) + 1;
+      must(revision === next, `Revisions follow each other (${where})`, () => ({ one, next }));
+      revisions.set(one, next);
     }
+    auditLedger(entry, records, outcomes, before, positions, where);
+    before = positions;
   }
   for (const [lineage, all] of records) {
     const end = all.at(-1)?.position;
@@ -201,6 +215,42 @@ function auditGroup(
       reached: reached.get(lineage),
     }));
   }
+}
+
+/** The records that an entry moved past and did not take in are those that it lists. */
+function auditLedger(
+  entry: LogEntry,
+  records: ReadonlyMap<string, readonly SourceRecord[]>,
+  outcomes: Expected['outcomes'],
+  before: Group['positions'],
+  positions: Group['positions'],
+  where: string,
+): void {
+  const { poison, late } = decodeLedger(entry);
+  const named = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>) =>
+    `${lineage} ${position}`;
+  const passed = [...records].flatMap(([lineage, all]) => {
+    const [from, to] = [before.get(lineage), positions.get(lineage)];
+    return all.filter(
+      ({ position }) =>
+        (from === undefined || isAfter(position, from)) && to !== undefined && !isAfter(position, to),
+    );
+  });
+  for (const [listed, outcome] of [
+    [poison, 'poison'],
+    [late, 'late'],
+  ] as const) {
+    mustMatch(
+      listed.map(named),
+      passed.filter((record) => outcomes.get(record) === outcome).map(named),
+      `An entry lists its ${outcome} records (${where})`,
+    );
+  }
+  must(
+    late.every(({ at, watermark }) => at < watermark),
+    `A late record is behind its key's watermark (${where})`,
+    () => late,
+  );
 }
 
 const lineOf = (pipeline: Pipeline, pane: GroupPane): string => JSON.stringify(writtenPane(pipeline, pane));
@@ -231,17 +281,17 @@ function auditObjects({ pipeline, ports }: World, expected: readonly GroupPane[]
 
 function auditRows({ pipeline, ports }: World, expected: readonly GroupPane[]): void {
   const rows = new Map<string, GroupPane>();
-  const offer = (name: string, pane: GroupPane): void => {
+  const offer = (name: string, pane: GroupPane, ranks: (one: GroupPane) => readonly number[]): void => {
     const other = rows.get(name);
-    const [order, otherOrder] = [pane, other].map((one) => one && (one.index ?? one.end)) as [number, number];
-    if (!other || order > otherOrder || (order === otherOrder && pane.revision > other.revision)) {
-      rows.set(name, pane);
-    }
+    if (other === undefined || isGreater(ranks(pane), ranks(other))) rows.set(name, pane);
   };
   for (const pane of expected) {
-    offer(`${pipeline.name}#${pane.key}|${pane.window}#latest`, pane);
-    if (pane.kind === 'rolling') continue;
-    offer(`${pipeline.name}#${pane.key}|${pane.window}#${new Date(pane.start).toISOString()}`, pane);
+    const name = `${pipeline.name}#${pane.key}|${pane.window}`;
+    offer(`${name}#latest`, pane, ranksOf(pane.window));
+    if (['lastThree', 'trailing', 'running'].includes(pane.window)) continue;
+    offer(`${name}#${pane.index ?? new Date(pane.identity).toISOString()}`, pane, ({ revision }) => [
+      revision,
+    ]);
   }
   const seen = [...ports.rows.stored].flatMap(([partition, sorts]) =>
     [...sorts].map(([sort, { pane }]) => `${partition}|${sort} ${JSON.stringify(pane)}`),
@@ -251,6 +301,19 @@ function auditRows({ pipeline, ports }: World, expected: readonly GroupPane[]): 
     [...rows].map(([name, pane]) => `${name} ${lineOf(pipeline, pane)}`),
     'The rows are the latest pane of each key and window, and the last of each closed window',
   );
+}
+
+/** By what the latest pane of a window is told, the first figure first. */
+const ranksOf =
+  (window: string) =>
+  ({ identity, start, end, revision }: GroupPane): readonly number[] => {
+    if (window === 'lastThree' || window === 'byThree') return [identity];
+    return window === 'running' ? [revision] : [end, -start, revision];
+  };
+
+function isGreater(a: readonly number[], b: readonly number[]): boolean {
+  const at = a.findIndex((figure, place) => figure !== b[place]);
+  return at >= 0 && (a[at] as number) > (b[at] as number);
 }
 
 function auditPoison({ ports, truths }: World): void {

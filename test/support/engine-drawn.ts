@@ -1,7 +1,9 @@
+import { defineAggregate } from '../../src/core/aggregates/define.ts';
 import type { Position } from '../../src/core/position.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { groupOf } from '../../src/engine/key-group.ts';
 import {
+  batches,
   bucket,
   collect,
   count,
@@ -10,13 +12,18 @@ import {
   last,
   max,
   mean,
+  type Pane,
   type Pipeline,
   rolling,
+  running,
+  session,
   sliding,
   sum,
   table,
+  trailing,
   tumbling,
 } from '../../src/index.ts';
+import type { PaneShape, Window } from '../../src/pipeline/windows.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import type { Random } from './engine-random.ts';
 
@@ -41,35 +48,54 @@ export interface Truth {
   readonly reading?: Reading;
 }
 
+/** Tags, as a text; an author's own, that throws on one of them. */
+const BAD = 'bad';
+const tags = defineAggregate<Reading, (reading: Reading) => string, string, string>({
+  name: 'tags',
+  select: ({ tag }) => tag,
+  identity: '',
+  lift: (tag) => {
+    if (tag === BAD) throw new Error('a bad tag');
+    return `${tag} `;
+  },
+  combine: (earlier, later) => earlier + later,
+  lower: (all) => all,
+});
+
+interface AnyShape extends PaneShape {
+  readonly results: Pane['results'];
+}
+
 /** Some pipeline, of four key groups however many shards there are, so that shards meet in them. */
 export function drawPipeline(random: Random): Pipeline {
-  const windows = {
-    minute: tumbling<Reading, { n: number; sum: number; tags: readonly string[] }>(
-      { size: '60s' },
+  const emit = () => random.pick(['close', 'close', 'record'] as const);
+  const all = {
+    minute: tumbling(
+      // Rarely: a thousand empty windows follow each key.
+      { size: '60s', emit: emit(), emitEmpty: random.chance(0.06) },
       { n: count(), sum: sum('value'), tags: collect('tag') },
     ),
-    sliding: sliding<Reading, { mean: number; max: number; last: string }>(
-      { size: '90s', slide: '30s', offset: random.pick(['0s', '7s'] as const) },
+    sliding: sliding(
+      { size: '90s', slide: '30s', offset: random.pick(['0s', '7s'] as const), emit: emit() },
       { mean: mean('value'), max: max('value'), last: last('tag') },
     ),
-  };
-  const options = {
+    session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, { n: count(), tags }),
+    lastThree: rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }),
+    byThree: batches({ count: 3 }, { sum: sum('value'), tags }),
+    trailing: trailing({ size: '20s' }, { n: count(), max: max('value') }),
+    running: running({}, { n: count(), sum: sum('value') }),
+  } satisfies { readonly [name: string]: Window<Reading> };
+  const chosen = Object.entries(all).filter(([name]) => name === 'minute' || random.chance(0.4));
+  return definePipeline(STREAM, kinesis<Reading>({ shards: 1 }), {
     filter: ({ skip }: Reading) => !skip,
     key: ({ key }: Reading) => key,
     eventTime: ({ at }: Reading) => at,
     outOfOrderness: random.pick(['0s', '10s'] as const),
     allowedLateness: random.pick(['0s', '45s', '3m', '3m'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
-    maxLateness: '1d' as const,
-  };
-  const source = kinesis<Reading>({ shards: 1 });
-  const definition = random.chance(0.6)
-    ? definePipeline(STREAM, source, { ...options, windows })
-    : definePipeline(STREAM, source, {
-        ...options,
-        windows: { ...windows, lastThree: rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }) },
-      });
-  return definition.to(table(), bucket());
+    maxLateness: '1d',
+    windows: Object.fromEntries(chosen) as { readonly [name: string]: Window<Reading, AnyShape> },
+  }).to(table(), bucket());
 }
 
 /** The records of one to three shards: disorder, silences, late ones, filtered ones, poison. */
@@ -105,8 +131,10 @@ function drawTruth(
   reading: Reading,
 ): Truth {
   const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
-  const sent =
-    fate === 'poison'
+  const throws = fate === 'poison' && isBrittle(pipeline) && random.chance(0.4);
+  const sent = throws
+    ? JSON.stringify({ ...reading, tag: BAD })
+    : fate === 'poison'
       ? spoiled(random, reading, arrival)
       : JSON.stringify(fate === 'filtered' ? { ...reading, skip: true } : reading);
   const partitionKey = `${shard}/p${index % 5}`;
@@ -117,9 +145,12 @@ function drawTruth(
     partitionKey,
     data: Buffer.from(sent),
   };
-  const group = groupOf(fate === 'record' ? reading.key : partitionKey, pipeline.groups);
+  const group = groupOf(fate === 'record' || throws ? reading.key : partitionKey, pipeline.groups);
   return { record, group, fate, ...(fate === 'poison' ? {} : { reading }) };
 }
+
+/** Whether any record's tag is looked at while it is folded: sessions look at none that is late for them. */
+const isBrittle = ({ rules }: Pipeline): boolean => rules.windows.some(({ name }) => name === 'byThree');
 
 const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string =>
   random.pick([

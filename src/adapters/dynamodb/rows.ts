@@ -49,10 +49,16 @@ async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Prom
         TableName: table,
         Item: itemOf(row),
         ConditionExpression:
-          'attribute_not_exists(#sort) OR #order < :order OR (#order = :order AND #revision < :revision)',
-        ExpressionAttributeNames: { '#sort': ROWS_KEY.sort, '#order': 'order', '#revision': 'revision' },
+          'attribute_not_exists(#sort) OR #order < :order OR (#order = :order AND (#start > :start OR (#start = :start AND #revision < :revision)))',
+        ExpressionAttributeNames: {
+          '#sort': ROWS_KEY.sort,
+          '#order': 'order',
+          '#start': 'start',
+          '#revision': 'revision',
+        },
         ExpressionAttributeValues: {
           ':order': { N: String(row.order) },
+          ':start': { S: row.pane.start },
           ':revision': { N: String(row.pane.revision) },
         },
       }),
@@ -74,12 +80,14 @@ const itemOf = ({ partition, sort, order, pane }: Row): Record<string, Attribute
   order: { N: String(order) },
 });
 
-/** DynamoDB's numbers end at these magnitudes; others, and those that are not finite, are written as text. */
+/** DynamoDB's numbers end at these magnitudes: others are written as text, and those that are not finite as null. */
 const LARGEST = 9.99e125;
 const LEAST = 1e-130;
 
+const isNotFinite = (value: unknown): boolean => typeof value === 'number' && !Number.isFinite(value);
+
 function attribute(value: unknown): AttributeValue {
-  if (value === null || value === undefined) return { NULL: true };
+  if (value === null || value === undefined || isNotFinite(value)) return { NULL: true };
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'boolean') return { BOOL: value };
   if (typeof value === 'number') {

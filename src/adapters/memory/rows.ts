@@ -1,4 +1,4 @@
-import type { Row, RowStore } from '../../ports/stores.ts';
+import { isNewer, type Row, type RowStore } from '../../ports/stores.ts';
 
 export interface MemoryRows extends RowStore {
   /** Rows by their sort, by their partition. */
@@ -14,13 +14,9 @@ export function memoryRows(): MemoryRows {
       for (const row of rows) {
         const partition = stored.get(row.partition) ?? new Map<string, Row>();
         stored.set(row.partition, partition);
-        if (row.settled || isOlder(partition.get(row.sort), row)) partition.set(row.sort, row);
+        const before = partition.get(row.sort);
+        if (row.settled || before === undefined || isNewer(row, before)) partition.set(row.sort, row);
       }
     },
   };
 }
-
-const isOlder = (stored: Row | undefined, row: Row): boolean =>
-  stored === undefined ||
-  stored.order < row.order ||
-  (stored.order === row.order && stored.pane.revision < row.pane.revision);

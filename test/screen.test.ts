@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import type { PaneKind } from '../src/core/panes.ts';
+import type { EpochMillis } from '../src/core/time.ts';
+import type { GroupPane } from '../src/engine/group.ts';
+import { paneTable } from '../src/local/screen.ts';
+import type { Tally } from '../src/local/tally.ts';
+
+const paneOf = (kind: PaneKind, results: GroupPane['results'], index?: number): GroupPane => ({
+  key: 'pump',
+  window: 'hourly',
+  kind,
+  identity: 0,
+  ...(index === undefined ? {} : { index }),
+  start: 0 as EpochMillis,
+  end: 3_600_000 as EpochMillis,
+  revision: 0,
+  revisable: true,
+  count: 2,
+  results,
+  watermark: 0 as EpochMillis,
+  layout: { name: 'hourly', identity: 'start', ordered: false, results: [] },
+});
+
+const linesOf = (...panes: readonly GroupPane[]): readonly string[] =>
+  paneTable({ latest: () => panes } as unknown as Tally)
+    .split('\n')
+    .slice(1)
+    .filter((line) => line.trim() !== '')
+    .map((line) => line.replace(/\s+/g, ' '));
+
+const FROM = 'pump 1970-01-01 00:00 1970-01-01 01:00 2';
+
+it('shows panes as lines, and says of each what is out of the ordinary', () => {
+  const lines = linesOf(
+    paneOf('final', { mean: 1.234 }),
+    paneOf('rolling', { mean: 2 }, 7),
+    paneOf('late', { mean: 3 }),
+    paneOf('early', { mean: Number.NaN, last: null }),
+    paneOf('retracted', null),
+    paneOf('empty', null),
+    paneOf('running', { byGate: { A1: 2 }, all: [1, 2] }),
+  );
+  expect(lines).toEqual([
+    `hourly ${FROM} mean 1.23`,
+    `hourly 7 ${FROM} mean 2`,
+    `hourly (late) ${FROM} mean 3`,
+    `hourly (early) ${FROM} mean –, last –`,
+    `hourly (retracted) ${FROM}`,
+    `hourly (empty) ${FROM}`,
+    `hourly ${FROM} byGate {"A1":2}, all [1,2]`,
+  ]);
+});
