@@ -37,14 +37,14 @@ interface CellLane {
 
 interface PartLane {
   readonly parts: AnyParts;
-  readonly x: Column | undefined;
+  readonly x: Column;
   readonly y: Column | undefined;
 }
 
 /** One result of a pane, read from a row of partials. */
 type Reader = (from: Table, row: number) => Plain;
 interface NumberResult {
-  readonly aggregate: CellAggregate<never, number>;
+  readonly aggregate: CellAggregate<never, Plain>;
   readonly offset: number;
 }
 
@@ -194,7 +194,7 @@ export class Lanes {
       to.plains[place] = this.#withRecord(
         i,
         to.plains[place] as Plain,
-        x && (values[x.value] as Plain),
+        values[x.value] as Plain,
         y && (values[y.value] as Plain),
         numbers[0] as EpochMillis,
       );
@@ -273,7 +273,7 @@ export class Lanes {
     const place = pane * to.width + header;
     for (let i = 0; i < this.#numbers.length; i++) {
       const { aggregate, offset } = this.#numbers[i] as NumberResult;
-      to.numbers[place + i] = aggregate.lower(from.numbers, base + offset);
+      to.numbers[place + i] = aggregate.lower(from.numbers, base + offset) as number;
     }
     for (let i = 0; i < this.#plains.length; i++) {
       to.plains[pane * to.plainWidth + i] = (this.#plains[i] as Reader)(from, row);
@@ -303,7 +303,7 @@ export class Lanes {
         this.#withRecord(
           i,
           to.plains[place] as Plain,
-          x && this.#kept(x, from, record),
+          this.#kept(x, from, record),
           y && this.#kept(y, from, record),
           at,
         ),
@@ -317,18 +317,12 @@ export class Lanes {
       : (from.plains[record * from.plainWidth + this.#recordPlainsAt + place] as Plain);
   }
 
-  #withRecord(
-    lane: number,
-    partial: Plain,
-    x: Plain | undefined,
-    y: Plain | undefined,
-    at: EpochMillis,
-  ): Plain {
+  #withRecord(lane: number, partial: Plain, x: Plain, y: Plain | undefined, at: EpochMillis): Plain {
     const { parts, x: columnX, y: columnY } = this.#parts[lane] as PartLane;
-    if ((columnX?.skips && Number.isNaN(x)) || (columnY?.skips && Number.isNaN(y))) return partial;
+    if ((columnX.skips && Number.isNaN(x)) || (columnY?.skips && Number.isNaN(y))) return partial;
     return parts.add
-      ? parts.add(partial, x ?? null, y ?? null, at)
-      : parts.combine(partial, parts.lift(x ?? null, y ?? null, at));
+      ? parts.add(partial, x, y ?? null, at)
+      : parts.combine(partial, parts.lift(x, y ?? null, at));
   }
 
   #joinParts(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
@@ -342,16 +336,11 @@ export class Lanes {
     }
   }
 
-  /** Makes what an aggregate needs, and adds its result to the panes'. A result that is a number of no records is one always. */
+  /** Makes what an aggregate needs, and adds its result to the panes'. */
   #show(aggregate: AnyAggregate): 'number' | 'plain' {
     if ('cells' in aggregate) {
-      const offset = this.#cellLane(aggregate);
-      const nothing = new Float64Array(aggregate.cells.width);
-      aggregate.cells.clear(nothing, 0);
-      if (typeof aggregate.lower(nothing, 0) === 'number') {
-        this.#numbers.push({ aggregate: aggregate as CellAggregate<never, number>, offset });
-        return 'number';
-      }
+      this.#numbers.push({ aggregate, offset: this.#cellLane(aggregate) });
+      return 'number';
     }
     this.#plains.push(this.#reader(aggregate));
     return 'plain';
@@ -402,7 +391,7 @@ export class Lanes {
   }
 
   #partLane({ parts, inputs }: PartAggregate<never, Plain>): number {
-    const [x, y] = inputs.map((input) => this.#column(input));
+    const [x, y] = inputs.map((input) => this.#column(input)) as [Column, Column | undefined];
     const known = this.#parts.findIndex(
       (lane) => lane.parts === (parts as unknown) && lane.x === x && lane.y === y,
     );

@@ -50,13 +50,6 @@ export class Table {
     }
   }
 
-  /** Adds a row of a table of the same widths, and returns its index. */
-  append(from: Table, row: number): number {
-    const to = this.push();
-    this.set(to, from, row);
-    return to;
-  }
-
   /** A row becomes that of a table of the same widths. */
   set(to: number, from: Table, row: number): void {
     for (let i = 0; i < this.width; i++) {

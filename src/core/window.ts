@@ -18,7 +18,7 @@ export interface WindowRules<in Rec> {
 export type Emit = 'close' | 'record' | 'update';
 
 /** How many numbers, and how many plain values, a row of one of a window's tables has. */
-export interface Layout {
+interface Layout {
   readonly width: number;
   readonly plainWidth: number;
 }

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import type { Results } from '../../src/core/aggregate.ts';
+import { decodeTables, encodeTables } from '../../src/core/codec.ts';
 import { type KeyRecord, type KeyRules, KeyState, type StoredKey } from '../../src/core/key.ts';
 import { Panes } from '../../src/core/panes.ts';
+import type { Table } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import {
   batches,
@@ -164,7 +166,14 @@ export const keyRecord = (rules: KeyRules<Rec>, record: Rec): KeyRecord => ({
 export const noPanes = (rules: KeyRules): Panes => new Panes(rules);
 
 /** The key as the next invocation reads it from the commit log. */
-export const committed = (rules: KeyRules, key: KeyState): KeyState => new KeyState(rules, key.freeze());
+export function committed(rules: KeyRules, key: KeyState): KeyState {
+  const stored = key.freeze();
+  if (stored === undefined) return new KeyState(rules);
+  const slots = stored.windows.flatMap((tables) => tables?.map((table) => [table]) ?? []);
+  const tables = decodeTables(encodeTables(slots)).map(([table]) => table as Table);
+  const windows = rules.windows.map(({ operator }) => tables.splice(0, operator.layout.length));
+  return new KeyState(rules, { ...stored, windows });
+}
 
 /** What a stored key holds, apart from it: the room that its tables have for more is no part of it. */
 export const contentOf = (stored: StoredKey | undefined): unknown =>

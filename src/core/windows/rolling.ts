@@ -74,11 +74,12 @@ class RollingState implements WindowState {
     this.#partial = partial;
     this.#lanes = lanes;
     this.#window = window;
-    this.#rows = lanes.rows(8);
+    const [head, recent] = stored ?? [];
+    const next = head?.rows ? (head.numbers[0] as number) : 0;
+    this.#rows = lanes.rows(1 + Math.min(next + 8, count));
     this.#rows.push();
     this.#begin();
-    const [head, recent] = stored ?? [];
-    if (head?.rows && recent) this.#restore(head.numbers[0] as number, recent);
+    if (recent && next > 0) this.#restore(next, recent);
   }
 
   apply(record: CurrentRecord, _watermarks: Watermarks, panes: Panes): boolean {
@@ -102,8 +103,9 @@ class RollingState implements WindowState {
     return 0;
   }
 
+  /** Ordinals go on. */
   isEmpty(): boolean {
-    return this.#next === 0;
+    return false;
   }
 
   freeze(): readonly Table[] {

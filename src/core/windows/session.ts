@@ -70,12 +70,15 @@ const gapColumn =
   ({ values }: CurrentRecord): number =>
     values[column] as number;
 
+/** So that no session ends where ISO 8601 has no four digits of year. */
+const LONGEST_GAP = millis('366d');
+
 const gapIn =
   (gap: (record: never) => Duration) =>
   (record: never): number => {
     const length = millis(gap(record));
-    if (length > 0) return length;
-    throw new SelectError('the gap of a session must be > 0');
+    if (length > 0 && length <= LONGEST_GAP) return length;
+    throw new SelectError('the gap of a session must be > 0 and <= "366d"');
   };
 
 /**
@@ -126,7 +129,6 @@ class SessionState implements WindowState {
     this.#set(session, TOUCHED, 1);
     if (this.#end(session) <= watermark) {
       this.#emit(LATE, session, panes);
-      if (this.#isExpired(session, watermark)) this.#forget(session);
     } else if (this.#settings.emit === 'record') {
       this.#emit(EARLY, session, panes);
     }
@@ -192,7 +194,7 @@ class SessionState implements WindowState {
     this.#set(first, FIRST, reached.start);
     this.#set(first, UNTIL, reached.end);
     this.#set(first, LAST, reached.last);
-    return this.#inOrder(first);
+    return first;
   }
 
   /** The sessions that the record reaches, in order, and what they make together: it grows as it takes them in. */
@@ -241,20 +243,6 @@ class SessionState implements WindowState {
   #join(to: number, other: number): void {
     this.#lanes.merge(this.#sessions, to, this.#sessions, other);
     this.#set(to, RECORDS, this.#get(to, RECORDS) + this.#get(other, RECORDS));
-  }
-
-  /** Moves a session whose start has changed to where it belongs. */
-  #inOrder(row: number): number {
-    const sessions = this.#sessions;
-    let to = row;
-    while (to > 0 && this.#get(to - 1, FIRST) > this.#get(row, FIRST)) to--;
-    if (to === row) return row;
-    const moved = this.#lanes.partials(1);
-    moved.append(sessions, row);
-    sessions.remove(row, row + 1);
-    sessions.insert(to);
-    sessions.set(to, moved, 0);
-    return to;
   }
 
   #emit(kind: number, row: number, panes: Panes): void {

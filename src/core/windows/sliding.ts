@@ -87,7 +87,7 @@ export function slidingOperator<Rec>(
 }
 
 /** How many empty windows in a row are emitted. */
-export const MOST_EMPTY = 1_000;
+const MOST_EMPTY = 1_000;
 
 /** In a row of revisions, after the window's start. */
 const LAST = 1;

@@ -4,14 +4,14 @@ import type { CurrentRecord } from '../record.ts';
 import { countUp, type Table } from '../table.ts';
 
 /** What comes first in a row of partials that is not of a fixed stretch of time: least and greatest event time, records. */
-export const EARLIEST = 0;
-export const LATEST = 1;
+const EARLIEST = 0;
+const LATEST = 1;
 export const RECORDS = 2;
 export const SPAN = 3;
 
-/** Begins the only row of a table. */
+/** Begins the first row of an empty table. */
 export function beginSpan(lanes: Lanes, table: Table): void {
-  if (table.rows === 0) table.push();
+  table.push();
   table.numbers[EARLIEST] = Number.POSITIVE_INFINITY;
   table.numbers[LATEST] = Number.NEGATIVE_INFINITY;
   table.numbers[RECORDS] = 0;
