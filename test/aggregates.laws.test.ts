@@ -3,16 +3,20 @@ import { describe, expect, it } from 'vitest';
 import type { Aggregate, CellAggregate, PartAggregate, Parts } from '../src/core/aggregate.ts';
 import { anomaly, ewmaBand } from '../src/core/aggregates/anomaly.ts';
 import { maxBy, minBy } from '../src/core/aggregates/by.ts';
+import { countBy } from '../src/core/aggregates/count-by.ts';
 import { defineAggregate } from '../src/core/aggregates/define.ts';
 import { derivative } from '../src/core/aggregates/derivative.ts';
 import { derive } from '../src/core/aggregates/derive.ts';
+import { distinct } from '../src/core/aggregates/distinct.ts';
 import { ewma } from '../src/core/aggregates/ewma.ts';
 import { max, min, range } from '../src/core/aggregates/extrema.ts';
 import { stddev, variance } from '../src/core/aggregates/moments.ts';
 import { collect, first, last } from '../src/core/aggregates/ordered.ts';
 import { integral, rate, timeWeightedMean } from '../src/core/aggregates/over-time.ts';
+import { quantile } from '../src/core/aggregates/quantile.ts';
 import { forecast, slope } from '../src/core/aggregates/regression.ts';
 import { count, mean, sum } from '../src/core/aggregates/sums.ts';
+import { topK } from '../src/core/aggregates/top-k.ts';
 import { weightedMean } from '../src/core/aggregates/weighted.ts';
 import { decode, encode } from '../src/core/codec.ts';
 import type { Plain } from '../src/core/plain.ts';
@@ -290,7 +294,7 @@ describe('integral, timeWeightedMean and rate', () => {
   it('pass over a record at or before what is settled, and are otherwise none the worse for it', () => {
     holds(arrivals as unknown as fc.Arbitrary<[Taken, EpochMillis][]>, (given) => {
       for (const aggregate of aggregates) {
-        const parts = aggregate.parts as unknown as Required<Parts<Plain, Plain, Plain>>;
+        const parts = aggregate.parts as Required<Parts>;
         const monoid = monoidOf(aggregate);
         let settled = parts.identity;
         let horizon = Number.NEGATIVE_INFINITY;
@@ -300,7 +304,7 @@ describe('integral, timeWeightedMean and rate', () => {
           settled = monoid.add(settled, [one]);
           if (next > horizon) {
             horizon = next;
-            settled = parts.settle(deepFreeze(settled), next);
+            settled = parts.settle(settled, next);
           }
           expectIdentical(decode(encode(settled)), settled);
         }
@@ -309,8 +313,16 @@ describe('integral, timeWeightedMean and rate', () => {
     });
   });
 
+  it('refuse to combine what is settled, for they would be wrong', () => {
+    for (const { parts } of aggregates as { parts: Required<Parts> }[]) {
+      const [settled, other] = [parts.settle(null, 1 as EpochMillis), parts.lift(1, null, 2 as EpochMillis)];
+      expect(() => parts.combine(settled, other)).toThrow('only added to');
+      expect(() => parts.combine(other, settled)).toThrow('only added to');
+    }
+  });
+
   it('keep no point that is settled', () => {
-    for (const { parts } of aggregates as unknown as { parts: Required<Parts<Plain, Plain, Plain>> }[]) {
+    for (const { parts } of aggregates as { parts: Required<Parts> }[]) {
       const sizes = [10, 1_000].map((length) => {
         let partial = parts.identity;
         for (let time = 0; time < length; time++) {
@@ -426,6 +438,48 @@ describe('the signature', () => {
   });
 });
 
+/** Each aggregate that has options, given those. */
+const withOptions: { readonly [kind: string]: (options: never) => unknown } = {
+  anomaly: (options) => anomaly<Rec>('x', options),
+  collect: (options) => collect<Rec, 'value'>('value', options),
+  countBy: (options) => countBy<Rec>('value', options),
+  derivative: (options) => derivative<Rec>('x', options),
+  distinct: (options) => distinct<Rec>('value', options),
+  first: (options) => first<Rec, 'value'>('value', options),
+  integral: (options) => integral<Rec>('x', options),
+  last: (options) => last<Rec, 'value'>('value', options),
+  max: (options) => max<Rec>('x', options),
+  maxBy: (options) => maxBy<Rec, 'value'>('x', 'value', options),
+  mean: (options) => mean<Rec>('x', options),
+  min: (options) => min<Rec>('x', options),
+  minBy: (options) => minBy<Rec, 'value'>('x', 'value', options),
+  quantile: (options) => quantile<Rec, 0.5>('x', 0.5, options),
+  range: (options) => range<Rec>('x', options),
+  rate: (options) => rate<Rec>('x', options),
+  slope: (options) => slope<Rec>('x', options),
+  stddev: (options) => stddev<Rec>('x', options),
+  sum: (options) => sum<Rec>('x', options),
+  timeWeightedMean: (options) => timeWeightedMean<Rec>('x', options),
+  topK: (options) => topK<Rec, 'value'>('value', 3, options),
+  variance: (options) => variance<Rec>('x', options),
+  weightedMean: (options) => weightedMean<Rec>('x', 'y', options),
+};
+
+/** Those that cannot do without an option. */
+const required: [kind: string, option: string, define: (options: never) => unknown][] = [
+  ['ewma', 'halfLife', (options) => ewma<Rec>('x', options)],
+  ['ewmaBand', 'halfLife', (options) => ewmaBand<Rec>('x', options)],
+  ['forecast', 'ahead', (options) => forecast<Rec>('x', options)],
+];
+
+const unknownOption = (kind: string, option: string): unknown =>
+  expect.objectContaining({
+    name: 'TypeError',
+    message: expect.stringMatching(
+      `^Cannot compute ${kind} with "${option}" as the (only option is|options are .*,) invalid$`,
+    ),
+  });
+
 describe('a definition that is wrong is refused', () => {
   const step = (broken: object) => () =>
     defineAggregate<Rec, 'x', number, number>({
@@ -487,6 +541,28 @@ describe('a definition that is wrong is refused', () => {
     ],
   ] as [() => unknown, Error][])('%#', (define, error) => {
     expect(define).toThrow(error);
+  });
+
+  it.each(Object.entries(withOptions))(
+    '%s with an option that there is not, or with none',
+    (kind, define) => {
+      expect(() => define({ invalid: 'skip' } as never)).not.toThrow();
+      expect(() => define({ invlid: 'skip' } as never)).toThrow(unknownOption(kind, 'invlid'));
+      const message = `Cannot compute ${kind} as its options must be an object: it is number`;
+      expect(() => define(0.05 as never)).toThrow(new TypeError(message));
+    },
+  );
+
+  it.each(required)('%s without its %s, which is misspelt', (kind, _, define) => {
+    expect(() => define({ mispelt: '1s' } as never)).toThrow(unknownOption(kind, 'mispelt'));
+  });
+
+  it('an own aggregate with a step that there is not', () => {
+    expect(step({ invlid: 'skip' })).toThrow(
+      new TypeError(
+        'Cannot define an aggregate with "invlid" as the options are name, select, invalid, identity, lift, combine, lower',
+      ),
+    );
   });
 
   it('takes an identity that is not finite', () => {

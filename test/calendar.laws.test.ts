@@ -73,6 +73,17 @@ describe('windows by the wall clock', () => {
     );
   });
 
+  it('are the same after more of them were asked for than a calendar remembers', () => {
+    const newYork = () => calendarOf('America/New_York', millis('6h'), none);
+    const days = Array.from({ length: 12 * 365 }, (_, day) => (Date.UTC(1990, 0) + day * DAY) as EpochMillis);
+    const calendar = newYork();
+    const asked = days.map((at) => windowAt(calendar, at));
+    for (let day = 0; day < days.length; day += 60) {
+      const at = days[day] as EpochMillis;
+      expect([asked[day], windowAt(calendar, at)]).toEqual(new Array(2).fill(windowAt(newYork(), at)));
+    }
+  });
+
   it('start where the clock reads whole sizes since 1970-01-01, or is put forward over that', () => {
     holds(drawn, ({ size, offset, where: { timeZone, at } }) => {
       const clock = clockOf(timeZone);

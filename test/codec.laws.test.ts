@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CodecError, decode, decodeTables, encode, encodeTables, frame, unframe } from '../src/core/codec.ts';
+import {
+  CodecError,
+  decode,
+  decodeTables,
+  encode,
+  encodeTables,
+  frame,
+  MAX_NUMBERS,
+  unframe,
+} from '../src/core/codec.ts';
 import type { Plain } from '../src/core/plain.ts';
+import type { Table } from '../src/core/table.ts';
 import { column, contentsOf, drawn, slots, tableOf } from './support/codec-columns.ts';
 import { crc32c } from './support/codec-crc.ts';
 import { deepFreeze, EDGES, expectIdentical, identical, nested, plain } from './support/core-plain.ts';
@@ -77,6 +87,19 @@ describe('what cannot come back', () => {
   it('is refused when it is read: 65 levels', () => {
     expect(() => decode(encode(nested(65, 'lists')))).toThrow(CodecError);
     expect(() => decode(encode(nested(65, 'maps')))).toThrow(CodecError);
+  });
+
+  it('is refused when it is written: one number more than are read back', () => {
+    const refused = new CodecError(`Cannot encode more than ${MAX_NUMBERS} numbers`);
+    const eighth = new Array<number>(MAX_NUMBERS / 8).fill(0.5);
+    const most = new Array<Plain>(8).fill(eighth);
+    expect((decode(encode(most)) as readonly number[][]).flat()).toHaveLength(MAX_NUMBERS);
+    expect(() => encode([...most, [1, 2, 3, 4]])).toThrow(refused);
+
+    // A table takes as much as 16 numbers.
+    const tables = new Array<Table>(MAX_NUMBERS / 16).fill(tableOf(0, 0, []));
+    expect(decodeTables(encodeTables([tables]))[0]).toHaveLength(tables.length);
+    expect(() => encodeTables([tables, [tableOf(0, 0, [])]])).toThrow(refused);
   });
 });
 

@@ -99,7 +99,7 @@ describe('a wrong window throws when it is made', () => {
     const { make, options } = kinds[kind];
     expect(() => make({ ...options, emitEmtpy: true }, n)).toThrow(
       typeError(
-        `Cannot define a ${kind} window with "emitEmtpy" as the options are ${Object.keys(options).join(', ')}`,
+        `Cannot define a ${kind} window with "emitEmtpy" as ${Object.keys(options).length === 1 ? 'the only option is' : 'the options are'} ${Object.keys(options).join(', ')}`,
       ),
     );
   });
@@ -168,6 +168,12 @@ describe('a wrong window throws when it is made', () => {
       () => sliding({ size: '101s', slide: '1s', emit: 'record' }, n),
       rangeError(
         'Cannot slide by "1s" as size must be <= 100 slides where each record emits: size is "101s"',
+      ),
+    ],
+    [
+      () => operatorOf(sliding({ size: '2001s', slide: '1s' }, n), '1s'),
+      rangeError(
+        'Cannot slide by "1s" as size must be <= 2,000 slides where each late record emits: size is "2001s"',
       ),
     ],
     [

@@ -1,5 +1,5 @@
 import type { Plain } from './plain.ts';
-import type { Input } from './select.ts';
+import type { Input, Invalid, NumberOptions, NumberSelector } from './select.ts';
 import type { EpochMillis } from './time.ts';
 
 /**
@@ -20,13 +20,13 @@ interface Described<in Rec> {
   readonly inputs: readonly Input<Rec>[];
 }
 
-/** An aggregate whose partial is a few numbers. */
+/** An aggregate whose partial is a few numbers, and whose result is one. */
 export interface CellAggregate<in Rec, out Result> extends Described<Rec> {
   readonly cells: Cells;
   lower(from: Float64Array, at: number): Result;
 }
 
-/** An aggregate whose partial is any plain data. */
+/** An aggregate whose partial is any plain data, of one input at least. */
 export interface PartAggregate<in Rec, out Result> extends Described<Rec> {
   readonly parts: Parts;
   /** May throw, as an author may have written it: the result is null then. */
@@ -62,19 +62,28 @@ export interface Cells {
  * A monoid whose partial is plain data.
  *
  * Laws, for all partials a, b, c: `combine` is associative; `combine(identity, a)` and `combine(a, identity)` equal a; no
- * method but `add` changes its arguments. `combine` is only ever called with neighbours, the earlier part first: earlier
+ * method but `add` and `settle` changes its arguments. `combine` is only ever called with neighbours, the earlier part first: earlier
  * by event time, or by source order within one stretch of time.
  */
-export interface Parts<Partial = never, X = never, Y = never> {
+export interface Parts<Partial = Plain, X = Plain, Y = Plain> {
   readonly identity: Plain & Partial;
   /** What is kept of one record; x and y are its inputs (null where there are none). */
   lift(x: X, y: Y, time: EpochMillis): Plain & Partial;
   combine(earlier: Partial, later: Partial): Plain & Partial;
   /** As `combine(partial, lift(x, y, time))`, but may change `partial`, which the caller owns, and give it back. */
   add?(partial: Partial, x: X, y: Y, time: EpochMillis): Plain & Partial;
-  /** Gives up what only a record at or before `horizon` could still need; such records are passed over from then on. */
+  /**
+   * Gives up what only a record at or before `horizon` could still need; such records are passed over from then on. May
+   * change `partial`, as `add` may. What is settled is only added to, never combined.
+   */
   settle?(partial: Partial, horizon: EpochMillis): Plain & Partial;
 }
+
+/** Makes an aggregate of one number that has no settings. */
+export type OfNumber = <Rec, On extends Invalid = 'poison'>(
+  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  options?: NumberOptions<On>,
+) => CellAggregate<Rec, number>;
 
 /** What each of a window's aggregates yields, by the names its panes show them under. */
 export type Results = { readonly [name: string]: Plain };

@@ -36,7 +36,7 @@ interface CellLane {
 }
 
 interface PartLane {
-  readonly parts: AnyParts;
+  readonly parts: Parts;
   readonly x: Column;
   readonly y: Column | undefined;
 }
@@ -52,7 +52,6 @@ interface NumberResult {
 export type ResultColumn = readonly [name: string, kind: 'number' | 'plain'];
 
 type AnyAggregate = Aggregate<never, Plain>;
-type AnyParts = Parts<Plain, Plain, Plain>;
 
 /**
  * A window's aggregates side by side, as its operator uses them: rows of partials in tables, and rows of records where it
@@ -392,10 +391,8 @@ export class Lanes {
 
   #partLane({ parts, inputs }: PartAggregate<never, Plain>): number {
     const [x, y] = inputs.map((input) => this.#column(input)) as [Column, Column | undefined];
-    const known = this.#parts.findIndex(
-      (lane) => lane.parts === (parts as unknown) && lane.x === x && lane.y === y,
-    );
-    return known >= 0 ? known : this.#parts.push({ parts: parts as unknown as AnyParts, x, y }) - 1;
+    const known = this.#parts.findIndex((lane) => lane.parts === parts && lane.x === x && lane.y === y);
+    return known >= 0 ? known : this.#parts.push({ parts, x, y }) - 1;
   }
 
   #column(input: Input<never>): Column {

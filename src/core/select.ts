@@ -45,10 +45,10 @@ export type ValueSelector<Rec, On extends Invalid = 'poison'> =
   | ((record: Rec) => Allowed<Plain, On>);
 
 /** What a selector yields where nothing is missing. */
-export type Selected<Rec, Select> = (Select extends (record: never) => infer Value
-  ? Value
-  : ValueAt<Rec, Select>) &
-  Plain;
+export type Selected<Rec, Select> = Extract<
+  Select extends (record: never) => infer Value ? Value : ValueAt<Rec, Select>,
+  Plain
+>;
 
 type ValueAt<Rec, Path> = Path extends keyof Rec
   ? Rec[Path]

@@ -1,8 +1,8 @@
 import type { KeyRules } from '../core/key.ts';
+import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
 import { Inputs } from '../core/select.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
-import { checkOptions } from './options.ts';
 import type { Sink } from './sinks.ts';
 import type { Source } from './source.ts';
 import type { PaneShape, Window } from './windows.ts';

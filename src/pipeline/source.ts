@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { checkOptions } from './options.ts';
+import { checkOptions } from '../core/options.ts';
 
 /**
  * Where a pipeline's records come from, and what they are when its windows see them.

@@ -1,6 +1,7 @@
 import type { Aggregates, Results } from '../core/aggregate.ts';
 import { type Alignment, calendarAlignment, fixedAlignment } from '../core/alignment.ts';
 import { calendarOf } from '../core/calendar.ts';
+import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 import type { Emit, WindowOperator, WindowRules } from '../core/window.ts';
@@ -10,7 +11,6 @@ import { runningOperator } from '../core/windows/running.ts';
 import { sessionOperator } from '../core/windows/session.ts';
 import { slidingOperator } from '../core/windows/sliding.ts';
 import { trailingOperator } from '../core/windows/trailing.ts';
-import { checkOptions } from './options.ts';
 
 /** What the panes of one window are. */
 export interface PaneShape {
@@ -124,8 +124,8 @@ export function tumbling<Rec, Of extends Results, When extends Emit = 'close', E
 /**
  * `[k·slide, k·slide + size)` by event time, shifted by `offset`; a pane when the watermark reaches the end.
  *
- * @throws RangeError when slide is not positive or larger than size, size is over 100,000 slides, or over 100 where a pane is
- * emitted after each record, or offset is not below slide; TypeError for an option that there is not
+ * @throws RangeError when slide is not positive or larger than size, size is over 100,000 slides, over 100 where a pane is
+ * emitted after each record, or, once it is defined, over 2,000 where late records are allowed, or offset is not below slide; TypeError for an option that there is not
  */
 export function sliding<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
   options: SlidingOptions<When, Empty>,
@@ -146,7 +146,17 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
     );
   }
   const offset = offsetBelow('slide', options.slide, options.offset);
-  return timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
+  const { operator } = timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
+  return {
+    operator(rules) {
+      if (rules.allowedLateness > 0 && size > 2_000 * slide) {
+        throw new RangeError(
+          `Cannot slide by "${options.slide}" as size must be <= 2,000 slides where each late record emits: size is "${options.size}"`,
+        );
+      }
+      return operator(rules);
+    },
+  };
 }
 
 /** Where windows lie in time, and what a signature calls that. */

@@ -54,7 +54,7 @@ function ofCells({ cells, lower }: CellAggregate<never, Plain>): Monoid {
 }
 
 function ofParts({ parts, lower }: PartAggregate<never, Plain>): Monoid {
-  const { identity, lift, combine, add } = bound(parts as unknown as Parts<Plain, Plain, Plain>);
+  const { identity, lift, combine, add } = bound(parts);
   return {
     identity,
     lift: ({ x, y, time }) => lift(x, y, time),
@@ -68,7 +68,7 @@ function ofParts({ parts, lower }: PartAggregate<never, Plain>): Monoid {
   };
 }
 
-const bound = (parts: Parts<Plain, Plain, Plain>) => ({
+const bound = (parts: Parts) => ({
   identity: parts.identity,
   lift: parts.lift.bind(parts),
   combine: parts.combine.bind(parts),

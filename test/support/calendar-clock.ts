@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { EpochMillis } from '../../src/core/time.ts';
 
 export const MINUTE = 60_000;
-export const HOUR = 60 * MINUTE;
+const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
 export const ZONES = Intl.supportedValuesOf('timeZone');

@@ -19,7 +19,7 @@ export interface Sketching<Result = Plain> {
 }
 
 export function sketching<Result>(aggregate: PartAggregate<Rec, Result>): Sketching<Result> {
-  const parts = aggregate.parts as unknown as Required<Parts<Plain, Plain, Plain>>;
+  const parts = aggregate.parts as Required<Parts>;
   const at = 0 as EpochMillis;
   return {
     signature: aggregate.signature,

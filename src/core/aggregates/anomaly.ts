@@ -1,5 +1,6 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { sumError } from '../compensated.ts';
+import { optionsOf } from '../options.ts';
 import {
   type Invalid,
   type NumberOptions,
@@ -75,7 +76,7 @@ function pooled(
   return [time, value, epoch, count + others, all, nextMean, nextLow, nextSquares];
 }
 
-const UNWEIGHTED = new Baselines() as unknown as Parts;
+const UNWEIGHTED = new Baselines();
 
 /** The latest value, set against those before it. */
 export type Anomaly = {
@@ -95,25 +96,23 @@ export type Anomaly = {
  *
  * Mean and deviation are off by some n·2^-50 of the deviation. At most 72 bytes of state; 60 ns a record.
  *
- * @throws RangeError when threshold is not a positive number, or atLeast not a whole number from 2
+ * @throws RangeError when threshold is not a positive number, or atLeast not a whole number from 2; TypeError for an option
+ * that there is not
  */
 export function anomaly<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  {
-    threshold = 3,
-    atLeast = 10,
-    invalid,
-  }: NumberOptions<On> & { readonly threshold?: number; readonly atLeast?: number } = {},
+  options: NumberOptions<On> & { readonly threshold?: number; readonly atLeast?: number } = {},
 ): PartAggregate<Rec, Anomaly | OrNothing<On>> {
+  const { threshold = 3, atLeast = 10, invalid } = optionsOf('anomaly', options, 'threshold', 'atLeast');
   checkPositive('threshold', threshold);
   checkAtLeast(atLeast);
   return {
     signature: `anomaly(${nameOf(select, invalid)},${threshold},${atLeast})`,
     inputs: [numberInput<Rec>(select, invalid)],
     parts: UNWEIGHTED,
-    lower: (baseline) => {
+    lower: (baseline: Baseline | null) => {
       if (baseline === null) return null as OrNothing<On>;
-      const [, value, , count, , mean, , squares] = baseline as Baseline;
+      const [, value, , count, , mean, , squares] = baseline;
       const stddev = Math.sqrt(squares / (count - 1));
       const score = count >= atLeast && stddev > 0 ? (value - mean) / stddev : Number.NaN;
       return {
@@ -147,31 +146,28 @@ export type Band = {
  * Mean and deviation are off by some n·2^-50 of the deviation. At most 72 bytes of state; 70 ns a record.
  *
  * @throws RangeError when halfLife is not a positive duration, width not a positive number, or atLeast not a whole number
- * from 2
+ * from 2; TypeError for an option that there is not
  */
 export function ewmaBand<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  {
-    halfLife,
-    width = 3,
-    atLeast = 10,
-    invalid,
-  }: NumberOptions<On> & {
+  options: NumberOptions<On> & {
     readonly halfLife: Duration;
     readonly width?: number;
     readonly atLeast?: number;
   },
 ): PartAggregate<Rec, Band | OrNothing<On>> {
+  optionsOf('ewmaBand', options, 'halfLife', 'width', 'atLeast');
+  const { halfLife, width = 3, atLeast = 10, invalid } = options;
   checkPositive('width', width);
   checkAtLeast(atLeast);
   const length = halfLifeOf(halfLife);
   return {
     signature: `ewmaBand(${nameOf(select, invalid)},${length},${width},${atLeast})`,
     inputs: [numberInput<Rec>(select, invalid)],
-    parts: new Baselines(length) as unknown as Parts,
-    lower: (baseline) => {
+    parts: new Baselines(length),
+    lower: (baseline: Baseline | null) => {
       if (baseline === null) return null as OrNothing<On>;
-      const [, value, , count, weights, someMean, , squares] = baseline as Baseline;
+      const [, value, , count, weights, someMean, , squares] = baseline;
       const mean = count > 0 ? someMean : Number.NaN;
       const deviation = Math.sqrt(squares / weights);
       const score = count >= atLeast && deviation > 0 ? (value - mean) / deviation : Number.NaN;

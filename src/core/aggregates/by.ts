@@ -1,4 +1,5 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
+import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
   type NumberSelector,
@@ -16,8 +17,14 @@ import type { EpochMillis } from '../time.ts';
 /** A value, the number that it was chosen by, and its event time. */
 type Chosen = readonly [by: number, at: EpochMillis, value: Plain];
 
-class LeastBy implements Parts<Chosen | null, number, Plain> {
+/** Keeps the value whose number is greatest, or least: of several the one with the earliest event time. */
+class ExtremeBy implements Parts<Chosen | null, number, Plain> {
   readonly identity = null;
+  readonly #sign: 1 | -1;
+
+  constructor(sign: 1 | -1) {
+    this.#sign = sign;
+  }
 
   lift(by: number, value: Plain, time: EpochMillis): Chosen {
     return [by, time, value];
@@ -25,62 +32,46 @@ class LeastBy implements Parts<Chosen | null, number, Plain> {
 
   combine(earlier: Chosen | null, later: Chosen | null): Chosen | null {
     if (earlier === null || later === null) return earlier ?? later;
-    return later[0] < earlier[0] || (later[0] === earlier[0] && later[1] < earlier[1]) ? later : earlier;
+    const more = (later[0] - earlier[0]) * this.#sign;
+    return more > 0 || (more === 0 && later[1] < earlier[1]) ? later : earlier;
   }
 }
 
-class GreatestBy implements Parts<Chosen | null, number, Plain> {
-  readonly identity = null;
+/** An aggregate of a number, and of the value that it chooses. */
+type ChosenBy = <
+  Rec,
+  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  On extends PlainInvalid = 'poison',
+>(
+  number: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  value: Select,
+  options?: ValueOptions<On>,
+) => PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>>;
 
-  lift(by: number, value: Plain, time: EpochMillis): Chosen {
-    return [by, time, value];
-  }
-
-  combine(earlier: Chosen | null, later: Chosen | null): Chosen | null {
-    if (earlier === null || later === null) return earlier ?? later;
-    return later[0] > earlier[0] || (later[0] === earlier[0] && later[1] < earlier[1]) ? later : earlier;
-  }
-}
-
-const LEAST_BY = new LeastBy() as unknown as Parts;
-const GREATEST_BY = new GreatestBy() as unknown as Parts;
+const chosenBy =
+  (kind: string, parts: Parts<Chosen | null, number, Plain>): ChosenBy =>
+  (number, value, options = {}) => {
+    const { invalid } = optionsOf(kind, options);
+    return {
+      signature: `${kind}(${nameOf(number)},${nameOf(value, invalid)})`,
+      inputs: [numberInput(number, invalid), plainInput(value, invalid)],
+      parts,
+      lower: (chosen: Chosen | null) => (chosen?.[2] ?? null) as never,
+    };
+  };
 
 /**
  * The value of the record whose number is least: of several the one with the earliest event time, then the first in source
  * order. Of nothing null. One value, a number and a time; 5 ns a record.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const minBy = <
-  Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
-  On extends PlainInvalid = 'poison',
->(
-  number: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  value: Select,
-  { invalid }: ValueOptions<On> = {},
-): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
-  signature: `minBy(${nameOf(number)},${nameOf(value, invalid)})`,
-  inputs: [numberInput<Rec>(number, invalid), plainInput<Rec>(value, invalid)],
-  parts: LEAST_BY,
-  lower: valueOfChosen,
-});
+export const minBy: ChosenBy = chosenBy('minBy', new ExtremeBy(-1));
 
 /**
  * The value of the record whose number is greatest: of several the one with the earliest event time, then the first in
  * source order. Of nothing null. One value, a number and a time; 5 ns a record.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const maxBy = <
-  Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
-  On extends PlainInvalid = 'poison',
->(
-  number: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  value: Select,
-  { invalid }: ValueOptions<On> = {},
-): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
-  signature: `maxBy(${nameOf(number)},${nameOf(value, invalid)})`,
-  inputs: [numberInput<Rec>(number, invalid), plainInput<Rec>(value, invalid)],
-  parts: GREATEST_BY,
-  lower: valueOfChosen,
-});
-
-const valueOfChosen = <Value>(chosen: Plain): Value => ((chosen as Chosen | null)?.[2] ?? null) as Value;
+export const maxBy: ChosenBy = chosenBy('maxBy', new ExtremeBy(1));

@@ -1,4 +1,5 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
+import { checkOptions } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
   isPlain,
@@ -35,12 +36,14 @@ export interface Definition<Value, Partial, Result, Select, On extends PlainInva
   readonly lower: (partial: Partial) => Result;
 }
 
+const OPTIONS = ['name', 'select', 'invalid', 'identity', 'lift', 'combine', 'lower'];
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
 /**
  * An aggregate of one's own: see `Definition`.
  *
- * @throws RangeError when the name breaks its rule or the identity is not plain data; TypeError when a step is no function
+ * @throws RangeError when the name breaks its rule or the identity is not plain data; TypeError when a step is no function,
+ * or there is one that is not known
  */
 export function defineAggregate<
   Rec,
@@ -49,6 +52,7 @@ export function defineAggregate<
   Result extends Plain,
   On extends PlainInvalid = 'poison',
 >(definition: Definition<Selected<Rec, Select>, Partial, Result, Select, On>): PartAggregate<Rec, Result> {
+  checkOptions('define an aggregate', definition, OPTIONS);
   const { name, select, invalid, identity, lift, combine, lower } = definition;
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new RangeError(
@@ -73,7 +77,7 @@ export function defineAggregate<
   return {
     signature: `${name}(${nameOf(select, invalid)})`,
     inputs: [plainInput<Rec>(select, invalid)],
-    parts: parts as unknown as Parts,
-    lower: lower as (partial: Plain) => Result,
+    parts,
+    lower,
   };
 }

@@ -1,5 +1,5 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
-import type { Plain } from '../plain.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 import type { Duration, EpochMillis } from '../time.ts';
 import { unitOf } from './unit.ts';
@@ -40,26 +40,27 @@ function withPoint(step: Step, time: number, x: number): Step {
   return time >= time0 ? [time, x, time1, x1] : step;
 }
 
-const LATEST_STEP = new LatestStep() as unknown as Parts;
+const LATEST_STEP = new LatestStep();
 
 /**
  * How fast a number changed last: from the value before the latest to the latest by event time, in its unit per `per` (a
  * second unless told). Of values with one event time the last in source order counts; NaN with fewer than two event times.
  * Off by no more than four roundings. Two points of state; 20 ns a record.
  *
- * @throws RangeError when `per` is not a positive duration
+ * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
  */
 export function derivative<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { per = '1s', invalid }: NumberOptions<On> & { readonly per?: Duration } = {},
+  options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
+  const { per, invalid } = optionsOf('derivative', options, 'per');
   const unit = unitOf(per);
   return {
     signature: `derivative(${nameOf(select, invalid)},${unit})`,
     inputs: [numberInput<Rec>(select, invalid)],
     parts: LATEST_STEP,
-    lower: (step: Plain) => {
-      const [time0 = 0, x0 = 0, time1 = Number.NaN, x1 = 0] = (step ?? []) as Step;
+    lower: (step: Step | null) => {
+      const [time0 = 0, x0 = 0, time1 = Number.NaN, x1 = 0] = step ?? [];
       return ((x1 - x0) / (time1 - time0)) * unit;
     },
   };

@@ -1,7 +1,9 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { Hasher } from '../hash.ts';
+import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSelector } from '../select.ts';
+import { lowerBound } from './sorted.ts';
 
 /**
  * How many different values there are; of nothing 0. Texts, numbers and other values never equal each other; objects equal
@@ -17,16 +19,21 @@ import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSel
  *
  * HyperLogLog: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog: the analysis of a near-optimal cardinality estimation
  * algorithm", 2007. The estimator: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const distinct = <Rec, On extends PlainInvalid = 'poison'>(
+export function distinct<Rec, On extends PlainInvalid = 'poison'>(
   select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: ValueOptions<On> = {},
-): PartAggregate<Rec, number> => ({
-  signature: `distinct(${nameOf(select, invalid)})`,
-  inputs: [plainInput<Rec>(select, invalid)],
-  parts: HYPER_LOG_LOG as unknown as Parts,
-  lower: (partial) => estimate(partial as Sketch),
-});
+  options: ValueOptions<On> = {},
+): PartAggregate<Rec, number> {
+  const { invalid } = optionsOf('distinct', options);
+  return {
+    signature: `distinct(${nameOf(select, invalid)})`,
+    inputs: [plainInput<Rec>(select, invalid)],
+    parts: HYPER_LOG_LOG,
+    lower: estimate,
+  };
+}
 
 /** Entries in ascending order; or, being longer than those ever are, the registers. */
 type Sketch = readonly number[];
@@ -122,18 +129,6 @@ function union(a: Sketch, b: Sketch): Sketch {
     if (entryB <= entryA) j++;
   }
   return entries;
-}
-
-/** The place of the first entry that is not less, or the end. */
-function lowerBound(entries: Sketch, entry: number): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((entries[middle] as number) < entry) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /**

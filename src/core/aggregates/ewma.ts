@@ -1,4 +1,5 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 import type { Duration, EpochMillis, Millis } from '../time.ts';
 import { epochOf, halfLifeOf, halved, weightOf } from './decay.ts';
@@ -46,12 +47,13 @@ function addDecayed(to: Float64Array, at: number, epoch: number, weighted: numbe
  * Within (n + 8)·2^-53 of the weighted mean of magnitudes, where n is the number of values that still count; the same to the
  * bit on every engine. Three cells, of which one is a whole number; 12 ns a record.
  *
- * @throws RangeError when `halfLife` is not a positive duration
+ * @throws RangeError when `halfLife` is not a positive duration; TypeError for an option that there is not
  */
 export function ewma<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { halfLife, invalid }: NumberOptions<On> & { readonly halfLife: Duration },
+  options: NumberOptions<On> & { readonly halfLife: Duration },
 ): CellAggregate<Rec, number> {
+  const { halfLife, invalid } = optionsOf('ewma', options, 'halfLife');
   const length = halfLifeOf(halfLife);
   return {
     signature: `ewma(${nameOf(select, invalid)},${length})`,

@@ -1,4 +1,5 @@
-import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
+import type { Cells, DerivedAggregate, OfNumber } from '../aggregate.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
 class Least implements Cells {
@@ -33,43 +34,47 @@ class Greatest implements Cells {
   }
 }
 
-const LEAST: Cells = new Least();
-const GREATEST: Cells = new Greatest();
+const extreme =
+  (kind: string, cells: Cells, identity: number): OfNumber =>
+  (select, options = {}) => {
+    const { invalid } = optionsOf(kind, options);
+    // An infinity that was never kept is the identity: nothing. Where infinities are kept, nothing is passed over either.
+    const nothing = invalid === 'keep' ? undefined : identity;
+    return {
+      signature: `${kind}(${nameOf(select, invalid)})`,
+      inputs: [numberInput(select, invalid)],
+      cells,
+      lower: (from, at) => (from[at] === nothing ? Number.NaN : (from[at] as number)),
+    };
+  };
 
-/** The least of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record. */
-export const min = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): CellAggregate<Rec, number> => ({
-  signature: `min(${nameOf(select, invalid)})`,
-  inputs: [numberInput<Rec>(select, invalid)],
-  cells: LEAST,
-  lower: extremeUnless(Number.POSITIVE_INFINITY, invalid),
-});
+/**
+ * The least of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export const min: OfNumber = extreme('min', new Least(), Number.POSITIVE_INFINITY);
 
-/** The greatest of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record. */
-export const max = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): CellAggregate<Rec, number> => ({
-  signature: `max(${nameOf(select, invalid)})`,
-  inputs: [numberInput<Rec>(select, invalid)],
-  cells: GREATEST,
-  lower: extremeUnless(Number.NEGATIVE_INFINITY, invalid),
-});
+/**
+ * The greatest of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export const max: OfNumber = extreme('max', new Greatest(), Number.NEGATIVE_INFINITY);
 
-/** An infinity that was never kept is the identity: nothing. Where infinities are kept, nothing is passed over either. */
-const extremeUnless =
-  (identity: number, invalid: Invalid = 'poison') =>
-  (from: Float64Array, at: number): number =>
-    from[at] === identity && invalid !== 'keep' ? Number.NaN : (from[at] as number);
-
-/** The greatest less the least of a number, rounded once; of nothing NaN. Two cells, those of `min` and `max`. */
-export const range = <Rec, On extends Invalid = 'poison'>(
+/**
+ * The greatest less the least of a number, rounded once; of nothing NaN. Two cells, those of `min` and `max`.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export function range<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
   options: NumberOptions<On> = {},
-): DerivedAggregate<Rec, number> => ({
-  signature: `range(${nameOf(select, options.invalid)})`,
-  of: { least: min<Rec, On>(select, options), greatest: max<Rec, On>(select, options) },
-  derive: ({ least, greatest }) => (greatest as number) - (least as number),
-});
+): DerivedAggregate<Rec, number> {
+  const { invalid } = optionsOf('range', options);
+  return {
+    signature: `range(${nameOf(select, invalid)})`,
+    of: { least: min<Rec, On>(select, options), greatest: max<Rec, On>(select, options) },
+    derive: ({ least, greatest }) => (greatest as number) - (least as number),
+  };
+}

@@ -1,5 +1,6 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { productError, sumError } from '../compensated.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
 /**
@@ -85,10 +86,33 @@ const MOMENTS: Cells = new Moments();
 /** Whether the values are all there is (`population`, divided by n) or drawn from it (`sample`, divided by n − 1). */
 type Spread = 'sample' | 'population';
 
-export interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
+interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
   /** `sample` unless told. */
   readonly of?: Spread;
 }
+
+type OfSpread = <Rec, On extends Invalid = 'poison'>(
+  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  options?: SpreadOptions<On>,
+) => CellAggregate<Rec, number>;
+
+const spread =
+  (kind: string, shown: (squared: number) => number): OfSpread =>
+  (select, options = {}) => {
+    const { of = 'sample', invalid } = optionsOf(kind, options, 'of');
+    if (of !== 'sample' && of !== 'population') {
+      throw new RangeError(
+        `Cannot take the ${kind} of a "${of}" as it must be of a "sample" or "population"`,
+      );
+    }
+    const fewer = of === 'sample' ? 1 : 0;
+    return {
+      signature: `${kind}(${nameOf(select, invalid)},${of})`,
+      inputs: [numberInput(select, invalid)],
+      cells: MOMENTS,
+      lower: (from, at) => shown(squaredDeviations(from, at) / ((from[at] as number) - fewer)),
+    };
+  };
 
 /**
  * The variance of a number, in its unit squared; NaN of nothing, and of a lone value unless it is the population.
@@ -97,40 +121,16 @@ export interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
  * 1e-14 for a million of them at worst. Values more than 1e148 apart may have none: NaN. Six cells, those of `stddev`; 5 ns a
  * record, 9 ns to join.
  *
- * @throws RangeError when `of` is neither `sample` nor `population`
+ * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an option that there is not
  */
-export const variance = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  options: SpreadOptions<On> = {},
-): CellAggregate<Rec, number> => spread('variance', select, options, (squared) => squared);
+export const variance: OfSpread = spread('variance', (squared) => squared);
 
 /**
  * The standard deviation of a number, in its unit: the root of its `variance`, and as exact.
  *
- * @throws RangeError when `of` is neither `sample` nor `population`
+ * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an option that there is not
  */
-export const stddev = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  options: SpreadOptions<On> = {},
-): CellAggregate<Rec, number> => spread('stddev', select, options, Math.sqrt);
-
-function spread<Rec>(
-  kind: string,
-  select: unknown,
-  { of = 'sample', invalid }: SpreadOptions<Invalid>,
-  shown: (squared: number) => number,
-): CellAggregate<Rec, number> {
-  if (of !== 'sample' && of !== 'population') {
-    throw new RangeError(`Cannot take the ${kind} of a "${of}" as it must be of a "sample" or "population"`);
-  }
-  const fewer = of === 'sample' ? 1 : 0;
-  return {
-    signature: `${kind}(${nameOf(select, invalid)},${of})`,
-    inputs: [numberInput<Rec>(select, invalid)],
-    cells: MOMENTS,
-    lower: (from, at) => shown(squaredDeviations(from, at) / ((from[at] as number) - fewer)),
-  };
-}
+export const stddev: OfSpread = spread('stddev', Math.sqrt);
 
 /** The sum of squared deviations from the mean: S2 − S1²/n, in pairs of doubles; of nothing NaN. */
 function squaredDeviations(from: Float64Array, at: number): number {

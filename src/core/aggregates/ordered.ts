@@ -1,4 +1,5 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
+import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
   nameOf,
@@ -47,40 +48,41 @@ class Last implements Parts<Timed | null, Plain> {
   }
 }
 
-const FIRST = new First() as unknown as Parts;
-const LAST = new Last() as unknown as Parts;
-
-/** The value with the earliest event time; of nothing null. One value and its time. */
-export const first = <
+/** An aggregate of any values that shows one of them. */
+type OneOf = <
   Rec,
   Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
   On extends PlainInvalid = 'poison',
 >(
   select: Select,
-  { invalid }: ValueOptions<On> = {},
-): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
-  signature: `first(${nameOf(select, invalid)})`,
-  inputs: [plainInput<Rec>(select, invalid)],
-  parts: FIRST,
-  lower: valueIn,
-});
+  options?: ValueOptions<On>,
+) => PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>>;
 
-/** The value with the latest event time; of nothing null. One value and its time. */
-export const last = <
-  Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
-  On extends PlainInvalid = 'poison',
->(
-  select: Select,
-  { invalid }: ValueOptions<On> = {},
-): PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>> => ({
-  signature: `last(${nameOf(select, invalid)})`,
-  inputs: [plainInput<Rec>(select, invalid)],
-  parts: LAST,
-  lower: valueIn,
-});
+const oneOf =
+  (kind: string, parts: Parts<Timed | null>): OneOf =>
+  (select, options = {}) => {
+    const { invalid } = optionsOf(kind, options);
+    return {
+      signature: `${kind}(${nameOf(select, invalid)})`,
+      inputs: [plainInput(select, invalid)],
+      parts,
+      lower: (timed: Timed | null) => (timed?.[1] ?? null) as never,
+    };
+  };
 
-const valueIn = <Value>(timed: Plain): Value => ((timed as Timed | null)?.[1] ?? null) as Value;
+/**
+ * The value with the earliest event time; of nothing null. One value and its time.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export const first: OneOf = oneOf('first', new First());
+
+/**
+ * The value with the latest event time; of nothing null. One value and its time.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export const last: OneOf = oneOf('last', new Last());
 
 /** Keeps the latest `limit` values by event time. */
 class Latest implements Parts<Timeline<Plain> | null, Plain> {
@@ -117,7 +119,7 @@ class Latest implements Parts<Timeline<Plain> | null, Plain> {
  * The values themselves by event time: the latest `limit` of them (100 unless told, 10,000 at most); of nothing none. Costs
  * what the values cost, and a time for each.
  *
- * @throws RangeError when the limit is not a whole number from 1 to 10,000
+ * @throws RangeError when the limit is not a whole number from 1 to 10,000; TypeError for an option that there is not
  */
 export function collect<
   Rec,
@@ -125,17 +127,17 @@ export function collect<
   On extends PlainInvalid = 'poison',
 >(
   select: Select,
-  { limit = 100, invalid }: ValueOptions<On> & { readonly limit?: number } = {},
+  options: ValueOptions<On> & { readonly limit?: number } = {},
 ): PartAggregate<Rec, readonly Selected<Rec, Select>[]> {
+  const { limit = 100, invalid } = optionsOf('collect', options, 'limit');
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) {
     throw new RangeError(`Cannot collect ${limit} values as limit must be a whole number from 1 to 10,000`);
   }
   return {
     signature: `collect(${nameOf(select, invalid)},${limit})`,
     inputs: [plainInput<Rec>(select, invalid)],
-    parts: new Latest(limit) as unknown as Parts,
+    parts: new Latest(limit),
     // A copy, as the partial may yet be added to.
-    lower: (timeline) =>
-      timeline === null ? [] : ((timeline as Timeline<unknown>)[1].slice() as Selected<Rec, Select>[]),
+    lower: (timeline: Timeline<Plain> | null) => (timeline?.[1].slice() ?? []) as Selected<Rec, Select>[],
   };
 }

@@ -1,31 +1,21 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { CompensatedSum, sumError } from '../compensated.ts';
-import { invariant, type Plain } from '../plain.ts';
+import { optionsOf } from '../options.ts';
+import { invariant } from '../plain.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 import type { Duration, EpochMillis } from '../time.ts';
-import { insert, merge, type Timeline } from './timeline.ts';
+import { insert, merge } from './timeline.ts';
 import { unitOf } from './unit.ts';
 
 /** Points by event time, and what is kept of those that were settled. */
 type Points = readonly [settled: Settled, times: readonly EpochMillis[], values: readonly number[]];
-type OwnPoints = readonly [settled: Settled, times: EpochMillis[], values: number[]];
+type OwnPoints = readonly [settled: number[], times: EpochMillis[], values: number[]];
 
 /**
  * Up to when points are settled, if at all; and if there were any, the times of the first and the last, the value of the
- * last, and the compensated sum over the steps between them.
+ * last, and the compensated sum over the steps between them in three doubles.
  */
-type Settled =
-  | readonly []
-  | readonly [horizon: number]
-  | readonly [
-      horizon: number,
-      first: number,
-      last: number,
-      x: number,
-      sum: number,
-      lost: number,
-      rest: number,
-    ];
+type Settled = readonly number[];
 
 /** Adds what the step from one point to the next contributes. */
 type AddStep = (sum: CompensatedSum, time: number, x: number, nextTime: number, nextX: number) => void;
@@ -45,11 +35,9 @@ class Steps implements Parts<Points | null, number> {
 
   combine(earlier: Points | null, later: Points | null): Points | null {
     if (earlier === null || later === null) return earlier ?? later;
-    const settled = earlier[0].length > 0 ? earlier[0] : later[0];
-    invariant(earlier[0].length === 0 || later[0].length === 0, 'of neighbours only one is settled');
-    const horizon = settled[0] ?? Number.NEGATIVE_INFINITY;
-    const [times, values] = merge(after(earlier, horizon), after(later, horizon));
-    return [settled, times, values];
+    invariant(earlier[0].length + later[0].length === 0, 'points that are settled are only added to');
+    const [times, values] = merge([earlier[1], earlier[2]], [later[1], later[2]]);
+    return [[], times, values];
   }
 
   add(points: OwnPoints | null, x: number, _y: unknown, time: EpochMillis): Points {
@@ -60,22 +48,25 @@ class Steps implements Parts<Points | null, number> {
     return points;
   }
 
-  settle(points: Points | null, horizon: EpochMillis): Points {
-    const [settled, times, values] = points ?? NO_POINTS;
-    const count = times.filter((time) => time <= horizon).length;
-    const total = totalOf([settled, times.slice(0, count), values.slice(0, count)], this.#addStep);
-    if (total === null) return [[horizon], times.slice(count), values.slice(count)];
+  settle(points: OwnPoints | null, horizon: EpochMillis): Points {
+    if (points === null) return [[horizon], [], []];
+    const [settled, times, values] = points;
+    let count = 0;
+    while (count < times.length && (times[count] as number) <= horizon) count++;
+    if (count === 0) {
+      settled[0] = horizon;
+      return points;
+    }
+    const total = totalOf([settled, times.splice(0, count), values.splice(0, count)], this.#addStep) as Total;
     const { first, last, x, sum } = total;
-    return [[horizon, first, last, x, sum.sum, sum.lost, sum.rest], times.slice(count), values.slice(count)];
+    return [[horizon, first, last, x, sum.sum, sum.lost, sum.rest], times, values];
   }
 
   /** The sum over all points, if there are any. */
-  total(points: Plain): Total | null {
-    return totalOf((points as Points | null) ?? NO_POINTS, this.#addStep);
+  total(points: Points | null): Total | null {
+    return points && totalOf(points, this.#addStep);
   }
 }
-
-const NO_POINTS: Points = [[], [], []];
 
 interface Total {
   /** The times of the first and the last point, and the value of the last. */
@@ -86,9 +77,9 @@ interface Total {
 }
 
 function totalOf([settled, times, values]: Points, addStep: AddStep): Total | null {
-  const [, first = times[0], settledLast, settledX, ...parts] = settled;
+  const [, first = times[0], settledLast, settledX, high, lost, rest] = settled;
   if (first === undefined) return null;
-  const sum = new CompensatedSum(...parts);
+  const sum = new CompensatedSum(high, lost, rest);
   let last = settledLast ?? first;
   let x = settledX ?? (values[0] as number);
   for (let at = settledLast === undefined ? 1 : 0; at < times.length; at++) {
@@ -99,12 +90,6 @@ function totalOf([settled, times, values]: Points, addStep: AddStep): Total | nu
     x = nextX;
   }
   return { first, last, x, sum };
-}
-
-/** The points after a horizon. */
-function after([, times, values]: Points, horizon: number): Timeline<number> {
-  const count = times.filter((time) => time <= horizon).length;
-  return count === 0 ? [times, values] : [times.slice(count), values.slice(count)];
 }
 
 /** Twice the area of the trapezoid below a step. */
@@ -131,38 +116,44 @@ const INCREASES = new Steps((sum, _time, x, _nextTime, nextX) => {
  * As exact as `sum`, and rounded twice more. Keeps every point, in a running window only those that may still have others put
  * between them: at most 18 bytes and 10 ns each, and 20 ns whenever a pane is made.
  *
- * @throws RangeError when `per` is not a positive duration
+ * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
  */
 export function integral<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { per = '1s', invalid }: NumberOptions<On> & { readonly per?: Duration } = {},
+  options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
+  const { per, invalid } = optionsOf('integral', options, 'per');
   const unit = unitOf(per);
   return {
     signature: `integral(${nameOf(select, invalid)},${unit})`,
     inputs: [numberInput<Rec>(select, invalid)],
-    parts: TRAPEZOIDS as unknown as Parts,
-    lower: (points) => (TRAPEZOIDS.total(points)?.sum.value() ?? Number.NaN) / 2 / unit,
+    parts: TRAPEZOIDS,
+    lower: (points: Points | null) => (TRAPEZOIDS.total(points)?.sum.value() ?? Number.NaN) / 2 / unit,
   };
 }
 
 /**
  * The mean of a number over event time, each value holding until the next one: the last has no length. Where all event times
  * are one, the last value; of nothing NaN. As exact, and as large, as `integral`.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const timeWeightedMean = <Rec, On extends Invalid = 'poison'>(
+export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): PartAggregate<Rec, number> => ({
-  signature: `timeWeightedMean(${nameOf(select, invalid)})`,
-  inputs: [numberInput<Rec>(select, invalid)],
-  parts: HOLDS as unknown as Parts,
-  lower: (points) => {
-    const total = HOLDS.total(points);
-    if (total === null) return Number.NaN;
-    return total.last === total.first ? total.x : total.sum.value() / (total.last - total.first);
-  },
-});
+  options: NumberOptions<On> = {},
+): PartAggregate<Rec, number> {
+  const { invalid } = optionsOf('timeWeightedMean', options);
+  return {
+    signature: `timeWeightedMean(${nameOf(select, invalid)})`,
+    inputs: [numberInput<Rec>(select, invalid)],
+    parts: HOLDS,
+    lower: (points: Points | null) => {
+      const total = HOLDS.total(points);
+      if (total === null) return Number.NaN;
+      return total.last === total.first ? total.x : total.sum.value() / (total.last - total.first);
+    },
+  };
+}
 
 /**
  * How fast a counter goes up: its increases from the first to the last point by event time over the time between them, per
@@ -171,18 +162,19 @@ export const timeWeightedMean = <Rec, On extends Invalid = 'poison'>(
  *
  * As in Prometheus, but for what it adds for the time before the first point and after the last.
  *
- * @throws RangeError when `per` is not a positive duration
+ * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
  */
 export function rate<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { per = '1s', invalid }: NumberOptions<On> & { readonly per?: Duration } = {},
+  options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
+  const { per, invalid } = optionsOf('rate', options, 'per');
   const unit = unitOf(per);
   return {
     signature: `rate(${nameOf(select, invalid)},${unit})`,
     inputs: [numberInput<Rec>(select, invalid)],
-    parts: INCREASES as unknown as Parts,
-    lower: (points) => {
+    parts: INCREASES,
+    lower: (points: Points | null) => {
       const total = INCREASES.total(points);
       if (total === null || total.last === total.first) return Number.NaN;
       return (total.sum.value() / (total.last - total.first)) * unit;

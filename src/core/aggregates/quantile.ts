@@ -1,5 +1,7 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import { lowerBound, unionOf } from './sorted.ts';
 
 export interface QuantileOptions<On extends Invalid> extends NumberOptions<On> {
   /** The greatest relative error, from 0.005 to 0.1. */
@@ -27,13 +29,15 @@ export type Quantiles<Q> = Q extends readonly number[] ? { readonly [At in keyof
  *
  * DDSketch: Masson, Rim, Lee, "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", 2019.
  *
- * @throws RangeError when a quantile is not from 0 to 1, there is none, or the error is not from 0.005 to 0.1
+ * @throws RangeError when a quantile is not from 0 to 1, there is none, or the error is not from 0.005 to 0.1; TypeError
+ * for an option that there is not
  */
 export function quantile<Rec, const Q extends number | readonly number[], On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
   q: Q,
-  { error = 0.01, invalid }: QuantileOptions<On> = {},
+  options: QuantileOptions<On> = {},
 ): PartAggregate<Rec, Quantiles<Q>> {
+  const { error = 0.01, invalid } = optionsOf('quantile', options, 'error');
   const quantiles: readonly number[] = typeof q === 'number' ? [q] : q;
   if (quantiles.length === 0 || !quantiles.every((one) => one >= 0 && one <= 1)) {
     throw new RangeError(`Cannot compute the quantile ${q} as it must be one or more numbers from 0 to 1`);
@@ -47,9 +51,9 @@ export function quantile<Rec, const Q extends number | readonly number[], On ext
   return {
     signature: `quantile(${nameOf(select, invalid)},${JSON.stringify(q)},${error})`,
     inputs: [numberInput<Rec>(select, invalid)],
-    parts: sketches as unknown as Parts,
-    lower: (partial) => {
-      const values = quantiles.map((one) => sketches.valueAt(partial as Sketch | null, one));
+    parts: sketches,
+    lower: (sketch: Sketch | null) => {
+      const values = quantiles.map((one) => sketches.valueAt(sketch, one));
       return (typeof q === 'number' ? values[0] : values) as Quantiles<Q>;
     },
   };
@@ -227,7 +231,7 @@ function insert(list: number[], at: number, value: number): void {
 function union(a: Bins, b: Bins): OwnBins {
   if (b[1].length === 0) return [[...a[0]], [...a[1]]];
   if (a[1].length === 0) return [[...b[0]], [...b[1]]];
-  return rowOf(a, b) ?? shortest(bounded(merge(apart(a), apart(b))));
+  return rowOf(a, b) ?? shortest(bounded(unionOf(apart(a), apart(b))));
 }
 
 /** Two rows in one, where both are rows and so is their union. */
@@ -244,22 +248,6 @@ function rowOf([indexesA, countsA]: Bins, [indexesB, countsB]: Bins): OwnBins | 
   let taken = 0;
   for (const count of row) if (count > 0) taken++;
   return isShortAsRow(length, taken) ? [[first], row] : undefined;
-}
-
-/** The bins of both, each with its index. */
-function merge([indexesA, countsA]: Bins, [indexesB, countsB]: Bins): OwnBins {
-  const indexes: number[] = [];
-  const counts: number[] = [];
-  for (let a = 0, b = 0; a < indexesA.length || b < indexesB.length; ) {
-    const indexA = indexesA[a] ?? Number.POSITIVE_INFINITY;
-    const indexB = indexesB[b] ?? Number.POSITIVE_INFINITY;
-    let count = 0;
-    if (indexA <= indexB) count += countsA[a++] as number;
-    if (indexB <= indexA) count += countsB[b++] as number;
-    indexes.push(Math.min(indexA, indexB));
-    counts.push(count);
-  }
-  return [indexes, counts];
 }
 
 /**
@@ -300,18 +288,6 @@ function shortest(bins: OwnBins): OwnBins {
 /** A row has an index, and a count a bin; otherwise there are an index and a count for each bin that is taken. */
 const isShortAsRow = (length: number, taken: number): boolean =>
   length <= MAX_BINS && 1 + length <= 2 * taken;
-
-/** The place of the first index that is not less, or the end. */
-function lowerBound(indexes: readonly number[], index: number): number {
-  let low = 0;
-  let high = indexes.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((indexes[middle] as number) < index) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
 
 const totalOf = ([, counts]: Bins): number => counts.reduce((sum, count) => sum + count, 0);
 

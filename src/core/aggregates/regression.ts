@@ -1,5 +1,6 @@
 import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
 import { productError, sumError } from '../compensated.ts';
+import { optionsOf } from '../options.ts';
 import {
   type Input,
   type Invalid,
@@ -133,12 +134,13 @@ const LATEST_TIME: Cells = new LatestTime();
  * slope of 100,000 doubles whose line rises by more than 1e-5 of their range. Values more than 1e280 apart have none: NaN. Ten
  * cells, of which three are whole numbers; 7 ns a record, 16 ns to join.
  *
- * @throws RangeError when `per` is not a positive duration
+ * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
  */
 export function slope<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { per = '1s', invalid }: NumberOptions<On> & { readonly per?: Duration } = {},
+  options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): CellAggregate<Rec, number> {
+  const { per, invalid } = optionsOf('slope', options, 'per');
   const unit = unitOf(per);
   return {
     signature: `slope(${nameOf(select, invalid)},${unit})`,
@@ -152,12 +154,13 @@ export function slope<Rec, On extends Invalid = 'poison'>(
  * What a number would be `ahead` of its latest event time, were it to go on along its least-squares line. NaN where all
  * event times are one. As exact as `slope`. Its cells, and one more.
  *
- * @throws RangeError when `ahead` is no duration
+ * @throws RangeError when `ahead` is no duration; TypeError for an option that there is not
  */
 export function forecast<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { ahead, invalid }: NumberOptions<On> & { readonly ahead: Duration },
+  options: NumberOptions<On> & { readonly ahead: Duration },
 ): DerivedAggregate<Rec, number> {
+  const { ahead, invalid } = optionsOf('forecast', options, 'ahead');
   const length = millis(ahead);
   const name = nameOf(select, invalid);
   const inputs = [numberInput<Rec>(select, invalid)];

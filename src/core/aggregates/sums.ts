@@ -1,6 +1,7 @@
-import type { CellAggregate, Cells } from '../aggregate.ts';
+import type { CellAggregate, Cells, OfNumber } from '../aggregate.ts';
 import { rounded, sumError } from '../compensated.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import { optionsOf } from '../options.ts';
+import { nameOf, numberInput } from '../select.ts';
 
 class Count implements Cells {
   readonly width = 1;
@@ -83,31 +84,31 @@ const SUMS: Cells = new Sums();
 const total = (from: Float64Array, at: number): number =>
   rounded(from[at + 1] as number, from[at + 2] as number, from[at + 3] as number);
 
+const ofSums =
+  (kind: string, lower: (from: Float64Array, at: number) => number): OfNumber =>
+  (select, options = {}) => {
+    const { invalid } = optionsOf(kind, options);
+    return {
+      signature: `${kind}(${nameOf(select, invalid)})`,
+      inputs: [numberInput(select, invalid)],
+      cells: SUMS,
+      lower,
+    };
+  };
+
 /**
  * The sum of a number; of nothing 0. Rounded once, as if added exactly: within 1e-12 of the exact sum of a million values
  * wherever that is more than 1e-17 of their magnitudes. Past the largest double it is an infinity. Four cells, those of
  * `mean`; 3 ns a record.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const sum = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): CellAggregate<Rec, number> => ({
-  signature: `sum(${nameOf(select, invalid)})`,
-  inputs: [numberInput<Rec>(select, invalid)],
-  cells: SUMS,
-  lower: total,
-});
+export const sum: OfNumber = ofSums('sum', total);
 
 /**
  * The arithmetic mean of a number; of nothing NaN. As exact as `sum`, and rounded once more. Past the largest double the sum
  * is an infinity, and so is the mean. Four cells, those of `sum`; 3 ns a record.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const mean = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): CellAggregate<Rec, number> => ({
-  signature: `mean(${nameOf(select, invalid)})`,
-  inputs: [numberInput<Rec>(select, invalid)],
-  cells: SUMS,
-  lower: (from, at) => total(from, at) / (from[at] as number),
-});
+export const mean: OfNumber = ofSums('mean', (from, at) => total(from, at) / (from[at] as number));

@@ -19,11 +19,11 @@ export function insert<Value>([times, values]: OwnTimeline<Value>, time: EpochMi
   }
 }
 
-/** Both timelines in one; of equal times the earlier one's come first. */
+/** Both timelines, of some values each, in one; of equal times the earlier one's come first. */
 export function merge<Value>(earlier: Timeline<Value>, later: Timeline<Value>): OwnTimeline<Value> {
   const [timesA, valuesA] = earlier;
   const [timesB, valuesB] = later;
-  if ((timesA.at(-1) ?? Number.NEGATIVE_INFINITY) <= (timesB[0] ?? Number.POSITIVE_INFINITY)) {
+  if ((timesA.at(-1) as number) <= (timesB[0] as number)) {
     return [timesA.concat(timesB), valuesA.concat(valuesB)];
   }
   const times: EpochMillis[] = [];

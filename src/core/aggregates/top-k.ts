@@ -1,5 +1,6 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { canonicalJson } from '../hash.ts';
+import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
   nameOf,
@@ -39,7 +40,8 @@ export interface TopKOptions<On extends PlainInvalid> extends ValueOptions<On> {
  * Parts are combined as in Cafaro, Pulimeno, Tempesta, "A parallel space saving algorithm for frequent items and the Hurwitz
  * zeta distribution", 2016, after Agarwal et al., "Mergeable Summaries", 2012.
  *
- * @throws RangeError when k is not a whole number from 1 to 100, or the capacity not one from k and 10 to 1,000
+ * @throws RangeError when k is not a whole number from 1 to 100, or the capacity not one from k and 10 to 1,000; TypeError for
+ * an option that there is not
  */
 export function topK<
   Rec,
@@ -48,8 +50,9 @@ export function topK<
 >(
   select: Select,
   k: number,
-  { capacity = Math.max(10 * k, DEFAULT_CAPACITY), invalid }: TopKOptions<On> = {},
+  options: TopKOptions<On> = {},
 ): PartAggregate<Rec, readonly TopValue<Selected<Rec, Select>>[]> {
+  const { capacity = Math.max(10 * k, DEFAULT_CAPACITY), invalid } = optionsOf('topK', options, 'capacity');
   if (!Number.isInteger(k) || k < 1 || k > 100) {
     throw new RangeError(`Cannot rank the top ${k} values as k must be a whole number from 1 to 100`);
   }
@@ -62,8 +65,8 @@ export function topK<
   return {
     signature: `topK(${nameOf(select, invalid)},${k},${capacity})`,
     inputs: [plainInput<Rec>(select, invalid)],
-    parts: (capacity === DEFAULT_CAPACITY ? OF_A_HUNDRED : new SpaceSaving(capacity)) as unknown as Parts,
-    lower: (partial) => top<Selected<Rec, Select>>(partial as Counters | null, k),
+    parts: capacity === DEFAULT_CAPACITY ? OF_A_HUNDRED : new SpaceSaving(capacity),
+    lower: (counters: Counters | null) => top<Selected<Rec, Select>>(counters, k),
   };
 }
 
@@ -180,9 +183,9 @@ function settle(
 const rank = (countA: number, errorA: number, a: Key, countB: number, errorB: number, b: Key): number =>
   countB - countA || errorA - errorB || compare(a, b);
 
-/** Null, booleans, numbers by size, texts by code unit. */
+/** Null, booleans, numbers by size, texts by code unit. No two counters have one key. */
 function compare(a: Key, b: Key): number {
-  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : a > b ? 1 : 0;
+  if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : 1;
   return KINDS.indexOf(typeof a) - KINDS.indexOf(typeof b) || Number(a) - Number(b);
 }
 

@@ -1,5 +1,6 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { productError, rounded, sumError } from '../compensated.ts';
+import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
 /**
@@ -54,16 +55,21 @@ const WEIGHTED_SUMS: Cells = new WeightedSums();
  * With weights of one sign it is within 1e-12 of the exact mean of a million values wherever that is more than 1e-17 of the
  * mean of magnitudes. Infinite where a weighted sum is past the largest double; values or weights
  * over 1e300 are only as exact as adding them plainly. Five cells; 6 ns a record.
+ *
+ * @throws TypeError for an option that there is not
  */
-export const weightedMean = <Rec, On extends Invalid = 'poison'>(
+export function weightedMean<Rec, On extends Invalid = 'poison'>(
   value: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
   weight: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  { invalid }: NumberOptions<On> = {},
-): CellAggregate<Rec, number> => ({
-  signature: `weightedMean(${nameOf(value)},${nameOf(weight, invalid)})`,
-  inputs: [numberInput<Rec>(value, invalid), numberInput<Rec>(weight, invalid)],
-  cells: WEIGHTED_SUMS,
-  lower: (from, at) =>
-    rounded(from[at] as number, from[at + 1] as number, from[at + 2] as number) /
-    rounded(from[at + 3] as number, from[at + 4] as number, 0),
-});
+  options: NumberOptions<On> = {},
+): CellAggregate<Rec, number> {
+  const { invalid } = optionsOf('weightedMean', options);
+  return {
+    signature: `weightedMean(${nameOf(value)},${nameOf(weight, invalid)})`,
+    inputs: [numberInput<Rec>(value, invalid), numberInput<Rec>(weight, invalid)],
+    cells: WEIGHTED_SUMS,
+    lower: (from, at) =>
+      rounded(from[at] as number, from[at + 1] as number, from[at + 2] as number) /
+      rounded(from[at + 3] as number, from[at + 4] as number, 0),
+  };
+}

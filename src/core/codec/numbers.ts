@@ -61,9 +61,8 @@ export class NumberWriter {
     this.#bytes = bytes;
   }
 
-  /** The first `count` values; they are made up of `runs` of related ones, whose lengths add up to the count. */
+  /** The first `count` values, one at least; they are made up of `runs` of related ones, whose lengths add up to the count. */
   write(values: Float64Array, count: number, runs: ArrayLike<number>): void {
-    if (count === 0) return;
     if (isConstant(values, count)) {
       this.#bytes.byte(CONSTANT);
       this.#bytes.double(values[0] as number);
@@ -190,7 +189,7 @@ export class NumberWriter {
       end = Math.max(end, exponent + 1);
       if (end - least > MAX_BINARY_BITS || least < -MAX_EXPONENT) return undefined;
     }
-    return end > -MAX_EXPONENT ? least : undefined;
+    return least;
   }
 
   #grow(count: number): void {

@@ -131,8 +131,8 @@ class SlidingState implements WindowState {
     const late = at < watermark ? this.#lateFor(at, watermark) : NOTHING;
     if (late === undefined) return false;
     this.#add(record);
-    for (let i = 0; i < late.length; i++) this.#emit(LATE, late[i] as EpochMillis, panes);
-    if (this.#rules.emit === 'record') this.#emitEarly(this.#openAt(at, watermark), panes);
+    if (late.length > 0) this.#emitAll(LATE, late, panes);
+    if (this.#rules.emit === 'record') this.#emitAll(EARLY, this.#openAt(at, watermark), panes);
     return true;
   }
 
@@ -143,11 +143,13 @@ class SlidingState implements WindowState {
 
   #close(from: number, to: number, panes: Panes): void {
     const { first, next, end } = this.#rules.alignment;
+    const fold = this.#closing ?? this.#rules.anyTime;
+    if (fold !== this.#closing) fold.forget();
     for (let start = first(from); end(start) <= to; ) {
       const row = rowFrom(this.#slices, start);
       const following = row < this.#slices.rows ? this.#start(row) : Number.POSITIVE_INFINITY;
       if (following < end(start)) {
-        this.#emit(FINAL, start, panes);
+        this.#emit(FINAL, start, fold, panes);
         if (this.#rules.emitEmpty) this.#setEmpties(0);
         start = next(start);
       } else if (this.#emitsEmpty()) {
@@ -168,7 +170,8 @@ class SlidingState implements WindowState {
   update(watermark: number, panes: Panes): void {
     if (this.#touched === undefined) return;
     const starts = [...this.#touched].flatMap((slice) => this.#openAt(slice, watermark));
-    this.#emitEarly(
+    this.#emitAll(
+      EARLY,
       [...new Set(starts)].sort((a, b) => a - b),
       panes,
     );
@@ -258,23 +261,17 @@ class SlidingState implements WindowState {
     return open;
   }
 
-  #emitEarly(starts: readonly EpochMillis[], panes: Panes): void {
-    for (const start of starts) this.#emit(EARLY, start, panes);
+  #emitAll(kind: number, starts: readonly EpochMillis[], panes: Panes): void {
+    const { anyTime } = this.#rules;
+    anyTime.forget();
+    for (const start of starts) this.#emit(kind, start, anyTime, panes);
   }
 
-  #emit(kind: number, start: EpochMillis, panes: Panes): void {
-    const records = this.#recordsOf(start, kind === FINAL);
+  #emit(kind: number, start: EpochMillis, fold: SliceFold, panes: Panes): void {
+    const records = fold.window(this.#slices, start);
     const row = records.rows - 1;
     this.#begin(kind, start, records.numbers[row * records.width + RECORDS] as number, panes);
     panes.end(this.#rules.window, records, row);
-  }
-
-  /** A window's records, combined: the last row of a table. */
-  #recordsOf(start: EpochMillis, closes: boolean): Table {
-    const { anyTime } = this.#rules;
-    if (closes && this.#closing) return this.#closing.window(this.#slices, start);
-    anyTime.forget();
-    return anyTime.window(this.#slices, start);
   }
 
   #emitEmpty(start: EpochMillis, panes: Panes): void {
