@@ -8,7 +8,8 @@ export function lowerBound<Item extends string | number>(items: readonly Item[],
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((items[middle] as Item) < item) low = middle + 1;
+    const found = items[middle] as Item;
+    if (found < item) low = middle + 1;
     else high = middle;
   }
   return low;
