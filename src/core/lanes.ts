@@ -252,7 +252,7 @@ export class Lanes {
   join(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
-      copyCells(lane, to, row, earlier, a);
+      if (to !== earlier || row !== a) copyCells(lane, to, row, earlier, a);
       lane.cells.join(to.numbers, row * to.width + lane.offset, later.numbers, b * later.width + lane.offset);
     }
     if (this.#parts.length > 0) this.#joinParts(to, row, earlier, a, later, b);

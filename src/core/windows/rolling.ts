@@ -120,30 +120,29 @@ class RollingState implements WindowState {
   }
 
   #emit(index: number, row: number, panes: Panes): void {
-    const rows = this.#rows;
-    const { numbers, width } = rows;
+    const whole = this.#whole(row + 1);
+    const { numbers, width } = this.#rows;
     const pane = panes.begin(this.#window, ROLLING);
     const at = (pane.rows - 1) * pane.width;
-    let earliest = numbers[EARLIEST] as number;
-    let latest = numbers[LATEST] as number;
-    const end = row + 1;
-    if (end < rows.rows) {
-      earliest = Math.min(earliest, numbers[end * width + EARLIEST] as number);
-      latest = Math.max(latest, numbers[end * width + LATEST] as number);
-    }
     pane.numbers[at + IDENTITY] = index;
-    pane.numbers[at + START] = earliest;
-    pane.numbers[at + END] = latest + 1;
+    pane.numbers[at + START] = numbers[whole * width + EARLIEST] as number;
+    pane.numbers[at + END] = (numbers[whole * width + LATEST] as number) + 1;
     pane.numbers[at + REVISION] = 0;
     pane.numbers[at + REVISABLE] = 0;
     pane.numbers[at + COUNT] = Math.min(index + 1, this.#count);
-    if (end < rows.rows) {
-      const whole = this.#lanes.scratch;
-      this.#lanes.join(whole, 0, rows, end, rows, 0);
-      panes.end(this.#window, whole, 0);
-    } else {
-      panes.end(this.#window, rows, 0);
-    }
+    panes.end(this.#window, this.#rows, whole);
+  }
+
+  /** The row of the whole window: the end of the previous block from `end` on, which no later window needs, takes in the present block. */
+  #whole(end: number): number {
+    const { numbers, width, rows } = this.#rows;
+    if (end >= rows) return 0;
+    const earliest = end * width + EARLIEST;
+    const latest = end * width + LATEST;
+    numbers[earliest] = Math.min(numbers[earliest] as number, numbers[EARLIEST] as number);
+    numbers[latest] = Math.max(numbers[latest] as number, numbers[LATEST] as number);
+    this.#lanes.join(this.#rows, end, this.#rows, end, this.#rows, 0);
+    return end;
   }
 
   /** The present block is complete and becomes the previous one. */
