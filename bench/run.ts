@@ -1,0 +1,266 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import Table from 'cli-table3';
+import { build } from 'esbuild';
+import type { Answer, Job } from './contender.ts';
+import { type Report, type ReportAnswer, shown } from './report.ts';
+import { type Case, type Entry, REPORTS, type ReportEntry, type Section, SUITE } from './suite.ts';
+
+const HERE = import.meta.dirname;
+/** Inside node_modules, so that bundles find the peers and git does not find them. */
+const BUNDLES = join(HERE, 'node_modules', `.bundles-${process.pid}`);
+const ROUNDS = 2;
+const TIMEOUT_MILLIS = 120_000;
+
+/** What the rounds gave of one contender. */
+interface Measured {
+  readonly entry: Entry;
+  /** Nanoseconds per record, of every repetition in every round. */
+  readonly nanos: number[];
+  readonly checks: (Answer & { outcome: 'measured' })['check'][];
+  note: string | undefined;
+  reason: string | undefined;
+}
+
+/** `[section, report or part of a case's title …] [--quick] [--markdown]` */
+async function main(words: readonly string[]): Promise<void> {
+  const quick = words.includes('--quick');
+  const markdown = words.includes('--markdown');
+  const wanted = words.filter((word) => !word.startsWith('--'));
+  const sections = SUITE.map((section) => narrow(section, wanted, quick)).filter(
+    ({ cases }) => cases.length > 0,
+  );
+  const measured = new Map<Entry, Measured>();
+  const plan = sections.flatMap(({ name, cases }) =>
+    cases.flatMap((one) => one.contenders.map((entry) => ({ name, one, entry }))),
+  );
+  const reports = REPORTS.filter(({ name }) => wanted.every((word) => word === name));
+  await mkdir(BUNDLES, { recursive: true });
+  const unbuilt = await bundle(
+    new Set([...plan.flatMap(({ entry }) => modulesOf(entry)), ...reports.map(({ module }) => module)]),
+  );
+
+  const rounds = quick ? 1 : ROUNDS;
+  for (let round = 1; round <= rounds; round++) {
+    for (const [at, { name, one, entry }] of plan.entries()) {
+      const result: Measured = measured.get(entry) ?? {
+        entry,
+        nanos: [],
+        checks: [],
+        note: undefined,
+        reason: undefined,
+      };
+      measured.set(entry, result);
+      if (round > (entry.rounds ?? rounds) || result.reason !== undefined) continue;
+      progress(
+        `round ${round} of ${rounds}, ${at + 1} of ${plan.length}: ${name}, ${one.title}, ${entry.name}`,
+      );
+      take(result, await run(entry, one, quick, unbuilt));
+    }
+  }
+  progress('');
+  for (const section of sections) print(section, measured, markdown);
+  for (const one of reports) await report(one, quick, markdown, unbuilt);
+  const failed = [...measured.values()].filter(({ checks }) => checks.some(({ passed }) => !passed));
+  if (failed.some(({ entry }) => entry.role === 'millrace' || entry.role === 'floor')) process.exitCode = 1;
+}
+
+function narrow(section: Section, wanted: readonly string[], quick: boolean): Section {
+  const cases = section.cases.filter(({ title }) => {
+    if (quick && !section.quick.includes(title)) return false;
+    return wanted.every((word) => section.name === word || title.includes(word));
+  });
+  return { ...section, cases };
+}
+
+const modulesOf = ({ module }: Entry): readonly string[] => (typeof module === 'string' ? [module] : []);
+
+/** Bundles each module by itself, so that no loader stands between it and Node.js; what could not be bundled, and why. */
+async function bundle(modules: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
+  const unbuilt = new Map<string, string>();
+  for (const module of modules) {
+    const source = join(HERE, `${module}.ts`);
+    if (!existsSync(source)) {
+      unbuilt.set(module, 'not written yet');
+      continue;
+    }
+    try {
+      await build({
+        entryPoints: [source],
+        outfile: bundleOf(module),
+        bundle: true,
+        platform: 'node',
+        format: 'esm',
+        target: 'node20',
+        packages: 'external',
+        logLevel: 'silent',
+      });
+    } catch (error) {
+      unbuilt.set(module, `cannot be bundled: ${(error as Error).message.split('\n')[1] ?? error}`);
+    }
+  }
+  return unbuilt;
+}
+
+const bundleOf = (module: string): string => join(BUNDLES, `${module.replaceAll('/', '-')}.mjs`);
+
+async function run(
+  { module, parameters, pace }: Entry,
+  { stream }: Case,
+  quick: boolean,
+  unbuilt: ReadonlyMap<string, string>,
+): Promise<Answer> {
+  if (typeof module !== 'string') return { outcome: 'failed', reason: module.none };
+  const reason = unbuilt.get(module);
+  if (reason !== undefined) return { outcome: 'failed', reason };
+  const repetitions = quick ? Math.min(2, pace.repetitions) : pace.repetitions;
+  return inFreshProcess<Answer>(bundleOf(module), { stream, parameters, pace: { ...pace, repetitions } });
+}
+
+interface Failed {
+  readonly outcome: 'failed';
+  readonly reason: string;
+}
+
+function inFreshProcess<Of>(path: string, job: Job | { readonly quick: boolean }): Promise<Of | Failed> {
+  return new Promise((resolve) => {
+    const child: ChildProcess = fork(path, [], {
+      cwd: HERE,
+      execArgv: ['--expose-gc', '--max-old-space-size=8192'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      serialization: 'advanced',
+    });
+    let said = '';
+    child.stderr?.on('data', (text) => {
+      said += text;
+    });
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      resolve({ outcome: 'failed', reason: `took over ${TIMEOUT_MILLIS / 1_000} s` });
+    }, TIMEOUT_MILLIS);
+    child.on('message', (answer: Of) => resolve(answer));
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      const reason = said.split('\n').find((line) => /error/i.test(line)) ?? `ended with ${signal ?? code}`;
+      resolve({ outcome: 'failed', reason });
+    });
+    child.send(job);
+  });
+}
+
+function take(result: Measured, answer: Answer): void {
+  if (answer.outcome === 'failed') {
+    result.reason = answer.reason;
+    return;
+  }
+  result.nanos.push(...answer.nanos);
+  result.checks.push(answer.check);
+  result.note = answer.note;
+}
+
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line.slice(0, process.stderr.columns - 1)}`);
+}
+
+async function report(
+  { title, module }: ReportEntry,
+  quick: boolean,
+  markdown: boolean,
+  unbuilt: ReadonlyMap<string, string>,
+): Promise<void> {
+  console.log(`\n${markdown ? '## ' : ''}${title}\n`);
+  const reason = unbuilt.get(module);
+  const answer: ReportAnswer =
+    reason === undefined
+      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick })
+      : { outcome: 'failed', reason };
+  if (answer.outcome === 'failed') {
+    process.exitCode = 1;
+    console.log(answer.reason);
+    return;
+  }
+  printReport(answer.report, markdown);
+}
+
+function printReport({ head, rows, faults }: Report, markdown: boolean): void {
+  if (markdown) printMarkdown(head, rows);
+  else printTable(head, rows);
+  for (const fault of faults) console.log(`WRONG: ${fault}`);
+  if (faults.length > 0) process.exitCode = 1;
+}
+
+const HEAD = ['', 'ns a record', 'median', '÷ floor', '÷ Millrace', 'output', ''];
+
+function print(section: Section, measured: ReadonlyMap<Entry, Measured>, markdown: boolean): void {
+  console.log(`\n${markdown ? '## ' : ''}${section.title}\n`);
+  for (const one of section.cases) {
+    const rows = one.contenders.map((entry) => row(entry, one, measured));
+    if (markdown) {
+      console.log(`${one.title}\n`);
+      printMarkdown(HEAD, rows);
+    } else {
+      printTable([one.title, ...HEAD.slice(1)], rows);
+    }
+  }
+}
+
+function printMarkdown(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+  console.log(`${lines.join('\n')}\n`);
+}
+
+function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const isNumber = (text: string) => /^[\d.,–]*$/.test(text);
+  const table = new Table({
+    head: [...head],
+    colAligns: head.map((_, at) => (rows.every((cells) => isNumber(cells[at] ?? '')) ? 'right' : 'left')),
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(...rows.map((cells) => [...cells]));
+  console.log(table.toString());
+}
+
+function row(entry: Entry, one: Case, measured: ReadonlyMap<Entry, Measured>): string[] {
+  const { nanos = [], checks = [], reason, note = '' } = measured.get(entry) ?? {};
+  if (reason !== undefined) return [entry.name, '–', '', '', '', '', reason];
+  const least = Math.min(...nanos);
+  const of = (role: Entry['role']): number => {
+    const other = one.contenders.find((contender) => contender.role === role);
+    return Math.min(...((other && measured.get(other)?.nanos) ?? []));
+  };
+  return [
+    entry.name,
+    shown(least),
+    shown(median(nanos)),
+    ratio(least, of('floor')),
+    ratio(least, of('millrace')),
+    checked(checks),
+    note,
+  ];
+}
+
+function checked(checks: Measured['checks']): string {
+  const failed = checks.find(({ passed }) => !passed);
+  if (failed !== undefined) return `WRONG: ${failed.differs}`;
+  const worst = Math.max(...checks.map((check) => check.worst));
+  const compared = (checks[0]?.compared ?? 0).toLocaleString('en');
+  return worst === 0 ? `exact in ${compared}` : `within ${worst.toExponential(0)} in ${compared}`;
+}
+
+const ratio = (one: number, other: number): string => (Number.isFinite(other) ? shown(one / other) : '');
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
+
+try {
+  await main(process.argv.slice(2));
+} finally {
+  await rm(BUNDLES, { recursive: true, force: true });
+}
