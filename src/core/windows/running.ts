@@ -83,7 +83,6 @@ class RunningState implements WindowState {
 
   update(_watermark: number, panes: Panes): void {
     if (this.#changed && this.#settings.emit === 'update') this.#emit(panes);
-    this.#changed = false;
   }
 
   /** It never closes. */

@@ -231,9 +231,9 @@ class SessionState implements WindowState {
   /** Gives the first of some sessions the least identity of them all, and retracts the others that were emitted. */
   #identify(rows: readonly number[], panes: Panes): void {
     const emitted = rows.filter((row) => !Number.isNaN(this.#get(row, KNOWN_AS)));
-    const [keeper, ...rest] = emitted.toSorted((a, b) => this.#get(a, KNOWN_AS) - this.#get(b, KNOWN_AS));
+    const [keeper] = emitted.toSorted((a, b) => this.#get(a, KNOWN_AS) - this.#get(b, KNOWN_AS));
     if (keeper === undefined) return;
-    for (const row of rest.sort((a, b) => a - b)) this.#retract(row, panes);
+    for (const row of emitted) if (row !== keeper) this.#retract(row, panes);
     const first = rows[0] as number;
     this.#set(first, KNOWN_AS, this.#get(keeper, KNOWN_AS));
     this.#set(first, NEXT, this.#get(keeper, NEXT));
