@@ -261,6 +261,12 @@ describe('aggregates of one window', () => {
     );
   });
 
+  it('that read another value of the same record do not share it', () => {
+    const [byValue, byAt] = [minBy<Rec, 'value'>('at', 'value'), minBy<Rec, 'at'>('at', 'at')];
+    const key = new Key(rulesOf(running({}, { byValue, byAt, last: last<Rec, 'at'>('at') }))).apply(at(3, 7));
+    expect(key.panes()[0]?.results).toEqual({ byValue: 7, byAt: 3, last: 3 });
+  });
+
   it('pass over a record that lacks either of the two values they read, where told to', () => {
     const cheapest = minBy<Rec, 'gap', 'skip'>('value', 'gap', { invalid: 'skip' });
     const key = new Key(rulesOf(running({}, { cheapest })));
