@@ -12,7 +12,7 @@ const COMPOSITION = ['src/', ANY_PACKAGE];
 const LOCAL = [...COMPOSITION, COMPUTED];
 
 /**
- * Who may import what: DESIGN section 8. The first line that a path begins with is its rule; what ends with `/` or `:`
+ * Who may import what, as docs/design.md says under Layout. The first line that a path begins with is its rule; what ends with `/` or `:`
  * stands for all that begins with it, and `.` for the file's own folder.
  */
 const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
