@@ -59,9 +59,9 @@ export class KeyState {
   /** Takes in the key's next record in source order. */
   apply(record: KeyRecord, panes: Panes): 'applied' | 'late' {
     const { at, arrival } = record;
-    const { outOfOrderness, idleAfter, maxLateness } = this.#rules.time;
+    const { outOfOrderness, maxLateness } = this.#rules.time;
     const watermarks = this.#watermarks;
-    if (arrival - this.#lastArrival > idleAfter) this.idle(arrival, panes);
+    this.idle(arrival, panes);
     if (maxLateness !== undefined && this.#isForgotten(arrival)) this.#begin();
     if (arrival > this.#lastArrival) this.#lastArrival = arrival;
 

@@ -74,7 +74,6 @@ export class Lanes {
   /** Where a row of records has its record: after the partials that it holds as well, or first. */
   readonly #recordAt: number = 0;
   readonly #recordPlainsAt: number = 0;
-  #scratch: Table | undefined;
   /** The results of a pane: each is the next of its numbers, or of its plain values. */
   readonly results: readonly ResultColumn[];
 
@@ -109,12 +108,6 @@ export class Lanes {
       this.#recordAt = this.#width;
       this.#recordPlainsAt = this.#parts.length;
     }
-  }
-
-  /** One row, for what is used at once and never kept. */
-  get scratch(): Table {
-    this.#scratch ??= this.partials(1);
-    return this.#scratch;
   }
 
   /** An empty table for partials. */
@@ -444,6 +437,7 @@ function unlessItThrows(
   to.plains[place] = combined as Plain;
 }
 
+/** Likewise of a result. */
 const orNull =
   (reader: Reader): Reader =>
   (from, row) => {

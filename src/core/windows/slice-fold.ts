@@ -70,6 +70,8 @@ export class SliceFold {
   /** One row: the items from the boundary on that start before `#through`. */
   readonly #beginning: Table;
   #through = Number.NEGATIVE_INFINITY;
+  /** One row: a window of both. */
+  readonly #whole: Table;
 
   constructor(lanes: Lanes, alignment: Pick<Alignment, 'middle' | 'end'>, kind: Items) {
     this.#lanes = lanes;
@@ -77,6 +79,8 @@ export class SliceFold {
     this.#kind = kind;
     this.#ends = lanes.partials();
     this.#beginning = lanes.partials(1);
+    this.#whole = lanes.partials(1);
+    this.#whole.push();
   }
 
   /** A window's records, combined: the last row of a table. Windows of the same items come by start, unless `forget` was called. */
@@ -90,10 +94,8 @@ export class SliceFold {
     this.#extend(items, this.#alignment.end(start));
     if (ends.rows === 0) return this.#beginning;
     if (this.#beginning.numbers[RECORDS] === 0) return ends;
-    const whole = this.#lanes.scratch;
-    whole.rows = 1;
-    joinCounted(this.#lanes, whole, 0, ends, ends.rows - 1, this.#beginning, 0);
-    return whole;
+    joinCounted(this.#lanes, this.#whole, 0, ends, ends.rows - 1, this.#beginning, 0);
+    return this.#whole;
   }
 
   /** An item that starts at `start` has changed: what it was combined into no longer holds. */
