@@ -7,8 +7,8 @@ import { topK } from '../src/core/aggregates/top-k.ts';
 import { decode, encode } from '../src/core/codec.ts';
 import { canonicalJson, Hasher } from '../src/core/hash.ts';
 import { cloneOf, type Plain } from '../src/core/plain.ts';
+import { Random } from '../src/simulation/random.ts';
 import { deepFreeze, EDGES, expectIdentical, plain } from './support/core-plain.ts';
-import { Random } from './support/engine-random.ts';
 import { added, cut, merged, type Rec, type Sketching, sketching } from './support/sketch-parts.ts';
 
 /** Numbers close to each other, as rows of bins are for, and numbers anywhere. */

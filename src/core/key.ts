@@ -3,7 +3,14 @@ import type { KeyRecord } from './record.ts';
 import type { Inputs } from './select.ts';
 import type { Table } from './table.ts';
 import type { EpochMillis, Millis } from './time.ts';
-import { AFTER, BEFORE, type Watermarks, type WindowOperator, type WindowState } from './window.ts';
+import {
+  AFTER,
+  BEFORE,
+  type OpenWindow,
+  type Watermarks,
+  type WindowOperator,
+  type WindowState,
+} from './window.ts';
 
 export type { KeyRecord } from './record.ts';
 
@@ -41,7 +48,7 @@ const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 /** One key while a batch is folded: its watermark and its windows. */
 export class KeyState {
   readonly #rules: KeyRules;
-  readonly #windows: readonly WindowState[];
+  #windows: readonly WindowState[];
   readonly #watermarks: Watermarks = [NEVER, NEVER];
   #maxEventTime = NEVER;
   #lastArrival = NEVER;
@@ -106,6 +113,12 @@ export class KeyState {
     return this.#windows.reduce((total, window) => total + window.open(this.watermark), 0);
   }
 
+  /** The open windows of each definition, in order. */
+  listOpen(): readonly (readonly OpenWindow[])[] {
+    const begun = this.watermark !== NEVER;
+    return this.#windows.map((window) => (begun ? window.listOpen(this.watermark) : []));
+  }
+
   /**
    * The key to store, or undefined once it may be forgotten at `now`: it keeps no records, and its last came so long
    * ago that none may follow for a window that has closed. The state must not be used afterwards.
@@ -125,9 +138,11 @@ export class KeyState {
     return this.#watermarks[BEFORE] as EpochMillis;
   }
 
+  /** Its windows as well: empty, they still know how far they have closed. */
   #begin(): void {
     this.#maxEventTime = this.#lastArrival = NEVER;
     this.#watermarks[BEFORE] = NEVER;
+    this.#windows = this.#rules.windows.map(({ operator }) => operator.thaw(undefined));
   }
 
   #isForgotten(now: EpochMillis): boolean {

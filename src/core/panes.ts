@@ -41,10 +41,10 @@ export interface KeyPane {
 }
 
 /** The columns of a window's table of panes; its results follow. An operator sets those from `IDENTITY` to `COUNT`. */
-const SEQUENCE = 0;
-const KEY = 1;
-const KIND = 2;
-const WATERMARK = 3;
+export const SEQUENCE = 0;
+export const KEY = 1;
+export const KIND = 2;
+export const WATERMARK = 3;
 export const IDENTITY = 4;
 export const START = 5;
 export const END = 6;

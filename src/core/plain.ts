@@ -14,4 +14,21 @@ export const cloneOf = (plain: Plain): Plain =>
       ? plain.map(cloneOf)
       : Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, cloneOf(value)]));
 
+/** Whether two are alike in every bit, and in the order of their names. */
+export function isSame(a: Plain | undefined, b: Plain | undefined): boolean {
+  if (Object.is(a, b)) return true;
+  if (!isNested(a) || !isNested(b) || isList(a) !== isList(b)) return false;
+  const names = isList(a) ? [] : Object.keys(a);
+  const others = isList(b) ? [] : Object.keys(b);
+  const [left, right] = [Object.values<Plain>(a), Object.values<Plain>(b)];
+  return (
+    left.length === right.length &&
+    names.every((name, at) => name === others[at]) &&
+    left.every((value, at) => isSame(value, right[at]))
+  );
+}
+
+const isNested = (plain: Plain | undefined): plain is Exclude<Plain, null | boolean | number | string> =>
+  typeof plain === 'object' && plain !== null;
+
 const isList = (plain: Plain): plain is readonly Plain[] => Array.isArray(plain);

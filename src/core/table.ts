@@ -7,6 +7,9 @@ export function countUp(numbers: Float64Array, at: number): number {
   return before;
 }
 
+/** Shared by all tables without rows, as nothing can be set in it: an array each would be much of what a key takes up. */
+const NO_NUMBERS = new Float64Array(0);
+
 /**
  * Rows of a few numbers and a few plain values each, row after row in one array: what every window keeps its state in, and
  * what panes are collected in.
@@ -23,7 +26,7 @@ export class Table {
   constructor(width: number, plainWidth: number, capacity = 0) {
     this.width = width;
     this.plainWidth = plainWidth;
-    this.numbers = new Float64Array(width * capacity);
+    this.numbers = capacity === 0 ? NO_NUMBERS : new Float64Array(width * capacity);
     this.plains = [];
     this.rows = 0;
   }
@@ -68,11 +71,12 @@ export class Table {
     this.rows -= to - from;
   }
 
-  /** The same rows in a table of their own, which may be changed. */
+  /** The same rows in a table of their own, which may be changed, with room for one more: most are copied to be added to. */
   copy(): Table {
-    const copy = new Table(this.width, this.plainWidth);
-    copy.numbers = this.numbers.slice(0, this.rows * this.width);
-    copy.plains = this.plains.slice(0, this.rows * this.plainWidth).map(cloneOf);
+    const copy = new Table(this.width, this.plainWidth, this.rows + 1);
+    const length = this.rows * this.width;
+    for (let i = 0; i < length; i++) copy.numbers[i] = this.numbers[i] as number;
+    if (this.plainWidth > 0) copy.plains = this.plains.slice(0, this.rows * this.plainWidth).map(cloneOf);
     copy.rows = this.rows;
     return copy;
   }

@@ -3,7 +3,7 @@ import type { Panes, WindowIdentity } from './panes.ts';
 import type { CurrentRecord } from './record.ts';
 import type { Inputs } from './select.ts';
 import type { Table } from './table.ts';
-import type { Millis } from './time.ts';
+import type { EpochMillis, Millis } from './time.ts';
 
 /** What of a pipeline a window's operator is made with. */
 export interface WindowRules<in Rec> {
@@ -37,6 +37,8 @@ export interface WindowOperator {
   readonly lanes: Lanes;
   /** Of the tables that it stores. */
   readonly layout: readonly Layout[];
+  /** The watermark from which on a record of that event time is refused; ∞ if it never is. */
+  refusedFrom(at: EpochMillis): number;
   /** One key's windows as they were stored, which is left as it is. Undefined: those of a new key. */
   thaw(stored: readonly Table[] | undefined): WindowState;
 }
@@ -49,6 +51,13 @@ export type Watermarks = number[];
 export const BEFORE = 0;
 export const AFTER = 1;
 
+/** A window `[start, end)` that has not closed, and the records in it so far. */
+export interface OpenWindow {
+  readonly start: EpochMillis;
+  readonly end: EpochMillis;
+  readonly count: number;
+}
+
 /** The windows of one definition for one key, while a batch is folded. */
 export interface WindowState {
   /** Takes a record in. False when every window that it belongs to refuses it, as it is late. */
@@ -59,6 +68,8 @@ export interface WindowState {
   update(watermark: number, panes: Panes): void;
   /** Windows that hold records and have not closed by the watermark. */
   open(watermark: number): number;
+  /** Windows that hold records and wait for more, or for the watermark, by start. */
+  listOpen(watermark: number): readonly OpenWindow[];
   /** Whether it could begin anew without a reader noticing, but for a record that comes after `maxLateness`. */
   isEmpty(watermark: number): boolean;
   /** The tables to store, in the operator's layout. Ends the state's use. */

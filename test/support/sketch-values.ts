@@ -1,4 +1,4 @@
-import { Random } from './engine-random.ts';
+import { Random } from '../../src/simulation/random.ts';
 
 const draw = (seed: number, count: number, one: (random: Random) => number): number[] => {
   const random = new Random(seed);

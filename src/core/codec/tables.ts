@@ -10,18 +10,36 @@ const OWN = 0;
 /** What a table that holds nothing takes up, in doubles. */
 const TABLE_COST = 16;
 
+/** Some of the rows of tables of one layout: of the i-th those in `[from[i], to[i])`. */
+export interface Rows {
+  readonly tables: readonly Table[];
+  readonly from: ArrayLike<number>;
+  readonly to: ArrayLike<number>;
+}
+
+/** All of them. */
+export const rowsOf = (tables: readonly Table[]): Rows => ({
+  tables,
+  from: new Float64Array(tables.length),
+  to: Float64Array.from(tables, ({ rows }) => rows),
+});
+
 /**
  * Tables as bytes: in each slot those of all keys, which have one layout. Columns run through all keys, so that many
  * small tables cost as much as a large one.
  *
  * @throws CodecError when they hold more than `MAX_NUMBERS`, and so could not be read back
  */
-export function encodeTables(slots: readonly (readonly Table[])[]): Uint8Array {
+export const encodeTables = (slots: readonly (readonly Table[])[]): Uint8Array =>
+  encodeRows(slots.map(rowsOf));
+
+/** The same of some of their rows, as if no others were there. */
+export function encodeRows(slots: readonly Rows[]): Uint8Array {
   const bytes = new ByteWriter();
   const numbers = new NumberWriter(bytes);
   const plains = new PlainWriter(bytes, numbers);
   bytes.varint(slots.length);
-  for (const tables of slots) writeSlot(bytes, numbers, plains, tables);
+  for (const rows of slots) writeSlot(bytes, numbers, plains, rows);
   return bytes.bytes();
 }
 
@@ -40,12 +58,8 @@ export function decodeTables(encoded: Uint8Array): Table[][] {
   return slots;
 }
 
-function writeSlot(
-  bytes: ByteWriter,
-  numbers: NumberWriter,
-  plains: PlainWriter,
-  tables: readonly Table[],
-): void {
+function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter, slot: Rows): void {
+  const { tables, from, to } = slot;
   bytes.varint(tables.length);
   if (tables[0] === undefined) return;
   const { width, plainWidth } = tables[0];
@@ -56,20 +70,20 @@ function writeSlot(
   bytes.claim(tables.length * TABLE_COST);
   bytes.varint(width);
   bytes.varint(plainWidth);
-  const rows = Float64Array.from(tables, (table) => table.rows);
+  const rows = Float64Array.from(tables, (_, at) => (to[at] as number) - (from[at] as number));
   numbers.write(rows, rows.length, [rows.length]);
   const total = sum(rows);
   if (total === 0) return;
   bytes.claim(total * width);
   const columns: Float64Array[] = [];
   for (let at = 0; at < width; at++) {
-    const column = gather(tables, at, total);
+    const column = gather(slot, at, total);
     const same = columns.findIndex((other) => isSame(column, other));
     columns.push(column);
     bytes.varint(same + 1);
     if (same + 1 === OWN) numbers.write(column, total, rows);
   }
-  for (let at = 0; at < plainWidth; at++) plains.write(gatherPlains(tables, at));
+  for (let at = 0; at < plainWidth; at++) plains.write(gatherPlains(slot, at));
 }
 
 function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader): Table[] {
@@ -122,11 +136,15 @@ function isSame(a: Float64Array, b: Float64Array): boolean {
   return true;
 }
 
-function gather(tables: readonly Table[], at: number, total: number): Float64Array {
+function gather({ tables, from, to }: Rows, at: number, total: number): Float64Array {
   const column = new Float64Array(total);
   let next = 0;
-  for (const { numbers, width, rows } of tables) {
-    for (let row = 0; row < rows; row++) column[next++] = numbers[row * width + at] as number;
+  for (let key = 0; key < tables.length; key++) {
+    const { numbers, width } = tables[key] as Table;
+    const end = to[key] as number;
+    for (let row = from[key] as number; row < end; row++) {
+      column[next++] = numbers[row * width + at] as number;
+    }
   }
   return column;
 }
@@ -142,10 +160,11 @@ function copyColumn({ numbers, width, rows }: Table, from: number, to: number): 
   for (let row = 0; row < rows; row++) numbers[row * width + to] = numbers[row * width + from] as number;
 }
 
-function gatherPlains(tables: readonly Table[], at: number): Plain[] {
+function gatherPlains({ tables, from, to }: Rows, at: number): Plain[] {
   const column: Plain[] = [];
-  for (const { plains, plainWidth, rows } of tables) {
-    for (let row = 0; row < rows; row++) column.push(plains[row * plainWidth + at] as Plain);
+  for (const [key, { plains, plainWidth }] of tables.entries()) {
+    const end = to[key] as number;
+    for (let row = from[key] as number; row < end; row++) column.push(plains[row * plainWidth + at] as Plain);
   }
   return column;
 }

@@ -3,8 +3,8 @@ import { Lanes } from '../lanes.ts';
 import { FINAL, type Panes } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
-import type { Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
-import { beginSpan, emitSpan, RECORDS, SPAN, takeInto } from './span.ts';
+import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
+import { beginSpan, emitSpan, openSpan, RECORDS, SPAN, takeInto } from './span.ts';
 
 /** Every `count` records of the key in source order, emitted when there are so many. */
 export function batchesOperator<Rec>(
@@ -23,6 +23,7 @@ export function batchesOperator<Rec>(
       { width: 1, plainWidth: 0 },
       { width, plainWidth },
     ],
+    refusedFrom: () => Number.POSITIVE_INFINITY,
     thaw: (stored) => new BatchesState(count, lanes, window, stored),
   };
 }
@@ -60,6 +61,10 @@ class BatchesState implements WindowState {
   /** A batch waits for records, not for time. */
   open(): number {
     return 0;
+  }
+
+  listOpen(): readonly OpenWindow[] {
+    return this.#batch.rows === 0 ? [] : [openSpan(this.#batch)];
   }
 
   /** Ordinals go on. */

@@ -3,7 +3,7 @@ import { Lanes } from '../lanes.ts';
 import { COUNT, END, IDENTITY, type Panes, REVISABLE, REVISION, ROLLING, START } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
-import type { Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
+import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
 
 export interface RollingSettings {
   readonly count: number;
@@ -40,6 +40,7 @@ export function rollingOperator<Rec>(
       { width: 1, plainWidth: 0 },
       { width, plainWidth },
     ],
+    refusedFrom: () => Number.POSITIVE_INFINITY,
     thaw: (stored) => new RollingState(settings, lanes, window, stored),
   };
 }
@@ -101,6 +102,11 @@ class RollingState implements WindowState {
 
   open(): number {
     return 0;
+  }
+
+  /** It emits after every record. */
+  listOpen(): readonly OpenWindow[] {
+    return [];
   }
 
   /** Ordinals go on. */

@@ -7,6 +7,7 @@ import type { EpochMillis, Millis } from '../time.ts';
 import {
   BEFORE,
   type Emit,
+  type OpenWindow,
   type Watermarks,
   type WindowOperator,
   type WindowRules,
@@ -38,6 +39,7 @@ export function runningOperator<Rec>(
       { width: 1, plainWidth: 0 },
       { width, plainWidth },
     ],
+    refusedFrom: () => Number.POSITIVE_INFINITY,
     thaw: (stored) => new RunningState({ ...settings, allowedLateness }, lanes, window, stored),
   };
 }
@@ -88,6 +90,11 @@ class RunningState implements WindowState {
   /** It never closes. */
   open(): number {
     return 0;
+  }
+
+  /** It never closes. */
+  listOpen(): readonly OpenWindow[] {
+    return [];
   }
 
   /** It never closes. */

@@ -16,11 +16,12 @@ import {
 import type { CurrentRecord } from '../record.ts';
 import { numberInput, SelectError } from '../select.ts';
 import { Table } from '../table.ts';
-import { type Duration, type Millis, millis } from '../time.ts';
+import { type Duration, type EpochMillis, type Millis, millis } from '../time.ts';
 import {
   AFTER,
   BEFORE,
   type Emit,
+  type OpenWindow,
   type Watermarks,
   type WindowOperator,
   type WindowRules,
@@ -52,6 +53,7 @@ export function sessionOperator<Rec>(
   const { width, plainWidth } = lanes.partials();
   const gapOf = typeof gap === 'function' ? gapColumn(inputs.column(numberInput(gapIn(gap)))) : () => gap;
   const named = typeof gap === 'function' ? 'λ' : gap;
+  const longest = Math.min(typeof gap === 'function' ? LONGEST_GAP : gap, maxDuration ?? LONGEST_GAP);
   return {
     signature: `session(${named},${maxDuration ?? '∞'},${emit},${allowedLateness}){${lanes.signature}}`,
     ordered: false,
@@ -61,6 +63,7 @@ export function sessionOperator<Rec>(
       { width, plainWidth },
       { width: 1, plainWidth: 0 },
     ],
+    refusedFrom: (at) => at + longest + allowedLateness,
     thaw: (stored) => new SessionState({ gapOf, maxDuration, emit, allowedLateness }, lanes, window, stored),
   };
 }
@@ -156,6 +159,15 @@ class SessionState implements WindowState {
     let open = 0;
     for (let row = 0; row < this.#sessions.rows; row++) if (this.#end(row) > watermark) open++;
     return open;
+  }
+
+  listOpen(watermark: number): readonly OpenWindow[] {
+    const rows = Array.from({ length: this.#sessions.rows }, (_, row) => ({
+      start: this.#get(row, FIRST) as EpochMillis,
+      end: this.#end(row) as EpochMillis,
+      count: this.#get(row, RECORDS),
+    }));
+    return rows.filter(({ end }) => end > watermark);
   }
 
   isEmpty(): boolean {

@@ -21,6 +21,7 @@ import {
   AFTER,
   BEFORE,
   type Emit,
+  type OpenWindow,
   type Watermarks,
   type WindowOperator,
   type WindowRules,
@@ -64,12 +65,13 @@ export function slidingOperator<Rec>(
 ): WindowOperator {
   const lanes = new Lanes(aggregates as Aggregates<never>, inputs, { header: 2 });
   const { width, plainWidth } = lanes.partials();
+  const { alignment } = settings;
   const rules: Rules = {
     ...settings,
     allowedLateness,
     lanes,
     window,
-    anyTime: new SliceFold(lanes, settings.alignment, SLICES),
+    anyTime: new SliceFold(lanes, alignment, SLICES),
     revises: allowedLateness > 0 || settings.emit !== 'close',
   };
   return {
@@ -82,6 +84,7 @@ export function slidingOperator<Rec>(
       { width: 2, plainWidth: 0 },
       { width: 1, plainWidth: 0 },
     ],
+    refusedFrom: (at) => alignment.end(alignment.last(at)) + allowedLateness,
     thaw: (stored) => new SlidingState(rules, stored),
   };
 }
@@ -186,6 +189,23 @@ class SlidingState implements WindowState {
       const slice = this.#start(row);
       for (start = Math.max(start, first(slice)) as EpochMillis; start <= last(slice); start = next(start))
         open++;
+    }
+    return open;
+  }
+
+  listOpen(watermark: number): readonly OpenWindow[] {
+    const { first, last, next, end } = this.#rules.alignment;
+    const slices = this.#slices;
+    const open: OpenWindow[] = [];
+    let start = first(watermark);
+    let [from, to, count] = [rowFrom(slices, start), rowFrom(slices, start), 0];
+    for (let row = from; row < slices.rows; row++) {
+      const slice = this.#start(row);
+      for (start = Math.max(start, first(slice)) as EpochMillis; start <= last(slice); start = next(start)) {
+        for (; to < slices.rows && this.#start(to) < end(start); to++) count += this.#records(to);
+        for (; this.#start(from) < start; from++) count -= this.#records(from);
+        open.push({ start, end: end(start), count });
+      }
     }
     return open;
   }
@@ -337,6 +357,10 @@ class SlidingState implements WindowState {
 
   #start(row: number): number {
     return this.#slices.numbers[row * this.#slices.width + SLICE] as number;
+  }
+
+  #records(row: number): number {
+    return this.#slices.numbers[row * this.#slices.width + RECORDS] as number;
   }
 
   #endAfter(watermark: number): EpochMillis {

@@ -2,6 +2,8 @@ import type { Lanes } from '../lanes.ts';
 import { COUNT, END, IDENTITY, type Panes, REVISABLE, REVISION, START } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { countUp, type Table } from '../table.ts';
+import type { EpochMillis } from '../time.ts';
+import type { OpenWindow } from '../window.ts';
 
 /** What comes first in a row of partials that is not of a fixed stretch of time: least and greatest event time, records. */
 const EARLIEST = 0;
@@ -27,6 +29,13 @@ export function takeInto(lanes: Lanes, table: Table, record: CurrentRecord): voi
   countUp(numbers, RECORDS);
   lanes.add(table, 0, record);
 }
+
+/** The only row of a table as a window that waits for records. */
+export const openSpan = ({ numbers }: Table): OpenWindow => ({
+  start: numbers[EARLIEST] as EpochMillis,
+  end: ((numbers[LATEST] as number) + 1) as EpochMillis,
+  count: numbers[RECORDS] as number,
+});
 
 /** Emits the only row of a table as a pane of a window. */
 export function emitSpan(panes: Panes, window: number, kind: number, span: Table, head: SpanHead): void {

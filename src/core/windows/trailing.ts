@@ -4,10 +4,11 @@ import { Lanes } from '../lanes.ts';
 import { COUNT, END, FINAL, IDENTITY, LATE, type Panes, REVISABLE, REVISION, START } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { countUp, Table } from '../table.ts';
-import type { Millis } from '../time.ts';
+import type { EpochMillis, Millis } from '../time.ts';
 import {
   AFTER,
   BEFORE,
+  type OpenWindow,
   type Watermarks,
   type WindowOperator,
   type WindowRules,
@@ -41,6 +42,7 @@ export function trailingOperator<Rec>(
       { width: 1, plainWidth: 0 },
       { width, plainWidth },
     ],
+    refusedFrom: (at) => at + 1 + allowedLateness,
     thaw: (stored) => new TrailingState(rules, stored),
   };
 }
@@ -113,6 +115,17 @@ class TrailingState implements WindowState {
 
   open(watermark: number): number {
     return this.#records.rows - rowFrom(this.#records, watermark);
+  }
+
+  listOpen(watermark: number): readonly OpenWindow[] {
+    const records = this.#records;
+    const open: OpenWindow[] = [];
+    for (let row = rowFrom(records, watermark); row < records.rows; row++) {
+      const end = (this.#at(row) + 1) as EpochMillis;
+      const start = (end - this.#rules.size) as EpochMillis;
+      open.push({ start, end, count: rowFrom(records, end) - rowFrom(records, start) });
+    }
+    return open;
   }
 
   /** Ordinals go on. */
