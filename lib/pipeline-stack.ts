@@ -5,14 +5,18 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
-import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX } from '../src/wiring/names.ts';
+import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { SqsSource } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
+
+/** Longer than any entry is kept. */
+const STATE_DAYS = 14;
 
 /** What the functions that run by the clock are called with. */
 const TICK = { source: 'millrace.schedule' };
@@ -25,14 +29,14 @@ export interface PipelineStackProps extends StackProps {
   readonly batchingWindow?: Duration;
   /** How long commits gather before their panes are delivered. Default 10 s. */
   readonly deliveryWindow?: Duration;
-  /** What becomes of the stream, the tables and the buckets when the stack is destroyed. Default RETAIN. */
+  /** What becomes of the stream or the queues, the tables and the buckets when the stack is destroyed. Default RETAIN. */
   readonly removalPolicy?: RemovalPolicy;
 }
 
 /**
  * Everything that a pipeline runs on, read from its definition.
  *
- * @throws RangeError when `entry` lacks one of its files
+ * @throws RangeError when `entry` lacks one of its files, or the source is a Kafka topic
  */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
@@ -48,16 +52,18 @@ export class PipelineStack extends Stack {
     const has = (kind: Pipeline['sinks'][number]['kind']) =>
       pipeline.sinks.some((sink) => sink.kind === kind);
 
-    const source = new KinesisSource(this, 'Source', { source: pipeline.source, removalPolicy });
+    const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy });
     const state = new StateTable(this, 'State', { removalPolicy });
     const rows = has('table') ? new RowsTable(this, 'Rows', { removalPolicy }) : undefined;
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
+    // Bodies of entries are of no use once the entries have expired, and those of appends that were lost never are.
+    results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
     // Lambda itself writes here, and never sends the header that the other bucket asks for.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
 
     const environment = {
       [ENVIRONMENT.pipeline]: pipeline.name,
-      [ENVIRONMENT.stream]: source.stream.streamName,
+      ...source.environment,
       [ENVIRONMENT.stateTable]: state.tableName,
       ...(rows && { [ENVIRONMENT.rowsTable]: rows.tableName }),
       [ENVIRONMENT.bucket]: results.bucketName,
@@ -71,6 +77,7 @@ export class PipelineStack extends Stack {
         environment,
       });
       state.allowAppend(fn);
+      fn.permit(['s3:GetObject', 's3:PutObject'], results.arnForObjects(`${STATE_PREFIX}*`));
       new CfnOutput(this, `${name}Name`, { value: fn.functionName });
       return fn;
     };
@@ -87,7 +94,7 @@ export class PipelineStack extends Stack {
       'closes the windows of silent keys',
     );
     source.allowLook(sweeper);
-    state.allowProgress(sweeper);
+    if (source instanceof KinesisSource) state.allowProgress(sweeper);
     const byTheClock = [sweeper];
 
     if (pipeline.sinks.length > 0) {
@@ -115,12 +122,26 @@ export class PipelineStack extends Stack {
       ),
     });
 
-    new CfnOutput(this, 'StreamName', { value: source.stream.streamName });
+    for (const [name, value] of Object.entries(source.outputs)) new CfnOutput(this, name, { value });
     new CfnOutput(this, 'StateTableName', { value: state.tableName });
     if (rows) new CfnOutput(this, 'RowsTableName', { value: rows.tableName });
     new CfnOutput(this, 'ResultsBucketName', { value: results.bucketName });
     new CfnOutput(this, 'FailuresBucketName', { value: failures.bucketName });
 
     this.node.addValidation({ validate: () => mappingFaults(this) });
+  }
+
+  #sourceOf(
+    { name, source }: Pipeline,
+    settings: { readonly batchingWindow: Duration; readonly removalPolicy: RemovalPolicy },
+  ): KinesisSource | SqsSource {
+    if (source.kind === 'kafka') {
+      throw new RangeError(
+        `Cannot make a stack of "${name}" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic`,
+      );
+    }
+    return source.kind === 'kinesis'
+      ? new KinesisSource(this, 'Source', { ...settings, source })
+      : new SqsSource(this, 'Source', { ...settings, source });
   }
 }

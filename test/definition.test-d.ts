@@ -24,6 +24,7 @@ import {
   first,
   forecast,
   integral,
+  kafka,
   kinesis,
   last,
   max,
@@ -41,6 +42,7 @@ import {
   session,
   sliding,
   slope,
+  sqs,
   stddev,
   sum,
   table,
@@ -311,6 +313,19 @@ export const unmapped = kinesis<Reading>()
   .map(({ machineId }) => ({ machineId }))
   // @ts-expect-error what the map left out is gone
   .map((reading) => reading.celsius);
+for (const source of [sqs<Reading>(), sqs<Reading>({ fifo: true }), kafka<Reading>({ topic: 'readings' })]) {
+  definePipeline('elsewhere', source, {
+    key: (reading) => reading.machineId,
+    eventTime: (reading) => reading.measuredAt,
+    windows: {
+      minute: tumbling({ size: '1m' }, { mean: mean('celsius') }),
+      // @ts-expect-error no such field
+      hour: tumbling({ size: '1h' }, { mean: mean('celsiu') }),
+    },
+  });
+}
+// @ts-expect-error a topic must be named
+kafka<Reading>({ partitions: 2 });
 expectTypeOf(kinesis<Reading>().map((reading) => reading.celsius).map)
   .parameter(0)
   .parameter(0)

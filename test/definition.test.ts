@@ -2,17 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { millis } from '../src/core/time.ts';
 import {
+  batches,
   bucket,
   count,
   type Duration,
   definePipeline,
+  kafka,
   kinesis,
   rolling,
+  running,
+  sqs,
   table,
   tumbling,
 } from '../src/index.ts';
 import type { Options } from '../src/pipeline/pipeline.ts';
 import { pipelineOf } from '../src/pipeline/pipeline-of.ts';
+import type { Source } from '../src/pipeline/source.ts';
 import type { PaneShape } from '../src/pipeline/windows.ts';
 
 interface Reading {
@@ -123,6 +128,31 @@ describe('a wrong definition throws when it is made', () => {
     expect(() => definePipeline('wrong', kinesis(), { ...right, ...wrong } as never)).toThrow(message);
   });
 
+  it.each([0, -1, 1.5, 1_000_001, Number.NaN])('no version is %d', (version) => {
+    expect(() =>
+      definePipeline('readings', kinesis<{ k: string; at: number }>(), {
+        key: ({ k }) => k,
+        eventTime: ({ at }) => at,
+        version,
+        windows: { n: tumbling({ size: '1m' }, { n: count() }) },
+      }),
+    ).toThrow(
+      `Cannot define "readings" as its version must be a whole number from 1 to 1,000,000: it is ${version}`,
+    );
+  });
+
+  it('no key of a queue is forgotten while the queue may give its records again', () => {
+    const forgetting = (maxLateness: '13d' | '14d') =>
+      definePipeline('readings', sqs<{ k: string; at: number }>(), {
+        key: ({ k }) => k,
+        eventTime: ({ at }) => at,
+        maxLateness,
+        windows: { n: tumbling({ size: '1m' }, { n: count() }) },
+      });
+    expect(() => forgetting('13d')).toThrow('maxLateness must be >= "14d"');
+    expect(forgetting('14d').rules.time.maxLateness).toBe(14 * 86_400_000);
+  });
+
   it.each([0, 0.5, 3, 8_192, -4])('%s key groups', (groups) => {
     const define = () =>
       definePipeline('readings', kinesis<{ k: string }>(), {
@@ -151,6 +181,56 @@ describe('a wrong definition throws when it is made', () => {
       new TypeError('Cannot read a stream with "shard" as the options are shards, schema'),
     );
   });
+
+  it.each([undefined, 'a/b', '', '.', '..', 'a'.repeat(250), 'é'])('a topic "%s"', (topic) => {
+    expect(() => kafka({ topic } as never)).toThrow(
+      new RangeError(
+        `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and underscores, but not "." or ".."`,
+      ),
+    );
+  });
+
+  it.each([0, -1, 1.5, 1_025, Number.NaN])('a topic of %d partitions', (partitions) => {
+    expect(() => kafka({ topic: 'readings', partitions })).toThrow(
+      new RangeError(
+        `Cannot read a topic of ${partitions} partitions as partitions must be a whole number from 1 to 1,024`,
+      ),
+    );
+  });
+
+  it('a topic or a queue with an option that it does not have', () => {
+    expect(() => kafka({ topic: 'readings', groups: 4 } as never)).toThrow(
+      new TypeError('Cannot read a topic with "groups" as the options are topic, partitions, schema'),
+    );
+    expect(() => sqs({ ordered: true } as never)).toThrow(
+      new TypeError('Cannot read a queue with "ordered" as the options are fifo, schema'),
+    );
+  });
+
+  it('a queue whose fifo is neither true nor false', () => {
+    expect(() => sqs({ fifo: 'yes' } as never)).toThrow(
+      new TypeError('Cannot read a queue as fifo must be true or false: it is string'),
+    );
+  });
+
+  it.each([
+    ['rolling', rolling({ count: 3 }, { n: count() })],
+    ['batches', batches({ count: 3 }, { n: count() })],
+    ['running', running({}, { n: count() })],
+  ])('a %s window of a source without order', (_, window) => {
+    const of = (source: Source<Reading>) =>
+      definePipeline('temperature', source, {
+        key: ({ machineId }) => machineId,
+        eventTime: ({ measuredAt }) => measuredAt,
+        windows: { minute: minute(), window },
+      });
+    expect(() => of(sqs<Reading>())).toThrow(
+      new RangeError(
+        'Cannot define window "window" as rolling, batches and running windows follow the order of the source: a standard queue has none',
+      ),
+    );
+    expect(() => [sqs<Reading>({ fifo: true }), kafka<Reading>({ topic: 'readings' })].map(of)).not.toThrow();
+  });
 });
 
 describe('what is just right', () => {
@@ -164,25 +244,53 @@ describe('what is just right', () => {
 
   it('the largest and the smallest of everything', () => {
     expect(() => [kinesis({ shards: 1 }), kinesis({ shards: 1_024 })]).not.toThrow();
+    const topics = ['a', 'A.b_c-9', '...', 'a'.repeat(249)];
+    expect(() =>
+      topics.map((topic) => [1, 1_024].map((partitions) => kafka({ topic, partitions }))),
+    ).not.toThrow();
   });
 });
 
 describe('a definition', () => {
   it('has defaults', () => {
     const { source, sinks, filter, rules, maxFutureSkew } = define();
-    expect([source.kind, source.shards, source.steps, sinks, filter]).toEqual([
-      'kinesis',
-      1,
-      [],
-      [],
-      undefined,
-    ]);
+    expect(source).toMatchObject({ kind: 'kinesis', shards: 1, steps: [] });
+    expect([sinks, filter]).toEqual([[], undefined]);
     expect(rules.time).toEqual({ outOfOrderness: 0, idleAfter: millis('1m'), maxLateness: undefined });
     expect(maxFutureSkew).toBe(millis('1h'));
     expect(rules.windows[0]?.operator.signature).toBe(
       define({ allowedLateness: '0s' }).rules.windows[0]?.operator.signature,
     );
     expect(kinesis<Reading>({ shards: 3 }).map((reading) => reading).shards).toBe(3);
+  });
+
+  it.each([
+    [kinesis({ shards: 3 }), { kind: 'kinesis', ordered: true, retention: millis('365d'), groups: 16 }],
+    [sqs(), { kind: 'sqs', ordered: false, retention: millis('14d'), groups: 16 }],
+    [sqs({ fifo: true }), { kind: 'fifo', ordered: true, retention: millis('14d'), groups: 16 }],
+    [kafka({ topic: 'a' }), { kind: 'kafka', ordered: true, retention: undefined, groups: 4, partitions: 1 }],
+    [kafka({ topic: 'a', partitions: 5 }), { kind: 'kafka', topic: 'a', groups: 32 }],
+  ] as const)(
+    'knows of its source %#: its order, for how long it repeats, and the key groups for it',
+    (source, known) => {
+      expect(source).toMatchObject(known);
+      expect(source.map((reading) => reading)).toMatchObject({ ...known, steps: [{}] });
+      const options = {
+        key: () => 'k',
+        eventTime: () => 0,
+        windows: { minute: minute() },
+      };
+      expect(definePipeline('readings', source, options).groups).toBe(source.groups);
+      expect(definePipeline('readings', source, { ...options, groups: 2 }).groups).toBe(2);
+    },
+  );
+
+  it('has the steps of its source in order, whatever the source', () => {
+    const schema = z.object({ machineId: z.string() });
+    for (const source of [kinesis({ schema }), sqs({ schema }), kafka({ topic: 'readings', schema })]) {
+      const mapped = source.map(({ machineId }) => machineId).map((id) => ({ id }));
+      expect(mapped.steps.map((step) => Object.keys(step))).toEqual([['validate'], ['reshape'], ['reshape']]);
+    }
   });
 
   it('keeps what it is told', () => {
@@ -233,7 +341,7 @@ describe('a definition', () => {
     const other = bare.to(bucket(), table());
     expect(bare.sinks).toEqual([]);
     expect(once.sinks).toEqual([{ kind: 'table' }]);
-    expect(other.sinks).toEqual([{ kind: 'bucket' }, { kind: 'table' }]);
+    expect(other.sinks).toEqual([{ kind: 'bucket', format: 'ndjson', every: 60_000 }, { kind: 'table' }]);
     expect({ ...once, sinks: [] }).toEqual({ ...bare, to: undefined });
   });
 

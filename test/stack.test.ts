@@ -2,14 +2,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { flights } from '../functions/flights/pipeline.ts';
 import { bundle } from '../lib/bundle.ts';
-import { PipelineStack } from '../lib/pipeline-stack.ts';
-import { type Pipeline, table } from '../src/index.ts';
+import { PipelineStack, type PipelineStackProps } from '../lib/pipeline-stack.ts';
+import { kafka, type Pipeline, sqs, table } from '../src/index.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 
 // A stack is bundled for real, three functions each.
@@ -272,7 +272,7 @@ describe('the stack of a pipeline', () => {
           {
             Pattern: JSON.stringify({
               eventName: ['INSERT'],
-              dynamodb: { Keys: { pk: { S: [{ prefix: 'flights/1/' }] } } },
+              dynamodb: { Keys: { pk: { S: [{ prefix: 'flights/' }] } } },
             }),
           },
         ],
@@ -311,9 +311,11 @@ describe('the stack of a pipeline', () => {
         'kinesis:SubscribeToShard SourceStream',
         'logs:CreateLogStream HandlerLogs',
         'logs:PutLogEvents HandlerLogs',
+        's3:GetObject Results/state/*',
         's3:ListBucket Failures',
         's3:PutObject Failures/*',
         's3:PutObject Results/poison/*',
+        's3:PutObject Results/state/*',
       ],
       Projector: [
         'dynamodb:BatchWriteItem Rows',
@@ -328,10 +330,12 @@ describe('the stack of a pipeline', () => {
         'logs:CreateLogStream ProjectorLogs',
         'logs:PutLogEvents ProjectorLogs',
         's3:GetObject Results/panes/*',
+        's3:GetObject Results/state/*',
         's3:ListBucket Failures',
         's3:ListBucket Results',
         's3:PutObject Failures/*',
         's3:PutObject Results/panes/*',
+        's3:PutObject Results/state/*',
       ],
       Sweeper: [
         'dynamodb:GetItem State',
@@ -342,6 +346,8 @@ describe('the stack of a pipeline', () => {
         'kinesis:ListShards SourceStream',
         'logs:CreateLogStream SweeperLogs',
         'logs:PutLogEvents SweeperLogs',
+        's3:GetObject Results/state/*',
+        's3:PutObject Results/state/*',
       ],
     });
     template.allResourcesProperties('AWS::IAM::Role', { ManagedPolicyArns: Match.absent() });
@@ -350,11 +356,7 @@ describe('the stack of a pipeline', () => {
   it('allows every call that an adapter makes', () => {
     const allowed = Object.values(permissionsOf(template)).flat();
     for (const service of ['dynamodb', 'kinesis', 's3']) {
-      const folder = join(PROJECT, 'src/adapters', service);
-      const source = readdirSync(folder)
-        .map((file) => readFileSync(join(folder, file), 'utf8'))
-        .join('\n');
-      const calls = [...source.matchAll(/new (\w+)Command\(/g)].map(([, call = '']) => call);
+      const calls = callsOf(service);
       expect(calls).not.toEqual([]);
       for (const call of calls) {
         // A HEAD is a GET to IAM.
@@ -364,10 +366,12 @@ describe('the stack of a pipeline', () => {
     }
   });
 
-  it('lets nothing reach the bucket when the pipeline has no bucket() sink, but poison and failures', () => {
+  it('lets nothing reach the bucket when the pipeline has no bucket() sink, but poison, failures and large entries', () => {
     expect(permissionsOf(other)['Projector']?.filter((one) => one.startsWith('s3:'))).toEqual([
+      's3:GetObject Results/state/*',
       's3:ListBucket Failures',
       's3:PutObject Failures/*',
+      's3:PutObject Results/state/*',
     ]);
   });
 
@@ -399,6 +403,159 @@ describe('the stack of a pipeline', () => {
   });
 });
 
+describe('the stack of a pipeline that reads a queue', () => {
+  let standard: Template;
+  let fifo: Template;
+  let prompt: Template;
+  beforeAll(() => {
+    const reading = (source: Pipeline['source'], more: Partial<PipelineStackProps> = {}) => {
+      const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+      return Template.fromStack(
+        new PipelineStack(app, 'Queue', { pipeline: { ...flights, source }, ...more }),
+      );
+    };
+    standard = reading(sqs());
+    fifo = reading(sqs({ fifo: true }), { removalPolicy: RemovalPolicy.DESTROY });
+    prompt = reading(sqs(), { batchingWindow: Duration.seconds(0) });
+  });
+
+  it('has an encrypted queue, and another for what was tried a hundred times, which keeps it longer', () => {
+    for (const [of, named] of [
+      [standard, Match.absent()],
+      [fifo, true],
+    ] as const) {
+      of.resourceCountIs('AWS::SQS::Queue', 2);
+      of.resourceCountIs('AWS::Kinesis::Stream', 0);
+      of.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true, FifoQueue: named });
+      of.hasResourceProperties('AWS::SQS::Queue', {
+        MessageRetentionPeriod: 4 * 86_400,
+        RedrivePolicy: {
+          deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceDeadLetters'), 'Arn'] },
+          maxReceiveCount: 100,
+        },
+      });
+      of.hasResourceProperties('AWS::SQS::Queue', {
+        MessageRetentionPeriod: 14 * 86_400,
+        RedrivePolicy: Match.absent(),
+      });
+    }
+    fifo.allResourcesProperties('AWS::SQS::Queue', { ContentBasedDeduplication: false });
+    standard.resourceCountIs('AWS::SQS::QueuePolicy', 2);
+    standard.allResourcesProperties('AWS::SQS::QueuePolicy', {
+      PolicyDocument: {
+        Statement: [
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 'sqs:*',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+        ],
+      },
+    });
+  });
+
+  it('hides a batch for six times as long as a function may run, and while it is gathered', () => {
+    const hidden = (of: Template) =>
+      Object.values(of.findResources('AWS::SQS::Queue')).flatMap(
+        ({ Properties }) => Properties.VisibilityTimeout ?? [],
+      );
+    const timeouts = Object.values(standard.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => Properties.Timeout,
+    );
+    expect(hidden(standard)).toEqual([6 * Math.max(...timeouts) + 5]);
+    expect(hidden(prompt)).toEqual([6 * Math.max(...timeouts)]);
+  });
+
+  it('reads large batches of a standard queue, two at once', () => {
+    standard.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceQueue'), 'Arn'] },
+      FunctionName: { Ref: Match.stringLikeRegexp('^Handler') },
+      BatchSize: 10_000,
+      MaximumBatchingWindowInSeconds: 5,
+      ScalingConfig: { MaximumConcurrency: 2 },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+  });
+
+  it.each([
+    ['a FIFO queue', () => fifo, 10],
+    ['a standard queue that is not to wait', () => prompt, 2],
+  ])('reads ten messages of %s at a time, the most that Lambda then gives', (_, of, concurrency) => {
+    of().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceQueue'), 'Arn'] },
+      BatchSize: 10,
+      MaximumBatchingWindowInSeconds: Match.absent(),
+      ScalingConfig: { MaximumConcurrency: concurrency },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+  });
+
+  it('lets handler and sweeper do only what they do', () => {
+    const { Handler, Sweeper } = permissionsOf(standard);
+    expect(Handler).toEqual([
+      'dynamodb:PutItem State',
+      'dynamodb:Query State',
+      'logs:CreateLogStream HandlerLogs',
+      'logs:PutLogEvents HandlerLogs',
+      's3:GetObject Results/state/*',
+      's3:PutObject Results/poison/*',
+      's3:PutObject Results/state/*',
+      'sqs:ChangeMessageVisibility SourceQueue',
+      'sqs:DeleteMessage SourceQueue',
+      'sqs:GetQueueAttributes SourceQueue',
+      'sqs:GetQueueUrl SourceQueue',
+      'sqs:ReceiveMessage SourceQueue',
+    ]);
+    expect(Sweeper).toEqual([
+      // It takes no resource.
+      'cloudwatch:GetMetricStatistics *',
+      'dynamodb:PutItem State',
+      'dynamodb:Query State',
+      'logs:CreateLogStream SweeperLogs',
+      'logs:PutLogEvents SweeperLogs',
+      's3:GetObject Results/state/*',
+      's3:PutObject Results/state/*',
+      'sqs:GetQueueAttributes SourceQueue',
+    ]);
+  });
+
+  it('allows every call that an adapter makes', () => {
+    const allowed = (permissionsOf(standard)['Sweeper'] ?? []).map((one) => one.split(' ')[0]);
+    expect(callsOf('sqs').map((call) => `sqs:${call}`)).toEqual(['sqs:GetQueueAttributes']);
+    for (const service of ['sqs', 'cloudwatch']) {
+      for (const call of callsOf(service)) expect(allowed).toContain(`${service}:${call}`);
+    }
+  });
+
+  it('tells its functions, and whoever deploys it, where the queue is', () => {
+    for (const { Properties } of Object.values(standard.findResources('AWS::Lambda::Function'))) {
+      const { Variables } = Properties.Environment;
+      expect(nameOf(Variables[ENVIRONMENT.queueUrl])).toBe('SourceQueue');
+      expect(Variables).not.toHaveProperty(ENVIRONMENT.stream);
+    }
+    const outputs = standard.findOutputs('*');
+    expect([outputs['QueueUrl'], outputs['DeadLettersUrl']].map((one) => nameOf(one?.['Value']))).toEqual([
+      'SourceQueue',
+      'SourceDeadLetters',
+    ]);
+    expect(outputs).not.toHaveProperty('StreamName');
+  });
+
+  it('keeps the queues unless it is told otherwise', () => {
+    standard.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' });
+    fifo.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' });
+  });
+});
+
+it('refuses a stack that would read a Kafka topic', () => {
+  const pipeline = { ...flights, source: kafka({ topic: 'flights' }) };
+  expect(() => new PipelineStack(new App(), 'Flights', { pipeline })).toThrow(
+    new RangeError(
+      'Cannot make a stack of "flights" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic',
+    ),
+  );
+});
+
 it('refuses a mapping that would have Lambda ignore which records failed', () => {
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
   const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
@@ -416,6 +573,17 @@ interface Statement {
   readonly Resource: unknown;
   readonly Principal?: unknown;
   readonly Condition?: unknown;
+}
+
+/** What the adapter of a service calls. */
+function callsOf(service: string): string[] {
+  const folder = join(PROJECT, 'src/adapters', service);
+  // What a person's own command reads is that person's affair.
+  const source = readdirSync(folder)
+    .filter((file) => !file.endsWith('-reader.ts'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n');
+  return [...source.matchAll(/new (\w+)Command\(/g)].map(([, call = '']) => call);
 }
 
 /** A logical id without the hash that CDK appends. */

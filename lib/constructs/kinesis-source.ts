@@ -3,6 +3,7 @@ import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 import type { Pipeline } from '../../src/index.ts';
+import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
@@ -10,17 +11,19 @@ import { type Reading, readingInOrder } from './stream-mapping.ts';
 const BATCH_SIZE = 10_000;
 
 export interface KinesisSourceProps {
-  readonly source: Pipeline['source'];
+  readonly source: Extract<Pipeline['source'], { kind: 'kinesis' }>;
   readonly removalPolicy: RemovalPolicy;
 }
 
 /** A data stream, its records kept for 24 hours. */
 export class KinesisSource extends Construct {
-  readonly stream: kinesis.Stream;
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string };
+  readonly #stream: kinesis.Stream;
 
   constructor(scope: Construct, id: string, { source, removalPolicy }: KinesisSourceProps) {
     super(scope, id);
-    this.stream = new kinesis.Stream(this, 'Stream', {
+    this.#stream = new kinesis.Stream(this, 'Stream', {
       // Provisioned streams always honour partition keys. An on-demand one would also have to be told so, by
       // RecordDistributionStrategy USER_PARTITION_KEY, a property that provisioned ones do not take.
       streamMode: kinesis.StreamMode.PROVISIONED,
@@ -28,12 +31,14 @@ export class KinesisSource extends Construct {
       encryption: kinesis.StreamEncryption.MANAGED,
       removalPolicy,
     });
+    this.environment = { [ENVIRONMENT.stream]: this.#stream.streamName };
+    this.outputs = { StreamName: this.#stream.streamName };
   }
 
   /** Hands every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void {
     handler.addEventSource(
-      new KinesisEventSource(this.stream, { ...readingInOrder(reading), batchSize: BATCH_SIZE }),
+      new KinesisEventSource(this.#stream, { ...readingInOrder(reading), batchSize: BATCH_SIZE }),
     );
   }
 
@@ -41,7 +46,7 @@ export class KinesisSource extends Construct {
   allowLook(sweeper: PipelineFunction): void {
     sweeper.permit(
       ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'],
-      this.stream.streamArn,
+      this.#stream.streamArn,
     );
   }
 }

@@ -14,6 +14,8 @@ export interface PipelineFunctionProps {
   readonly environment: { readonly [name: string]: string };
 }
 
+export const FUNCTION_TIMEOUT = Duration.minutes(1);
+
 /** A function with its own log group, and a role that may do nothing yet but write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
@@ -25,7 +27,7 @@ export class PipelineFunction extends lambda.Function {
       handler: 'index.handler',
       code: bundled(handler, pipeline),
       memorySize,
-      timeout: Duration.minutes(1),
+      timeout: FUNCTION_TIMEOUT,
       environment,
       // Not the managed policy that CDK would attach: it lets a function write every log group of the account.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),

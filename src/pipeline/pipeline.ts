@@ -3,7 +3,7 @@ import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
 import { Inputs } from '../core/select.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
-import type { Sink } from './sinks.ts';
+import { checkSinks, type Sink } from './sinks.ts';
 import type { Source } from './source.ts';
 import type { PaneShape, Window } from './windows.ts';
 
@@ -30,9 +30,11 @@ export interface Options<Rec, Shapes> {
    * came later than that for a window already closed would open it again. Default: no key is ever forgotten.
    */
   readonly maxLateness?: Duration;
+  /** A whole number that must grow whenever windows are added, removed or altered. Default 1. */
+  readonly version?: number;
   /**
-   * Into how many groups the keys fall, each with a state of its own of up to some 390 KB. A power of two up to 4,096, and
-   * the same for as long as the pipeline keeps its state. Default: the next from four per shard.
+   * Into how many groups the keys fall at first, each with a log of its own: `millrace rescale` changes it later. A power of
+   * two up to 4,096. Default: the next from four per shard or partition, and 16 for a queue.
    */
   readonly groups?: number;
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
@@ -52,6 +54,7 @@ export interface Pipeline<out Panes = Pane> {
   readonly filter: ((record: unknown) => boolean) | undefined;
   readonly key: (record: unknown) => unknown;
   readonly eventTime: (record: unknown) => unknown;
+  readonly version: number;
   readonly groups: number;
   readonly rules: KeyRules<unknown>;
   readonly maxFutureSkew: Millis;
@@ -93,6 +96,15 @@ type PanesOfOne<Name extends string, Shape extends PaneShape> = Shape extends Pa
   ? Pane<Name, Shape['kind'], Shape['results']>
   : never;
 
+/** @throws RangeError when there cannot be so many key groups */
+export function checkGroups(groups: number): void {
+  if (!Number.isInteger(Math.log2(groups)) || groups < 1 || groups > 4_096) {
+    throw new RangeError(
+      `Cannot keep ${groups} key groups as their number must be a power of two from 1 to 4,096`,
+    );
+  }
+}
+
 const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'filter',
   'key',
@@ -102,6 +114,7 @@ const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'idleAfter',
   'maxFutureSkew',
   'maxLateness',
+  'version',
   'groups',
   'windows',
 ];
@@ -112,7 +125,7 @@ const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 /**
  * Defines a pipeline: a source of records, how they are keyed, timed and windowed, and with `.to(...)` where the panes go.
  *
- * @throws RangeError when a name, a duration or a window breaks its rule; TypeError when a step is not a function
+ * @throws RangeError when a name, a duration or a window breaks its rule, or the source lacks the order that a window follows; TypeError when a step is not a function
  */
 export function definePipeline<Rec, Shapes extends { readonly [name: string]: PaneShape }>(
   name: string,
@@ -147,10 +160,18 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     }
   }
 
-  const { groups = 2 ** Math.ceil(Math.log2(4 * source.shards)) } = options;
-  if (!Number.isInteger(Math.log2(groups)) || groups < 1 || groups > 4_096) {
+  const { version = 1 } = options;
+  if (!Number.isInteger(version) || version < 1 || version > 1_000_000) {
     throw new RangeError(
-      `Cannot keep ${groups} key groups as their number must be a power of two from 1 to 4,096`,
+      `Cannot define "${name}" as its version must be a whole number from 1 to 1,000,000: it is ${version}`,
+    );
+  }
+  const { groups = source.groups } = options;
+  checkGroups(groups);
+  const maxLateness = options.maxLateness === undefined ? undefined : millis(options.maxLateness);
+  if (!source.ordered && maxLateness !== undefined && maxLateness < (source.retention as Millis)) {
+    throw new RangeError(
+      `Cannot forget a key of "${name}" after "${options.maxLateness}" as its queue may give a record again for 14 days: maxLateness must be >= "14d"`,
     );
   }
   const inputs = new Inputs<unknown>();
@@ -159,6 +180,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     name,
     source,
     sinks: [],
+    version,
     groups,
     filter: options.filter as Pipeline['filter'],
     key: options.key as Pipeline['key'],
@@ -167,15 +189,20 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       time: {
         outOfOrderness: millis(options.outOfOrderness ?? '0s'),
         idleAfter: millis(options.idleAfter ?? '1m'),
-        maxLateness: options.maxLateness === undefined ? undefined : millis(options.maxLateness),
+        maxLateness,
       },
       inputs,
-      windows: windows.map(([window, recipe], at) => ({
-        name: window,
-        operator: recipe.operator({ allowedLateness, inputs, window: at }),
-      })),
+      windows: windows.map(([window, recipe], at) => {
+        const operator = recipe.operator({ allowedLateness, inputs, window: at });
+        if (operator.ordered && !source.ordered) {
+          throw new RangeError(
+            `Cannot define window "${window}" as rolling, batches and running windows follow the order of the source: a standard queue has none`,
+          );
+        }
+        return { name: window, operator };
+      }),
     },
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
   };
-  return { ...definition, to: (...sinks) => ({ ...definition, sinks }) };
+  return { ...definition, to: (...sinks) => ({ ...definition, sinks: checkSinks(name, sinks) }) };
 }

@@ -1,14 +1,68 @@
+import { checkOptions } from '../core/options.ts';
+import { type Duration, type Millis, millis } from '../core/time.ts';
+
 /** DynamoDB rows: each closed window, and the latest pane per key and window. */
 export interface TableSink {
   readonly kind: 'table';
 }
 
-/** S3 objects of newline-delimited JSON, gzipped: every pane, by the date and hour of its window's end. */
+/** What an object of panes is: lines of JSON, gzipped, or a Parquet file. */
+export type ObjectFormat = 'ndjson' | 'parquet';
+
+/** S3 objects: every pane, by the date and hour of its window's end. */
 export interface BucketSink {
   readonly kind: 'bucket';
+  readonly format: ObjectFormat;
+  /** How long panes are gathered for one step of writing. */
+  readonly every: Millis;
 }
 
 export type Sink = TableSink | BucketSink;
 
+interface BucketOptions {
+  /** Lines of JSON, gzipped, or Parquet with one schema for all windows: see docs/athena.md. Default `ndjson`. */
+  readonly format?: ObjectFormat;
+  /**
+   * How long panes may wait for others, so that objects are few and large: they are written within this time of their
+   * commit, and a minute. At most an hour; `0s` writes at every wake-up. Default `1m`.
+   */
+  readonly every?: Duration;
+}
+
+const FORMATS: readonly string[] = ['ndjson', 'parquet'] satisfies readonly ObjectFormat[];
+const LONGEST_WAIT = millis('1h');
+
 export const table = (): TableSink => ({ kind: 'table' });
-export const bucket = (): BucketSink => ({ kind: 'bucket' });
+
+/**
+ * @throws RangeError when `format` is not one that there is, or `every` is more than an hour; TypeError for an option that
+ * there is not
+ */
+export function bucket(options: BucketOptions = {}): BucketSink {
+  checkOptions('write to a bucket', options, ['format', 'every']);
+  const { format = 'ndjson', every = '1m' } = options;
+  if (!FORMATS.includes(format)) {
+    throw new RangeError(
+      `Cannot write objects of format "${format}" as the formats are ${FORMATS.join(', ')}`,
+    );
+  }
+  const wait = millis(every);
+  if (wait > LONGEST_WAIT) {
+    throw new RangeError(`Cannot gather panes for "${every}" as they may wait for at most 1h`);
+  }
+  return { kind: 'bucket', format, every: wait };
+}
+
+/** The same sinks, to which every pane goes as soon as it is committed: for runs that someone watches. */
+export const atOnce = (sinks: readonly Sink[]): readonly Sink[] =>
+  sinks.map((sink) => (sink.kind === 'bucket' ? { ...sink, every: millis('0s') } : sink));
+
+/** @throws TypeError when there are two of a kind: each kind has one place to write to */
+export function checkSinks(pipeline: string, sinks: readonly Sink[]): readonly Sink[] {
+  const kinds = sinks.map(({ kind }) => kind);
+  const twice = kinds.find((kind, at) => kinds.indexOf(kind) < at);
+  if (twice === undefined) return sinks;
+  throw new TypeError(
+    `Cannot send the panes of "${pipeline}" to ${twice}() twice as a pipeline has one of each sink`,
+  );
+}

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkOptions } from '../core/options.ts';
+import { type Millis, millis } from '../core/time.ts';
 
 /**
  * Where a pipeline's records come from, and what they are when its windows see them.
@@ -7,42 +8,140 @@ import { checkOptions } from '../core/options.ts';
  * Whatever settles the type of a record stands here, before the options that are typed by it: members of one object
  * literal cannot see each other's types.
  */
-export interface Source<out Rec> {
-  readonly kind: 'kinesis';
-  readonly shards: number;
+export type Source<Rec> = KinesisSource<Rec> | QueueSource<Rec> | KafkaSource<Rec>;
+
+interface AnySource {
+  /** Whether records come in an order that a retry keeps: if not, each is known by its id alone. */
+  readonly ordered: boolean;
+  /** How long the source may still give a record again; for ever when undefined. */
+  readonly retention: Millis | undefined;
+  /** Into how many groups the keys of a pipeline fall, unless it says otherwise. */
+  readonly groups: number;
   /** From a decoded JSON value to a record. */
   readonly steps: readonly Step[];
+}
+
+export interface KinesisSource<out Rec> extends AnySource {
+  readonly kind: 'kinesis';
+  readonly shards: number;
   /** The same source, each record reshaped by a pure function. */
-  map<Next>(reshape: (record: Rec) => Next): Source<Next>;
+  map<Next>(reshape: (record: Rec) => Next): KinesisSource<Next>;
+}
+
+export interface QueueSource<out Rec> extends AnySource {
+  /** A standard queue, or one that keeps the order of each message group. */
+  readonly kind: 'sqs' | 'fifo';
+  /** The same source, each record reshaped by a pure function. */
+  map<Next>(reshape: (record: Rec) => Next): QueueSource<Next>;
+}
+
+export interface KafkaSource<out Rec> extends AnySource {
+  readonly kind: 'kafka';
+  readonly topic: string;
+  readonly partitions: number;
+  /** The same source, each record reshaped by a pure function. */
+  map<Next>(reshape: (record: Rec) => Next): KafkaSource<Next>;
 }
 
 type Step = { readonly validate: StandardSchemaV1 } | { readonly reshape: (record: never) => unknown };
 
-interface KinesisOptions<Rec> {
-  readonly shards?: number;
+interface Validated<Rec> {
+  /** Any Standard Schema validator that answers at once: a record is what it makes of it, and one that it refuses is poison. */
   readonly schema?: StandardSchemaV1<unknown, Rec>;
 }
 
+interface KinesisOptions<Rec> extends Validated<Rec> {
+  readonly shards?: number;
+}
+
+interface QueueOptions<Rec> extends Validated<Rec> {
+  /** Whether the queue is a FIFO queue. Default false. */
+  readonly fifo?: boolean;
+}
+
+interface KafkaOptions<Rec> extends Validated<Rec> {
+  readonly topic: string;
+  /** Of the topic: settles only how many key groups there are by default. Default 1. */
+  readonly partitions?: number;
+}
+
+/** For a queue, of which it is not known how many read it at once. */
+const QUEUE_GROUPS = 16;
+
 /**
- * A Kinesis data stream of JSON records with `shards` shards (default 1). With a `schema`, any Standard Schema
- * validator that answers at once, a record is what the validator makes of it, and one that it refuses is poison.
+ * A Kinesis data stream of JSON records with `shards` shards (default 1).
  *
  * @throws RangeError when the number of shards is not a whole number from 1 to 1,024; TypeError for an option that there is not
  */
-export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Source<Rec> {
+export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): KinesisSource<Rec> {
   checkOptions('read a stream', options, ['shards', 'schema']);
   const { shards = 1, schema } = options;
-  if (!Number.isInteger(shards) || shards < 1 || shards > 1_024) {
+  if (!isCount(shards)) {
     throw new RangeError(
       `Cannot read a stream of ${shards} shards as shards must be a whole number from 1 to 1,024`,
     );
   }
-  return sourceOf(shards, schema ? [{ validate: schema }] : []);
+  const groups = groupsFor(shards);
+  return sourceOf({ kind: 'kinesis', ordered: true, retention: millis('365d'), groups, shards }, schema);
 }
 
-const sourceOf = <Rec>(shards: number, steps: readonly Step[]): Source<Rec> => ({
-  kind: 'kinesis',
-  shards,
-  steps,
-  map: (reshape) => sourceOf(shards, [...steps, { reshape }]),
-});
+/**
+ * An SQS queue of JSON messages. A standard queue has no order, so that windows which follow it are refused; a FIFO queue
+ * (`fifo: true`) has one in each message group.
+ *
+ * @throws TypeError when fifo is not true or false, or for an option that there is not
+ */
+export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource<Rec> {
+  checkOptions('read a queue', options, ['fifo', 'schema']);
+  const { fifo = false, schema } = options;
+  if (typeof fifo !== 'boolean') {
+    throw new TypeError(`Cannot read a queue as fifo must be true or false: it is ${typeof fifo}`);
+  }
+  const kind = fifo ? 'fifo' : 'sqs';
+  return sourceOf({ kind, ordered: fifo, retention: millis('14d'), groups: QUEUE_GROUPS }, schema);
+}
+
+/**
+ * A Kafka topic of JSON records, of Amazon MSK or any other cluster, with `partitions` partitions (default 1).
+ *
+ * @throws RangeError when the topic is not 1 to 249 letters, digits, dots, hyphens and underscores, or the number of
+ * partitions not a whole number from 1 to 1,024; TypeError for an option that there is not
+ */
+export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Rec> {
+  checkOptions('read a topic', options, ['topic', 'partitions', 'schema']);
+  const { topic, partitions = 1, schema } = options;
+  if (!isTopic(topic)) {
+    throw new RangeError(
+      `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and underscores, but not "." or ".."`,
+    );
+  }
+  if (!isCount(partitions)) {
+    throw new RangeError(
+      `Cannot read a topic of ${partitions} partitions as partitions must be a whole number from 1 to 1,024`,
+    );
+  }
+  const groups = groupsFor(partitions);
+  return sourceOf({ kind: 'kafka', ordered: true, retention: undefined, groups, topic, partitions }, schema);
+}
+
+/** Whether a topic may be called so, by Kafka's own rule. */
+export const isTopic = (topic: unknown): boolean =>
+  typeof topic === 'string' && /^(?!\.\.?$)[a-zA-Z0-9._-]{1,249}$/.test(topic);
+
+const isCount = (count: number): boolean => Number.isInteger(count) && count >= 1 && count <= 1_024;
+
+/** The next power of two from four for each of what is read at once. */
+const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
+
+function sourceOf<Of extends Source<unknown>>(
+  own: Omit<Of, 'steps' | 'map'>,
+  schema: StandardSchemaV1 | undefined,
+): Of {
+  const having = (steps: readonly Step[]): Of =>
+    ({
+      ...own,
+      steps,
+      map: (reshape: (record: never) => unknown) => having([...steps, { reshape }]),
+    }) as unknown as Of;
+  return having(schema ? [{ validate: schema }] : []);
+}

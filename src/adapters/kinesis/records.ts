@@ -43,6 +43,6 @@ function recordOf(record: KinesisStreamRecord): SourceRecord {
 export const lineageOf = (stream: string, shard: string): string => `${stream}/${shard}`;
 
 /** Lambda goes on from the lowest sequence number named; none means that all is done. */
-export const responseOf = (first: SourceRecord | undefined): KinesisStreamBatchResponse => ({
-  batchItemFailures: first ? [{ itemIdentifier: first.position }] : [],
+export const responseOf = ([lowest]: readonly SourceRecord[]): KinesisStreamBatchResponse => ({
+  batchItemFailures: lowest ? [{ itemIdentifier: lowest.position }] : [],
 });

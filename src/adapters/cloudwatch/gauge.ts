@@ -1,0 +1,40 @@
+import { type CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
+import { before, type EpochMillis, millis } from '../../core/time.ts';
+import type { Gauge } from '../../ports/gauge.ts';
+
+export interface CloudWatchMetric {
+  readonly namespace: string;
+  readonly name: string;
+  readonly dimension: readonly [name: string, value: string];
+}
+
+/** How far back a value is looked for: services publish theirs once a minute, some minutes late. */
+const OF_LATE = millis('10m');
+
+/** A CloudWatch metric by the minute. */
+export const cloudWatchGauge = (
+  client: CloudWatchClient,
+  { namespace, name, dimension: [dimension, value] }: CloudWatchMetric,
+): Gauge => ({
+  async latest(now) {
+    const { Datapoints = [] } = await client.send(
+      new GetMetricStatisticsCommand({
+        Namespace: namespace,
+        MetricName: name,
+        Dimensions: [{ Name: dimension, Value: value }],
+        StartTime: new Date(before(now, OF_LATE)),
+        EndTime: new Date(now),
+        Period: 60,
+        Statistics: ['Maximum'],
+      }),
+    );
+    // They come in no order.
+    return Datapoints.flatMap(({ Timestamp, Maximum }) =>
+      Timestamp === undefined || Maximum === undefined
+        ? []
+        : [{ at: Timestamp.getTime() as EpochMillis, value: Maximum }],
+    )
+      .sort((a, b) => a.at - b.at)
+      .at(-1);
+  },
+});

@@ -1,0 +1,56 @@
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { positionOf } from '../../core/position.ts';
+import type { SourceRecord } from '../../ports/source.ts';
+import { contentOf, messagesOf } from './message.ts';
+
+/**
+ * The messages of a FIFO queue: each message group is a lineage, in the order of its sequence numbers.
+ *
+ * @throws TypeError when the event is not of that form; RangeError for a sequence number that is none
+ */
+export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
+  return messagesOf(event).map(({ queue, message }) => {
+    const { MessageGroupId: group, SequenceNumber: sequenceNumber } = groupedOf(message);
+    return {
+      lineage: lineageOf(queue, group),
+      position: positionOf(sequenceNumber),
+      partitionKey: group,
+      ...contentOf(message),
+    };
+  });
+}
+
+function groupedOf({ attributes }: SQSRecord): { MessageGroupId: string; SequenceNumber: string } {
+  const { MessageGroupId, SequenceNumber } = attributes ?? {};
+  if (
+    typeof MessageGroupId !== 'string' ||
+    !/^[!-~]{1,128}$/.test(MessageGroupId) ||
+    typeof SequenceNumber !== 'string'
+  ) {
+    throw new TypeError(
+      'Cannot read a message as it must be of a FIFO queue: it lacks a "MessageGroupId" of 1 to 128 printable characters, or a "SequenceNumber"',
+    );
+  }
+  return { MessageGroupId, SequenceNumber };
+}
+
+/** Percent-encoded, so that no group's name reads as a path, nor two as one: lineages stand in names of objects. */
+const lineageOf = (queue: string, group: string): string =>
+  `${queue}/${encodeURIComponent(group).replaceAll('.', '%2E')}`;
+
+/**
+ * Of each message group, the first message to be given again and all that follow it: what a queue is not told of, it
+ * deletes, and the order would be lost.
+ */
+export function responseOf(again: readonly SourceRecord[], event: SQSEvent): SQSBatchResponse {
+  if (again.length === 0) return { batchItemFailures: [] };
+  const records = recordsOf(event);
+  const stopped = new Set<string>();
+  return {
+    batchItemFailures: event.Records.filter((_, at) => {
+      const { lineage, position } = records[at] as SourceRecord;
+      if (again.some((one) => one.lineage === lineage && one.position === position)) stopped.add(lineage);
+      return stopped.has(lineage);
+    }).map(({ messageId }) => ({ itemIdentifier: messageId })),
+  };
+}

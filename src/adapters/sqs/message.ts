@@ -1,0 +1,33 @@
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import { type EpochMillis, isInstant } from '../../core/time.ts';
+import type { SourceRecord } from '../../ports/source.ts';
+
+/** The messages of the event that Lambda hands to a consumer of a queue, each with the queue's name. */
+export function messagesOf(
+  event: SQSEvent,
+): readonly { readonly queue: string; readonly message: SQSRecord }[] {
+  if (!Array.isArray(event?.Records)) {
+    throw new TypeError('Cannot read the event as it must be an SQS event: it has no list "Records"');
+  }
+  return event.Records.map((message) => ({ queue: queueOf(message), message }));
+}
+
+function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
+  if (typeof messageId !== 'string' || typeof body !== 'string' || typeof eventSourceARN !== 'string') {
+    throw new TypeError(
+      'Cannot read a message as it must be of an SQS event: it lacks "messageId", "body" or "eventSourceARN"',
+    );
+  }
+  return eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
+}
+
+/** What a message holds, whatever its queue: text, and when the queue received it. */
+export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, 'arrival' | 'data'> {
+  const arrival = Number(attributes?.SentTimestamp);
+  if (!isInstant(arrival)) {
+    throw new TypeError(
+      'Cannot read a message as "attributes.SentTimestamp" must be whole milliseconds since the epoch',
+    );
+  }
+  return { arrival: arrival as EpochMillis, data: Buffer.from(body) };
+}
