@@ -1,15 +1,21 @@
-import type { DynamoDBStreamEvent, KinesisStreamBatchResponse, KinesisStreamEvent } from 'aws-lambda';
-import { recordsOf, responseOf } from './adapters/kinesis/records.ts';
+import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
+import * as kafka from './adapters/kafka/records.ts';
+import * as kinesis from './adapters/kinesis/records.ts';
+import * as fifo from './adapters/sqs/fifo.ts';
+import * as sqs from './adapters/sqs/standard.ts';
 import type { EpochMillis } from './core/time.ts';
-import { holdGroups } from './engine/groups.ts';
+import { groupLogsOf, holdDeployment } from './engine/deployment.ts';
+import { GroupCache } from './engine/group-cache.ts';
 import { processBatch } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
 import { projectRows } from './engine/project-rows.ts';
+import { spilling } from './engine/spill.ts';
 import { type Sweep, sweep } from './engine/sweep.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Clock } from './ports/clock.ts';
 import type { Ports } from './ports/index.ts';
-import { groupLogPrefix, STATE_KEY } from './wiring/names.ts';
+import type { SourceRecord } from './ports/source.ts';
+import { STATE_KEY } from './wiring/names.ts';
 
 /** What a handler reads of Lambda's context. */
 export interface Invocation {
@@ -19,44 +25,84 @@ export interface Invocation {
 /** Left for the answer: no commit is begun in the last of an invocation's time. */
 const ANSWER_MARGIN = 2_000;
 
-/** Takes the records of a Kinesis event in. */
+type SourceEvent = KinesisStreamEvent | SQSEvent | kafka.KafkaEvent;
+
+/** What Lambda is to give again; how an item is named, each source has its own way. */
+export interface BatchAnswer {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string | kafka.KafkaItem }[];
+}
+
+/** Between the events of a source and records. */
+interface SourceAdapter {
+  recordsOf(event: SourceEvent): readonly SourceRecord[];
+  /** @param again of the records of the event those to be given again, in order */
+  responseOf(again: readonly SourceRecord[], event: SourceEvent): BatchAnswer;
+}
+
+const ADAPTERS: { readonly [Kind in Pipeline['source']['kind']]: SourceAdapter } = {
+  kinesis,
+  sqs,
+  fifo,
+  kafka,
+};
+
+/** What an environment keeps of groups in memory: a small part of the smallest function's. */
+const CACHE_BYTES = 48 * 1_048_576;
+
+/** Takes the records of an event of the pipeline's source in. */
 export function processHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>,
   pipeline: Pipeline,
 ) {
-  const groupsHeld = once(() => holdGroups(ports, pipeline));
-  return async (event: KinesisStreamEvent, invocation: Invocation): Promise<KinesisStreamBatchResponse> => {
+  const { recordsOf, responseOf } = ADAPTERS[pipeline.source.kind];
+  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
+  const deployment = held(() => holdDeployment(engine, pipeline));
+  const cache = new GroupCache(CACHE_BYTES);
+  return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
-    await groupsHeld();
-    return responseOf(await processBatch(ports, pipeline, recordsOf(event), deadline));
+    const records = recordsOf(event);
+    ports.telemetry.count('received', records.length);
+    const take = async (some: readonly SourceRecord[]) =>
+      processBatch(engine, await deployment.get(), some, deadline, cache);
+    let outcome = await take(records);
+    if (outcome.outdated) {
+      // Another number of groups, or newer code: only the first can be gone on with.
+      deployment.forget();
+      outcome = await take(outcome.again);
+    }
+    return responseOf(outcome.again, event);
   };
 }
 
 /** Visits every key group, once a minute. */
-export const sweepHandler =
-  (ports: Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry'>, pipeline: Pipeline) =>
-  async (): Promise<Sweep> => {
-    await holdGroups(ports, pipeline);
-    return sweep(ports, pipeline);
-  };
+export function sweepHandler(
+  ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry'>,
+  pipeline: Pipeline,
+) {
+  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
+  const cache = new GroupCache(CACHE_BYTES);
+  return async (_event: unknown, invocation: Invocation): Promise<Sweep> =>
+    sweep(engine, await holdDeployment(engine, pipeline), deadlineOf(ports.clock, invocation), cache);
+}
 
 /**
- * Brings every sink up to the logs: those of the groups that a DynamoDB Streams event names, or, on any other event, of
- * all groups, which makes good a wake-up that was lost.
+ * Brings every sink up to the logs: rows to those of the groups that a DynamoDB Streams event names, or, on any other event, of
+ * all groups, which makes good a wake-up that was lost; objects to those of all groups, once their panes have been gathered.
  */
 export function projectHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry'>,
   pipeline: Pipeline,
 ) {
-  const groupsHeld = once(() => holdGroups(ports, pipeline));
-  const sinks = new Set(pipeline.sinks.map(({ kind }) => kind));
+  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
+  const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
+  const bucket = pipeline.sinks.find((sink) => sink.kind === 'bucket');
   return async (event: Partial<DynamoDBStreamEvent>, invocation: Invocation): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
-    await groupsHeld();
-    const groups = groupsNamedBy(event, pipeline);
+    const deployment = await holdDeployment(engine, pipeline);
+    const logs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
     const outcomes = await Promise.allSettled([
-      sinks.has('table') ? projectRows(ports, pipeline, groups, deadline) : undefined,
-      sinks.has('bucket') ? projectObjects(ports, pipeline, groups, deadline) : undefined,
+      hasTable ? projectRows(engine, deployment, logs, deadline) : undefined,
+      bucket ? projectObjects(engine, deployment, bucket, deadline) : undefined,
     ]);
     for (const one of outcomes) {
       if (one.status === 'fulfilled') continue;
@@ -69,22 +115,27 @@ export function projectHandler(
 const deadlineOf = (clock: Clock, invocation: Invocation): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;
 
-/** Done when first asked for, and again only after a failure. */
-function once(task: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined;
-  return () => {
-    done ??= task().catch((error) => {
-      done = undefined;
-      throw error;
-    });
-    return done;
+/** What is found out when it is first asked for, and again after a failure, or once it is forgotten. */
+function held<Value>(find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
+  let value: Promise<Value> | undefined;
+  const forget = (): void => {
+    value = undefined;
+  };
+  return {
+    get() {
+      value ??= find().catch((error) => {
+        forget();
+        throw error;
+      });
+      return value;
+    },
+    forget,
   };
 }
 
-function groupsNamedBy(event: Partial<DynamoDBStreamEvent>, pipeline: Pipeline): readonly number[] {
-  const all = Array.from({ length: pipeline.groups }, (_, group) => group);
+/** The logs of groups that an event names; all of them on any other event. */
+function logsNamedBy(event: Partial<DynamoDBStreamEvent>, all: readonly string[]): readonly string[] {
   if (event.Records === undefined) return all;
-  const prefix = groupLogPrefix(pipeline.name);
-  const logs = new Set(event.Records.map(({ dynamodb }) => dynamodb?.Keys?.[STATE_KEY.partition]?.S));
-  return all.filter((group) => logs.has(`${prefix}${group}`));
+  const named = new Set(event.Records.map(({ dynamodb }) => dynamodb?.Keys?.[STATE_KEY.partition]?.S));
+  return all.filter((log) => named.has(log));
 }

@@ -1,37 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/gauge.ts';
 import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from './adapters/dynamodb/progress.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
+import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
 import { described, type FlushedTelemetry, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
+import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import type { EpochMillis } from './core/time.ts';
 import * as handlers from './handlers.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import type { Clock } from './ports/clock.ts';
+import type { Arrivals, Progress } from './ports/stores.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
 
-const clock: Clock = { now: () => Date.now() as EpochMillis };
+const clock: Clock = {
+  now: () => Date.now() as EpochMillis,
+  until: (at) => delay(Math.max(0, at - Date.now()), undefined, { ref: false }),
+};
+
+/**
+ * A request that is throttled, or has no answer, is sent again, with the client's own backoff and jitter. One that lands
+ * after all does no harm: every write is conditional, or comes to the same when it is done twice.
+ */
+const PATIENCE = { maxAttempts: 5, requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000 } };
 
 /** The handler of a pipeline's records. */
 export function lambdaHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
-  const objects = s3Objects(new S3Client({}), variable('bucket'));
+  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
   return flushing(telemetry, handlers.processHandler({ log, progress, objects, clock, telemetry }, pipeline));
 }
 
 /** The handler that time alone wakes, once a minute. */
 export function sweepHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
-  // A few small calls a minute: HTTP/2, this client's default, gains nothing.
-  const kinesis = new KinesisClient({ requestHandler: new NodeHttpHandler() });
-  const arrivals = kinesisArrivals(kinesis, variable('stream'), progress);
-  return flushing(telemetry, handlers.sweepHandler({ log, arrivals, clock, telemetry }, pipeline));
+  const arrivals = arrivalsOf(pipeline, progress);
+  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
+  return flushing(telemetry, handlers.sweepHandler({ log, objects, arrivals, clock, telemetry }, pipeline));
+}
+
+function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
+  if (source.kind === 'kinesis') {
+    // A few small calls a minute: HTTP/2, this client's default, gains nothing.
+    const kinesis = new KinesisClient({ requestHandler: new NodeHttpHandler() });
+    return kinesisArrivals(kinesis, variable('stream'), progress);
+  }
+  const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(new CloudWatchClient({}), metric);
+  if (source.kind === 'kafka') {
+    const dimension = ['FunctionName', variable('topicReader')] as const;
+    return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimension }));
+  }
+  const url = variable('queueUrl');
+  const dimension = ['QueueName', url.slice(url.lastIndexOf('/') + 1)] as const;
+  const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimension });
+  return sqsArrivals(new SQSClient({}), url, oldestAge);
 }
 
 /** The handler that commits wake, and brings the sinks up to them. */
@@ -39,7 +71,7 @@ export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline);
   const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
   const rows = dynamoRows(dynamo, hasTable ? variable('rowsTable') : '');
-  const objects = s3Objects(new S3Client({}), variable('bucket'));
+  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
 }
 
@@ -51,7 +83,7 @@ function common(pipeline: Pipeline) {
       `Cannot start as bundle and stack must be of one pipeline: "${pipeline.name}", "${deployed}"`,
     );
   }
-  const dynamo = new DynamoDBClient({});
+  const dynamo = new DynamoDBClient(PATIENCE);
   const table = variable('stateTable');
   return {
     telemetry: powertoolsTelemetry(pipeline.name),

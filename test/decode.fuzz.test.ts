@@ -11,8 +11,11 @@ import {
   MAX_RECORD_BYTES,
   type PoisonCode,
 } from '../src/engine/decode.ts';
-import { decodeGroup, encodeEntry } from '../src/engine/entry.ts';
-import { EMPTY_GROUP, fold } from '../src/engine/group.ts';
+import { firstDeployment } from '../src/engine/deployment.ts';
+import { nextEntry, readGroup } from '../src/engine/entry.ts';
+import { fold } from '../src/engine/fold.ts';
+import { EMPTY_GROUP } from '../src/engine/group.ts';
+import { hashOf } from '../src/engine/key-group.ts';
 import { keepPoison } from '../src/engine/poison.ts';
 import {
   collect,
@@ -223,17 +226,18 @@ describe('whatever bytes arrive', () => {
 
 /** Whether a group that has taken the record in can be written, and read by the next invocation. */
 function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outcome: 'record' }>): void {
-  const { lineage, position, data } = sourceRecord('');
-  const folded = fold(pipeline, EMPTY_GROUP, [{ lineage, position, data, content }]);
-  const entry = { ordinal: 1, committedAt: ARRIVAL, body: encodeEntry(pipeline, folded) };
-  expect([...decodeGroup(pipeline, entry).keys.keys()]).toEqual([content.key]);
+  const deployment = firstDeployment(pipeline);
+  const hash = hashOf(content.key);
+  const folded = fold(deployment, EMPTY_GROUP, [{ ...sourceRecord(''), hash, content }]);
+  const { entry } = nextEntry(deployment, EMPTY_GROUP, folded, ARRIVAL);
+  expect([...readGroup(deployment, EMPTY_GROUP, [entry]).keys.keys()]).toEqual([content.key]);
 }
 
 /** Whether the bucket would take it: metadata of an object is printable ASCII, 2 KB in all. */
 async function expectKept(code: PoisonCode, reason: string): Promise<void> {
-  const { lineage, position, data } = sourceRecord('any');
   const objects = {
     exists: async () => false,
+    read: async () => undefined,
     create: async (_: string, object: { readonly metadata?: { readonly [name: string]: string } }) => {
       const metadata = Object.entries(object.metadata ?? {})
         .flat()
@@ -243,12 +247,8 @@ async function expectKept(code: PoisonCode, reason: string): Promise<void> {
       return 'created' as const;
     },
   };
-  await keepPoison(objects, {
-    lineage,
-    position,
-    data,
-    content: { outcome: 'poison', poison: { code, reason } },
-  });
+  const content = { outcome: 'poison', poison: { code, reason } } as const;
+  await keepPoison(objects, { ...sourceRecord('any'), hash: 0, content });
 }
 
 describe('each reason to refuse a record', () => {

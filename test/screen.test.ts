@@ -18,7 +18,7 @@ const paneOf = (kind: PaneKind, results: GroupPane['results'], index?: number): 
   count: 2,
   results,
   watermark: 0 as EpochMillis,
-  layout: { name: 'hourly', identity: 'start', ordered: false, results: [] },
+  layout: { name: 'hourly', identity: 'start', ordered: false, epoch: 0, results: [] },
 });
 
 const linesOf = (...panes: readonly GroupPane[]): readonly string[] =>

@@ -1,20 +1,53 @@
-import { type KeyRecord, type KeyRules, KeyState, type StoredKey } from '../core/key.ts';
-import { type KeyPane, type PaneLayout, Panes, readPanes } from '../core/panes.ts';
-import { isAfter, type Position } from '../core/position.ts';
+import type { KeyRecord, StoredKey } from '../core/key.ts';
+import { type KeyPane, type PaneLayout, readPanes } from '../core/panes.ts';
+import type { Position } from '../core/position.ts';
 import type { Table } from '../core/table.ts';
 import type { EpochMillis } from '../core/time.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
-import { messageOf, type Poison } from './decode.ts';
+import type { Poison } from './decode.ts';
 
 /** One key group as of one entry of its log. */
 export interface Group {
   /** The ordinal of that entry; 0 before the first. */
   readonly ordinal: number;
   readonly committedAt: EpochMillis | undefined;
-  /** Per lineage, the last record that is in. */
-  readonly positions: ReadonlyMap<string, Position>;
+  /** The version of the definition that it was written by; 0 before the first entry. */
+  readonly version: number;
+  /** No more entries follow: a later generation has begun with what is here. */
+  readonly sealed: boolean;
+  /** The last entry that holds the group whole, and what has followed it. */
+  readonly base: Base | undefined;
+  /** Per lineage of an ordered source, the last record that is in. */
+  readonly positions: ReadonlyMap<string, Reached>;
+  /** The positions of groups of an earlier generation of which this one took keys over, where it is not past them. */
+  readonly inherited: readonly Inherited[];
   readonly keys: ReadonlyMap<string, StoredKey>;
+  /** By key, the records of an unordered source that are in; under `REFUSED` those that were refused. */
+  readonly ids: ReadonlyMap<string, Table>;
   readonly counters: Counters;
+  /** What its tables would take up at worst, as bytes: see `mostBytesOf`. */
+  readonly mostBytes: number;
+}
+
+export interface Base {
+  readonly ordinal: number;
+  readonly committedAt: EpochMillis;
+  /** Bytes of the state alone, without the panes beside it. */
+  readonly stateBytes: number;
+  /** Bytes of all entries since. */
+  readonly tailBytes: number;
+}
+
+/** How far a lineage is in, and when its last record arrived. */
+export interface Reached {
+  readonly position: Position;
+  readonly arrival: EpochMillis;
+}
+
+/** The keys of one group of an earlier generation, and how far its lineages were in. */
+export interface Inherited {
+  readonly groups: number;
+  readonly group: number;
+  readonly positions: ReadonlyMap<string, Reached>;
 }
 
 /** Records of the group since it began. */
@@ -27,15 +60,24 @@ export interface Counters {
 export const EMPTY_GROUP: Group = {
   ordinal: 0,
   committedAt: undefined,
+  version: 0,
+  sealed: false,
+  base: undefined,
   positions: new Map(),
+  inherited: [],
   keys: new Map(),
+  ids: new Map(),
   counters: { applied: 0, late: 0, poison: 0 },
+  mostBytes: 0,
 };
 
 /** A record of one group: for a key's windows, or refused. */
 export interface GroupRecord {
   readonly lineage: string;
   readonly position: Position;
+  readonly arrival: EpochMillis;
+  /** Of its key, or of its partition key where it has none: see `hashOf`. */
+  readonly hash: number;
   /** Its bytes, to be kept if it is refused. */
   readonly data: Uint8Array;
   readonly content:
@@ -57,6 +99,8 @@ export interface LateRecord {
 export interface GroupLayout extends PaneLayout {
   /** Whether they follow the order of the source rather than time. */
   readonly ordered: boolean;
+  /** The version of the definition in which the window began, where another of its name came before it; else 0. */
+  readonly epoch: number;
 }
 
 /** A pane, and the key it is of. */
@@ -76,17 +120,13 @@ export interface GroupPanes {
 /** What a fold makes of a group: its next state, less the ordinal, and what the commit emits. */
 export interface Folded {
   readonly positions: Group['positions'];
+  readonly inherited: Group['inherited'];
   readonly keys: Group['keys'];
+  readonly ids: Group['ids'];
   readonly counters: Counters;
   readonly panes: GroupPanes;
   readonly poison: readonly GroupRecord[];
   readonly late: readonly LateRecord[];
-}
-
-/** Whether the group has taken a record in already. */
-export function holds(group: Group, { lineage, position }: GroupRecord): boolean {
-  const last = group.positions.get(lineage);
-  return last !== undefined && !isAfter(position, last);
 }
 
 /** The panes one by one, in the order they were emitted in. */
@@ -97,141 +137,4 @@ export function listPanes({ keys, layouts, tables }: Omit<GroupPanes, 'length'>)
     key: keys[key] as string,
     layout: layoutOf.get(pane.window) as GroupLayout,
   }));
-}
-
-/**
- * Takes records in, in order. Pure: the same group and records give the same result, and neither is changed, so a batch
- * that lost a race or an answer is simply folded again.
- *
- * A record on which an author's function throws is refused, and leaves no trace but that.
- */
-export function fold(pipeline: Pipeline, group: Group, records: readonly GroupRecord[]): Folded {
-  try {
-    return foldAll(pipeline, group, records);
-  } catch {
-    return foldAll(pipeline, group, refuseThrowing(pipeline, group, records));
-  }
-}
-
-function foldAll({ rules }: Pipeline, group: Group, records: readonly GroupRecord[]): Folded {
-  const positions = new Map(group.positions);
-  const panes = new Panes(rules);
-  const touched = new Map<string, { readonly number: number; readonly state: KeyState }>();
-  const poison: GroupRecord[] = [];
-  const late: LateRecord[] = [];
-  let last: GroupRecord | undefined;
-  for (const one of records) {
-    if (last !== undefined && last.lineage !== one.lineage) positions.set(last.lineage, last.position);
-    last = one;
-    if (one.content.outcome === 'poison') {
-      poison.push(one);
-      continue;
-    }
-    const { key, record } = one.content;
-    let known = touched.get(key);
-    if (known === undefined) {
-      known = { number: touched.size, state: new KeyState(rules, group.keys.get(key)) };
-      touched.set(key, known);
-    }
-    panes.key = known.number;
-    if (known.state.apply(record, panes) === 'late') {
-      const { watermark } = known.state;
-      late.push({ key, at: record.at, lineage: one.lineage, position: one.position, watermark });
-    }
-  }
-  if (last !== undefined) positions.set(last.lineage, last.position);
-
-  const keys = new Map(group.keys);
-  for (const [key, { number, state }] of touched) {
-    panes.key = number;
-    state.update(panes);
-    keys.set(key, state.freeze() as StoredKey);
-  }
-  const { counters } = group;
-  return {
-    positions,
-    keys,
-    counters: {
-      applied: counters.applied + records.length - late.length - poison.length,
-      late: counters.late + late.length,
-      poison: counters.poison + poison.length,
-    },
-    panes: columnsOf(rules, [...touched.keys()], panes),
-    poison,
-    late,
-  };
-}
-
-const columnsOf = ({ windows }: KeyRules, keys: readonly string[], panes: Panes): GroupPanes => ({
-  keys,
-  layouts: windows.map(({ operator: { ordered } }, at) => ({
-    ...(panes.layouts[at] as PaneLayout),
-    ordered,
-  })),
-  tables: panes.tables,
-  length: panes.length,
-});
-
-/**
- * The same records, those refused on which an author's function throws: each is taken in with its key's state from before
- * at hand, as a state that something threw in is of no more use.
- */
-function refuseThrowing(
-  { rules }: Pipeline,
-  group: Group,
-  records: readonly GroupRecord[],
-): readonly GroupRecord[] {
-  const keys = new Map(group.keys);
-  const panes = new Panes(rules);
-  return records.map((one) => {
-    if (one.content.outcome === 'poison') return one;
-    const { key, record } = one.content;
-    try {
-      const state = new KeyState(rules, keys.get(key));
-      state.apply(record, panes);
-      keys.set(key, state.freeze() as StoredKey);
-      return one;
-    } catch (error) {
-      const poison = { code: 'fold', reason: messageOf(error) } as const;
-      return { ...one, content: { outcome: 'poison', poison } };
-    } finally {
-      panes.clear();
-    }
-  });
-}
-
-/**
- * What the passing of time alone makes of a group: `folded` where it emits panes or forgets keys, at most about
- * `maxPanes` of the panes, `more` when there are others.
- */
-export function foldIdle(
-  { rules }: Pipeline,
-  group: Group,
-  now: EpochMillis,
-  maxPanes: number,
-): Folded & { readonly changed: boolean; readonly more: boolean; readonly open: number } {
-  const { positions, counters } = group;
-  const keys = new Map(group.keys);
-  const panes = new Panes(rules);
-  const emitting: string[] = [];
-  let more = false;
-  let open = 0;
-  for (const [key, stored] of group.keys) {
-    if (panes.length >= maxPanes) {
-      more = true;
-      break;
-    }
-    const state = new KeyState(rules, stored);
-    const before = panes.length;
-    panes.key = emitting.length;
-    state.idle(now, panes);
-    open += state.open();
-    const next = state.freeze(now);
-    if (panes.length > before) emitting.push(key);
-    if (next === undefined) keys.delete(key);
-    else if (panes.length > before) keys.set(key, next);
-  }
-  const changed = panes.length > 0 || keys.size < group.keys.size;
-  const emitted = columnsOf(rules, emitting, panes);
-  return { positions, keys, counters, panes: emitted, poison: [], late: [], changed, more, open };
 }

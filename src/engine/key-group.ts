@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
 /**
- * The group of a key: the top bits of its MD5, so that a Kinesis shard, which owns a range of MD5, owns whole groups
- * wherever the key is also the partition key.
- *
- * @param groups a power of two, at most 65,536
+ * The first 32 bits of a key's MD5. They decide its group, so that a Kinesis shard, which owns a range of MD5, owns whole
+ * groups wherever the key is also the partition key.
  */
-export const groupOf = (key: string, groups: number): number =>
-  Math.floor((createHash('md5').update(key).digest().readUInt32BE() / 2 ** 32) * groups);
+export const hashOf = (key: string): number => createHash('md5').update(key).digest().readUInt32BE();
+
+/** @param groups a power of two, at most 65,536 */
+export const groupOf = (hash: number, groups: number): number => Math.floor((hash / 2 ** 32) * groups);

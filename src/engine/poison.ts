@@ -5,16 +5,17 @@ import type { GroupRecord } from './group.ts';
 /** Characters of a reason: percent-encoded, nine times as many at most, they fit the 2 KB of an object's metadata. */
 const MAX_REASON = 200;
 
+export const poisonName = ({ lineage, position }: Pick<GroupRecord, 'lineage' | 'position'>): string =>
+  `${POISON_PREFIX}${lineage}/${position}`;
+
 /**
  * Keeps a refused record's bytes and the reason, under a name that its position fixes: kept twice, it is one object.
  * Done before the commit that moves past the record, so that none is ever lost.
  */
-export async function keepPoison(
-  objects: ObjectStore,
-  { lineage, position, data, content }: GroupRecord,
-): Promise<void> {
+export async function keepPoison(objects: ObjectStore, refused: GroupRecord): Promise<void> {
+  const { data, content } = refused;
   if (content.outcome !== 'poison') return;
-  await objects.create(`${POISON_PREFIX}${lineage}/${position}`, {
+  await objects.create(poisonName(refused), {
     body: data,
     contentType: 'application/octet-stream',
     metadata: {

@@ -1,90 +1,119 @@
 import type { EpochMillis } from '../core/time.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import type { SourceRecord } from '../ports/source.ts';
-import { commitGroup } from './commit-group.ts';
+import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { decode } from './decode.ts';
+import { type Deployment, OutdatedError, present } from './deployment.ts';
 import type { GroupRecord } from './group.ts';
-import { groupOf } from './key-group.ts';
+import type { GroupCache } from './group-cache.ts';
+import { groupOf, hashOf } from './key-group.ts';
 
 type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>;
+
+/** What became of a batch. */
+export interface BatchOutcome {
+  /**
+   * The records to be given again, in order: of each group that stopped all from the first on that is not committed. Those of
+   * them that are committed by then are dropped. None when all are committed, and that is noted.
+   */
+  readonly again: readonly SourceRecord[];
+  /** Whether some group stopped because the deployment is no longer what it was. */
+  readonly outdated: boolean;
+}
 
 /**
  * Takes a batch in: every group's part of it in one commit, or in several where one would be too large.
  *
  * @param records in the order of their source
- * @param deadline no commit is begun at or after it
- * @returns the first record to be given again: all before it are committed. Records from it on may be, and are dropped
- * then. Undefined when all are committed, and that is noted.
+ * @param deadline no commit is begun at or after it, and none that is under way is waited for
  */
 export async function processBatch(
   ports: BatchPorts,
-  pipeline: Pipeline,
+  deployment: Deployment,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
-): Promise<SourceRecord | undefined> {
-  ports.telemetry.count('received', records.length);
-  const byGroup = splitByGroup(ports, pipeline, records);
+  cache?: GroupCache,
+): Promise<BatchOutcome> {
+  const parts = splitByGroup(ports, deployment, records);
+  const over = ports.clock.until(deadline);
   const outcomes = await Promise.all(
-    [...byGroup].map(([group, part]) => commitGroup(ports, pipeline, group, part, deadline)),
+    [...parts].map(async ([group, part]): Promise<GroupOutcome> => {
+      const unanswered = over.then(
+        (): GroupOutcome => ({ outcome: 'stopped', rest: part, cause: TIME_IS_UP }),
+      );
+      return Promise.race([commitGroup(ports, deployment, group, part, deadline, cache), unanswered]);
+    }),
   );
-  const stopped: GroupRecord[] = [];
-  for (const one of outcomes) {
-    if (one.outcome === 'committed') continue;
-    ports.telemetry.fault('commit', one.cause);
-    stopped.push(one.from);
-  }
-  const first = records.find((record) => stopped.some((one) => isSame(one, record)));
-  const last = records.at(-1);
-  if (first !== undefined || last === undefined) return first;
-  return (await noteProgress(ports, last)) ? undefined : last;
+  const stopped = outcomes.filter((one) => one.outcome === 'stopped');
+  for (const { cause } of stopped) ports.telemetry.fault('commit', cause);
+  const names = new Set(stopped.flatMap(({ rest }) => rest.map(nameOf)));
+  const left = names.size === 0 ? [] : records.filter((record) => names.has(nameOf(record)));
+  // Only a stream is read on from what is noted, to see what waits.
+  const isRead = deployment.pipeline.source.kind === 'kinesis';
+  return {
+    again: isRead ? await noteProgress(ports, records, left) : left,
+    outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
+  };
 }
 
-const isSame = (a: GroupRecord, b: SourceRecord): boolean =>
-  a.position === b.position && a.lineage === b.lineage;
+const TIME_IS_UP = new Error('Cannot wait for a commit as the time of this invocation is up');
+
+const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>): string =>
+  `${lineage} ${position}`;
 
 function splitByGroup(
   { telemetry }: BatchPorts,
-  pipeline: Pipeline,
+  deployment: Deployment,
   records: readonly SourceRecord[],
 ): ReadonlyMap<number, GroupRecord[]> {
-  const groups = pipeline.groups;
+  const { groups } = present(deployment);
   const byGroup = new Map<number, GroupRecord[]>();
   // A digest costs as much as a tenth of all else that is done for a record.
-  const known = new Map<string, number>();
+  const hashes = new Map<string, number>();
   let filtered = 0;
   for (const source of records) {
-    const decoded = decode(pipeline, source);
+    const decoded = decode(deployment.pipeline, source);
     if (decoded.outcome === 'filtered') {
       filtered++;
       continue;
     }
     // What has no key is counted in the group of its partition key.
     const key = decoded.outcome === 'record' ? decoded.key : source.partitionKey;
-    const index = known.get(key) ?? groupOf(key, groups);
-    known.set(key, index);
+    const hash = hashes.get(key) ?? hashOf(key);
+    hashes.set(key, hash);
+    const index = groupOf(hash, groups);
     const part = byGroup.get(index) ?? [];
     byGroup.set(index, part);
-    part.push({ lineage: source.lineage, position: source.position, data: source.data, content: decoded });
+    const { lineage, position, arrival, data } = source;
+    part.push({ lineage, position, arrival, hash, data, content: decoded });
   }
   telemetry.count('filtered', filtered);
   return byGroup;
 }
 
 /**
- * Notes that everything up to a record is committed; false where that fails. Then the record is asked for again, although
- * it is in: it may be the source's last for long, and until it is noted no silent key of the pipeline has its windows
- * closed.
+ * Notes how far each lineage is committed of which nothing is left. Where that fails its last record is asked for again,
+ * although it is in: it may be the source's last for long, and until it is noted no silent key of the pipeline has its
+ * windows closed.
+ *
+ * @returns the records to be given again, in order
  */
 async function noteProgress(
   { progress, telemetry }: BatchPorts,
-  { lineage, position }: SourceRecord,
-): Promise<boolean> {
-  try {
-    await progress.note(lineage, position);
-    return true;
-  } catch (cause) {
-    telemetry.fault('note progress', cause);
-    return false;
+  records: readonly SourceRecord[],
+  left: readonly SourceRecord[],
+): Promise<readonly SourceRecord[]> {
+  const lasts = new Map<string, SourceRecord>();
+  for (const record of records) lasts.set(record.lineage, record);
+  for (const { lineage } of left) lasts.delete(lineage);
+  const again = new Set(left);
+  for (const last of lasts.values()) {
+    try {
+      await progress.note(last.lineage, last.position);
+    } catch (cause) {
+      telemetry.fault('note progress', cause);
+      again.add(last);
+    }
   }
+  return records.filter((record) => again.has(record));
 }

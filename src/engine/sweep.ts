@@ -1,12 +1,14 @@
 import { before, type EpochMillis, millis } from '../core/time.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
 import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
-import { groupLog } from '../wiring/names.ts';
-import { loadGroup, tooLarge } from './commit-group.ts';
-import { encodeEntry, mustRenew } from './entry.ts';
-import { foldIdle } from './group.ts';
+import { tooLarge } from './commit-group.ts';
+import { type Deployment, present } from './deployment.ts';
+import { nextEntry } from './entry.ts';
+import { foldIdle } from './fold.ts';
+import type { GroupCache } from './group-cache.ts';
+import { appendTo, loadGroup } from './group-log.ts';
+import { mustRenew } from './packed.ts';
 
 type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry'>;
 
@@ -27,22 +29,34 @@ export interface Sweep {
  *
  * Silence is only silence if nothing is waiting: it is counted up to the time before which the source has been wholly
  * committed, and not at all where that is unknown.
+ *
+ * @param deadline no group is visited at or after it; each minute begins with another group, so that all have their turn
  */
-export async function sweep(ports: SweepPorts, pipeline: Pipeline): Promise<Sweep> {
+export async function sweep(
+  ports: SweepPorts,
+  deployment: Deployment,
+  deadline: EpochMillis,
+  cache?: GroupCache,
+): Promise<Sweep> {
   const clock = ports.clock.now();
   const frontier = await frontierOf(ports, clock);
   const now = frontier && before(Math.min(clock, frontier) as EpochMillis, MARGIN);
-  const groups = Array.from({ length: pipeline.groups }, (_, index) => index);
+  const { groups } = present(deployment);
+  const first = Math.floor(clock / EVERY) % groups;
   const faults: unknown[] = [];
-  const swept = await inParallel(groups, async (index) => {
-    try {
-      return await sweepGroup(ports, pipeline, index, now);
-    } catch (cause) {
-      ports.telemetry.fault('sweep', cause);
-      faults.push(cause);
-      return { open: 0, panes: 0 };
-    }
-  });
+  const swept = await inParallel(
+    Array.from({ length: groups }, (_, at) => (first + at) % groups),
+    async (index) => {
+      if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
+      try {
+        return await sweepGroup(ports, deployment, index, now, cache);
+      } catch (cause) {
+        ports.telemetry.fault('sweep', cause);
+        faults.push(cause);
+        return { open: 0, panes: 0 };
+      }
+    },
+  );
   if (faults.length > 0) throw faults[0];
   return {
     open: swept.reduce((total, { open }) => total + open, 0),
@@ -66,32 +80,38 @@ async function frontierOf(
 
 async function sweepGroup(
   ports: SweepPorts,
-  pipeline: Pipeline,
+  deployment: Deployment,
   index: number,
   now: EpochMillis | undefined,
+  cache: GroupCache | undefined,
 ): Promise<{ readonly open: number; readonly panes: number }> {
-  let group = await loadGroup(ports, pipeline, index);
+  let group = await loadGroup(ports, deployment, index, cache);
   let panes = 0;
   for (let maxPanes = Number.POSITIVE_INFINITY; ; ) {
-    const folded = foldIdle(pipeline, group, now ?? NEVER, maxPanes);
-    if (!folded.changed && !mustRenew(group, ports.clock.now())) return { open: folded.open, panes };
-    const body = encodeEntry(pipeline, folded);
-    if (body.length > MAX_BODY_BYTES) {
-      if (maxPanes === 1 || folded.panes.length <= 1) throw tooLarge('the panes of one key', body, folded);
+    const folded = foldIdle(deployment, group, now ?? NEVER, maxPanes);
+    const committedAt = ports.clock.now();
+    const mustRewrite = group.base !== undefined && mustRenew(group.base.committedAt, committedAt);
+    if (!folded.changed && !mustRewrite) return { open: folded.open, panes };
+    const next = nextEntry(deployment, group, folded, committedAt);
+    if (next.entry.body.length > MAX_BODY_BYTES) {
+      if (maxPanes === 1 || folded.panes.length <= 1) throw tooLarge('the panes of one key', next, folded);
       // One key may emit more than is asked for, so that asking for half of what came need not ask for less.
       maxPanes = Math.ceil(Math.min(folded.panes.length, maxPanes) / 2);
       continue;
     }
-    const next = { ordinal: group.ordinal + 1, committedAt: ports.clock.now(), body };
-    const outcome = await ports.log.append(groupLog(pipeline.name, index), next);
     // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
-    if (outcome === 'conflict') return { open: folded.open + folded.panes.length, panes };
+    if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
+      return { open: folded.open + folded.panes.length, panes };
+    }
     ports.telemetry.count('panes', folded.panes.length);
     panes += folded.panes.length;
     if (!folded.more) return { open: folded.open, panes };
-    group = { ...folded, ordinal: next.ordinal, committedAt: next.committedAt };
+    group = next.group;
   }
 }
 
 /** Before any arrival: no key has been silent by then. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
+
+/** How often the sweeper comes. */
+const EVERY = millis('1m');

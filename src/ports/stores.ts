@@ -6,6 +6,8 @@ import type { Pane } from '../pipeline/pipeline.ts';
 export interface ObjectStore {
   create(name: string, object: StoredObject): Promise<'created' | 'exists'>;
   exists(name: string): Promise<boolean>;
+  /** The bytes of an object, if it is there. */
+  read(name: string): Promise<Uint8Array | undefined>;
 }
 
 export interface StoredObject {
@@ -30,8 +32,13 @@ export interface Row {
   readonly pane: Pane;
 }
 
+/** What rows of one name are told newer by. */
+export interface Ranked extends Pick<Row, 'order'> {
+  readonly pane: Pick<Pane, 'start' | 'revision'>;
+}
+
 /** Whether a row is to be written over another of its name: by order, then the earlier start, then by revision. */
-export function isNewer(a: Row, b: Row): boolean {
+export function isNewer(a: Ranked, b: Ranked): boolean {
   if (a.order !== b.order) return a.order > b.order;
   return a.pane.start === b.pane.start ? a.pane.revision > b.pane.revision : a.pane.start < b.pane.start;
 }

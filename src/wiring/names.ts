@@ -1,9 +1,12 @@
 /** The names that the infrastructure and the handlers must agree on. */
 
-/** Environment variables of every handler. */
+/** Environment variables of every handler: one of the source, and the others. */
 export const ENVIRONMENT = {
   pipeline: 'MILLRACE_PIPELINE',
   stream: 'MILLRACE_STREAM',
+  queueUrl: 'MILLRACE_QUEUE_URL',
+  /** The function that reads the topic. */
+  topicReader: 'MILLRACE_TOPIC_READER',
   stateTable: 'MILLRACE_STATE_TABLE',
   rowsTable: 'MILLRACE_ROWS_TABLE',
   bucket: 'MILLRACE_BUCKET',
@@ -17,17 +20,19 @@ export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
 
-/** Changed when a pipeline's state cannot carry over, as when it gets another number of key groups. */
-export const GENERATION = 1;
+/** Bodies of entries that are too large for a log. */
+export const STATE_PREFIX = 'state/';
 
 /**
- * The logs of a pipeline: one per key group, one per projector, and one for its layout. Only those of key groups begin
- * with the name.
+ * The logs of a pipeline: one per key group of each generation, one per projector, and one for what was settled about it.
+ * Only those of key groups begin with the name.
  */
-export const groupLogPrefix = (pipeline: string): string => `${pipeline}/${GENERATION}/`;
-export const groupLog = (pipeline: string, group: number): string => `${groupLogPrefix(pipeline)}${group}`;
-export const layoutLog = (pipeline: string): string => `layout/${pipeline}/${GENERATION}`;
-export const rowsLog = (pipeline: string): string => `rows/${pipeline}/${GENERATION}`;
-export const objectsLog = (pipeline: string): string => `objects/${pipeline}/${GENERATION}`;
-export const progressKey = (pipeline: string, lineage: string): string =>
-  `progress/${pipeline}/${GENERATION}/${lineage}`;
+export const groupLogPrefix = (pipeline: string): string => `${pipeline}/`;
+export const groupLog = (pipeline: string, generation: number, group: number): string =>
+  `${groupLogPrefix(pipeline)}${generation}/${group}`;
+export const definitionLog = (pipeline: string): string => `definition/${pipeline}`;
+export const rowsLog = (pipeline: string): string => `rows/${pipeline}`;
+export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
+export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
+export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects'): string =>
+  `backfill/${pipeline}/${name}/${what}`;

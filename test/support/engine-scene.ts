@@ -1,18 +1,37 @@
 import { gunzipSync } from 'node:zlib';
-import { type MemoryPorts, memoryPorts, memorySource } from '../../src/adapters/memory/index.ts';
+import {
+  type MemoryPorts,
+  type MemorySource,
+  memoryPorts,
+  memorySource,
+} from '../../src/adapters/memory/index.ts';
 import { type EpochMillis, isoTime } from '../../src/core/time.ts';
-import { decodePanes } from '../../src/engine/entry.ts';
-import { groupOf } from '../../src/engine/key-group.ts';
+import {
+  type Deployment,
+  firstDeployment,
+  groupLogsOf,
+  holdDeployment,
+  present,
+} from '../../src/engine/deployment.ts';
+import { decodePanes, readGroup } from '../../src/engine/entry.ts';
+import { EMPTY_GROUP, type Group } from '../../src/engine/group.ts';
+import type { GroupCache } from '../../src/engine/group-cache.ts';
+import { groupOf, hashOf } from '../../src/engine/key-group.ts';
 import { processBatch } from '../../src/engine/process-batch.ts';
 import { projectObjects } from '../../src/engine/project-objects.ts';
 import { projectRows } from '../../src/engine/project-rows.ts';
+import { isSpilled, spilling } from '../../src/engine/spill.ts';
 import { sweep } from '../../src/engine/sweep.ts';
 import type { Pane, Pipeline } from '../../src/index.ts';
+import { atOnce } from '../../src/pipeline/sinks.ts';
 import type { LogEntry } from '../../src/ports/commit-log.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
-import { groupLog, PANES_PREFIX } from '../../src/wiring/names.ts';
-import { behind, type Call, type Gate } from './engine-gate.ts';
+import { behind, type Call, type Gate } from '../../src/simulation/gate.ts';
+import { groupLog, groupLogPrefix, PANES_PREFIX } from '../../src/wiring/names.ts';
+
+/** The same ports, as handlers have them: large bodies of entries stand as objects. */
+const whole = (ports: Ports): Ports => ({ ...ports, log: spilling(ports.log, ports.objects) });
 
 export interface Reading {
   readonly machine: string;
@@ -31,11 +50,24 @@ const LATER = 8e15 as EpochMillis;
 /** Every record that is put waits one shard further on; the clock stands at the arrival of the last. */
 export class Scene {
   readonly pipeline: Pipeline;
-  readonly source = memorySource('readings', 2);
-  readonly ports: MemoryPorts = memoryPorts({ source: this.source, start: NOON });
+  readonly deployment: Deployment;
+  readonly source: MemorySource;
+  readonly ports: MemoryPorts;
 
-  constructor(pipeline: Pipeline) {
+  constructor(
+    pipeline: Pipeline,
+    deployment = firstDeployment(pipeline),
+    { source, ports }: Partial<Scene> = {},
+  ) {
     this.pipeline = pipeline;
+    this.deployment = deployment;
+    this.source = source ?? memorySource('readings', 2);
+    this.ports = ports ?? memoryPorts({ source: this.source, start: NOON });
+  }
+
+  /** The same world under a definition that is put to work in it: another version, or the same after a change of groups. */
+  async under(pipeline: Pipeline): Promise<Scene> {
+    return new Scene(pipeline, await holdDeployment(this.ports, pipeline), this);
   }
 
   put(machine: string, time: EpochMillis, celsius = 20, shard = 0, more: object = {}): SourceRecord {
@@ -47,30 +79,55 @@ export class Scene {
     return this.source.put(shard, { arrival, partitionKey, data: Buffer.from(text) });
   }
 
-  process(records: readonly SourceRecord[], ports: Ports = this.ports, deadline = at(1e6)) {
-    return processBatch(ports, this.pipeline, records, deadline);
+  /** @returns the records to be given again */
+  async process(
+    records: readonly SourceRecord[],
+    ports: Ports = this.ports,
+    deadline = at(1e6),
+    cache?: GroupCache,
+  ): Promise<readonly SourceRecord[]> {
+    return (await processBatch(whole(ports), this.deployment, records, deadline, cache)).again;
   }
 
-  sweepAt(time: EpochMillis, ports: Ports = this.ports) {
+  sweepAt(time: EpochMillis, ports: Ports = this.ports, cache?: GroupCache) {
     this.ports.clock.set(time);
-    return sweep(ports, this.pipeline);
+    return sweep(whole(ports), this.deployment, LATER, cache);
   }
 
   async project(ports: Ports = this.ports): Promise<void> {
-    const groups = Array.from({ length: this.pipeline.groups }, (_, group) => group);
-    await projectRows(ports, this.pipeline, groups, LATER);
-    await projectObjects(ports, this.pipeline, groups, LATER);
+    const logs = groupLogsOf(this.deployment, ports.clock.now());
+    await projectRows(whole(ports), this.deployment, logs, LATER);
+    for (const sink of atOnce(this.pipeline.sinks)) {
+      if (sink.kind === 'bucket') await projectObjects(whole(ports), this.deployment, sink, LATER);
+    }
+  }
+
+  /** The name of the log of a machine's group. */
+  logOf(machine: string): string {
+    const { number, groups } = present(this.deployment);
+    return groupLog(this.pipeline.name, number, groupOf(hashOf(machine), groups));
   }
 
   entriesOf(machine: string): readonly LogEntry[] {
-    const group = groupOf(machine, this.pipeline.groups);
-    return this.ports.log.logs.get(groupLog(this.pipeline.name, group)) ?? [];
+    return this.ports.log.logs.get(this.logOf(machine)) ?? [];
+  }
+
+  /** An entry with its body, though that is kept as an object. */
+  whole = (entry: LogEntry): LogEntry => {
+    if (!isSpilled(entry)) return entry;
+    const name = Buffer.from(entry.body.subarray(1)).toString();
+    return { ...entry, body: this.ports.objects.stored.get(name)?.body ?? entry.body };
+  };
+
+  /** A machine's group as whoever has nothing in memory reads it, by this definition or another. */
+  groupOf(machine: string, deployment = this.deployment): Group {
+    return readGroup(deployment, EMPTY_GROUP, this.entriesOf(machine).map(this.whole));
   }
 
   /** What the entries of all groups emit: the machine, the window's start, the revision and the results. */
   emitted(): string[] {
     const entries = [...this.ports.log.logs].flatMap(([log, all]) =>
-      log.startsWith('readings/') ? all : [],
+      log.startsWith(groupLogPrefix(this.pipeline.name)) ? all.map(this.whole) : [],
     );
     return entries.flatMap((entry) =>
       decodePanes(entry).map(

@@ -1,0 +1,68 @@
+import type { Table } from '../core/table.ts';
+import { after, type EpochMillis, type Millis } from '../core/time.ts';
+import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
+import type { Group } from './group.ts';
+
+/** What was read longer ago may have entries after it that have expired. */
+const MAX_AGE = (ENTRY_LIFETIME / 8) as Millis;
+
+interface Kept {
+  readonly group: Group;
+  readonly readAt: EpochMillis;
+  readonly bytes: number;
+}
+
+/** The groups that an environment has in memory from one invocation to the next: those used last, in so many bytes. */
+export class GroupCache {
+  readonly #maxBytes: number;
+  /** By log, the one used longest ago first. */
+  readonly #groups = new Map<string, Kept>();
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get(log: string, now: EpochMillis): Group | undefined {
+    const known = this.#groups.get(log);
+    if (known === undefined || after(known.readAt, MAX_AGE) <= now) return undefined;
+    this.#groups.delete(log);
+    this.#groups.set(log, known);
+    return known.group;
+  }
+
+  /** @param now no later than it was read, or appended */
+  set(log: string, group: Group, now: EpochMillis): void {
+    this.#delete(log);
+    const bytes = bytesOf(group);
+    this.#groups.set(log, { group, readAt: now, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#groups.keys()) {
+      if (this.#bytes <= this.#maxBytes) break;
+      this.#delete(oldest);
+    }
+  }
+
+  #delete(log: string): void {
+    this.#bytes -= this.#groups.get(log)?.bytes ?? 0;
+    this.#groups.delete(log);
+  }
+}
+
+/** What the objects around the numbers take up, about. */
+const KEY_BYTES = 500;
+const TABLE_BYTES = 250;
+const PLAIN_BYTES = 50;
+
+function bytesOf({ keys, ids }: Group): number {
+  let bytes = 0;
+  for (const table of ids.values()) bytes += tableBytes(table);
+  for (const { windows } of keys.values()) {
+    bytes += KEY_BYTES;
+    for (const tables of windows) for (const table of tables ?? []) bytes += tableBytes(table);
+  }
+  return bytes;
+}
+
+const tableBytes = ({ numbers, plains }: Table): number =>
+  TABLE_BYTES + numbers.byteLength + PLAIN_BYTES * plains.length;

@@ -1,0 +1,158 @@
+import { type CommitLog, type LogEntry, LogLostError, MAX_BODY_BYTES } from '../ports/commit-log.ts';
+import type { Ports } from '../ports/index.ts';
+import { groupLog } from '../wiring/names.ts';
+import { type Deployment, type Generation, OutdatedError, present } from './deployment.ts';
+import { baseOf, nextEntry, readGroup } from './entry.ts';
+import { EMPTY_GROUP, type Folded, type Group } from './group.ts';
+import type { GroupCache } from './group-cache.ts';
+import { joinedGroup } from './migrate.ts';
+
+type LogPorts = Pick<Ports, 'log' | 'clock'>;
+
+/**
+ * A group of the present generation as of its log's last entry: on from the cache by what has been appended since, or from the
+ * last snapshot. A group that has not begun, but whose keys an earlier generation has, is begun with them.
+ *
+ * @throws OutdatedError where a later generation or version has begun; LogLostError where entries are gone
+ */
+export async function loadGroup(
+  ports: LogPorts,
+  deployment: Deployment,
+  index: number,
+  cache?: GroupCache,
+): Promise<Group> {
+  const generation = present(deployment);
+  const group = await readLog(ports, deployment, generation, index, cache);
+  if (group.sealed) {
+    throw new OutdatedError(
+      `Cannot go on with group ${index} of generation ${generation.number} as a later generation has begun`,
+    );
+  }
+  if (group.ordinal > 0 || deployment.generations.length === 1) return group;
+  await begin(ports, deployment, generation, index);
+  return loadGroup(ports, deployment, index, cache);
+}
+
+/** A group of some generation, empty where its log has no entries. Writes nothing. */
+export async function readLog(
+  { log, clock }: LogPorts,
+  deployment: Deployment,
+  generation: Generation,
+  index: number,
+  cache?: GroupCache,
+): Promise<Group> {
+  const name = groupLog(deployment.pipeline.name, generation.number, index);
+  const now = clock.now();
+  const known = cache?.get(name, now);
+  const group =
+    (known && (await readOn(log, deployment, name, known))) ?? (await readCold(log, deployment, name));
+  if (group.ordinal > 0) cache?.set(name, group, now);
+  return group;
+}
+
+/** A group that was kept, as of now; undefined where it must be read anew. */
+async function readOn(
+  log: CommitLog,
+  deployment: Deployment,
+  name: string,
+  known: Group,
+): Promise<Group | undefined> {
+  if (known.version !== deployment.pipeline.version) return undefined;
+  const entries = await entriesAfter(log, name, known.ordinal);
+  const follows = entries.length === 0 || entries[0]?.ordinal === known.ordinal + 1;
+  return follows ? readGroup(deployment, known, entries) : undefined;
+}
+
+async function readCold(log: CommitLog, deployment: Deployment, name: string): Promise<Group> {
+  const last = await log.latest(name);
+  if (last === undefined) return EMPTY_GROUP;
+  const base = baseOf(last);
+  if (base === last.ordinal) return readGroup(deployment, EMPTY_GROUP, [last]);
+  const entries = await entriesAfter(log, name, base - 1);
+  if (entries[0]?.ordinal !== base) {
+    throw new LogLostError(`Cannot read log ${name} as its snapshot, entry ${base}, is gone`);
+  }
+  return readGroup(deployment, EMPTY_GROUP, entries);
+}
+
+/** All of them, in as many answers as it takes. */
+async function entriesAfter(log: CommitLog, name: string, ordinal: number): Promise<readonly LogEntry[]> {
+  const entries: LogEntry[] = [];
+  for (let last = ordinal; ; ) {
+    const answer = await log.after(name, last);
+    const end = answer.at(-1);
+    if (end === undefined) return entries;
+    entries.push(...answer);
+    last = end.ordinal;
+  }
+}
+
+/** Appends what a fold comes to, unless another writer was first. The group must be the one that was folded. */
+export async function appendTo(
+  { log }: Pick<Ports, 'log'>,
+  deployment: Deployment,
+  index: number,
+  { entry, group }: ReturnType<typeof nextEntry>,
+  cache?: GroupCache,
+): Promise<'committed' | 'conflict'> {
+  const name = groupLog(deployment.pipeline.name, present(deployment).number, index);
+  const outcome = await log.append(name, entry);
+  if (outcome === 'committed') cache?.set(name, group, entry.committedAt);
+  return outcome;
+}
+
+/** Begins a group with what the generation before has of its keys, whose groups are sealed first. Anyone may, at any time. */
+async function begin(
+  ports: LogPorts,
+  deployment: Deployment,
+  generation: Generation,
+  index: number,
+): Promise<void> {
+  const { generations } = deployment;
+  const earlier = generations[generations.indexOf(generation) - 1] as Generation;
+  const ratio = earlier.groups / generation.groups;
+  const first = Math.floor(index * ratio);
+  const parts: Group[] = [];
+  for (let group = first; group < Math.max(first + 1, (index + 1) * ratio); group++) {
+    parts.push(await sealed(ports, deployment, earlier, group));
+  }
+  const folded = joinedGroup(parts, earlier, generation, index, first);
+  const { entry } = nextEntry(deployment, EMPTY_GROUP, folded, ports.clock.now());
+  if (entry.body.length > MAX_BODY_BYTES) {
+    throw new RangeError(
+      `Cannot begin group ${index} of generation ${generation.number} as an entry must be <= ${MAX_BODY_BYTES} bytes: with all keys of ${parts.length} groups it is ${entry.body.length}`,
+    );
+  }
+  await ports.log.append(groupLog(deployment.pipeline.name, generation.number, index), entry);
+}
+
+/** A group of an earlier generation as it will for ever be. */
+async function sealed(
+  ports: LogPorts,
+  deployment: Deployment,
+  generation: Generation,
+  index: number,
+): Promise<Group> {
+  for (;;) {
+    const group = await readLog(ports, deployment, generation, index);
+    if (group.sealed) return group;
+    if (group.ordinal === 0 && generation !== deployment.generations[0]) {
+      await begin(ports, deployment, generation, index);
+      continue;
+    }
+    const { entry } = nextEntry(deployment, group, unchanged(group), ports.clock.now(), { sealed: true });
+    await ports.log.append(groupLog(deployment.pipeline.name, generation.number, index), entry);
+  }
+}
+
+/** A fold of nothing. */
+export const unchanged = (group: Group): Folded => ({
+  positions: group.positions,
+  inherited: group.inherited,
+  keys: group.keys,
+  ids: group.ids,
+  counters: group.counters,
+  panes: { keys: [], layouts: [], tables: [], length: 0 },
+  poison: [],
+  late: [],
+});

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { CodecError } from '../core/codec.ts';
+import type { CommitLog, LogEntry } from '../ports/commit-log.ts';
+import type { ObjectStore } from '../ports/stores.ts';
+import { STATE_PREFIX } from '../wiring/names.ts';
+
+/** Larger bodies go to the object store, and the entry holds the object's name: far below what a log takes. */
+const SPILL_BYTES = 300_000;
+
+/** What an answer holds at least where there is more, in bytes, and how many bodies are read at once. */
+const ANSWER_BYTES = 1_048_576;
+const WIDTH = 8;
+
+/** The first byte of a body that names an object: neither an entry's version nor the beginning of deflated bytes. */
+const SPILLED = 0xff;
+
+/**
+ * A log whose large bodies stand as objects, created before the entries that name them. A name holds the entry's place and
+ * the hash of its bytes: an append that is tried again finds its own object, one that was lost leaves an object that
+ * nothing names. The bucket lets such objects expire after the entries have.
+ */
+export const spilling = (log: CommitLog, objects: Pick<ObjectStore, 'create' | 'read'>): CommitLog => {
+  const whole = (entry: LogEntry) => wholeEntry(objects, entry);
+  return {
+    async latest(name) {
+      const last = await log.latest(name);
+      return last && whole(last);
+    },
+    async after(name, ordinal) {
+      const entries = await log.after(name, ordinal);
+      const answer: LogEntry[] = [];
+      for (let bytes = 0; answer.length < entries.length && bytes < ANSWER_BYTES; ) {
+        const some = await Promise.all(entries.slice(answer.length, answer.length + WIDTH).map(whole));
+        for (const { body } of some) bytes += body.length;
+        answer.push(...some);
+      }
+      return answer;
+    },
+    async append(name, entry) {
+      if (entry.body.length <= SPILL_BYTES) return log.append(name, entry);
+      const object = `${STATE_PREFIX}${name}/${entry.ordinal}-${hashOf(entry.body)}`;
+      await objects.create(object, { body: entry.body, contentType: 'application/octet-stream' });
+      return log.append(name, {
+        ...entry,
+        body: Buffer.concat([Uint8Array.of(SPILLED), Buffer.from(object)]),
+      });
+    },
+  };
+};
+
+/**
+ * An entry with its body, wherever that is.
+ *
+ * @throws CodecError when it is an object that is gone, or is not what was written
+ */
+export async function wholeEntry(objects: Pick<ObjectStore, 'read'>, entry: LogEntry): Promise<LogEntry> {
+  if (!isSpilled(entry)) return entry;
+  const name = new TextDecoder().decode(entry.body.subarray(1));
+  const body = await objects.read(name);
+  if (body === undefined || !name.endsWith(hashOf(body))) {
+    throw new CodecError(
+      `Cannot read an entry as its body, the object ${name}, must be there as it was written`,
+    );
+  }
+  return { ...entry, body };
+}
+
+/** Whether an entry, as the log has it, only names its body. */
+export const isSpilled = ({ body }: Pick<LogEntry, 'body'>): boolean => body[0] === SPILLED;
+
+const hashOf = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
