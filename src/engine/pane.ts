@@ -8,7 +8,7 @@ import type { GroupPane } from './group.ts';
 export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
   const key = encodeURIComponent(pane.key);
   return {
-    id: `${pipeline.name}/${key}/${pane.window}/${identityOf(pane)}/${pane.revision}`,
+    id: `${pipeline.name}/${key}/${labelOf(pane)}/${identityOf(pane)}/${pane.revision}`,
     pipeline: pipeline.name,
     key: pane.key,
     window: pane.window,
@@ -22,6 +22,10 @@ export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
     watermark: isoTime(pane.watermark),
   };
 }
+
+/** A window's name, and where another of that name came before it, the version in which it began. */
+export const labelOf = ({ window, layout }: GroupPane): string =>
+  layout.epoch === 0 ? window : `${window}@${layout.epoch}`;
 
 /** Which of its key's windows of one name a pane is of. */
 export function identityOf({ identity, layout }: GroupPane): string {

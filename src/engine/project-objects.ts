@@ -1,24 +1,29 @@
-import { gzipSync } from 'node:zlib';
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { BucketSink } from '../pipeline/sinks.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
-import { GENERATION, objectsLog, PANES_PREFIX } from '../wiring/names.ts';
-import { mustRenew, pack, unpack } from './entry.ts';
+import type { ObjectStore } from '../ports/stores.ts';
+import { objectsLog, PANES_PREFIX } from '../wiring/names.ts';
+import { type Deployment, groupLogsOf } from './deployment.ts';
 import type { GroupPane } from './group.ts';
-import { writtenPane } from './pane.ts';
+import { objectOf, suffixOf } from './object-format.ts';
+import { mustRenew, pack, unpack } from './packed.ts';
 import {
   beginnings,
   type Cursors,
+  coveredWith,
   packCursors,
   panesAfter,
   panesOf,
+  type ReadPorts,
+  type Step,
   type Stretch,
+  stepOf,
+  TO_BE_REPEATED,
   unpackCursors,
 } from './unprojected.ts';
-
-type ObjectPorts = Pick<Ports, 'log' | 'objects' | 'clock'>;
 
 /** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
 const STEP_PANES = 20_000;
@@ -26,111 +31,179 @@ const STEP_OBJECTS = 1_000;
 
 /**
  * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
- * the last intent unfinished finishes it: its bytes come from immutable entries, its names from itself.
+ * the last intent unfinished finishes it: its bytes come from immutable entries, its names, and with them its format, from
+ * itself.
  */
-interface Intent extends Pick<Stretch, 'from' | 'to'> {
+export interface Intent extends Pick<Stretch, 'from' | 'to' | 'more'> {
   /** Up to where every group is covered once the intent is carried out. */
   readonly covered: Cursors;
   readonly names: readonly string[];
 }
 
+/** Where panes go as objects: an intent each step, in the log of that name. */
+export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
+  readonly log: string;
+  readonly objects: ObjectStore;
+  /** What its objects' names begin with in their folder: what else is written there has another. */
+  readonly label: string;
+}
+
+/** There may be panes, for which it is not the time. */
+const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0 };
+
 /**
  * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
  *
- * An intent is appended before its objects are created, and the next one only after all of them are.
+ * All groups are covered together, whichever has woken the projector, so that panes that waited are taken along by whoever
+ * comes next.
  *
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectObjects(
-  ports: ObjectPorts,
-  pipeline: Pipeline,
-  groups: readonly number[],
+  ports: ReadPorts & Pick<Ports, 'objects'>,
+  deployment: Deployment,
+  { format, every }: BucketSink,
   deadline: EpochMillis,
 ): Promise<void> {
-  const log = objectsLog(pipeline.name);
-  const decide = (ordinal: number, intent: Intent) =>
-    ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: encodeIntent(intent) });
+  const log = objectsLog(deployment.pipeline.name);
+  const target = { log, objects: ports.objects, label: 'part', format, every };
   while (ports.clock.now() < deadline) {
-    const last = await ports.log.latest(log);
-    if (last === undefined) {
-      const covered = await beginnings(ports.log, pipeline, ports.clock.now());
-      await decide(1, { from: new Map(), to: new Map(), covered, names: [] });
-      continue;
-    }
-    const intent = decodeIntent(last);
-    if (!(await isDone(ports, intent))) {
-      const panes = await panesOf(ports.log, pipeline, intent);
-      await carryOut(ports, intent, partition(pipeline, panes, last.ordinal));
-    }
-    const ordinal = last.ordinal + 1;
-    const { stretch, objects } = await nextStep(ports, pipeline, intent.covered, groups, ordinal);
-    if (stretch.to.size === 0 && !mustRenew(last, ports.clock.now())) return;
-    const covered = new Map([...intent.covered, ...stretch.to]);
-    const next = { from: stretch.from, to: stretch.to, covered, names: [...objects.keys()] };
-    if ((await decide(ordinal, next)) === 'committed') await carryOut(ports, next, objects);
+    const { moved } = await stepObjects(ports, deployment, target, deadline);
+    if (!moved) return;
   }
 }
 
+/**
+ * One step: finishes the last intent; then, unless that was less than `every` ago and took all that there was, decides the
+ * next one and carries it out.
+ *
+ * An intent is appended before its objects are created, and the next one only after all of them are.
+ */
+export async function stepObjects(
+  ports: ReadPorts,
+  deployment: Deployment,
+  target: ObjectTarget,
+  deadline: EpochMillis,
+): Promise<Step> {
+  const { pipeline } = deployment;
+  const decide = (ordinal: number, intent: Intent) =>
+    ports.log.append(target.log, { ordinal, committedAt: ports.clock.now(), body: encodeIntent(intent) });
+  const last = await ports.log.latest(target.log);
+  if (last === undefined) {
+    const covered = await beginnings(ports, deployment);
+    await decide(1, { from: new Map(), to: new Map(), more: true, covered, names: [] });
+    return TO_BE_REPEATED;
+  }
+  const intent = decodeIntent(last);
+  if (!(await isDone(target, intent))) {
+    const panes = await panesOf(ports, intent);
+    await carryOut(target, pipeline, intent, byFolder(pipeline, panes));
+  }
+  const age = ports.clock.now() - last.committedAt;
+  if (!intent.more && age >= 0 && age < target.every) return AT_REST;
+  const { stretch, folders } = await nextStretch(ports, deployment, intent.covered, deadline);
+  const step = stepOf(stretch);
+  const now = ports.clock.now();
+  // Nothing is decided that there is no time to carry out, nor by a projector that wakes long after it read.
+  if (now >= deadline) return AT_REST;
+  if (!step.moved && !mustRenew(last.committedAt, now)) return step;
+  const ordinal = last.ordinal + 1;
+  const next: Intent = {
+    from: stretch.from,
+    to: stretch.to,
+    more: stretch.more,
+    covered: coveredWith(intent.covered, stretch, deployment, now),
+    names: [...folders.keys()].map((folder) => nameIn(folder, ordinal, target)),
+  };
+  if ((await decide(ordinal, next)) === 'conflict') return TO_BE_REPEATED;
+  await carryOut(target, pipeline, next, folders);
+  return step;
+}
+
 /** As many panes as one step takes: fewer than at most where they would go to too many objects. */
-async function nextStep(
-  { log }: ObjectPorts,
-  pipeline: Pipeline,
+async function nextStretch(
+  ports: ReadPorts,
+  deployment: Deployment,
   covered: Cursors,
-  groups: readonly number[],
-  ordinal: number,
-): Promise<{ readonly stretch: Stretch; readonly objects: Map<string, string[]> }> {
+  deadline: EpochMillis,
+): Promise<{ readonly stretch: Stretch; readonly folders: Folders }> {
+  const logs = groupLogsOf(deployment, ports.clock.now());
   for (let maxPanes = STEP_PANES; ; maxPanes /= 2) {
-    const stretch = await panesAfter(log, pipeline, covered, groups, maxPanes);
-    const objects = partition(pipeline, stretch.panes, ordinal);
-    if (objects.size <= STEP_OBJECTS || maxPanes <= STEP_OBJECTS) return { stretch, objects };
+    const stretch = await panesAfter(ports, covered, logs, maxPanes, deadline);
+    const folders = byFolder(deployment.pipeline, stretch.panes);
+    if (folders.size <= STEP_OBJECTS || maxPanes <= STEP_OBJECTS) return { stretch, folders };
   }
 }
 
 /** The last of its objects is created when all others are. */
-const isDone = async ({ objects }: ObjectPorts, { names }: Intent): Promise<boolean> => {
+const isDone = async ({ objects }: ObjectTarget, { names }: Intent): Promise<boolean> => {
   const last = names.at(-1);
   return last === undefined || objects.exists(last);
 };
 
 async function carryOut(
-  ports: ObjectPorts,
+  { objects }: ObjectTarget,
+  pipeline: Pipeline,
   { names }: Intent,
-  objects: ReadonlyMap<string, string[]>,
+  folders: Folders,
 ): Promise<void> {
-  const create = (name: string) =>
-    ports.objects.create(name, {
-      body: gzipSync(`${(objects.get(name) ?? []).join('\n')}\n`),
-      contentType: 'application/gzip',
-    });
+  if (names.length !== folders.size || !names.every((name) => folders.has(folderOf(name)))) {
+    throw new Error(
+      `Cannot carry out an intent as its objects must be those of its panes: it names ${names.length}, and its panes go to ${folders.size}`,
+    );
+  }
+  const create = async (name: string): Promise<void> => {
+    await objects.create(name, await objectOf(pipeline, name, folders.get(folderOf(name)) ?? []));
+  };
   await inParallel(names.slice(0, -1), create);
   for (const last of names.slice(-1)) await create(last);
 }
 
-/** Panes as lines, by the name of the object they go to: the date and hour of the last instant inside the window. */
-function partition(pipeline: Pipeline, panes: readonly GroupPane[], ordinal: number): Map<string, string[]> {
-  const objects = new Map<string, string[]>();
-  for (const pane of panes) {
-    const time = isoTime((pane.end - 1) as EpochMillis);
-    const folder = `${PANES_PREFIX}pipeline=${pipeline.name}/date=${time.slice(0, 10)}/hour=${time.slice(11, 13)}`;
-    const name = `${folder}/${GENERATION}-${String(ordinal).padStart(12, '0')}.ndjson.gz`;
-    const lines = objects.get(name) ?? [];
-    objects.set(name, lines);
-    lines.push(JSON.stringify(writtenPane(pipeline, pane)));
-  }
-  return objects;
+/** Panes by the folder of their object. */
+type Folders = ReadonlyMap<string, readonly GroupPane[]>;
+
+export const foldersOf = (pipeline: Pipeline): string => `${PANES_PREFIX}pipeline=${pipeline.name}/`;
+
+/** Where a pane is filed: under the date and hour of the last instant inside its window. */
+export function folderAt(pipeline: Pipeline, end: EpochMillis): string {
+  const time = isoTime((end - 1) as EpochMillis);
+  return `${foldersOf(pipeline)}date=${time.slice(0, 10)}/hour=${time.slice(11, 13)}/`;
 }
 
-const encodeIntent = ({ from, to, covered, names }: Intent): Uint8Array =>
-  pack([packCursors(from), packCursors(to), packCursors(covered), names]);
+export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folders {
+  const folders = new Map<string, GroupPane[]>();
+  for (const pane of panes) {
+    const folder = folderAt(pipeline, pane.end);
+    const others = folders.get(folder);
+    if (others) others.push(pane);
+    else folders.set(folder, [pane]);
+  }
+  return folders;
+}
 
-function decodeIntent({ body }: LogEntry): Intent {
-  const [from, to, covered, names] = unpack(body) as unknown as [
-    ...cursors: [
-      ReturnType<typeof packCursors>,
-      ReturnType<typeof packCursors>,
-      ReturnType<typeof packCursors>,
-    ],
+const nameIn = (folder: string, ordinal: number, { label, format }: ObjectTarget): string =>
+  `${folder}${label}-${String(ordinal).padStart(12, '0')}${suffixOf(format)}`;
+
+/** The folder of an object. */
+export const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
+
+const encodeIntent = ({ from, to, covered, names, more }: Intent): Uint8Array =>
+  pack([packCursors(from), packCursors(to), packCursors(covered), names, more]);
+
+export function decodeIntent({ body }: LogEntry): Intent {
+  type Packed = ReturnType<typeof packCursors>;
+  const [from, to, covered, names, more] = unpack(body) as unknown as [
+    from: Packed,
+    to: Packed,
+    covered: Packed,
     names: readonly string[],
+    more: boolean | undefined,
   ];
-  return { from: unpackCursors(from), to: unpackCursors(to), covered: unpackCursors(covered), names };
+  return {
+    from: unpackCursors(from),
+    to: unpackCursors(to),
+    covered: unpackCursors(covered),
+    names,
+    more: more ?? false,
+  };
 }

@@ -3,10 +3,23 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import { isNewer, type Row } from '../ports/stores.ts';
 import { rowsLog } from '../wiring/names.ts';
-import { mustRenew, pack, unpack } from './entry.ts';
+import type { Deployment } from './deployment.ts';
 import type { GroupPane } from './group.ts';
-import { identityOf, writtenPane } from './pane.ts';
-import { beginnings, type Cursors, packCursors, panesAfter, unpackCursors } from './unprojected.ts';
+import { mustRenew, pack, unpack } from './packed.ts';
+import { identityOf, labelOf, writtenPane } from './pane.ts';
+import {
+  beginnings,
+  type Cursors,
+  coveredWith,
+  packCursors,
+  panesAfter,
+  type Step,
+  stepOf,
+  TO_BE_REPEATED,
+  unpackCursors,
+} from './unprojected.ts';
+
+type RowPorts = Pick<Ports, 'log' | 'rows' | 'clock'>;
 
 /** Panes of one step: some seconds of conditional puts. */
 const STEP_PANES = 4_000;
@@ -15,44 +28,60 @@ const STEP_PANES = 4_000;
  * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
  * window the latest pane.
  *
- * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
- * at once, comes to the same.
- *
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectRows(
-  { log, rows, clock }: Pick<Ports, 'log' | 'rows' | 'clock'>,
-  pipeline: Pipeline,
-  groups: readonly number[],
+  ports: RowPorts,
+  deployment: Deployment,
+  logs: readonly string[],
   deadline: EpochMillis,
 ): Promise<void> {
-  const name = rowsLog(pipeline.name);
-  const cover = (ordinal: number, covered: Cursors) =>
-    log.append(name, { ordinal, committedAt: clock.now(), body: pack(packCursors(covered)) });
-  while (clock.now() < deadline) {
-    const last = await log.latest(name);
-    if (last === undefined) {
-      await cover(1, await beginnings(log, pipeline, clock.now()));
-      continue;
-    }
-    const covered: Cursors = unpackCursors(unpack(last.body) as never);
-    const stretch = await panesAfter(log, pipeline, covered, groups, STEP_PANES);
-    if (stretch.to.size === 0 && !mustRenew(last, clock.now())) return;
-    await rows.put(rowsOf(pipeline, stretch.panes));
-    await cover(last.ordinal + 1, new Map([...covered, ...stretch.to]));
+  const log = rowsLog(deployment.pipeline.name);
+  while (ports.clock.now() < deadline) {
+    const { moved } = await stepRows(ports, deployment, log, logs, deadline);
+    if (!moved) return;
   }
+}
+
+/**
+ * One step of rows, its cursors in the log of that name.
+ *
+ * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
+ * at once, comes to the same.
+ */
+export async function stepRows(
+  ports: RowPorts,
+  deployment: Deployment,
+  log: string,
+  logs: readonly string[],
+  deadline: EpochMillis,
+): Promise<Step> {
+  const cover = (ordinal: number, covered: Cursors) =>
+    ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: pack(packCursors(covered)) });
+  const last = await ports.log.latest(log);
+  if (last === undefined) {
+    await cover(1, await beginnings(ports, deployment));
+    return TO_BE_REPEATED;
+  }
+  const covered: Cursors = unpackCursors(unpack(last.body) as never);
+  const stretch = await panesAfter(ports, covered, logs, STEP_PANES, deadline);
+  const step = stepOf(stretch);
+  if (!step.moved && !mustRenew(last.committedAt, ports.clock.now())) return step;
+  await ports.rows.put(rowsOf(deployment.pipeline, stretch.panes));
+  await cover(last.ordinal + 1, coveredWith(covered, stretch, deployment, ports.clock.now()));
+  return step;
 }
 
 const LATEST = 'latest';
 
 /** The rows of some panes; of those that replace one another only the last. */
-function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
+export function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
   const rows = new Map<string, Row>();
   for (const pane of panes) {
     const written = writtenPane(pipeline, pane);
     const partition = `${pipeline.name}#${pane.key}`;
     const offer = (name: string, order: number, settled: boolean): void => {
-      const row = { partition, sort: `${pane.window}#${name}`, order, settled, pane: written };
+      const row = { partition, sort: `${labelOf(pane)}#${name}`, order, settled, pane: written };
       const place = `${row.sort}#${partition}`;
       const other = rows.get(place);
       if (other === undefined || isNewer(row, other)) rows.set(place, row);

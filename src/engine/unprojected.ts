@@ -1,133 +1,212 @@
-import { type EpochMillis, millis } from '../core/time.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
-import { type CommitLog, ENTRY_LIFETIME, LogLostError } from '../ports/commit-log.ts';
+import { after, type EpochMillis, millis } from '../core/time.ts';
+import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
-import { groupLog } from '../wiring/names.ts';
+import type { Ports } from '../ports/index.ts';
+import { type Deployment, goneLogsOf, groupLogsOf } from './deployment.ts';
 import { decodePanes } from './entry.ts';
 import type { GroupPane } from './group.ts';
 
-/** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
-type Cursor = readonly [ordinal: number, panes: number];
+/** What reading a pipeline's panes takes. */
+export type ReadPorts = Pick<Ports, 'log' | 'clock'>;
 
-/** How far the panes of a pipeline are covered, by group. A group that is absent is not covered at all. */
-export type Cursors = ReadonlyMap<number, Cursor>;
+/** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
+export type Cursor = readonly [ordinal: number, panes: number];
+
+/** How far the panes of a pipeline are covered, by the log of a group. One that is absent is not covered at all. */
+export type Cursors = ReadonlyMap<string, Cursor>;
 
 /** A stretch of the panes of some groups: those after `from` up to `to`. */
 export interface Stretch {
   readonly from: Cursors;
   readonly to: Cursors;
   readonly panes: readonly GroupPane[];
+  /** Whether there may be others after it. */
+  readonly more: boolean;
 }
 
-const START: Cursor = [0, 0];
+export const START: Cursor = [0, 0];
 
 /** Entries this close to expiry may go, one before the other, while they are read. */
 const ABOUT_TO_EXPIRE = millis('1d');
 
+/** How long one step reads: of entries that hold no panes there may be any number. */
+const READING = millis('5s');
+
 /**
- * The panes after `from` of the given groups: about `maxPanes` at most, each group its share.
+ * The panes after `covered` of the given logs, in their order: about `maxPanes` at most, each its share and what the
+ * others leave of theirs; fewer where reading takes long.
  *
+ * @param deadline nothing is read at or after it
  * @throws LogLostError when a log has a gap: its entries expired before they were covered
  */
 export async function panesAfter(
-  log: CommitLog,
-  pipeline: Pipeline,
-  from: Cursors,
-  groups: readonly number[],
+  ports: ReadPorts,
+  covered: Cursors,
+  logs: readonly string[],
   maxPanes: number,
+  deadline: EpochMillis,
 ): Promise<Stretch> {
-  const share = Math.ceil(maxPanes / groups.length);
-  const read = await inParallel(groups, (group) =>
-    readGroup(log, pipeline, group, from.get(group) ?? START, UNBOUNDED, share),
+  const until = Math.min(deadline, after(ports.clock.now(), READING)) as EpochMillis;
+  const parts = new Map(
+    logs.map((name) => [name, { panes: [], to: covered.get(name) ?? START, isEnd: false } as Part]),
   );
-  const moved = groups.flatMap((group, at) => {
-    const [ordinal, panes] = from.get(group) ?? START;
-    const to = read[at]?.to ?? START;
-    return to[0] === ordinal && to[1] === panes ? [] : [{ group, from: [ordinal, panes] as const, to }];
+  let unread = logs;
+  for (let left = maxPanes; left > 0 && unread.length > 0 && ports.clock.now() < until; ) {
+    const share = Math.ceil(left / unread.length);
+    await inParallel(unread, async (name) => {
+      const before = parts.get(name) as Part;
+      const next = await readLog(ports, name, before.to, { maxPanes: share, until });
+      parts.set(name, { ...next, panes: [...before.panes, ...next.panes] });
+      left -= next.panes.length;
+    });
+    unread = unread.filter((name) => !parts.get(name)?.isEnd);
+  }
+  const moved = [...parts].flatMap(([name, { to }]) => {
+    const from = covered.get(name) ?? START;
+    return to[0] === from[0] && to[1] === from[1] ? [] : [{ name, from, to }];
   });
   return {
-    from: new Map(moved.map(({ group, from: start }) => [group, start])),
-    to: new Map(moved.map(({ group, to }) => [group, to])),
-    panes: read.flatMap(({ panes }) => panes),
+    from: new Map(moved.map(({ name, from }) => [name, from])),
+    to: new Map(moved.map(({ name, to }) => [name, to])),
+    panes: [...parts.values()].flatMap(({ panes }) => panes),
+    more: unread.length > 0,
   };
 }
+
+/** How far everything is covered once a stretch is. Logs of an earlier generation are forgotten once they are gone. */
+export function coveredWith(
+  covered: Cursors,
+  { to }: Pick<Stretch, 'to'>,
+  deployment: Deployment,
+  now: EpochMillis,
+): Cursors {
+  const gone = new Set(goneLogsOf(deployment, now));
+  return new Map([...covered, ...to].filter(([name]) => !gone.has(name)));
+}
+
+/** What one step of a projector came to. */
+export interface Step {
+  /** Whether there is a point in another step at once. */
+  readonly moved: boolean;
+  /** Whether there may be panes after those that are covered now. */
+  readonly more: boolean;
+  /** Entries that are covered to their end now, and were not before. */
+  readonly entries: number;
+  readonly panes: number;
+}
+
+export const stepOf = ({ from, to, panes, more }: Stretch): Step => ({
+  moved: to.size > 0,
+  more,
+  entries: [...to].reduce((total, [name, [ordinal]]) => total + ordinal - (from.get(name) ?? START)[0], 0),
+  panes: panes.length,
+});
+
+/** A step that covered nothing: a beginning had to be written down first, or another projector was first. */
+export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0 };
 
 /**
  * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added
  * to a pipeline whose first entries have expired. Once it is written down, what expires before it is covered is an
  * error.
  */
-export async function beginnings(log: CommitLog, pipeline: Pipeline, now: EpochMillis): Promise<Cursors> {
-  const groups = Array.from({ length: pipeline.groups }, (_, group) => group);
-  const ordinals = await inParallel(groups, async (group) => {
-    let before = 0;
-    for (;;) {
-      const entries = await log.after(groupLog(pipeline.name, group), before);
-      const first = entries.find(({ committedAt }) => committedAt > now - ENTRY_LIFETIME + ABOUT_TO_EXPIRE);
-      if (first) return first.ordinal - 1;
-      const last = entries.at(-1);
-      if (last === undefined) return before;
-      before = last.ordinal;
-    }
-  });
-  return new Map(groups.map((group, at) => [group, [ordinals[at] ?? 0, 0]]));
+export async function beginnings({ log, clock }: ReadPorts, deployment: Deployment): Promise<Cursors> {
+  const oldest = clock.now() - ENTRY_LIFETIME + ABOUT_TO_EXPIRE;
+  const logs = groupLogsOf(deployment, clock.now());
+  const ordinals = await inParallel(logs, (name) =>
+    coveredBefore(log, name, ({ committedAt }) => committedAt > oldest),
+  );
+  return new Map(logs.map((name, at) => [name, [ordinals[at] ?? 0, 0]]));
 }
 
-/** The panes of a stretch, read again. */
-export async function panesOf(
+/** The ordinal before the first entry that stays. Entries are in the order of time, so it is searched for by halves. */
+async function coveredBefore(
   log: CommitLog,
-  pipeline: Pipeline,
+  name: string,
+  stays: (entry: LogEntry) => boolean,
+): Promise<number> {
+  const [first] = await log.after(name, 0);
+  if (first === undefined) return 0;
+  if (stays(first)) return first.ordinal - 1;
+  const last = await log.latest(name);
+  if (last === undefined || !stays(last)) return last?.ordinal ?? 0;
+  let [gone, there] = [first.ordinal, last.ordinal];
+  while (there - gone > 1) {
+    const middle = Math.floor((gone + there) / 2);
+    const [entry] = await log.after(name, middle - 1);
+    if (entry?.ordinal === middle && stays(entry)) there = middle;
+    else gone = middle;
+  }
+  return gone;
+}
+
+/** The panes of a stretch, read again, in the same order. */
+export async function panesOf(
+  ports: ReadPorts,
   { from, to }: Pick<Stretch, 'from' | 'to'>,
 ): Promise<readonly GroupPane[]> {
-  const read = await inParallel([...from], ([group, start]) =>
-    readGroup(log, pipeline, group, start, to.get(group) ?? START, Number.POSITIVE_INFINITY),
+  const read = await inParallel([...from], ([name, start]) =>
+    readLog(ports, name, start, { end: to.get(name) ?? START }),
   );
   return read.flatMap(({ panes }) => panes);
 }
 
-const UNBOUNDED: Cursor = [Number.POSITIVE_INFINITY, 0];
+/** What was read of one group, up to where, and whether nothing came after it. */
+interface Part {
+  readonly panes: readonly GroupPane[];
+  readonly to: Cursor;
+  readonly isEnd: boolean;
+}
 
-async function readGroup(
-  log: CommitLog,
-  pipeline: Pipeline,
-  group: number,
-  from: Cursor,
-  until: Cursor,
-  maxPanes: number,
-): Promise<{ readonly panes: readonly GroupPane[]; readonly to: Cursor }> {
+/** How far a group is read: exactly up to a cursor, or as far as there is something, but for so many panes and so long. */
+type Extent =
+  | { readonly end: Cursor }
+  | { readonly end?: never; readonly maxPanes: number; readonly until: EpochMillis };
+
+async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, extent: Extent): Promise<Part> {
+  const { end } = extent;
   const panes: GroupPane[] = [];
   let [ordinal, done] = from;
-  while (panes.length < maxPanes && (ordinal < until[0] || done < until[1])) {
-    const entries = await log.after(groupLog(pipeline.name, group), ordinal);
+  const isRead = (): boolean =>
+    end
+      ? ordinal === end[0] && done === end[1]
+      : panes.length >= extent.maxPanes || clock.now() >= extent.until;
+  while (!isRead()) {
+    const entries = await log.after(name, ordinal);
     if (entries.length === 0) {
-      if (until === UNBOUNDED) break;
+      if (end === undefined) return { panes, to: [ordinal, done], isEnd: true };
       throw new LogLostError(
-        `Cannot read group ${group} up to entry ${until[0]} as there is none after ${ordinal}`,
+        `Cannot read log ${name} up to entry ${end[0]} as there is none after ${ordinal}`,
       );
     }
     for (const entry of entries) {
       if (entry.ordinal !== ordinal + 1) {
         throw new LogLostError(
-          `Cannot read on in group ${group} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
+          `Cannot read on in log ${name} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
         );
       }
-      const emitted = decodePanes(entry);
-      const end = ordinal === until[0] ? until[1] : emitted.length;
-      const taken = emitted.slice(done, Math.min(end, done + maxPanes - panes.length));
+      const emitted = panesIn(entry);
+      const most = end
+        ? (ordinal === end[0] ? end[1] : emitted.length) - done
+        : extent.maxPanes - panes.length;
+      const taken = emitted.slice(done, done + most);
       panes.push(...taken);
       done += taken.length;
-      if (done < emitted.length) return { panes, to: [ordinal, done] };
+      if (done < emitted.length) return { panes, to: [ordinal, done], isEnd: false };
       ordinal = entry.ordinal;
       done = 0;
-      if (ordinal === until[0] && until[1] === 0) return { panes, to: until };
+      if (isRead()) break;
     }
   }
-  return { panes, to: [ordinal, done] };
+  return { panes, to: [ordinal, done], isEnd: false };
 }
+
+/** The one place where an entry of a group is read for its panes. */
+const panesIn = (entry: LogEntry): readonly GroupPane[] => decodePanes(entry);
 
 /** Cursors as a log's entry holds them, and back. */
 export const packCursors = (cursors: Cursors) =>
-  [...cursors].map(([group, [ordinal, panes]]) => [group, ordinal, panes] as const);
+  [...cursors].map(([name, [ordinal, panes]]) => [name, ordinal, panes] as const);
 
 export const unpackCursors = (packed: ReturnType<typeof packCursors>): Cursors =>
-  new Map(packed.map(([group, ordinal, panes]) => [group, [ordinal, panes]]));
+  new Map(packed.map(([name, ordinal, panes]) => [name, [ordinal, panes]]));
