@@ -5,9 +5,18 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { bundle } from '../lib/bundle.ts';
-import { invokeBundle, loadPipeline, run, show } from '../src/local.ts';
+import {
+  auditCommand,
+  backfillCommand,
+  explainCommand,
+  invokeBundle,
+  loadPipeline,
+  rescaleCommand,
+  run,
+  show,
+} from '../src/local.ts';
 
 // Node 20 is enough for a local run; the SDK's word about its end of life is for deployments.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -18,7 +27,7 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 
 const program = new Command('millrace')
   .description(
-    'Event-time windows over streams on AWS Lambda: run, show and invoke a pipeline on this machine.',
+    'Event-time windows over streams on AWS Lambda: run, show and invoke a pipeline on this machine, look at what one keeps, and change how it is kept.',
   )
   .version(version)
   .showHelpAfterError();
@@ -84,10 +93,85 @@ program
     }
   });
 
+deployed('audit')
+  .description(
+    'hold the logs, rows and objects of a pipeline against each other: exit code 0 clean, 1 findings, 2 unread',
+  )
+  .option('--json', 'the report as JSON')
+  .action((pipeline, options) =>
+    working(async () => auditCommand(await loadPipeline(fileOf(pipeline)), options)),
+  );
+
+deployed('explain')
+  .description(
+    'what is known of a key, and what its windows wait for: exit code 0, 1 where it has none, 2 unread',
+  )
+  .argument('<key>', 'a key of the pipeline')
+  .option('--json', 'the same as JSON')
+  .action((pipeline, key, options) =>
+    working(async () => explainCommand(await loadPipeline(fileOf(pipeline)), key, options)),
+  );
+
+deployed('rescale')
+  .description(
+    'change the number of key groups of a pipeline that runs: exit code 0, 2 not done; the same command again finishes it',
+  )
+  .requiredOption('-g, --groups <number>', 'a power of two up to 4,096', whole)
+  .action((pipeline, options) =>
+    working(async () => rescaleCommand(await loadPipeline(fileOf(pipeline)), options)),
+  );
+
+deployed('backfill')
+  .description(
+    'write all panes that the logs have, some eight days of them, as rows or to another bucket: exit code 0, 2 not done; the same command again goes on',
+  )
+  .option('--rows', 'as rows of its table: what is there and as new stays')
+  .option('--bucket <name>', 'as objects of another bucket: each pane once')
+  .addOption(
+    new Option('--format <format>', "of the objects (default: that of the pipeline's own)").choices([
+      'ndjson',
+      'parquet',
+    ]),
+  )
+  .option(
+    '--name <name>',
+    'under the same name a backfill goes on, under another it begins anew (default: the date for rows, the bucket for objects)',
+  )
+  .action((pipeline, options) =>
+    working(async () => backfillCommand(await loadPipeline(fileOf(pipeline)), options)),
+  );
+
+/** A command on what a pipeline keeps, here or in AWS. */
+function deployed(name: string): Command {
+  return program
+    .command(name)
+    .argument('<pipeline>', 'a folder of functions/, or a file that exports a pipeline')
+    .option('-d, --data <directory>', 'where start or run kept data; in AWS otherwise, by these names:')
+    .option('--state-table <name>', "the stack's output StateTableName")
+    .option('--rows-table <name>', "the stack's output RowsTableName, where there is a table() sink")
+    .option('--results-bucket <name>', "the stack's output ResultsBucketName");
+}
+
+/** Whatever keeps a command from its work has an exit code of its own. */
+async function working(work: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await work();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 2;
+  }
+}
+
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY))
     throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
   return value;
 }
 

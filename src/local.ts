@@ -4,7 +4,9 @@ import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
+export { auditCommand, explainCommand } from './local/audit.ts';
 export { invokeBundle } from './local/invoke.ts';
+export { backfillCommand, rescaleCommand } from './local/maintain.ts';
 
 import { readInput } from './local/input.ts';
 import { readPanes } from './local/panes.ts';

@@ -6,9 +6,10 @@ import {
   ListShardsCommand,
   type _Record as StreamRecord,
 } from '@aws-sdk/client-kinesis';
-import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+import type { KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+import type { BatchAnswer } from '../handlers.ts';
 
-export type Consumer = (event: KinesisStreamEvent) => Promise<KinesisStreamBatchResponse>;
+export type Consumer = (event: KinesisStreamEvent) => Promise<BatchAnswer>;
 
 export interface EventSource {
   /** Looks for records now instead of at the next poll. */
@@ -131,8 +132,10 @@ async function iteratorAfter(
 }
 
 /** The place in the batch from which it is given again; its length when all is done. */
-function firstToRetry(records: readonly StreamRecord[], response: KinesisStreamBatchResponse): number {
-  const named = new Set((response.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier));
+function firstToRetry(records: readonly StreamRecord[], response: BatchAnswer): number {
+  const named = new Set<unknown>(
+    (response.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier),
+  );
   if (named.size === 0) return records.length;
   // A name that is not in the batch fails the whole of it.
   return Math.max(

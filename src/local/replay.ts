@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { loadGroup } from '../engine/commit-group.ts';
 import { decode } from '../engine/decode.ts';
+import { holdDeployment, present } from '../engine/deployment.ts';
 import type { Counters } from '../engine/group.ts';
+import { loadGroup } from '../engine/group-log.ts';
+import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { CommitLog } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
+import type { Ports } from '../ports/index.ts';
 import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
 import type { LocalRuntime } from './runtime.ts';
@@ -87,7 +89,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   const ahead = await closeWindows(runtime, pipeline, signal);
   await abortable(runtime.projected(), signal);
   return {
-    ...(await totals(runtime.ports.log, pipeline)),
+    ...(await totals(runtime.ports, pipeline)),
     read,
     resumed: feed.resumed,
     others: feed.held - feed.resumed,
@@ -122,11 +124,13 @@ async function closeWindows(
 }
 
 /** The records of a pipeline since it began. */
-async function totals(log: CommitLog, pipeline: Pipeline): Promise<Counters> {
-  const groups = Array.from({ length: pipeline.groups }, (_, index) => index);
+async function totals({ log, objects, clock }: Ports, pipeline: Pipeline): Promise<Counters> {
+  const ports = { log: spilling(log, objects), clock };
+  const deployment = await holdDeployment(ports, pipeline);
+  const groups = Array.from({ length: present(deployment).groups }, (_, index) => index);
   const counted = await inParallel(
     groups,
-    async (index) => (await loadGroup({ log }, pipeline, index)).counters,
+    async (index) => (await loadGroup(ports, deployment, index)).counters,
   );
   return counted.reduce((a, b) => ({
     applied: a.applied + b.applied,

@@ -66,6 +66,12 @@ export async function createResources(
   names: ResourceNames,
   { kinesis, dynamodb, s3 }: Clients,
 ): Promise<void> {
+  const { source } = pipeline;
+  if (source.kind !== 'kinesis') {
+    throw new RangeError(
+      `Cannot run "${pipeline.name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
+    );
+  }
   const table = (name: string, key: { partition: string; sort: string }, sortType: 'N' | 'S') =>
     unlessItExists(TableExists, () =>
       dynamodb.send(
@@ -85,11 +91,11 @@ export async function createResources(
     );
   await Promise.all([
     unlessItExists(StreamExists, () =>
-      kinesis.send(new CreateStreamCommand({ StreamName: names.stream, ShardCount: pipeline.source.shards })),
+      kinesis.send(new CreateStreamCommand({ StreamName: names.stream, ShardCount: source.shards })),
     ),
     table(names.stateTable, STATE_KEY, 'N'),
     table(names.rowsTable, ROWS_KEY, 'S'),
-    unlessItExists(BucketAlreadyOwnedByYou, () => s3.send(new CreateBucketCommand({ Bucket: names.bucket }))),
+    createBucket(s3, names.bucket),
   ]);
   await untilActive(async () => {
     const { StreamDescriptionSummary: stream } = await kinesis.send(
@@ -103,6 +109,10 @@ export async function createResources(
     );
   }
 }
+
+/** Creates a bucket unless it is there. */
+export const createBucket = (s3: S3Client, name: string): Promise<void> =>
+  unlessItExists(BucketAlreadyOwnedByYou, () => s3.send(new CreateBucketCommand({ Bucket: name })));
 
 async function untilActive(status: () => Promise<string | undefined>): Promise<void> {
   while ((await status()) !== 'ACTIVE') await delay(5);

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
@@ -9,6 +10,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Sweep } from '../engine/sweep.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { atOnce } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -52,8 +54,10 @@ const UNHURRIED = { getRemainingTimeInMillis: () => Number.POSITIVE_INFINITY };
 /** A tenth of what Lambda hands over at most, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
-const clockAhead = (milliseconds: number): Clock => ({
+/** The clock of this machine, so far ahead. */
+export const clockAhead = (milliseconds: number): Clock => ({
   now: () => (Date.now() + milliseconds) as EpochMillis,
+  until: (at) => delay(Math.max(0, at - milliseconds - Date.now()), undefined, { ref: false }),
 });
 
 export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
@@ -81,7 +85,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     clock: clockAhead(0),
     telemetry,
   });
-  const project = projectHandler(ports, pipeline);
+  // Someone is watching, or waits for the end.
+  const project = projectHandler(ports, { ...pipeline, sinks: atOnce(pipeline.sinks) });
   const wakeUps = startWakeUps(
     (event) => project(event, UNHURRIED),
     (error) => telemetry.fault('project', error),
@@ -104,7 +109,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
       s3,
       ports,
       source,
-      sweep: (ahead) => sweepHandler({ ...ports, clock: clockAhead(ahead) }, pipeline)(),
+      sweep: (ahead) => sweepHandler({ ...ports, clock: clockAhead(ahead) }, pipeline)({}, UNHURRIED),
       projected: wakeUps.settled,
       async close() {
         await source.stop();

@@ -99,7 +99,8 @@ function faultsOf(tally: Tally): () => readonly string[] {
   };
 }
 
-const NO_BORDER = Object.fromEntries(
+/** A table's characters without any lines. */
+export const NO_BORDER = Object.fromEntries(
   ['top', 'bottom', 'left', 'right', 'mid', 'top-mid', 'bottom-mid', 'mid-mid'].flatMap((name) => [
     [name, ''],
     [`${name}-left`, ''],
@@ -193,6 +194,29 @@ export function whereToLook(
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export const thousands = (value: number): string => value.toLocaleString('en-US');
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${thousands(count)} ${count === 1 ? one : many}`;
+
+/** On a terminal, where it is written over, and elsewhere. */
+const TELL_MILLIS = { terminal: 500, file: 15_000 };
+
+/** Says now and then how far something is. */
+export function progressOn(output: NodeJS.WriteStream) {
+  let told = performance.now();
+  let wrote = false;
+  return {
+    tell(text: string): void {
+      if (performance.now() - told < TELL_MILLIS[output.isTTY ? 'terminal' : 'file']) return;
+      told = performance.now();
+      output.write(output.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+      wrote = output.isTTY;
+    },
+    end(): void {
+      if (wrote) output.write('\r\x1b[K');
+    },
+  };
+}
 
 /** A length of time as a person says it: `3d 4h`, `2h 5m`, `12s`. */
 export function span(milliseconds: number): string {

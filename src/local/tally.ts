@@ -1,6 +1,7 @@
 import type { EpochMillis } from '../core/time.ts';
 import { decodePanes } from '../engine/entry.ts';
 import type { GroupPane } from '../engine/group.ts';
+import { isSpilled } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
@@ -37,7 +38,7 @@ export function createTally(pipeline: Pipeline): Tally {
   let watermark: EpochMillis | undefined;
 
   const committed = (entry: LogEntry): void => {
-    for (const pane of decodePanes(entry)) {
+    for (const pane of isSpilled(entry) ? [] : decodePanes(entry)) {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];

@@ -72,7 +72,7 @@ async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Prom
 const MAX_RESULTS_BYTES = 128_000;
 
 /** A pane whose results are larger has null for them: it is in the bucket whole. */
-const itemOf = ({ partition, sort, order, pane }: Row): Record<string, AttributeValue> => ({
+export const itemOf = ({ partition, sort, order, pane }: Row): Record<string, AttributeValue> => ({
   ...(attribute(pane).M as Record<string, AttributeValue>),
   ...(Buffer.byteLength(JSON.stringify(pane.results)) > MAX_RESULTS_BYTES ? { results: { NULL: true } } : {}),
   [ROWS_KEY.partition]: { S: partition },
@@ -80,13 +80,21 @@ const itemOf = ({ partition, sort, order, pane }: Row): Record<string, Attribute
   order: { N: String(order) },
 });
 
-/** DynamoDB's numbers end at these magnitudes: others are written as text, and those that are not finite as null. */
+/** DynamoDB's numbers end at these magnitudes. */
 const LARGEST = 9.99e125;
 const LEAST = 1e-130;
 
+/** How deep an item's attributes may nest, and how many bytes the name of one may take: at least one. */
+const MAX_LEVELS = 31;
+const MAX_NAME_BYTES = 65_535;
+
+const canBeMap = (names: readonly string[]): boolean =>
+  names.every((name) => name !== '' && Buffer.byteLength(name) <= MAX_NAME_BYTES);
+
 const isNotFinite = (value: unknown): boolean => typeof value === 'number' && !Number.isFinite(value);
 
-function attribute(value: unknown): AttributeValue {
+/** What an item cannot hold is written as text, in JSON where it is a list or a map; what is not finite as null. */
+function attribute(value: unknown, level = 0): AttributeValue {
   if (value === null || value === undefined || isNotFinite(value)) return { NULL: true };
   if (typeof value === 'string') return { S: value };
   if (typeof value === 'boolean') return { BOOL: value };
@@ -95,8 +103,10 @@ function attribute(value: unknown): AttributeValue {
     const fits = value === 0 || (magnitude >= LEAST && magnitude <= LARGEST);
     return fits ? { N: String(value) } : { S: String(value) };
   }
-  if (Array.isArray(value)) return { L: value.map(attribute) };
-  return {
-    M: Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, attribute(item)])),
-  };
+  const items = Object.entries(value as object);
+  const isList = Array.isArray(value);
+  if (level > MAX_LEVELS || !(isList || canBeMap(items.map(([name]) => name))))
+    return { S: JSON.stringify(value) };
+  const attributes = items.map(([name, item]) => [name, attribute(item, level + 1)] as const);
+  return isList ? { L: attributes.map(([, item]) => item) } : { M: Object.fromEntries(attributes) };
 }

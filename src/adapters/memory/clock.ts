@@ -9,13 +9,18 @@ export interface MemoryClock extends Clock {
 
 export function memoryClock(start: EpochMillis): MemoryClock {
   let now = start;
+  let waiting: { readonly at: EpochMillis; readonly settle: () => void }[] = [];
+  const set = (instant: EpochMillis): void => {
+    now = instant;
+    const due = waiting.filter(({ at }) => at <= now);
+    waiting = waiting.filter(({ at }) => at > now);
+    for (const { settle } of due) settle();
+  };
   return {
     now: () => now,
-    set(instant) {
-      now = instant;
-    },
-    pass(length) {
-      now = after(now, length);
-    },
+    until: (at) =>
+      at <= now ? Promise.resolve() : new Promise((settle) => waiting.push({ at, settle: () => settle() })),
+    set,
+    pass: (length) => set(after(now, length)),
   };
 }

@@ -8,14 +8,17 @@ export interface MemoryCommitLog extends CommitLog {
   expire(now: EpochMillis): void;
 }
 
-/** What one answer of DynamoDB holds. */
+/** What one answer of DynamoDB holds, and one item. */
 const ANSWER_BYTES = 1_048_576;
+const ITEM_BYTES = 409_600;
 
 /**
- * Logs in memory. As in DynamoDB an append asks only whether its own ordinal is free, an answer is limited in bytes, and
- * a log whose entries have all expired is known to have had some.
+ * Logs in memory. As in DynamoDB an append asks only whether its own ordinal is free, an entry and an answer are limited in
+ * bytes, every reader has bytes of its own, and a log whose entries have all expired is known to have had some.
+ *
+ * @param options.answerEntries limits an answer in entries as well: how many bytes they are differs from engine to engine
  */
-export function memoryCommitLog({ answerBytes = ANSWER_BYTES } = {}): MemoryCommitLog {
+export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {}): MemoryCommitLog {
   const logs = new Map<string, LogEntry[]>();
   return {
     logs,
@@ -25,7 +28,8 @@ export function memoryCommitLog({ answerBytes = ANSWER_BYTES } = {}): MemoryComm
       if (entries?.length === 0) {
         throw new LogLostError(`Cannot read log ${log} as all of its entries have expired`);
       }
-      return entries?.at(-1);
+      const last = entries?.at(-1);
+      return last && copyOf(last);
     },
 
     async after(log, ordinal) {
@@ -34,17 +38,22 @@ export function memoryCommitLog({ answerBytes = ANSWER_BYTES } = {}): MemoryComm
       for (const entry of logs.get(log) ?? []) {
         if (entry.ordinal <= ordinal) continue;
         bytes += entry.body.length;
-        if (answer.length > 0 && bytes > answerBytes) break;
-        answer.push(entry);
+        if (answer.length === answerEntries || (answer.length > 0 && bytes > ANSWER_BYTES)) break;
+        answer.push(copyOf(entry));
       }
       return answer;
     },
 
     async append(log, entry) {
+      if (entry.body.length >= ITEM_BYTES) {
+        throw new RangeError(
+          `Cannot append to log ${log} as an entry must be below ${ITEM_BYTES} bytes: it is ${entry.body.length}`,
+        );
+      }
       const entries = logs.get(log) ?? [];
       const place = entries.findLastIndex(({ ordinal }) => ordinal <= entry.ordinal);
       if (entries[place]?.ordinal === entry.ordinal) return 'conflict';
-      entries.splice(place + 1, 0, { ...entry, body: Uint8Array.from(entry.body) });
+      entries.splice(place + 1, 0, copyOf(entry));
       logs.set(log, entries);
       return 'committed';
     },
@@ -59,3 +68,5 @@ export function memoryCommitLog({ answerBytes = ANSWER_BYTES } = {}): MemoryComm
     },
   };
 }
+
+const copyOf = (entry: LogEntry): LogEntry => ({ ...entry, body: Uint8Array.from(entry.body) });

@@ -5,10 +5,10 @@ import { type MemoryCommitLog, memoryCommitLog } from './commit-log.ts';
 import { type MemoryObjects, memoryObjects } from './objects.ts';
 import { memoryProgress } from './progress.ts';
 import { type MemoryRows, memoryRows } from './rows.ts';
-import { type MemorySource, memoryArrivals } from './source.ts';
+import { type MemorySource, memoryArrivals, memorySource } from './source.ts';
 import { type MemoryTelemetry, memoryTelemetry } from './telemetry.ts';
 
-export { type MemorySource, memorySource } from './source.ts';
+export { type MemorySource, memorySource };
 
 /** A world in one process's memory, open to whoever looks. */
 export interface MemoryPorts extends Ports {
@@ -20,17 +20,17 @@ export interface MemoryPorts extends Ports {
 }
 
 export function memoryPorts({
-  source,
+  source = memorySource('memory'),
   start,
-  answerBytes,
+  answerEntries,
 }: {
-  readonly source: MemorySource;
+  readonly source?: MemorySource;
   readonly start: EpochMillis;
-  readonly answerBytes?: number;
+  readonly answerEntries?: number;
 }): MemoryPorts {
   const progress = memoryProgress();
   return {
-    log: memoryCommitLog(answerBytes === undefined ? {} : { answerBytes }),
+    log: memoryCommitLog(answerEntries === undefined ? {} : { answerEntries }),
     objects: memoryObjects(),
     rows: memoryRows(),
     progress,

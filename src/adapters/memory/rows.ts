@@ -5,12 +5,18 @@ export interface MemoryRows extends RowStore {
   readonly stored: ReadonlyMap<string, ReadonlyMap<string, Row>>;
 }
 
-/** Rows in memory. As in DynamoDB a settled row is written whatever is there. */
+/** Rows in memory. As in DynamoDB a settled row is written whatever is there, and no two rows put at once are of one name. */
 export function memoryRows(): MemoryRows {
   const stored = new Map<string, Map<string, Row>>();
   return {
     stored,
     async put(rows) {
+      const names = new Set(rows.map(({ partition, sort }) => JSON.stringify([partition, sort])));
+      if (names.size < rows.length) {
+        throw new RangeError(
+          `Cannot put rows as each must be of another name: ${rows.length} have ${names.size}`,
+        );
+      }
       for (const row of rows) {
         const partition = stored.get(row.partition) ?? new Map<string, Row>();
         stored.set(row.partition, partition);

@@ -1,4 +1,10 @@
-import { HeadObjectCommand, PutObjectCommand, type S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  type S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import type { ObjectStore } from '../../ports/stores.ts';
 
 /** How often a create is tried that meets another of the same name: 409 says no more than that it may be tried again. */
@@ -32,6 +38,16 @@ export const s3Objects = (client: S3Client, bucket: string): ObjectStore => ({
       return true;
     } catch (error) {
       if (statusOf(error) === 404) return false;
+      throw error;
+    }
+  },
+
+  async read(name) {
+    try {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: name }));
+      return await Body?.transformToByteArray();
+    } catch (error) {
+      if (statusOf(error) === 404) return undefined;
       throw error;
     }
   },

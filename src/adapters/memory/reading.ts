@@ -1,0 +1,26 @@
+import type { ObjectReader, Reading, RowReader } from '../../ports/reading.ts';
+import type { MemoryObjects } from './objects.ts';
+import type { MemoryRows } from './rows.ts';
+
+/** Reads what stores in memory hold. */
+export const memoryReading = (stores: {
+  readonly objects: MemoryObjects;
+  readonly rows: MemoryRows;
+}): Reading => ({ objects: memoryObjectReader(stores.objects), rows: memoryRowReader(stores.rows) });
+
+const memoryObjectReader = ({ stored }: MemoryObjects): ObjectReader => ({
+  async *list(prefix) {
+    yield* [...stored.keys()].filter((name) => name.startsWith(prefix)).sort();
+  },
+  async read(name) {
+    return stored.get(name)?.body;
+  },
+});
+
+const memoryRowReader = ({ stored }: MemoryRows): RowReader => ({
+  async *ofPartition(partition) {
+    const rows = [...(stored.get(partition) ?? [])];
+    for (const [, row] of rows.sort(([a], [b]) => (a < b ? -1 : 1))) yield this.asStored(row);
+  },
+  asStored: ({ sort, order, pane }) => ({ sort, order, pane }),
+});

@@ -1,0 +1,256 @@
+import Table from 'cli-table3';
+import { isoTime } from '../core/time.ts';
+import { type AuditProgress, type AuditReport, audit, type Finding } from '../engine/audit.ts';
+import { type Explanation, explain, UnknownKeyError } from '../engine/explain.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type DeploymentOptions, withKept } from './deployment.ts';
+import { NO_BORDER, plural, progressOn, span, thousands } from './screen.ts';
+
+export interface LookOptions extends DeploymentOptions {
+  readonly json?: boolean | undefined;
+}
+
+/**
+ * Audits what a pipeline keeps, and writes the report to standard output.
+ *
+ * @returns the exit code: 0 when nothing was found, 1 otherwise
+ * @throws Error when it cannot be read
+ */
+export async function auditCommand(pipeline: Pipeline, { json, ...where }: LookOptions): Promise<number> {
+  const progress = progressOn(process.stderr);
+  const report = await withKept(pipeline, where, ({ ports }) =>
+    audit(ports, pipeline, { onProgress: (done) => progress.tell(toldOf(done)) }),
+  ).finally(progress.end);
+  process.stdout.write(
+    json ? `${JSON.stringify({ ...report, at: isoTime(report.at) }, null, 2)}\n` : reportText(report),
+  );
+  return report.findings.length === 0 ? 0 : 1;
+}
+
+/**
+ * Explains a key of a pipeline on standard output.
+ *
+ * @returns the exit code: 0, or 1 where there is no such key
+ * @throws Error when it cannot be read
+ */
+export async function explainCommand(
+  pipeline: Pipeline,
+  key: string,
+  { json, ...where }: LookOptions,
+): Promise<number> {
+  try {
+    const explanation = await withKept(pipeline, where, ({ engine }) => explain(engine, pipeline, key));
+    process.stdout.write(json ? `${JSON.stringify(explanation, null, 2)}\n` : explanationText(explanation));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UnknownKeyError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+/** How far an audit is. */
+const toldOf = ({ what, done, of }: AuditProgress): string =>
+  `${thousands(done)}${of === undefined ? '' : ` of ${thousands(of)}`} ${what} read`;
+
+/** Names and keys are anyone's: what would move a terminal's cursor is shown as a dot. */
+const shown = (value: unknown): string => String(value).replace(/\p{Cc}/gu, '·');
+
+function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const table = new Table({
+    head: [...head],
+    chars: { ...NO_BORDER, middle: ' ', 'left-mid': '', 'right-mid': '' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+  });
+  for (const row of rows) table.push(row.map(shown));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+function reportText(report: AuditReport): string {
+  const { records, logs, objects, rows, projectors, findings, counts } = report;
+  const { applied, late, poison } = records;
+  const lines: (readonly [what: string, text: string])[] = [
+    [
+      'records',
+      `${thousands(applied + late + poison)} taken in: ${thousands(applied)} applied, ${thousands(late)} late, ${thousands(poison)} poison (duplicate and filtered ones are metrics, of which the logs know nothing)`,
+    ],
+    [
+      'logs',
+      `${plural(logs.groups, 'group')} of generation ${logs.generation}, ${plural(logs.entries, 'entry', 'entries')}, ${plural(logs.panes, 'pane')}${logs.cut > 0 ? `; entries of ${plural(logs.cut, 'log')} are gone` : ''}`,
+    ],
+    ...(objects
+      ? [
+          [
+            'objects',
+            `${thousands(objects.objects)}, with ${plural(objects.panes, 'pane')}${unverified(objects.unverified, 'searched for doubles only')}`,
+          ] as const,
+        ]
+      : []),
+    ...(rows
+      ? [['rows', `${thousands(rows.checked)}${unverified(rows.unverified, 'not looked into')}`] as const]
+      : []),
+    ...projectors.map(
+      ({ log, entries, ageMillis, unfinished }) =>
+        [
+          log.split('/')[0] === 'rows' ? 'row cursor' : 'intents',
+          `${ageMillis === undefined ? 'up to the logs' : `${plural(entries, 'entry', 'entries')} behind, the oldest ${span(ageMillis)} old`}${unfinished ? `; intent ${unfinished.ordinal} is unfinished for ${span(unfinished.ageMillis)}` : ''}`,
+        ] as const,
+    ),
+  ];
+  const found = Object.values(counts).reduce((total, count) => total + count, 0);
+  const more =
+    found > findings.length ? `\nthe first ${thousands(findings.length)} of ${thousands(found)}` : '';
+  return [
+    `Audit of "${report.pipeline}" at ${isoTime(report.at)}\n`,
+    tableText(['', ''], lines).trimStart(),
+    found === 0
+      ? '\nNothing found: every pane is where it belongs, once.\n'
+      : `\n${plural(found, 'finding')}\n${tableText(['finding', 'where', 'what'], findings.map(rowOf))}${more}\n`,
+  ].join('\n');
+}
+
+const unverified = (count: number, what: string): string =>
+  count > 0 ? `; ${thousands(count)} more hold what the logs no longer tell of: ${what}` : '';
+
+/** A finding's row: its kind, where it is, and what is wrong there. */
+function rowOf(finding: Finding): readonly [kind: string, where: string, what: string] {
+  const [where, what] = describe(finding);
+  return [finding.kind, where, what];
+}
+
+function describe(finding: Finding): readonly [where: string, what: string] {
+  switch (finding.kind) {
+    case 'gap':
+      return [finding.log, `no entries after ${finding.after} until ${finding.next}`];
+    case 'lost-log':
+      return [finding.log, 'it was written to, and has no entries'];
+    case 'lost-base':
+      return [
+        `${finding.log} ${finding.ordinal}`,
+        `it holds what changed since entry ${finding.base}, which is gone`,
+      ];
+    case 'unreadable-entry':
+      return [`${finding.log} ${finding.ordinal}`, finding.reason];
+    case 'counters':
+      return [
+        `${finding.log} ${finding.ordinal}`,
+        `${finding.counter} moved by ${finding.counted}, where the entry accounts for ${finding.listed}`,
+      ];
+    case 'position-fell':
+      return [`${finding.log} ${finding.ordinal}`, `the position of ${finding.lineage} went back`];
+    case 'watermark-fell':
+      return [`${finding.log} ${finding.ordinal}`, `the watermark of key ${finding.key} went back`];
+    case 'revision':
+      return [
+        `${finding.log} ${finding.ordinal}`,
+        `pane ${finding.pane}, where ${finding.expected} was next`,
+      ];
+    case 'definition':
+      return [`${finding.log} ${finding.ordinal}`, 'a version, or a generation, was taken back'];
+    case 'seal':
+      return [
+        `${finding.log} ${finding.ordinal}`,
+        {
+          followed: 'it follows the entry that ends the log',
+          missing: 'the entry that ends the log must follow, as a later generation has its keys',
+          unexpected: 'it ends the log, and no later generation goes on',
+        }[finding.fault],
+      ];
+    case 'takeover':
+      return [finding.log, 'it does not begin with what the groups of the generation before came to'];
+    case 'unbegun-group':
+      return [finding.log, `its generation began ${span(finding.ageMillis)} ago, and it did not`];
+    case 'cursor':
+      return [`${finding.log} ${finding.ordinal}`, `log ${finding.of} does not go on where it ended before`];
+    case 'missing-poison':
+      return [`${finding.log} ${finding.ordinal}`, `refused record not kept: ${finding.object}`];
+    case 'missing-pane':
+    case 'differing-pane':
+    case 'unknown-pane':
+    case 'misfiled-pane':
+      return [finding.object, finding.pane];
+    case 'doubled-pane':
+      return [finding.object, `${finding.pane}, which is in ${finding.other}, too`];
+    case 'missing-object':
+      return [finding.object, `named by intent ${finding.intent}`];
+    case 'stray-object':
+      return [finding.object, 'no intent names it'];
+    case 'unreadable-object':
+      return [finding.object, finding.reason];
+    case 'unfinished-intent':
+      return [`${finding.log} ${finding.ordinal}`, `for ${span(finding.ageMillis)}`];
+    case 'missing-row':
+    case 'differing-row':
+    case 'unknown-row':
+      return [finding.partition, finding.row];
+    case 'trailing-projector':
+      return [
+        finding.log,
+        `${plural(finding.entries, 'entry', 'entries')} behind, the oldest ${span(finding.ageMillis)} old`,
+      ];
+  }
+}
+
+function explanationText(explanation: Explanation): string {
+  const { pipeline, key, group, watermark, windows } = explanation;
+  const byTime = windows.filter(({ waitsFor }) => waitsFor === 'watermark');
+  const byRecords = windows.filter(({ waitsFor }) => waitsFor === 'records');
+  const { silenceAddsMillis } = watermark;
+  const rows = byTime.flatMap(({ window, first }) =>
+    first.map(({ start, end, count, recordFrom, silenceUntil }) => [
+      window,
+      start,
+      end,
+      count,
+      recordFrom,
+      silenceUntil,
+    ]),
+  );
+  return `${[
+    `Key "${shown(key)}" of "${pipeline}" at ${explanation.at}`,
+    `  in log ${group.log}, with ${plural(group.keys, 'key')}: ${plural(explanation.stateBytes, 'byte')} of state, of ${thousands(group.stateBytes)}`,
+    '',
+    `Watermark ${watermark.now}`,
+    `  the greatest event time is ${watermark.maxEventTime}, less outOfOrderness ${span(watermark.outOfOrdernessMillis)}`,
+    `  the last record arrived ${watermark.lastArrival}; after ${span(watermark.idleAfterMillis)} of silence event time passes by itself`,
+    ...(silenceAddsMillis > 0
+      ? [`  silence would add ${span(silenceAddsMillis)} by now, if nothing waits at the source`]
+      : []),
+    '',
+    rows.length === 0
+      ? 'No window waits for the watermark'
+      : `Open windows, and what closes each: a record of that time or later, or silence until then\n${tableText(
+          ['window', 'from', 'until', 'records', 'a record from', 'silence until'],
+          rows,
+        )}`,
+    ...byTime.flatMap(({ window, open, first }) =>
+      open > first.length ? [`  and ${thousands(open - first.length)} more of ${window}`] : [],
+    ),
+    ...(explanation.nextIdleClose === undefined
+      ? []
+      : [
+          `Silence closes the next at ${explanation.nextIdleClose}, or within some 70 s of it, as the sweeper comes by`,
+        ]),
+    ...byRecords.map(({ window, first: [filling] }) =>
+      filling === undefined
+        ? `${window} waits for records, not for time`
+        : `${window} waits for records, not for time: it holds ${thousands(filling.count)} so far`,
+    ),
+    '',
+    'Last commits of the group',
+    tableText(
+      ['entry', 'at', 'applied', 'panes', 'bytes'],
+      group.commits.map(({ ordinal, at, applied, panes, bytes }) => [
+        ordinal,
+        at,
+        applied ?? '?',
+        panes,
+        thousands(bytes),
+      ]),
+    ),
+  ].join('\n')}\n`;
+}
