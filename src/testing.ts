@@ -1,9 +1,15 @@
 import { positionOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
-import { type Decoded, decode, type Poison } from './engine/decode.ts';
-import { EMPTY_GROUP, fold, foldIdle, type GroupPane, type GroupRecord, listPanes } from './engine/group.ts';
+import type { Poison } from './engine/decode.ts';
+import { type Deployment, firstDeployment } from './engine/deployment.ts';
+import { fold, foldIdle } from './engine/fold.ts';
+import { EMPTY_GROUP, type Folded, type GroupPane, type GroupRecord, listPanes } from './engine/group.ts';
 import { writtenPane } from './engine/pane.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
+import { caseOf, decodeGiven } from './simulation/given.ts';
+import type { Random } from './simulation/random.ts';
+import { shrink } from './simulation/shrink.ts';
+import { run } from './simulation/simulation.ts';
 
 /** What a pipeline made of some records. */
 export interface Tried<Panes> {
@@ -51,12 +57,15 @@ function tryOnce(
   records: readonly unknown[],
   { arrivals, close = true }: TryOptions,
 ): Tried<Pane> {
-  const decoded = decodeAll(pipeline, records, arrivals);
-  const taken = decoded.flatMap(({ outcome, ...source }): GroupRecord[] =>
-    outcome.outcome === 'filtered' ? [] : [{ ...source, content: outcome }],
+  const decoded = decodeGiven(pipeline, records, arrivals);
+  const taken = decoded.flatMap(({ outcome, data, arrival }, at): GroupRecord[] =>
+    outcome.outcome === 'filtered'
+      ? []
+      : [{ lineage: 'test', position: positionOf(String(at)), arrival, hash: 0, data, content: outcome }],
   );
-  const folded = fold(pipeline, EMPTY_GROUP, taken);
-  const closing = close ? closeAll(pipeline, folded, decoded.at(-1)?.arrival) : [];
+  const deployment = firstDeployment(pipeline);
+  const folded = fold(deployment, EMPTY_GROUP, taken);
+  const closing = close ? closeAll(deployment, folded, decoded.at(-1)?.arrival) : [];
   return {
     panes: [...listPanes(folded.panes), ...closing].map((pane) => writtenPane(pipeline, pane)),
     applied: folded.counters.applied,
@@ -68,43 +77,65 @@ function tryOnce(
   };
 }
 
-interface DecodedRecord extends Omit<GroupRecord, 'content'> {
-  readonly arrival: EpochMillis;
-  readonly outcome: Decoded;
-}
-
-/** After any event time. */
-const HEREAFTER = Number.MAX_SAFE_INTEGER as EpochMillis;
-
-function decodeAll(
-  pipeline: Pipeline,
-  records: readonly unknown[],
-  arrivals: readonly number[] | undefined,
-): readonly DecodedRecord[] {
-  let latest = Number.MIN_SAFE_INTEGER;
-  return records.map((record, at) => {
-    const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
-    const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
-    const happened = decode(pipeline, { ...source, arrival: HEREAFTER });
-    if (happened.outcome === 'record') latest = Math.max(latest, happened.record.at);
-    const arrival = (arrivals?.[at] ?? latest) as EpochMillis;
-    return { ...source, arrival, outcome: decode(pipeline, { ...source, arrival }) };
-  });
-}
-
 /** Lets more and more time pass after the last arrival, until no window is open. */
 function closeAll(
-  pipeline: Pipeline,
-  folded: Pick<ReturnType<typeof fold>, 'positions' | 'keys' | 'counters'>,
+  deployment: Deployment,
+  folded: Folded,
   last: EpochMillis | undefined,
 ): readonly GroupPane[] {
   const panes: GroupPane[] = [];
-  let group = { ...folded, ordinal: 1, committedAt: undefined };
+  let group = { ...EMPTY_GROUP, ...folded };
   for (let silence = 1; ; silence *= 2) {
-    const now = ((last ?? 0) + pipeline.rules.time.idleAfter + silence) as EpochMillis;
-    const idle = foldIdle(pipeline, group, now, Number.POSITIVE_INFINITY);
+    const now = ((last ?? 0) + deployment.pipeline.rules.time.idleAfter + silence) as EpochMillis;
+    const idle = foldIdle(deployment, group, now, Number.POSITIVE_INFINITY);
     panes.push(...listPanes(idle.panes));
     if (idle.open === 0) return panes;
-    group = { ...idle, ordinal: 1, committedAt: undefined };
+    group = { ...group, ...idle };
   }
+}
+
+/** What some schedules came to, none of which broke a rule. */
+export interface Simulated {
+  readonly schedules: number;
+  /** Faults that were injected. */
+  readonly faults: number;
+  /** Panes, each of which came out exactly once. */
+  readonly panes: number;
+}
+
+export interface SimulateOptions extends Pick<TryOptions, 'arrivals'> {
+  /** How many schedules are run. Default 100. */
+  readonly seeds?: number;
+  /** The seed of the first; the others are those that follow. Default 1. */
+  readonly first?: number;
+}
+
+/**
+ * Runs a pipeline on records as Lambda would at its worst, in memory: batches cut anywhere, delivered twice, out of turn and
+ * late, while stores refuse, answers are lost and invocations end halfway. Each schedule is drawn from its seed, and must
+ * give every pane that the records make, once.
+ *
+ * @param records as for `tryPipeline`; those of a key keep their order, unless the source is a standard queue
+ * @throws Error naming the seed, the fewest faults and the rule, when a schedule breaks one
+ */
+export async function simulate<Panes = Pane>(
+  pipeline: Pipeline<Panes>,
+  records: readonly unknown[],
+  { seeds = 100, first = 1, arrivals }: SimulateOptions = {},
+): Promise<Simulated> {
+  const decoded = decodeGiven(pipeline as Pipeline, records, arrivals);
+  const settings = { given: (random: Random) => caseOf(random, pipeline as Pipeline, decoded) };
+  let [faults, panes] = [0, 0];
+  for (let seed = first; seed < first + seeds; seed++) {
+    const ran = await run(settings, { seed });
+    faults += ran.applied.length;
+    panes += ran.panes ?? 0;
+    if (ran.violation === undefined) continue;
+    const least = (await shrink(settings, { seed })) ?? ran;
+    throw new Error(
+      `Cannot vouch for "${pipeline.name}" as a rule is broken with seed ${seed} and faults ${JSON.stringify(least.applied)}: ${least.violation?.message}`,
+      { cause: least.violation },
+    );
+  }
+  return { schedules: seeds, faults, panes };
 }

@@ -53,6 +53,10 @@ describe('a planted violation is seen', () => {
     ['src/adapters/s3/objects.ts', '../../handlers.ts'],
     ['src/adapters/powertools/telemetry.ts', '@aws-sdk/client-s3'],
     ['src/adapters/memory/rows.ts', '@aws-sdk/client-dynamodb'],
+    ['src/simulation/stage.ts', 'node:timers'],
+    ['src/simulation/simulation.ts', '../local/replay.ts'],
+    ['src/simulation/source.ts', '../adapters/dynamodb/rows.ts'],
+    ['src/simulation/shrink.ts', 'fast-check'],
     ['src/wiring/names.ts', '../core/time.ts'],
     ['src/wiring/names.ts', 'node:path'],
     ['src/index.ts', './lambda.ts'],
@@ -91,7 +95,7 @@ describe('a planted violation is seen', () => {
   it.each([
     'src/planted.ts',
     'src/utils/planted.ts',
-    'src/adapters/sqs/planted.ts',
+    'src/adapters/rabbitmq/planted.ts',
     'src/indexed/planted.ts',
   ])('in a file that has no place: %s', (path) => {
     expect(violationsOf(new Map([[path, '']]))).toEqual([`${path} has no place in the table of imports`]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineAggregate } from '../src/core/aggregates/define.ts';
 import { collect, count, definePipeline, kinesis, mean, rolling, session, tumbling } from '../src/index.ts';
-import { tryPipeline } from '../src/testing.ts';
+import { simulate, tryPipeline } from '../src/testing.ts';
 
 interface Reading {
   readonly machine: string;
@@ -163,5 +163,72 @@ describe('a pipeline that is tried', () => {
     expect(() => tryPipeline(impure, [reading('00:10', 20)])).toThrow(
       'Cannot try "impure" as its functions must be pure: folded twice, it differs',
     );
+  });
+});
+
+describe('a pipeline under simulation', () => {
+  const readings = Array.from({ length: 40 }, (_, at) =>
+    reading(`0${Math.floor(at / 8)}:${10 + (at % 8) * 5}`, at, at % 3 === 0 ? 'pump' : 'fan'),
+  );
+
+  it('gives every pane once, whatever fails', async () => {
+    const { schedules, faults, panes } = await simulate(temperature, readings, { seeds: 20 });
+    expect(schedules).toBe(20);
+    expect(faults).toBeGreaterThan(200);
+    expect(panes).toBe(20 * tryPipeline(temperature, readings).panes.length);
+  });
+
+  it('takes records that are refused, or on which a function throws', async () => {
+    const brittle = defineAggregate<Reading, 'celsius', number, number>({
+      name: 'brittle',
+      select: 'celsius',
+      identity: 0,
+      lift: (celsius) => {
+        if (celsius === 7) throw new Error('melted');
+        return celsius;
+      },
+      combine: (earlier, later) => earlier + later,
+      lower: (total) => total,
+    });
+    const pipeline = definePipeline('brittle', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      windows: { minute: tumbling({ size: '1m' }, { brittle }) },
+    });
+    await simulate(pipeline, [...readings, { ...reading('04:59', 1), celsius: 'warm' }], { seeds: 20 });
+  });
+
+  it('names the seed and the faults where a function is not pure', async () => {
+    let calls = 0;
+    const impure = definePipeline('impure', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      windows: { minute: tumbling({ size: '1m' }, { n: count(), calls: collect(() => calls++) }) },
+    });
+    await expect(simulate(impure, readings)).rejects.toThrow(
+      /^Cannot vouch for "impure" as a rule is broken with seed 1 and faults \[\]: The objects hold every pane/,
+    );
+  });
+
+  it('closes the windows of a key that begins anew, wherever its records are cut', () => {
+    const forgetful = definePipeline('forgetful', kinesis<Reading>(), {
+      key: (one) => one.machine,
+      eventTime: (one) => one.at,
+      maxLateness: '1d',
+      windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
+    });
+    const day = 86_400_000;
+    const from = Date.UTC(2026, 0, 5, 12);
+    const { panes } = tryPipeline(
+      forgetful,
+      [reading('00:00', 1), reading('01:00', 2), reading('02:00', 3), reading('03:00', 4)],
+      { arrivals: [from, from + 3 * day, from + 3 * day, from + 3 * day], close: false },
+    );
+    // 12:02 closed the second minute, and 12:03 the third, although silence had passed both before.
+    expect(panes.map(({ start, watermark }) => [start.slice(14, 19), watermark.slice(14, 19)])).toEqual([
+      ['00:00', '01:00'],
+      ['01:00', '02:00'],
+      ['02:00', '03:00'],
+    ]);
   });
 });

@@ -5,15 +5,16 @@ import { readFlights } from './e2e-flights.ts';
 import { runLocally } from './e2e-local.ts';
 
 /**
- * Runs some flights with a data directory, in a process that kills itself at its `nth` call of a kind: before the call
- * takes effect, or after.
+ * Runs some flights with a data directory, into the bucket alone or into every sink, in a process that says when it begins,
+ * and that kills itself at its `nth` call of a kind, before the call takes effect or after, where it is told to.
  */
-const [dataDirectory, limit, call, moment, nth] = process.argv.slice(2) as [
+const [dataDirectory, sinks, limit, call, moment, nth] = process.argv.slice(2) as [
   string,
+  'bucket' | 'every sink',
   string,
-  string,
-  string,
-  string,
+  string?,
+  string?,
+  string?,
 ];
 
 let calls = 0;
@@ -38,5 +39,9 @@ const decorate = (ports: Ports): Ports => ({
   },
 });
 
+const pipeline = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights;
 const lines = readFlights(Number(limit)).map((flight) => JSON.stringify(flight));
-await runLocally({ ...flights, sinks: [bucket()] }, lines, { dataDirectory, decorate, batchSize: 50 });
+process.send?.('begun');
+// A dozen batches, so that there is something between any two moments.
+await runLocally(pipeline, lines, { dataDirectory, decorate, batchSize: Math.ceil(lines.length / 12) });
+if (process.connected) process.disconnect();

@@ -1,6 +1,8 @@
+import { paginateScan } from '@aws-sdk/client-dynamodb';
 import { readPanes } from '../../src/local/panes.ts';
 import { type Replayed, replay } from '../../src/local/replay.ts';
-import { startLocal } from '../../src/local/runtime.ts';
+import { connect, disconnect } from '../../src/local/resources.ts';
+import { type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
 import { createTally, type Tally } from '../../src/local/tally.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { Ports } from '../../src/ports/index.ts';
@@ -10,9 +12,11 @@ export interface LocalRun {
   readonly tally: Tally;
   /** Every pane in the bucket, sorted. */
   readonly panes: readonly string[];
+  /** Every row of the table, as JSON, sorted. */
+  readonly rows: readonly string[];
 }
 
-/** Sends records through the embedded servers to the end, and reads the bucket. */
+/** Sends records through the embedded servers to the end, and reads the bucket and the table of rows. */
 export async function runLocally(
   pipeline: Pipeline,
   lines: readonly string[],
@@ -28,10 +32,22 @@ export async function runLocally(
     const replayed = await replay(runtime, { pipeline, input: inputOf(lines) });
     const panes: string[] = [];
     for await (const pane of readPanes(runtime.s3, runtime.names.bucket)) panes.push(pane);
-    return { replayed, tally, panes: panes.sort() };
+    return { replayed, tally, panes: panes.sort(), rows: await rowsOf(runtime) };
   } finally {
     await runtime.close();
   }
+}
+
+async function rowsOf({ endpoints, names }: LocalRuntime): Promise<readonly string[]> {
+  const clients = connect(endpoints);
+  const rows: string[] = [];
+  const scan = { TableName: names.rowsTable, ConsistentRead: true };
+  for await (const { Items = [] } of paginateScan({ client: clients.dynamodb }, scan)) {
+    // The servers give attributes in no order of their own.
+    for (const item of Items) rows.push(JSON.stringify(Object.entries(item).sort()));
+  }
+  disconnect(clients);
+  return rows.sort();
 }
 
 async function* inputOf(lines: readonly string[]) {

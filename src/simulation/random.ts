@@ -1,4 +1,4 @@
-/** Choices drawn from a seed: the same seed, the same choices. */
+/** Choices drawn from a seed: the same seed, the same choices, on every engine. */
 export class Random {
   #state: number;
 
@@ -31,5 +31,10 @@ export class Random {
   shuffled<Item>(items: readonly Item[]): Item[] {
     const order = items.map((item) => ({ item, at: this.next() }));
     return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
+  }
+
+  /** Choices of their own: how many are drawn from them does not change those drawn from here. */
+  fork(): Random {
+    return new Random(Math.floor(this.next() * 2 ** 32));
   }
 }

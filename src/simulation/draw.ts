@@ -1,0 +1,265 @@
+import { defineAggregate } from '../core/aggregates/define.ts';
+import type { EpochMillis } from '../core/time.ts';
+import { hashOf } from '../engine/key-group.ts';
+import {
+  batches,
+  bucket,
+  collect,
+  count,
+  definePipeline,
+  kafka,
+  kinesis,
+  last,
+  max,
+  mean,
+  type Pane,
+  type Pipeline,
+  rolling,
+  running,
+  session,
+  sliding,
+  sqs,
+  sum,
+  table,
+  trailing,
+  tumbling,
+} from '../index.ts';
+import type { PaneShape, Window } from '../pipeline/windows.ts';
+import { lineageOf, placeOf, SOURCE_NAME } from './place.ts';
+import type { Random } from './random.ts';
+import type { SourceKind } from './shapes.ts';
+import type { Case, Lineage, Truth } from './truth.ts';
+
+const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
+const SECOND = 1_000;
+const DAY = 86_400 * SECOND;
+
+interface Reading {
+  readonly key: string;
+  readonly at: number;
+  readonly value: number;
+  readonly tag: string;
+  readonly skip?: boolean;
+}
+
+/** Tags, as a text; an author's own, that throws on one of them. */
+const BAD = 'bad';
+const tags = defineAggregate<Reading, (reading: Reading) => string, string, string>({
+  name: 'tags',
+  select: ({ tag }) => tag,
+  identity: '',
+  lift: (tag) => {
+    if (tag === BAD) throw new Error('a bad tag');
+    return `${tag} `;
+  },
+  combine: (earlier, later) => earlier + later,
+  lower: (all) => all,
+});
+
+interface AnyShape extends PaneShape {
+  readonly results: Pane['results'];
+}
+
+const SOURCES = {
+  kinesis: kinesis<Reading>(),
+  sqs: sqs<Reading>(),
+  fifo: sqs<Reading>({ fifo: true }),
+  kafka: kafka<Reading>({ topic: SOURCE_NAME }),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+const ORDERED_WINDOWS = ['lastThree', 'byThree', 'running'];
+
+/** Some pipeline, of so few key groups that lineages meet in them. */
+function drawPipeline(random: Random, kind: SourceKind): Pipeline {
+  const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
+  const all = {
+    minute: tumbling(
+      // Rarely: a thousand empty windows follow each key.
+      { size: '60s', emit: emit(), emitEmpty: random.chance(0.02) },
+      { n: count(), sum: sum('value'), tags: collect('tag') },
+    ),
+    sliding: sliding(
+      { size: '90s', slide: '30s', offset: random.pick(['0s', '7s'] as const), emit: emit() },
+      { mean: mean('value'), max: max('value'), last: last('tag') },
+    ),
+    session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, { n: count(), tags }),
+    lastThree: rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }),
+    byThree: batches({ count: 3 }, { sum: sum('value'), tags }),
+    trailing: trailing({ size: '20s' }, { n: count(), max: max('value') }),
+    running: running({ emit: random.pick(['record', 'update'] as const) }, { n: count(), sum: sum('value') }),
+  } satisfies { readonly [name: string]: Window<Reading> };
+  const chosen = Object.entries(all).filter(
+    ([name]) =>
+      name === 'minute' || (random.chance(0.4) && !(kind === 'sqs' && ORDERED_WINDOWS.includes(name))),
+  );
+  return definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
+    filter: ({ skip }: Reading) => !skip,
+    key: ({ key }: Reading) => key,
+    eventTime: ({ at }: Reading) => at,
+    outOfOrderness: random.pick(['0s', '10s'] as const),
+    allowedLateness: random.pick(['0s', '45s', '3m', '3m'] as const),
+    idleAfter: random.pick(['20s', '1m'] as const),
+    ...(random.chance(0.7) ? ({ maxLateness: kind === 'sqs' ? '14d' : '1d' } as const) : {}),
+    groups: random.pick([1, 2, 2, 4]),
+    windows: Object.fromEntries(chosen) as { readonly [name: string]: Window<Reading, AnyShape> },
+  }).to(table(), bucket());
+}
+
+/** How many lineages a case begins with, and how many records each has, at most. */
+interface Extent {
+  readonly homes: number;
+  readonly records: number;
+}
+
+const EXTENTS: { readonly [Kind in SourceKind]: Extent } = {
+  kinesis: { homes: 3, records: 22 },
+  sqs: { homes: 3, records: 20 },
+  fifo: { homes: 6, records: 10 },
+  kafka: { homes: 4, records: 16 },
+};
+
+/** So few that every fault can be tried at every step. */
+export const SMALL: Extent = { homes: 2, records: 4 };
+
+/** A pipeline, and the records that its source is given. */
+export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTENTS[kind]): Case {
+  const pipeline = drawPipeline(random, kind);
+  return { pipeline, lineages: drawLineages(random, pipeline, kind, extent) };
+}
+
+/** A record before it has its place in a lineage. */
+interface Sent {
+  /** The shard, or whatever else, that its key began in. */
+  readonly home: number;
+  readonly arrival: EpochMillis;
+  readonly reading: Reading;
+}
+
+/** The records of some lineages: disorder, silences, late ones, filtered ones, poison. */
+function drawLineages(
+  random: Random,
+  pipeline: Pipeline,
+  kind: SourceKind,
+  { homes, records }: Extent,
+): readonly Lineage[] {
+  const sent = drawSent(random, random.whole(1, homes), records);
+  const paths =
+    kind === 'kinesis' ? reshard(random, sent) : sent.map((own): Path => ({ parents: [], sent: own }));
+  let ordinal = 0;
+  return paths.map(
+    ({ parents, sent: own }, at): Lineage => ({
+      name: lineageOf(kind, at),
+      parents,
+      truths: own.map((one, index) => drawTruth(random, pipeline, placeOf(kind, at, index, ordinal++), one)),
+    }),
+  );
+}
+
+/** What arrives, by home, in order. */
+function drawSent(random: Random, homes: number, most: number): readonly (readonly Sent[])[] {
+  const backfill = random.pick([0, 0, 10 * DAY]);
+  const lateness = random.pick([0, 0.1, 0.4]);
+  const silences = random.pick([0.02, 0.1]);
+  // Some pipelines see nothing for days, while entries expire.
+  const pause = random.chance(0.1)
+    ? { from: START + random.whole(20, 90) * SECOND, length: random.whole(2, random.pick([4, 12])) * DAY }
+    : { from: Number.POSITIVE_INFINITY, length: 0 };
+  return Array.from({ length: homes }, (_, home) => {
+    const keys = Array.from({ length: random.whole(1, 3) }, (__, key) => `${home}/k${key}`);
+    let passed = START as number;
+    return Array.from({ length: random.whole(2, most) }, (__, index): Sent => {
+      passed += random.chance(silences)
+        ? random.whole(20, random.pick([28, 240])) * SECOND
+        : random.whole(0, 4_000);
+      const arrival = passed > pause.from ? passed + pause.length : passed;
+      const delay = random.chance(lateness) ? random.whole(20, 240) * SECOND : random.whole(0, 12_000);
+      const exact = arrival - backfill - delay;
+      const reading = {
+        key: random.pick(keys),
+        // Whole seconds fall on the edges of windows.
+        at: random.chance(0.5) ? exact : exact - (exact % SECOND),
+        value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
+        tag: `${home}-${index}`,
+      };
+      return { home, arrival: arrival as EpochMillis, reading };
+    });
+  });
+}
+
+interface Path {
+  readonly parents: readonly number[];
+  readonly sent: readonly Sent[];
+}
+
+/** Shards, of which one may be split in two, or two be merged, while records come. */
+function reshard(random: Random, homes: readonly (readonly Sent[])[]): readonly Path[] {
+  const paths = homes.map((sent): Path => ({ parents: [], sent }));
+  const at = random.whole(0, homes.length - 1);
+  const draw = random.next();
+  if (draw < 0.3) {
+    const { before, since } = cutAt(random, paths[at] as Path);
+    paths[at] = before;
+    const isLeft = (one: Sent): boolean => one.reading.key.endsWith('0');
+    for (const half of [since.filter(isLeft), since.filter((one) => !isLeft(one))]) {
+      paths.push({ parents: [at], sent: half });
+    }
+  } else if (draw < 0.5 && homes.length > 1) {
+    const other = (at + 1) % homes.length;
+    const cuts = [at, other].map((shard) => ({ shard, ...cutAt(random, paths[shard] as Path) }));
+    for (const { shard, before } of cuts) paths[shard] = before;
+    const sent = cuts.flatMap(({ since }) => since).sort((a, b) => a.arrival - b.arrival);
+    paths.push({ parents: [at, other], sent });
+  }
+  return paths;
+}
+
+function cutAt(
+  random: Random,
+  { parents, sent }: Path,
+): { readonly before: Path; readonly since: readonly Sent[] } {
+  const cut = random.whole(0, sent.length);
+  return { before: { parents, sent: sent.slice(0, cut) }, since: sent.slice(cut) };
+}
+
+function drawTruth(
+  random: Random,
+  pipeline: Pipeline,
+  place: Pick<Truth, 'lineage' | 'position' | 'partitionKey'>,
+  { arrival, reading }: Sent,
+): Truth {
+  const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
+  const throws = fate === 'poison' && isBrittle(pipeline) && random.chance(0.4);
+  const sent = throws
+    ? JSON.stringify({ ...reading, tag: BAD })
+    : fate === 'poison'
+      ? spoiled(random, reading, arrival)
+      : JSON.stringify(fate === 'filtered' ? { ...reading, skip: true } : reading);
+  const key = fate === 'record' || throws ? reading.key : place.partitionKey;
+  return {
+    ...place,
+    arrival,
+    data: Buffer.from(sent),
+    hash: hashOf(key),
+    fate,
+    ...(fate === 'record' ? { content: contentOf(pipeline, reading) } : {}),
+  };
+}
+
+const contentOf = ({ rules }: Pipeline, reading: Reading): Required<Truth>['content'] => ({
+  key: reading.key,
+  at: reading.at as EpochMillis,
+  values: rules.inputs.read(reading),
+});
+
+/** Whether any record's tag is looked at while it is folded: sessions look at none that is late for them. */
+const isBrittle = ({ rules }: Pipeline): boolean => rules.windows.some(({ name }) => name === 'byThree');
+
+const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string =>
+  random.pick([
+    () => `{"key": "${reading.key}", "at": `,
+    () => JSON.stringify({ ...reading, value: 'high' }),
+    () => JSON.stringify({ ...reading, key: '' }),
+    () => JSON.stringify({ ...reading, at: arrival + 2 * 3_600 * SECOND }),
+    () => JSON.stringify({ ...reading, at: 'yesterday' }),
+    () => 'null',
+  ])();

@@ -1,0 +1,72 @@
+import { positionOf } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import { type Decoded, decode } from '../engine/decode.ts';
+import { hashOf } from '../engine/key-group.ts';
+import { bucket, type Pipeline, table } from '../index.ts';
+import { lineageOf, placeOf } from './place.ts';
+import type { Random } from './random.ts';
+import type { Case, Truth } from './truth.ts';
+
+/** A record that an author gives, as a source would carry it. */
+export interface GivenRecord {
+  readonly data: Uint8Array;
+  readonly arrival: EpochMillis;
+  readonly outcome: Decoded;
+}
+
+/** After any event time. */
+const HEREAFTER = Number.MAX_SAFE_INTEGER as EpochMillis;
+
+/**
+ * Records, as values or as bytes, decoded. Where arrivals are not given, a record arrives when it happens, or with the one
+ * before it if that is later.
+ */
+export function decodeGiven(
+  pipeline: Pipeline,
+  records: readonly unknown[],
+  arrivals: readonly number[] | undefined,
+): readonly GivenRecord[] {
+  let latest = Number.MIN_SAFE_INTEGER;
+  return records.map((record, at) => {
+    const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
+    const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
+    const happened = decode(pipeline, { ...source, arrival: HEREAFTER });
+    if (happened.outcome === 'record') latest = Math.max(latest, happened.record.at);
+    const arrival = (arrivals?.[at] ?? latest) as EpochMillis;
+    return { data, arrival, outcome: decode(pipeline, { ...source, arrival }) };
+  });
+}
+
+/** Few, so that keys meet in them. */
+const MOST_GROUPS = 4;
+
+/** An author's pipeline and records; the records of a key stay in their order. */
+export function caseOf(random: Random, defined: Pipeline, records: readonly GivenRecord[]): Case {
+  const { kind } = defined.source;
+  const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
+  const pipeline = { ...defined, groups, sinks: [table(), bucket()] };
+  const lanes = kind === 'sqs' ? 1 : random.whole(1, 3);
+  const homes = new Map<string, number>();
+  const truths = Array.from({ length: lanes }, () => [] as Truth[]);
+  for (const [ordinal, { data, arrival, outcome }] of records.entries()) {
+    const key = outcome.outcome === 'record' ? outcome.key : '';
+    const home = homes.get(key) ?? random.whole(0, lanes - 1);
+    homes.set(key, home);
+    const own = truths[home] as Truth[];
+    const place = placeOf(kind, home, own.length, ordinal);
+    own.push({
+      ...place,
+      data,
+      arrival,
+      hash: hashOf(key === '' ? place.partitionKey : key),
+      fate: outcome.outcome,
+      ...(outcome.outcome === 'record'
+        ? { content: { key, at: outcome.record.at, values: outcome.record.values } }
+        : {}),
+    });
+  }
+  return {
+    pipeline,
+    lineages: truths.map((own, at) => ({ name: lineageOf(kind, at), parents: [], truths: own })),
+  };
+}

@@ -1,0 +1,93 @@
+import { isAfter, type Position } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import { type Deployment, firstDeployment } from '../engine/deployment.ts';
+import { decodeLedger, decodePanes, readGroup } from '../engine/entry.ts';
+import {
+  type Counters,
+  EMPTY_GROUP,
+  type Group,
+  type GroupPane,
+  type GroupRecord,
+  type LateRecord,
+} from '../engine/group.ts';
+import { groupOf } from '../engine/key-group.ts';
+import { unpack } from '../engine/packed.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+
+/** What an audit asks of an entry of a group's log: the group as of it, and what it emits and lists. */
+export interface EntryView {
+  readonly positions: ReadonlyMap<string, Position>;
+  /** Whether one of the groups that this one took keys over from had taken a record in. */
+  readonly wasTaken: (record: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>) => boolean;
+  readonly sealed: boolean;
+  readonly counters: Counters;
+  /** By key; of a key that is forgotten, none. */
+  readonly watermarks: ReadonlyMap<string, EpochMillis>;
+  readonly panes: readonly GroupPane[];
+  readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
+  readonly late: readonly LateRecord[];
+}
+
+/** Reads the entries of one group's log, each in its turn. The one place here that knows how they are written. */
+export class LogReader {
+  readonly #deployment: Deployment;
+  #group: Group = EMPTY_GROUP;
+
+  constructor(pipeline: Pipeline) {
+    this.#deployment = firstDeployment(pipeline);
+  }
+
+  /** @param entry whole: not one that only names its body */
+  take(entry: LogEntry): EntryView {
+    this.#group = readGroup(this.#deployment, this.#group, [entry]);
+    const { positions, inherited, sealed, counters, keys } = this.#group;
+    const { poison, late } = decodeLedger(entry);
+    return {
+      positions: new Map([...positions].map(([lineage, { position }]) => [lineage, position])),
+      wasTaken: ({ lineage, position, hash }) =>
+        inherited.some((one) => {
+          const last = one.positions.get(lineage)?.position;
+          return groupOf(hash, one.groups) === one.group && last !== undefined && !isAfter(position, last);
+        }),
+      sealed,
+      counters,
+      watermarks: new Map([...keys].map(([key, { watermark }]) => [key, watermark])),
+      panes: decodePanes(entry),
+      poison,
+      late,
+    };
+  }
+}
+
+/** By the number of each generation, its key groups, as an entry of the definition's log says. */
+export const generationsIn = ({ body }: LogEntry): ReadonlyMap<number, number> => {
+  const [, generations] = unpack(body) as unknown as [unknown, (readonly [number: number, groups: number])[]];
+  return new Map(generations.map(([number, groups]) => [number, groups]));
+};
+
+/** By log, how far the panes of each group are covered: an ordinal, and a pane within the next entry. */
+export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;
+
+/** What an entry of the projector of objects decides: a stretch of panes, and the objects that hold them. */
+export function intentOf({ body }: LogEntry): {
+  readonly from: Covered;
+  readonly to: Covered;
+  readonly covered: Covered;
+  readonly names: readonly string[];
+} {
+  const [from, to, covered, names] = unpack(body) as unknown as [
+    ...cursors: [WrittenCursors, WrittenCursors, WrittenCursors],
+    names: readonly string[],
+  ];
+  return { from: coveredOf(from), to: coveredOf(to), covered: coveredOf(covered), names };
+}
+
+/** Up to where the projector of rows has come, by an entry of its log. */
+export const rowsCoveredBy = ({ body }: LogEntry): Covered =>
+  coveredOf(unpack(body) as unknown as WrittenCursors);
+
+type WrittenCursors = readonly (readonly [log: string, ordinal: number, panes: number])[];
+
+const coveredOf = (cursors: WrittenCursors): Covered =>
+  new Map(cursors.map(([log, ordinal, panes]) => [log, [ordinal, panes]]));

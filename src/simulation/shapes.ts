@@ -1,0 +1,153 @@
+import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
+import type { KafkaEvent } from '../adapters/kafka/records.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { SourceRecord } from '../ports/source.ts';
+import { STATE_KEY } from '../wiring/names.ts';
+
+export type SourceKind = Pipeline['source']['kind'];
+
+/** How one kind of source cuts batches, writes them as an event, and reads an answer. */
+export interface SourceShape {
+  /** Lineages that one batch mixes, and records that it holds, at most. */
+  readonly lineages: number;
+  readonly records: number;
+  readonly ordered: boolean;
+  /** Whether what waits is told by the progress that is noted; by what is not deleted otherwise. */
+  readonly notes: boolean;
+  readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
+  /** What an answer calls a record. */
+  readonly identifierOf: (record: SourceRecord) => unknown;
+  /** Whether naming a record gives back all after it of its lineage, too. */
+  readonly fromNamedOn: boolean;
+}
+
+/** The event that Lambda makes of a shard's records. */
+const kinesisEvent = (records: readonly SourceRecord[]): KinesisStreamEvent => ({
+  Records: records.map(({ lineage, position, arrival, partitionKey, data }) => {
+    const [stream, shard] = lineage.split('/');
+    return {
+      eventID: `${shard}:${position}`,
+      eventName: 'aws:kinesis:record',
+      eventVersion: '1.0',
+      eventSource: 'aws:kinesis',
+      eventSourceARN: `arn:aws:kinesis:eu-central-1:123456789012:stream/${stream}`,
+      awsRegion: 'eu-central-1',
+      invokeIdentityArn: 'arn:aws:iam::123456789012:role/test',
+      kinesis: {
+        kinesisSchemaVersion: '1.0',
+        partitionKey,
+        sequenceNumber: position,
+        data: Buffer.from(data).toString('base64'),
+        approximateArrivalTimestamp: arrival / 1_000,
+      },
+    };
+  }),
+});
+
+/** The event that Lambda makes of a queue's messages: those of a FIFO queue have a group and a number. */
+const sqsEvent =
+  (fifo: boolean) =>
+  (records: readonly SourceRecord[]): SQSEvent => ({
+    Records: records.map((record) => {
+      const [queue] = record.lineage.split('/');
+      const { position, arrival, partitionKey, data } = record;
+      return {
+        messageId: messageIdOf(record),
+        receiptHandle: 'receipt',
+        body: Buffer.from(data).toString(),
+        attributes: {
+          ApproximateReceiveCount: '1',
+          SentTimestamp: String(arrival),
+          SenderId: 'sender',
+          ApproximateFirstReceiveTimestamp: String(arrival),
+          ...(fifo ? { MessageGroupId: partitionKey, SequenceNumber: position } : {}),
+        },
+        messageAttributes: {},
+        md5OfBody: '',
+        eventSource: 'aws:sqs',
+        eventSourceARN: `arn:aws:sqs:eu-central-1:123456789012:${queue}`,
+        awsRegion: 'eu-central-1',
+      };
+    }),
+  });
+
+/** A FIFO queue's messages have an id of their own beside their number. */
+const messageIdOf = ({ lineage, position }: SourceRecord): string =>
+  lineage.includes('/') ? `${lineage.slice(lineage.indexOf('/') + 1)}-${position}` : position;
+
+const partitionOf = (lineage: string): { readonly topic: string; readonly partition: number } => {
+  const at = lineage.lastIndexOf('/');
+  return { topic: lineage.slice(0, at), partition: Number(lineage.slice(at + 1)) };
+};
+
+/** The event that Lambda makes of several partitions' records, those of one after those of the other. */
+function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly eventSource: string } {
+  const partitions: Record<string, KafkaEvent['records'][string][number][]> = {};
+  for (const { lineage, position, arrival, partitionKey, data } of records) {
+    const { topic, partition } = partitionOf(lineage);
+    const own = partitions[`${topic}-${partition}`] ?? [];
+    partitions[`${topic}-${partition}`] = own;
+    own.push({
+      topic,
+      partition,
+      offset: Number(position),
+      timestamp: arrival,
+      timestampType: 'LOG_APPEND_TIME',
+      key: Buffer.from(partitionKey).toString('base64'),
+      value: Buffer.from(data).toString('base64'),
+    });
+  }
+  return { eventSource: 'aws:kafka', records: partitions };
+}
+
+export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
+  kinesis: {
+    lineages: 1,
+    records: 10_000,
+    ordered: true,
+    notes: true,
+    eventOf: kinesisEvent,
+    identifierOf: ({ position }) => position,
+    fromNamedOn: true,
+  },
+  sqs: {
+    lineages: 1,
+    records: 10_000,
+    ordered: false,
+    notes: false,
+    eventOf: sqsEvent(false),
+    identifierOf: messageIdOf,
+    fromNamedOn: false,
+  },
+  fifo: {
+    lineages: 10,
+    records: 10,
+    ordered: true,
+    notes: false,
+    eventOf: sqsEvent(true),
+    identifierOf: messageIdOf,
+    fromNamedOn: false,
+  },
+  kafka: {
+    lineages: 4,
+    records: 10_000,
+    ordered: true,
+    notes: false,
+    eventOf: kafkaEvent,
+    identifierOf: ({ lineage, position }) => {
+      const { topic, partition } = partitionOf(lineage);
+      return { partition: `${topic}-${partition}`, offset: Number(position) };
+    },
+    fromNamedOn: true,
+  },
+};
+
+/** The event that DynamoDB Streams makes of entries appended to some logs. */
+export const wakeUpOf = (logs: readonly string[]): DynamoDBStreamEvent => ({
+  Records: logs.map((log, at) => ({
+    eventID: String(at),
+    eventName: 'INSERT',
+    eventSource: 'aws:dynamodb',
+    dynamodb: { Keys: { [STATE_KEY.partition]: { S: log }, [STATE_KEY.sort]: { N: '1' } } },
+  })),
+});

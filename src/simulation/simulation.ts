@@ -1,0 +1,519 @@
+import { createHash } from 'node:crypto';
+import { memoryPorts } from '../adapters/memory/index.ts';
+import { type MemoryTelemetry, memoryTelemetry } from '../adapters/memory/telemetry.ts';
+import type { EpochMillis, Millis } from '../core/time.ts';
+import { OutdatedError } from '../engine/deployment.ts';
+import { beginGeneration } from '../engine/rescale.ts';
+import { isSpilled, spilling } from '../engine/spill.ts';
+import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import type { Ports } from '../ports/index.ts';
+import { groupLogPrefix, rowsLog } from '../wiring/names.ts';
+import { Audit, type Audited } from './audit.ts';
+import { drawCase } from './draw.ts';
+import { drawFaults, type Fault } from './faults.ts';
+import { behind, type Call } from './gate.ts';
+import { Random } from './random.ts';
+import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
+import { type Delivery, namedBy, type SourceModel, sourceOf } from './source.ts';
+import { type Ending, type Environment, type Invocation, isInjected, Stage } from './stage.ts';
+import type { Case, Truth } from './truth.ts';
+import { must, Violation } from './violation.ts';
+
+/** All that settles a schedule: the same seed and faults, the same steps. */
+export interface Schedule {
+  readonly seed: number;
+  /** Left out: drawn from the seed. */
+  readonly faults?: readonly Fault[] | undefined;
+}
+
+export interface Settings {
+  /** A kind of source, for which pipelines and records are drawn; or one that is given. */
+  readonly given: SourceKind | ((random: Random) => Case);
+  /** What stands between the handlers and the gate: to see a rule broken. */
+  readonly tamper?: ((ports: Ports) => Ports) | undefined;
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+/** What a schedule came to; what it was found to break is a value. */
+export interface Ran extends Partial<Audited> {
+  readonly violation: Violation | undefined;
+  /** The faults that happened, in order. */
+  readonly applied: readonly Fault[];
+  readonly steps: number;
+  /** The steps at which a fault could have happened. */
+  readonly exposed: readonly number[];
+  readonly happened: Happened;
+  /** Of the trace. */
+  readonly digest: string;
+}
+
+/** How often what happened, to be sure that schedules go where they should. */
+export type Happened = Record<(typeof HAPPENINGS)[number], number>;
+export const HAPPENINGS = [
+  'batches',
+  'duplicates',
+  'timeouts',
+  'warm',
+  'sweeps',
+  'projections',
+  'conflicts',
+  'late',
+  'poison',
+  'pauses',
+  'rescales',
+] as const;
+
+const SECOND = 1_000;
+const DAY = 86_400 * SECOND;
+const INVOCATION_MILLIS = 60 * SECOND;
+/** How far an invocation's clock is off at most, and how long a record is on its way: together less than the 10 s that sweeps allow for. */
+const MAX_SKEW = 4 * SECOND;
+/** Environments of a role that wait for another invocation. */
+const MAX_IDLE = 4;
+
+/** Runs one schedule with its faults, then without until nothing is left to do, and holds it against the rules. */
+export async function run(settings: Settings, { seed, faults }: Schedule): Promise<Ran> {
+  const random = new Random(seed);
+  const draws = random.fork();
+  const drawn = drawFaults(random.fork());
+  const { given } = settings;
+  const one = typeof given === 'string' ? drawCase(draws, given) : given(draws);
+  const simulation = new Simulation(random, one, faults ?? drawn, settings);
+  let audited: Audited | undefined;
+  let violation: Violation | undefined;
+  try {
+    audited = await simulation.run();
+  } catch (error) {
+    violation = error instanceof Violation ? error : unexpected(error);
+  }
+  return { ...audited, violation, ...simulation.outcome() };
+}
+
+/** What the engine threw where nothing may throw, or the machine itself. */
+function unexpected(error: unknown): Violation {
+  const violation = new Violation(`Nothing but what is injected fails: ${String(error)}`);
+  violation.cause = error;
+  return violation;
+}
+
+type Role = 'process' | 'sweep' | 'project' | 'rescale';
+
+/** An environment with its handlers, which keep in their closures what a warm start finds. */
+interface Host extends Environment {
+  readonly telemetry: MemoryTelemetry;
+  readonly process: ReturnType<typeof processHandler>;
+  readonly sweep: ReturnType<typeof sweepHandler>;
+  readonly project: ReturnType<typeof projectHandler>;
+  rescale(groups: number): Promise<boolean>;
+  skew: number;
+}
+
+class Simulation {
+  readonly #random: Random;
+  readonly #pipeline: Pipeline;
+  readonly #kind: SourceKind;
+  readonly #source: SourceModel;
+  readonly #world: ReturnType<typeof memoryPorts>;
+  readonly #stage: Stage;
+  readonly #audit: Audit;
+  readonly #tamper: (ports: Ports) => Ports;
+  /** What an invocation may commit: its own batch, and those that its environment left undone. */
+  readonly #batches = new Map<Invocation, readonly (readonly Truth[])[]>();
+  readonly #idle: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
+  readonly #running = new Set<Invocation>();
+  readonly #inFlight = new Set<Invocation>();
+  readonly #warmth: number;
+  /** How long after its arrival a record can be read. */
+  readonly #lag: number;
+  readonly #happened = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
+  readonly #digest = createHash('sha256');
+  #wakeUps: string[] = [];
+  #failure: unknown;
+  #faultless = false;
+
+  constructor(random: Random, given: Case, faults: readonly Fault[], settings: Settings) {
+    const { pipeline, lineages } = given;
+    this.#random = random;
+    this.#pipeline = pipeline;
+    this.#kind = pipeline.source.kind;
+    this.#tamper = settings.tamper ?? ((ports) => ports);
+    this.#source = sourceOf(random.fork(), SHAPES[this.#kind], lineages);
+    this.#audit = new Audit(given);
+    this.#warmth = random.pick([0, 0.5, 0.9]);
+    this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);
+    // Some pipelines wait for their first record until entries expire.
+    const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
+    this.#world = memoryPorts({
+      start: ((this.#source.nextArrival() ?? waits) - waits) as EpochMillis,
+      answerEntries: random.pick([1, 3, 1_000]),
+    });
+    this.#stage = new Stage(random.fork(), faults, {
+      landed: (invocation, call, name, answer) => this.#landed(invocation, call, name, answer),
+      ...(settings.trace ? { saw: (line) => this.#trace(line, settings.trace) } : {}),
+    });
+  }
+
+  async run(): Promise<Audited> {
+    await this.#runWithFaults();
+    return this.#runToQuiet();
+  }
+
+  outcome(): Pick<Ran, 'applied' | 'steps' | 'exposed' | 'happened' | 'digest'> {
+    const { applied, steps, exposed } = this.#stage;
+    const digest = this.#digest.digest('hex').slice(0, 16);
+    return { applied, steps, exposed, happened: this.#happened, digest };
+  }
+
+  #trace(line: string, tell: Settings['trace']): void {
+    this.#digest.update(`${line}\n`);
+    tell?.(line);
+  }
+
+  async #runWithFaults(): Promise<void> {
+    const random = this.#random;
+    // Some schedules lag, so that records wait while others sweep; some crowd, so that many meet in one group.
+    const eagerness = random.pick([0.1, 0.4, 1]);
+    const crowd = random.pick([2, 4, 8]);
+    const rescales = new Set(
+      random.chance(0.3) ? [random.whole(2, 40), ...(random.chance(0.3) ? [random.whole(2, 60)] : [])] : [],
+    );
+    for (let round = 0; round < 400 && !this.#isConsumed(); round++) {
+      if (this.#running.size < crowd && random.chance(0.35)) this.#begin(eagerness);
+      if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
+      if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
+      if (random.chance(0.03)) this.#giveUp();
+      for (let turns = random.whole(1, 6); turns > 0; turns--) await this.#step();
+      if (random.chance(0.01)) this.#source.redrive();
+      if (this.#source.drained) await this.#passPause();
+    }
+  }
+
+  /** Once all that is under way has ended. */
+  async #withoutFaults(task: () => Promise<void>): Promise<void> {
+    const { faulty } = this.#stage;
+    this.#stage.faulty = false;
+    await this.#drain();
+    await task();
+    this.#stage.faulty = faulty;
+  }
+
+  /** Without faults until all is done; and once more, to see that nothing comes of it. */
+  async #runToQuiet(): Promise<Audited> {
+    this.#stage.faulty = false;
+    await this.#drain();
+    this.#faultless = true;
+    while (!this.#isConsumed()) {
+      this.#pass(10 * SECOND);
+      this.#source.redrive();
+      for (let delivery = this.#source.next(); delivery; delivery = this.#source.next()) {
+        this.#process(delivery);
+      }
+      await this.#drain();
+      await this.#passPause();
+    }
+    const silent = await this.#close();
+    const again = this.#random.chance(0.1);
+    if (again) {
+      for (let times = this.#random.whole(1, 4); times > 0; times--) {
+        await this.#age(2 * DAY);
+        this.#duplicate();
+        await this.#drain();
+      }
+    }
+    // Longer than any panes wait for others.
+    this.#pass(DAY);
+    this.#project({});
+    await this.#drain();
+    must(this.#running.size === 0, 'Every invocation ends');
+    this.#happened.rescales = this.#audit.generations - 1;
+    return this.#audit.finish(this.#world, silent);
+  }
+
+  /** Lets time pass until a sweep finds no window open, and says up to when silence counted then. */
+  async #close(): Promise<EpochMillis> {
+    for (let wait = 2 * DAY; wait < 10_000 * DAY; wait *= 2) {
+      this.#pass(wait);
+      const { open, now } = await this.#swept();
+      must(now !== undefined, 'Once nothing waits, silence counts');
+      this.#project({});
+      await this.#drain();
+      if (open === 0) return now;
+    }
+    throw new Violation('When faults stop, every due window closes');
+  }
+
+  async #swept(): Promise<Awaited<ReturnType<Host['sweep']>>> {
+    let swept: Awaited<ReturnType<Host['sweep']>> | undefined;
+    this.#sweep((result) => {
+      swept = result;
+    });
+    await this.#drain();
+    must(swept !== undefined, 'A sweep that meets no fault ends');
+    return swept;
+  }
+
+  /** Where nothing comes for more than a day, it passes as it must: with sweeps, and entries that expire. */
+  async #passPause(): Promise<void> {
+    const next = this.#source.nextArrival();
+    if (next === undefined || next - this.#now() < DAY) return;
+    this.#happened.pauses++;
+    // Not so long that entries expire which only the sweeper renews.
+    const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);
+    await this.#withoutFaults(async () => {
+      while (this.#source.drained && next - this.#now() > DAY) {
+        await this.#age(Math.min(1.5 * DAY, next - this.#now() - SECOND), isSwept);
+      }
+    });
+  }
+
+  async #age(length: number, isSwept = true): Promise<void> {
+    this.#pass(length);
+    if (isSwept) this.#sweep();
+    await this.#drain();
+    this.#project({});
+    await this.#drain();
+    this.#world.log.expire(this.#now());
+  }
+
+  async #drain(): Promise<void> {
+    while (await this.#step());
+  }
+
+  async #step(): Promise<boolean> {
+    const went = await this.#stage.step();
+    if (this.#failure !== undefined) throw this.#failure;
+    return went;
+  }
+
+  #now(): EpochMillis {
+    return this.#world.clock.now();
+  }
+
+  #begin(eagerness: number): void {
+    const random = this.#random;
+    const draw = random.next();
+    if (draw < 0.45) {
+      if (!random.chance(eagerness)) return;
+      for (let batches = random.pick([1, 1, 3]); batches > 0; batches--) {
+        const delivery = this.#source.next();
+        if (delivery) this.#process(delivery);
+        if (random.chance(0.2)) this.#duplicate();
+      }
+    } else if (draw < 0.55) this.#duplicate();
+    else if (draw < 0.75) this.#sweep();
+    else if (draw < 0.95) this.#wakeProjector();
+    else this.#project({});
+  }
+
+  /** Moves the clock on; what has arrived by then is in the source. */
+  #pass(length: number): void {
+    this.#world.clock.pass(length as Millis);
+    this.#source.put((this.#now() - this.#lag) as EpochMillis);
+  }
+
+  #duplicate(): void {
+    const delivery = this.#source.again();
+    if (delivery === undefined || !this.#isKept(delivery)) return;
+    this.#happened.duplicates++;
+    this.#process(delivery);
+  }
+
+  /** Whether the source can still have it. */
+  #isKept({ batch }: Delivery): boolean {
+    const { retention = Number.POSITIVE_INFINITY } = this.#pipeline.source;
+    return batch.every(({ arrival }) => this.#now() - arrival < retention - DAY);
+  }
+
+  /** A mapping believes that its invocation is lost; that knows nothing of it. */
+  #giveUp(): void {
+    const waiting = [...this.#inFlight];
+    if (waiting.length > 0) this.#random.pick(waiting).timeOut();
+  }
+
+  #process({ batch, event, settle }: Delivery): void {
+    this.#happened.batches++;
+    const host = this.#host('process');
+    const last = host.invocation;
+    const { telemetry } = host;
+    const before = { ...telemetry.counted };
+    const deadline = this.#now() + INVOCATION_MILLIS;
+    const context = { getRemainingTimeInMillis: () => deadline - this.#now() };
+    let met: readonly Fault[] = [];
+    const { generations } = this.#audit;
+    const invocation = this.#invoke(
+      host,
+      () => host.process(event as never, context),
+      (ending) => {
+        this.#inFlight.delete(invocation);
+        const counted = { ...telemetry.counted };
+        for (const [name, count] of Object.entries(before)) counted[name as keyof typeof counted] -= count;
+        this.#happened.conflicts += counted.conflicts;
+        this.#happened.late += counted.late;
+        this.#happened.poison += counted.poison;
+        if (ending.ended === 'answered') {
+          const back = namedBy(SHAPES[this.#kind], batch, ending.result);
+          const excused =
+            met.length > 0 ||
+            generations < this.#audit.generations ||
+            this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
+          this.#audit.answered(batch, back, invocation.shares ? undefined : counted, excused);
+          settle(back);
+          return;
+        }
+        if (ending.ended === 'timed out') this.#happened.timeouts++;
+        settle(new Set(batch));
+      },
+    );
+    met = invocation.met;
+    const undone = invocation.shares && last ? (this.#batches.get(last) ?? []) : [];
+    this.#batches.set(invocation, [batch, ...undone]);
+    this.#inFlight.add(invocation);
+  }
+
+  #sweep(swept: (result: Awaited<ReturnType<Host['sweep']>>) => void = () => {}): void {
+    this.#happened.sweeps++;
+    const host = this.#host('sweep');
+    const context = { getRemainingTimeInMillis: () => INVOCATION_MILLIS };
+    this.#invoke(
+      host,
+      () => host.sweep({}, context),
+      (ending) => {
+        if (ending.ended === 'answered') swept(ending.result);
+      },
+    );
+  }
+
+  #rescale(groups: number): void {
+    const host = this.#host('rescale');
+    this.#invoke(
+      host,
+      () => host.rescale(groups),
+      () => {},
+    );
+  }
+
+  /** Some of the wake-ups, in any order; now and then one is lost, or comes again. */
+  #wakeProjector(): void {
+    const random = this.#random;
+    const waiting = random.shuffled(this.#wakeUps);
+    const taken = waiting.splice(0, random.whole(1, 4));
+    this.#wakeUps = [...waiting.filter(() => !random.chance(0.1)), ...taken.filter(() => random.chance(0.2))];
+    if (taken.length > 0) this.#project(wakeUpOf(taken), () => this.#wakeUps.push(...taken));
+  }
+
+  #project(event: Parameters<Host['project']>[0], failed: () => void = () => {}): void {
+    this.#happened.projections++;
+    const host = this.#host('project');
+    this.#invoke(
+      host,
+      () => host.project(event, { getRemainingTimeInMillis: () => INVOCATION_MILLIS }),
+      ({ ended }) => {
+        if (ended !== 'answered') failed();
+      },
+    );
+  }
+
+  #invoke<Result>(
+    host: Host,
+    task: () => Promise<Result>,
+    ended: (ending: Ending<Result>) => void,
+  ): Invocation {
+    const skew = this.#random.whole(-MAX_SKEW, MAX_SKEW);
+    host.skew = this.#random.chance(0.3) ? MAX_SKEW : skew;
+    const invocation = this.#stage.invoke(host, task, (ending) => {
+      this.#running.delete(invocation);
+      // Without positions, nothing tells what was left undone from what came after it.
+      if (!host.retired && (this.#pipeline.source.ordered || host.calls === 0)) this.#rest(host);
+      this.#held(() => {
+        if (ending.ended === 'threw' && !this.#mayThrow(ending.error)) throw ending.error;
+        must(ending.ended === 'answered' || !this.#faultless, 'What meets no fault answers', () => ending);
+        ended(ending);
+      });
+    });
+    this.#running.add(invocation);
+    return invocation;
+  }
+
+  /** What was injected, and what a generation that begins in between makes of who knows the one before. */
+  #mayThrow(error: unknown): boolean {
+    return isInjected(error) || (error instanceof OutdatedError && this.#audit.generations > 1);
+  }
+
+  #rest(host: Host): void {
+    const idle = this.#idle[roleOf(host)];
+    idle.push(host);
+    if (idle.length > MAX_IDLE) idle.shift();
+  }
+
+  /** An environment for one more invocation: one that is warm, or a new one. */
+  #host(role: Role): Host {
+    const idle = this.#idle[role].filter(({ alive }) => alive);
+    this.#idle[role] = idle;
+    if (idle.length > 0 && this.#random.chance(this.#warmth)) {
+      const [warm] = idle.splice(this.#random.whole(0, idle.length - 1), 1);
+      this.#happened.warm++;
+      return warm as Host;
+    }
+    const telemetry = memoryTelemetry();
+    const { clock } = this.#world;
+    const environment = this.#stage.environment(role);
+    const ports = behind(this.#stage.gateOf(environment), {
+      ...this.#world,
+      arrivals: { frontier: (now) => this.#source.frontier(now, this.#world.progress) },
+      clock: {
+        ...clock,
+        now: () => (clock.now() + host.skew) as EpochMillis,
+        until: (at) => clock.until((at - host.skew) as EpochMillis),
+      },
+      telemetry,
+    } satisfies Ports);
+    const seen = this.#tamper(ports);
+    const host: Host = Object.assign(environment, {
+      telemetry,
+      skew: 0,
+      process: processHandler(seen, this.#pipeline),
+      sweep: sweepHandler(seen, this.#pipeline),
+      project: projectHandler(seen, this.#pipeline),
+      rescale: (groups: number) =>
+        beginGeneration({ ...seen, log: spilling(seen.log, seen.objects) }, this.#pipeline, groups),
+    });
+    return host;
+  }
+
+  /** Every entry wakes the projector, those of its own logs as well. */
+  #landed(invocation: Invocation | undefined, call: Call, name: string, answer: unknown): void {
+    if (call !== 'log.append' || answer !== 'committed') return;
+    const entry = this.#world.log.logs.get(name)?.at(-1);
+    this.#held(() => {
+      if (entry)
+        this.#audit.appended(name, this.#whole(entry), (invocation && this.#batches.get(invocation)) ?? []);
+    });
+    const { name: pipeline } = this.#pipeline;
+    if (name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline)) this.#wakeUps.push(name);
+  }
+
+  /** An entry with its body, wherever that stands. */
+  #whole(entry: LogEntry): LogEntry {
+    if (!isSpilled(entry)) return entry;
+    const object = this.#world.objects.stored.get(new TextDecoder().decode(entry.body.subarray(1)));
+    must(object !== undefined, 'A body is there before the entry that names it');
+    return { ...entry, body: object.body };
+  }
+
+  /** What a check throws ends the schedule; whoever is being checked never sees it. */
+  #held(check: () => void): void {
+    try {
+      check();
+    } catch (failure) {
+      this.#failure ??= failure;
+    }
+  }
+
+  #isConsumed(): boolean {
+    return this.#source.nextArrival() === undefined && this.#source.drained;
+  }
+}
+
+const roleOf = ({ name }: Environment): Role => name.slice(0, name.indexOf(' ')) as Role;

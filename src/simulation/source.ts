@@ -1,0 +1,273 @@
+import { isAfter, type Position } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { Progress } from '../ports/stores.ts';
+import type { Random } from './random.ts';
+import type { SourceShape } from './shapes.ts';
+import type { Lineage, Truth } from './truth.ts';
+import { must } from './violation.ts';
+
+/** What a handler answers to an event source mapping. */
+export interface BatchResponse {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: unknown }[];
+}
+
+/** One batch on its way. */
+export interface Delivery {
+  readonly batch: readonly Truth[];
+  readonly event: unknown;
+  /** The mapping hears that these come again and the others are done. */
+  settle(back: ReadonlySet<Truth>): void;
+}
+
+/** A source and its event source mapping. */
+export interface SourceModel {
+  /** Everything that arrives by now is in the source. */
+  put(now: EpochMillis): void;
+  /** When the next record arrives; undefined when all have. */
+  nextArrival(): EpochMillis | undefined;
+  /** Whether nothing that has arrived waits, is in flight, or in a dead-letter queue. */
+  readonly drained: boolean;
+  /** Some batch that can be delivered, cut anywhere; undefined when there is none. */
+  next(): Delivery | undefined;
+  /** A batch once more, beside whatever is in flight, and nobody waits for the answer. */
+  again(): Delivery | undefined;
+  /** What went to a dead-letter queue comes back. */
+  redrive(): void;
+  /** The arrival of the first record that waits; `now` when none does. */
+  frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis>;
+}
+
+/** The records of a batch that come again by an answer. */
+export function namedBy(
+  shape: SourceShape,
+  batch: readonly Truth[],
+  { batchItemFailures }: BatchResponse,
+): ReadonlySet<Truth> {
+  const back = new Set<Truth>();
+  for (const { itemIdentifier } of batchItemFailures) {
+    const name = JSON.stringify(itemIdentifier);
+    const at = batch.findIndex((one) => JSON.stringify(shape.identifierOf(one)) === name);
+    const found = batch[at];
+    must(found !== undefined, 'An answer names records of its batch');
+    back.add(found);
+    if (!shape.fromNamedOn) continue;
+    for (const one of batch.slice(at)) if (one.lineage === found.lineage) back.add(one);
+  }
+  return back;
+}
+
+export const sourceOf = (random: Random, shape: SourceShape, lineages: readonly Lineage[]): SourceModel =>
+  shape.ordered ? new OrderedSource(random, shape, lineages) : new Queue(random, shape, lineages);
+
+/** How many records a batch has, if there are so many. */
+const drawLength = (random: Random, { records }: SourceShape): number =>
+  Math.min(records, random.whole(1, random.pick([1, 4, 12, 40])));
+
+/** Batches that were delivered, to be delivered once more. */
+class Deliveries {
+  readonly #random: Random;
+  readonly #batches: (readonly Truth[])[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  add(batch: readonly Truth[]): void {
+    this.#batches.push(batch);
+  }
+
+  /** Most often one of the last, which it then races; some of them cut. */
+  again(): readonly Truth[] | undefined {
+    if (this.#batches.length === 0) return undefined;
+    const old = this.#random.chance(0.3);
+    const whole = this.#random.pick(old ? this.#batches : this.#batches.slice(-2));
+    return this.#random.chance(0.5) ? whole : whole.slice(0, this.#random.whole(1, whole.length));
+  }
+}
+
+/** One lineage as its mapping sees it. */
+interface Lane extends Lineage {
+  /** How many of the truths the source holds. */
+  arrived: number;
+  /** Those among them that are not done, in order. */
+  waiting: readonly Truth[];
+  busy: boolean;
+}
+
+/** Each lineage in order, one batch of it in flight: a stream, a topic, a FIFO queue. */
+class OrderedSource implements SourceModel {
+  readonly #random: Random;
+  readonly #shape: SourceShape;
+  readonly #lanes: readonly Lane[];
+  readonly #deliveries: Deliveries;
+  /** Whether a lineage may be read before those that it goes on from are done. */
+  readonly #early: boolean;
+
+  constructor(random: Random, shape: SourceShape, lineages: readonly Lineage[]) {
+    this.#random = random;
+    this.#shape = shape;
+    this.#early = random.chance(0.25);
+    this.#deliveries = new Deliveries(random);
+    this.#lanes = lineages.map((lineage) => ({ ...lineage, arrived: 0, waiting: [], busy: false }));
+  }
+
+  put(now: EpochMillis): void {
+    for (const lane of this.#lanes) {
+      const before = lane.arrived;
+      while ((lane.truths[lane.arrived]?.arrival ?? Number.POSITIVE_INFINITY) <= now) lane.arrived++;
+      if (lane.arrived > before) lane.waiting = [...lane.waiting, ...lane.truths.slice(before, lane.arrived)];
+    }
+  }
+
+  nextArrival(): EpochMillis | undefined {
+    return earliest(this.#lanes.map(({ truths, arrived }) => truths[arrived]));
+  }
+
+  get drained(): boolean {
+    return this.#lanes.every(({ waiting }) => waiting.length === 0);
+  }
+
+  next(): Delivery | undefined {
+    const random = this.#random;
+    const ready = random.shuffled(this.#lanes.filter((lane) => this.#isReady(lane)));
+    if (ready.length === 0) return undefined;
+    const lanes = ready.slice(0, random.whole(1, Math.min(this.#shape.lineages, ready.length)));
+    let room = Math.max(lanes.length, drawLength(random, this.#shape));
+    const batch = lanes.flatMap((lane, at) => {
+      const others = lanes.length - 1 - at;
+      const most = Math.min(lane.waiting.length, room - others);
+      const cut = lane.waiting.slice(0, others === 0 ? most : random.whole(1, most));
+      room -= cut.length;
+      return cut;
+    });
+    for (const lane of lanes) lane.busy = true;
+    this.#deliveries.add(batch);
+    return {
+      batch,
+      event: this.#shape.eventOf(batch),
+      settle: (back) => {
+        const done = new Set(batch.filter((one) => !back.has(one)));
+        for (const lane of lanes) {
+          lane.busy = false;
+          lane.waiting = lane.waiting.filter((one) => !done.has(one));
+        }
+      },
+    };
+  }
+
+  again(): Delivery | undefined {
+    const batch = this.#deliveries.again();
+    return batch && { batch, event: this.#shape.eventOf(batch), settle: () => {} };
+  }
+
+  redrive(): void {}
+
+  async frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis> {
+    const firsts: (Truth | undefined)[] = [];
+    for (const { name, truths, arrived, waiting } of this.#lanes) {
+      const noted = this.#shape.notes ? await progress.read(name) : undefined;
+      const from = noted === undefined ? 0 : truths.findIndex(({ position }) => isAfter(position, noted));
+      firsts.push(this.#shape.notes ? (from < 0 || from >= arrived ? undefined : truths[from]) : waiting[0]);
+    }
+    return Math.min(now, earliest(firsts) ?? now) as EpochMillis;
+  }
+
+  #isReady({ waiting, busy, parents }: Lane): boolean {
+    if (busy || waiting.length === 0) return false;
+    return this.#early || parents.every((at) => isOver(this.#lanes[at] as Lane));
+  }
+}
+
+const isOver = ({ truths, arrived, waiting }: Lane): boolean =>
+  arrived === truths.length && waiting.length === 0;
+
+const earliest = (truths: readonly (Truth | undefined)[]): EpochMillis | undefined => {
+  const arrivals = truths.flatMap((one) => (one === undefined ? [] : [one.arrival]));
+  return arrivals.length === 0 ? undefined : (Math.min(...arrivals) as EpochMillis);
+};
+
+/** How often a message is received before it goes to the dead-letter queue. */
+const MAX_RECEIVES = 5;
+
+/** A standard queue: messages in any order, several batches in flight, what fails too often in a dead-letter queue. */
+class Queue implements SourceModel {
+  readonly #random: Random;
+  readonly #shape: SourceShape;
+  readonly #deliveries: Deliveries;
+  readonly #coming: readonly Truth[];
+  #arrived = 0;
+  #visible: Truth[] = [];
+  readonly #inFlight = new Set<Truth>();
+  readonly #receives = new Map<Position, number>();
+  readonly #dead: Truth[] = [];
+
+  constructor(random: Random, shape: SourceShape, lineages: readonly Lineage[]) {
+    this.#random = random;
+    this.#shape = shape;
+    this.#deliveries = new Deliveries(random);
+    this.#coming = lineages.flatMap(({ truths }) => truths).sort((a, b) => a.arrival - b.arrival);
+  }
+
+  put(now: EpochMillis): void {
+    for (;;) {
+      const next = this.#coming[this.#arrived];
+      if (next === undefined || next.arrival > now) break;
+      this.#visible.push(next);
+      this.#arrived++;
+    }
+  }
+
+  nextArrival(): EpochMillis | undefined {
+    return this.#coming[this.#arrived]?.arrival;
+  }
+
+  get drained(): boolean {
+    return this.#visible.length + this.#inFlight.size + this.#dead.length === 0;
+  }
+
+  next(): Delivery | undefined {
+    if (this.#visible.length === 0) return undefined;
+    const mixed = this.#random.chance(0.5) ? this.#random.shuffled(this.#visible) : this.#visible;
+    const batch = mixed.slice(0, drawLength(this.#random, this.#shape));
+    const taken = new Set(batch);
+    this.#visible = this.#visible.filter((one) => !taken.has(one));
+    for (const one of batch) {
+      this.#inFlight.add(one);
+      this.#receives.set(one.position, (this.#receives.get(one.position) ?? 0) + 1);
+    }
+    this.#deliveries.add(batch);
+    return {
+      batch,
+      event: this.#shape.eventOf(batch),
+      settle: (back) => {
+        for (const one of batch) {
+          this.#inFlight.delete(one);
+          if (!back.has(one)) continue;
+          if ((this.#receives.get(one.position) ?? 0) >= MAX_RECEIVES) this.#dead.push(one);
+          else this.#visible.push(one);
+        }
+      },
+    };
+  }
+
+  /** Delivered at least once, some come twice in one batch. */
+  again(): Delivery | undefined {
+    const whole = this.#deliveries.again();
+    if (whole === undefined) return undefined;
+    const batch = this.#random.chance(0.2) ? [...whole, this.#random.pick(whole)] : whole;
+    return { batch, event: this.#shape.eventOf(batch), settle: () => {} };
+  }
+
+  /** As it was: under another id, which SQS gives where it moves messages itself, nothing could tell that it is in. */
+  redrive(): void {
+    for (const one of this.#dead.splice(0)) {
+      this.#receives.delete(one.position);
+      this.#visible.push(one);
+    }
+  }
+
+  async frontier(now: EpochMillis): Promise<EpochMillis> {
+    const waiting = [...this.#visible, ...this.#inFlight, ...this.#dead];
+    return Math.min(now, earliest(waiting) ?? now) as EpochMillis;
+  }
+}

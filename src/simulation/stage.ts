@@ -1,0 +1,271 @@
+import { nextTick } from 'node:process';
+import type { Fault } from './faults.ts';
+import type { Call, Gate } from './gate.ts';
+import type { Random } from './random.ts';
+
+/** How an invocation ended, as far as its caller can tell. */
+export type Ending<Result> =
+  | { readonly ended: 'answered'; readonly result: Result }
+  | { readonly ended: 'threw'; readonly error: unknown }
+  | { readonly ended: 'crashed' }
+  | { readonly ended: 'timed out' };
+
+/** One invocation of a handler. */
+export interface Invocation {
+  readonly name: string;
+  /** What happened to its calls so far. */
+  readonly met: Fault[];
+  /** Whether calls that one before it left undone run on beside it. */
+  readonly shares: boolean;
+  running: boolean;
+  /** Its caller gives up on it: it may know nothing of that, and run on. */
+  timeOut(): void;
+}
+
+/** An execution environment: it serves one invocation at a time, and what it keeps in memory lives as long as it. */
+export interface Environment {
+  readonly name: string;
+  readonly speed: number;
+  /** The last one. */
+  invocation: Invocation | undefined;
+  /** Its calls that are under way. */
+  calls: number;
+  /** Dead, it makes no further call. */
+  alive: boolean;
+  /** Whether it may be given another invocation. */
+  retired: boolean;
+}
+
+class InjectedFault extends Error {
+  override readonly name = 'InjectedFault';
+}
+
+/** Whether an error comes from a fault that was injected, however it was wrapped. */
+export const isInjected = (error: unknown): boolean =>
+  error instanceof InjectedFault || (error instanceof Error && isInjected(error.cause));
+
+/** What looks on. */
+export interface Onlooker {
+  /** A call has been carried out. */
+  landed(invocation: Invocation | undefined, call: Call, name: string, answer: unknown): void;
+  /** A step of a trace. */
+  saw?(line: string): void;
+}
+
+interface Turn {
+  /** Undefined for what is on its way through the network. */
+  readonly environment: Environment | undefined;
+  readonly speed: number;
+  /** Not before this step, unless nothing else is left. */
+  readonly from: number;
+  readonly resume: () => void;
+}
+
+/** Some are much slower than others. */
+const SPEEDS = [1, 1, 0.6, 0.3, 0.1, 0.03, 0.01];
+
+/** Now and then a call stalls. */
+const STALLED = 0.002;
+
+/**
+ * Runs environments side by side on one thread and decides, call by call, who is next. A call waits for a turn before it
+ * is carried out and for another before its answer arrives, so any two meet in every order that a network allows.
+ */
+export class Stage {
+  /** Whether faults happen. */
+  faulty = true;
+  /** The faults that happened, in order. */
+  readonly applied: Fault[] = [];
+  /** The steps at which one could have happened. */
+  readonly exposed: number[] = [];
+  readonly #random: Random;
+  readonly #faults: ReadonlyMap<number, Fault>;
+  readonly #onlooker: Onlooker;
+  #turns: Turn[] = [];
+  #steps = 0;
+  #begun = false;
+  #environments = 0;
+
+  constructor(random: Random, faults: readonly Fault[], onlooker: Onlooker) {
+    this.#random = random;
+    this.#faults = new Map(faults.map((fault) => [fault.step, fault]));
+    this.#onlooker = onlooker;
+  }
+
+  /** How many calls were made so far. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  environment(role: string): Environment {
+    return {
+      name: `${role} ${this.#environments++}`,
+      speed: this.#random.pick(SPEEDS),
+      invocation: undefined,
+      calls: 0,
+      alive: true,
+      retired: false,
+    };
+  }
+
+  /** Begins an invocation; `ended` is called once, with its ending. */
+  invoke<Result>(
+    environment: Environment,
+    task: () => Promise<Result>,
+    ended: (ending: Ending<Result>) => void,
+  ): Invocation {
+    const end = (ending: Ending<Result>): void => {
+      if (!invocation.running) return;
+      invocation.running = false;
+      if (ending.ended === 'crashed') environment.alive = false;
+      // What fails as a whole, or takes too long, ends its environment.
+      if (ending.ended !== 'answered') environment.retired = true;
+      ended(ending);
+    };
+    const invocation: Invocation & { crash(): void } = {
+      name: environment.name,
+      met: [],
+      shares: environment.calls > 0,
+      running: true,
+      timeOut: () => end({ ended: 'timed out' }),
+      crash: () => end({ ended: 'crashed' }),
+    };
+    environment.invocation = invocation;
+    this.#begun = true;
+    task().then(
+      (result) => end({ ended: 'answered', result }),
+      (error) => end({ ended: 'threw', error }),
+    );
+    return invocation;
+  }
+
+  /** What an environment's calls go through. */
+  gateOf(environment: Environment): Gate {
+    const gate: Gate = async (call, name, carryOut) => {
+      const { invocation } = environment;
+      const step = this.#steps++;
+      const land = async () => {
+        const answer = await carryOut();
+        this.#onlooker.landed(invocation, call, name, answer);
+        return answer;
+      };
+      await this.#turn(environment);
+      const fault = this.#faultOf(step, call);
+      this.#onlooker.saw?.(`${step} ${environment.name} ${call} ${name}${fault ? ` (${fault.kind})` : ''}`);
+      if (fault === undefined) return this.#answered(environment, await land());
+      invocation?.met.push(fault);
+      switch (fault.kind) {
+        case 'refused':
+          throw new InjectedFault(`${call} of ${name} was refused`);
+        case 'answer lost':
+          await land();
+          await this.#turn(environment);
+          throw new InjectedFault(`the answer to ${call} of ${name} was lost`);
+        case 'crash before':
+          return this.#crashed(environment);
+        case 'crash after':
+          await land();
+          return this.#crashed(environment);
+        case 'lands late':
+          this.#later(step + fault.delay, `${step} lands`, land);
+          throw new InjectedFault(`${call} of ${name} timed out`);
+        case 'zombie':
+          environment.invocation?.timeOut();
+          await this.#turn(environment, step + fault.delay);
+          return this.#answered(environment, await land());
+        case 'sent twice':
+          await land();
+          return this.#answered(environment, await land());
+        case 'echo':
+          this.#later(step + fault.delay, `${step} lands again`, land);
+          return this.#answered(environment, await land());
+        case 'slow answer': {
+          const answer = await land();
+          await this.#turn(environment, step + fault.delay);
+          return answer;
+        }
+      }
+    };
+    return async (call, name, carryOut) => {
+      environment.calls++;
+      try {
+        return await gate(call, name, carryOut);
+      } finally {
+        environment.calls--;
+      }
+    };
+  }
+
+  /** Lets one call go on, and whatever follows from it until the next call; false when none waits. */
+  async step(): Promise<boolean> {
+    if (this.#begun) await settled();
+    this.#begun = false;
+    const next = this.#draw();
+    if (next === undefined) return false;
+    next.resume();
+    await settled();
+    return true;
+  }
+
+  #faultOf(step: number, call: Call): Fault | undefined {
+    if (!this.faulty) return undefined;
+    this.exposed.push(step);
+    const fault = this.#faults.get(step);
+    if (fault === undefined || (fault.store && !call.startsWith(`${fault.store}.`))) return undefined;
+    this.applied.push(fault);
+    return fault;
+  }
+
+  #turn(environment: Environment, from = 0): Promise<void> {
+    return new Promise((resume) => {
+      const speed = environment.speed * (this.#random.chance(0.03) ? STALLED : 1);
+      this.#turns.push({ environment, speed, from, resume });
+    });
+  }
+
+  async #answered<Answer>(environment: Environment, answer: Answer): Promise<Answer> {
+    await this.#turn(environment);
+    return answer;
+  }
+
+  /** A call of one that is no more: it neither returns nor throws. */
+  #crashed(environment: Environment): Promise<never> {
+    (environment.invocation as { crash(): void } | undefined)?.crash();
+    environment.alive = false;
+    return new Promise(() => {});
+  }
+
+  #later(from: number, line: string, land: () => Promise<unknown>): void {
+    const resume = () => {
+      this.#onlooker.saw?.(line);
+      // What it answers, nobody hears.
+      land().catch(() => {});
+    };
+    this.#turns.push({ environment: undefined, speed: 1, from, resume });
+  }
+
+  #draw(): Turn | undefined {
+    this.#turns = this.#turns.filter(({ environment }) => environment?.alive ?? true);
+    let total = 0;
+    let soonest: Turn | undefined;
+    for (const turn of this.#turns) {
+      if (turn.from <= this.#steps) total += turn.speed;
+      if (soonest === undefined || turn.from < soonest.from) soonest = turn;
+    }
+    let left = this.#random.next() * total;
+    const drawn =
+      this.#turns.find((turn) => {
+        if (turn.from > this.#steps) return false;
+        left -= turn.speed;
+        return left < 0;
+      }) ?? soonest;
+    if (drawn) this.#turns.splice(this.#turns.indexOf(drawn), 1);
+    return drawn;
+  }
+}
+
+/**
+ * Settles when every promise that can settle has: what is put off to the next tick by a promise's reaction runs once no
+ * reaction is left, without a turn of the event loop.
+ */
+const settled = (): Promise<void> => new Promise((resolve) => nextTick(resolve));

@@ -1,0 +1,26 @@
+import type { KeyRecord } from '../core/key.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { SourceRecord } from '../ports/source.ts';
+
+/** A record of the source, and what must become of it. */
+export interface Truth extends SourceRecord {
+  /** Of its key, or of its partition key where it has none: it tells which key group takes it in, or counts it. */
+  readonly hash: number;
+  readonly fate: 'record' | 'filtered' | 'poison';
+  /** Of a record: what its key's windows are given. Taking it in may still throw. */
+  readonly content?: { readonly key: string } & Pick<KeyRecord, 'at' | 'values'>;
+}
+
+/** Where a source keeps some of its records in order: a shard, a partition, a message group. */
+export interface Lineage {
+  readonly name: string;
+  /** The lineages, by their place, that it goes on from. */
+  readonly parents: readonly number[];
+  readonly truths: readonly Truth[];
+}
+
+/** A pipeline, and all that its source is ever given. */
+export interface Case {
+  readonly pipeline: Pipeline;
+  readonly lineages: readonly Lineage[];
+}

@@ -1,0 +1,25 @@
+import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
+import { run } from '../../src/simulation/simulation.ts';
+
+/** What a bundle with a mutant tells as it runs: a schedule went well, or broke a rule, and after the last one nothing. */
+export interface Told {
+  readonly source: SourceKind;
+  readonly seed: number;
+  readonly broken: string | undefined;
+}
+
+const [seeds, ...first] = process.argv.slice(2);
+const all = Object.keys(SHAPES) as SourceKind[];
+const sources = [...(first as SourceKind[]), ...all.filter((one) => !first.includes(one))];
+/** So many seeds of one source are run before those of the next. */
+const TURN = 25;
+
+for (let from = 1; from <= Number(seeds); from += TURN) {
+  for (const source of sources) {
+    for (let seed = from; seed < from + TURN; seed++) {
+      const { violation } = await run({ given: source }, { seed });
+      process.send?.({ source, seed, broken: violation?.rule } satisfies Told);
+      if (violation !== undefined) process.exit(0);
+    }
+  }
+}
