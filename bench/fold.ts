@@ -1,7 +1,11 @@
 import type { Position } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
-import { decodeGroup, encodeEntry } from '../src/engine/entry.ts';
-import { EMPTY_GROUP, type Folded, fold, type Group, type GroupRecord, holds } from '../src/engine/group.ts';
+import { type Deployment, firstDeployment } from '../src/engine/deployment.ts';
+import { nextEntry, readGroup } from '../src/engine/entry.ts';
+import { fold } from '../src/engine/fold.ts';
+import { EMPTY_GROUP, type Folded, type Group, type GroupRecord } from '../src/engine/group.ts';
+import { hashOf } from '../src/engine/key-group.ts';
+import { newsOf } from '../src/engine/news.ts';
 import { definePipeline, kinesis, type Pipeline } from '../src/index.ts';
 import type { PaneShape, Window } from '../src/pipeline/windows.ts';
 import { freshKeys, freshPositions, type Stream } from './data.ts';
@@ -31,43 +35,65 @@ const NO_BYTES = new Uint8Array(0);
 export function groupRecordsOf({ rules }: Pipeline, stream: Stream, from: number, to: number): GroupRecord[] {
   const keys = freshKeys(stream, from, to);
   const positions = freshPositions(from, to);
-  return keys.map((key, at) => ({
-    lineage: 'shard',
-    position: positions[at] as Position,
-    data: NO_BYTES,
-    content: { outcome: 'record', key, record: recordOf(rules, stream, from + at) },
-  }));
+  return keys.map((key, at) => {
+    const record = recordOf(rules, stream, from + at);
+    return {
+      lineage: 'shard',
+      position: positions[at] as Position,
+      arrival: record.arrival,
+      hash: hashOf(key),
+      data: NO_BYTES,
+      content: { outcome: 'record', key, record },
+    };
+  });
 }
 
-/** One group's log, batch by batch, as a commit does it: drops what is in, folds the rest into the state, which it thaws and freezes. */
-export class GroupLog {
-  readonly #pipeline: Pipeline;
-  /** Whether each batch decodes the entry before and encodes its own. */
-  readonly #coded: boolean;
-  #group: Group = EMPTY_GROUP;
-  #body: Uint8Array | undefined;
+/** How a group is handed on from batch to batch: in memory; as a delta after a delta; or as a snapshot, which the next one reads. */
+const KEEPING = ['memory', 'deltas', 'snapshots'] as const;
 
-  constructor(pipeline: Pipeline, coded: boolean) {
-    this.#pipeline = pipeline;
-    this.#coded = coded;
+/**
+ * One group's log, batch by batch, as a commit does it: drops what is in, folds the rest into the state, which it thaws and
+ * freezes, and encodes the entry. What reads a snapshot has no memory, as an environment that starts cold.
+ */
+export class GroupLog {
+  readonly deployment: Deployment;
+  readonly #keeping: (typeof KEEPING)[number];
+  #group: Group = EMPTY_GROUP;
+  #entry: ReturnType<typeof nextEntry>['entry'] | undefined;
+
+  constructor(pipeline: Pipeline, coded: number) {
+    this.deployment = firstDeployment(pipeline);
+    this.#keeping = KEEPING[coded] ?? 'memory';
   }
 
   take(records: readonly GroupRecord[]): Folded {
+    const { deployment } = this;
     const group = this.#latest();
-    const news = records.filter((record) => !holds(group, record));
-    const folded = fold(this.#pipeline, group, news);
-    if (this.#coded) this.#body = encodeEntry(this.#pipeline, folded);
-    this.#group = { ...folded, ordinal: group.ordinal + 1, committedAt: 0 as EpochMillis };
+    const folded = fold(deployment, group, newsOf(deployment.pipeline, group, records));
+    if (this.#keeping === 'memory') {
+      this.#group = { ...group, ...folded };
+    } else {
+      const before = this.#keeping === 'snapshots' ? { ...group, base: undefined } : group;
+      const { entry, group: next } = nextEntry(deployment, before, folded, NEVER);
+      this.#entry = entry;
+      this.#group = next;
+    }
     return folded;
   }
 
   #latest(): Group {
-    const { ordinal } = this.#group;
-    if (this.#body === undefined) return this.#group;
-    return decodeGroup(this.#pipeline, { ordinal, committedAt: 0 as EpochMillis, body: this.#body });
+    if (this.#keeping !== 'snapshots' || this.#entry === undefined) return this.#group;
+    return readGroup(this.deployment, EMPTY_GROUP, [this.#entry]);
   }
 
-  get bytes(): number {
-    return this.#body?.length ?? 0;
+  /** Of the last entry. */
+  note(): string {
+    const { body, ordinal } = this.#entry ?? {};
+    if (body === undefined) return '';
+    const kind = ordinal === this.#group.base?.ordinal ? 'snapshot' : 'delta';
+    return `the last entry, a ${kind}, is of ${Math.round(body.length / 1_000)} KB, panes included`;
   }
 }
+
+/** No entry expires here. */
+const NEVER = 0 as EpochMillis;

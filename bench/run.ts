@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Table from 'cli-table3';
 import { build } from 'esbuild';
 import type { Answer, Job } from './contender.ts';
-import { type Report, type ReportAnswer, shown } from './report.ts';
+import { median, type Report, type ReportAnswer, shown } from './report.ts';
 import { type Case, type Entry, REPORTS, type ReportEntry, type Section, SUITE } from './suite.ts';
 
 const HERE = import.meta.dirname;
@@ -13,6 +13,8 @@ const HERE = import.meta.dirname;
 const BUNDLES = join(HERE, 'node_modules', `.bundles-${process.pid}`);
 const ROUNDS = 2;
 const TIMEOUT_MILLIS = 120_000;
+/** Of a report, which measures many cases. */
+const REPORT_TIMEOUT_MILLIS = 15 * 60_000;
 
 /** What the rounds gave of one contender. */
 interface Measured {
@@ -116,7 +118,11 @@ async function run(
   const reason = unbuilt.get(module);
   if (reason !== undefined) return { outcome: 'failed', reason };
   const repetitions = quick ? Math.min(2, pace.repetitions) : pace.repetitions;
-  return inFreshProcess<Answer>(bundleOf(module), { stream, parameters, pace: { ...pace, repetitions } });
+  return inFreshProcess<Answer>(
+    bundleOf(module),
+    { stream, parameters, pace: { ...pace, repetitions } },
+    TIMEOUT_MILLIS,
+  );
 }
 
 interface Failed {
@@ -124,7 +130,11 @@ interface Failed {
   readonly reason: string;
 }
 
-function inFreshProcess<Of>(path: string, job: Job | { readonly quick: boolean }): Promise<Of | Failed> {
+function inFreshProcess<Of>(
+  path: string,
+  job: Job | { readonly quick: boolean },
+  timeoutMillis: number,
+): Promise<Of | Failed> {
   return new Promise((resolve) => {
     const child: ChildProcess = fork(path, [], {
       cwd: HERE,
@@ -138,8 +148,8 @@ function inFreshProcess<Of>(path: string, job: Job | { readonly quick: boolean }
     });
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      resolve({ outcome: 'failed', reason: `took over ${TIMEOUT_MILLIS / 1_000} s` });
-    }, TIMEOUT_MILLIS);
+      resolve({ outcome: 'failed', reason: `took over ${timeoutMillis / 1_000} s` });
+    }, timeoutMillis);
     child.on('message', (answer: Of) => resolve(answer));
     child.on('exit', (code, signal) => {
       clearTimeout(timer);
@@ -174,7 +184,7 @@ async function report(
   const reason = unbuilt.get(module);
   const answer: ReportAnswer =
     reason === undefined
-      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick })
+      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick }, REPORT_TIMEOUT_MILLIS)
       : { outcome: 'failed', reason };
   if (answer.outcome === 'failed') {
     process.exitCode = 1;
@@ -250,14 +260,6 @@ function checked(checks: Measured['checks']): string {
 }
 
 const ratio = (one: number, other: number): string => (Number.isFinite(other) ? shown(one / other) : '');
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-}
 
 try {
   await main(process.argv.slice(2));

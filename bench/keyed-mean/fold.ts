@@ -1,5 +1,5 @@
 import { mean } from '../../src/core/aggregates/sums.ts';
-import { EMPTY_GROUP, type Folded, fold } from '../../src/engine/group.ts';
+import type { Folded } from '../../src/engine/group.ts';
 import { rolling } from '../../src/pipeline/windows.ts';
 import { enter, Results } from '../contender.ts';
 import { checkRollingMean } from '../expected.ts';
@@ -11,8 +11,8 @@ enter((stream, { count = 0, coded = 0 }) => {
   const pipeline = pipelineOf({
     rolling: rolling<SentReading, { mean: number }>({ count }, { mean: mean('value') }),
   });
-  const log = new GroupLog(pipeline, coded === 1);
-  let folded: Folded = fold(pipeline, EMPTY_GROUP, []);
+  const log = new GroupLog(pipeline, coded);
+  let folded: Folded = log.take([]);
   return {
     prepare: (from, to) => {
       means.of(to - from);
@@ -26,6 +26,6 @@ enter((stream, { count = 0, coded = 0 }) => {
       means.keep(from, to);
     },
     check: (to) => checkRollingMean(stream, count, means.all, { from: 0, to, full: false }, 1e-14),
-    note: () => (coded === 1 ? `entries of ${Math.round(log.bytes / 1_000)} KB, panes included` : ''),
+    note: () => log.note(),
   };
 });

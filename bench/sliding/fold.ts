@@ -1,6 +1,6 @@
 import { max } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
-import { EMPTY_GROUP, type Folded, fold, listPanes } from '../../src/engine/group.ts';
+import { type Folded, listPanes } from '../../src/engine/group.ts';
 import { sliding } from '../../src/pipeline/windows.ts';
 import { enter } from '../contender.ts';
 import { checkSliding, PaneColumns } from '../expected.ts';
@@ -12,8 +12,8 @@ enter((stream, { size = 0, slide = 0, outOfOrderness = 0, coded = 0 }) => {
     { mean: mean('value'), max: max('value') },
   );
   const pipeline = pipelineOf({ sliding: window }, outOfOrderness);
-  const log = new GroupLog(pipeline, coded === 1);
-  let folded: Folded = fold(pipeline, EMPTY_GROUP, []);
+  const log = new GroupLog(pipeline, coded);
+  let folded: Folded = log.take([]);
   const kept: Folded['panes'][] = [];
   let length = 0;
   return {
@@ -33,6 +33,6 @@ enter((stream, { size = 0, slide = 0, outOfOrderness = 0, coded = 0 }) => {
       }
       return checkSliding(stream, { size, slide, outOfOrderness }, panes, { from: 0, to }, 1e-14);
     },
-    note: () => (coded === 1 ? `entries of ${Math.round(log.bytes / 1_000)} KB, panes included` : ''),
+    note: () => log.note(),
   };
 });

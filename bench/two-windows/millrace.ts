@@ -2,7 +2,7 @@ import { max, min } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
 import { readPanes } from '../../src/core/panes.ts';
 import type { Table } from '../../src/core/table.ts';
-import { EMPTY_GROUP, type Folded, fold, type GroupPanes } from '../../src/engine/group.ts';
+import type { Folded, GroupPanes } from '../../src/engine/group.ts';
 import { rolling, tumbling } from '../../src/pipeline/windows.ts';
 import { enter } from '../contender.ts';
 import { checkSliding, PaneColumns } from '../expected.ts';
@@ -57,8 +57,8 @@ enter((stream, { count = 0, cold = 0, engine = 0 }) => {
 
   if (engine > 0) {
     const pipeline = pipelineOf(windows as never);
-    const log = new GroupLog(pipeline, engine === 2);
-    let folded: Folded = fold(pipeline, EMPTY_GROUP, []);
+    const log = new GroupLog(pipeline, engine - 1);
+    let folded: Folded = log.take([]);
     layouts = folded.panes.layouts;
     return {
       prepare: (from: number, to: number) => groupRecordsOf(pipeline, stream, from, to) as never[],
@@ -67,6 +67,7 @@ enter((stream, { count = 0, cold = 0, engine = 0 }) => {
       },
       keep: (from: number) => keep(folded.panes.tables, folded.panes.keys, from),
       check,
+      note: () => log.note(),
     };
   }
   const rules = rulesOf(windows as never);
