@@ -23,8 +23,8 @@ export interface Mutant extends Edit {
 export const SMALL_BOUNDS: readonly Edit[] = [
   {
     file: 'src/engine/spill.ts',
-    find: 'const MAX_INLINE_BYTES = 300_000;',
-    replace: 'const MAX_INLINE_BYTES = 400;',
+    find: 'const SPILL_BYTES = 300_000;',
+    replace: 'const SPILL_BYTES = 400;',
   },
   {
     file: 'src/engine/commit-group.ts',
@@ -251,15 +251,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a delta drops nothing at the front',
     rule: 'A delta holds how many rows each table lost at the front',
     file: 'src/engine/entry.ts',
-    find: 'cuts.numbers[at + 2 * slot] = drop;',
-    replace: 'cuts.numbers[at + 2 * slot] = 0;',
+    find: 'cuts.numbers[at] = drop;',
+    replace: 'cuts.numbers[at] = 0;',
   },
   {
     name: 'a delta keeps keys that are gone',
     rule: 'A delta holds what differs from the entry before',
     file: 'src/engine/entry.ts',
-    find: 'gone: gone.map((name) => places.get(name) as number),',
-    replace: 'gone: [],',
+    find: 'gone.push(place);',
+    replace: '',
   },
   {
     name: 'a delta counts refused ids where they came',
