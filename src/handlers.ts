@@ -3,9 +3,9 @@ import * as kafka from './adapters/kafka/records.ts';
 import * as kinesis from './adapters/kinesis/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
-import type { EpochMillis } from './core/time.ts';
+import { after, type EpochMillis } from './core/time.ts';
 import { groupLogsOf, holdDeployment } from './engine/deployment.ts';
-import { GroupCache } from './engine/group-cache.ts';
+import { GroupCache, MAX_MEMORY } from './engine/group-cache.ts';
 import { processBatch } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
 import { projectRows } from './engine/project-rows.ts';
@@ -56,20 +56,18 @@ export function processHandler(
 ) {
   const { recordsOf, responseOf } = ADAPTERS[pipeline.source.kind];
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
-  const deployment = held(() => holdDeployment(engine, pipeline));
+  const deployment = held(ports.clock, () => holdDeployment(engine, pipeline));
   const cache = new GroupCache(CACHE_BYTES);
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
     ports.telemetry.count('received', records.length);
-    const take = async (some: readonly SourceRecord[]) =>
-      processBatch(engine, await deployment.get(), some, deadline, cache);
-    let outcome = await take(records);
-    if (outcome.outdated) {
-      // Another number of groups, or newer code: only the first can be gone on with.
+    // Another number of groups, or newer code: only the first can be gone on with.
+    const renew = () => {
       deployment.forget();
-      outcome = await take(outcome.again);
-    }
+      return deployment.get();
+    };
+    const outcome = await processBatch(engine, await deployment.get(), records, deadline, cache, renew);
     return responseOf(outcome.again, event);
   };
 }
@@ -115,18 +113,26 @@ export function projectHandler(
 const deadlineOf = (clock: Clock, invocation: Invocation): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;
 
-/** What is found out when it is first asked for, and again after a failure, or once it is forgotten. */
-function held<Value>(find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
+/**
+ * What is found out when it is first asked for, and again after a failure, once it is forgotten, or when it is so old that what
+ * would tell of a change may have expired.
+ */
+function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
   let value: Promise<Value> | undefined;
+  let foundAt: EpochMillis;
   const forget = (): void => {
     value = undefined;
   };
   return {
     get() {
-      value ??= find().catch((error) => {
-        forget();
-        throw error;
-      });
+      const now = clock.now();
+      if (value === undefined || after(foundAt, MAX_MEMORY) <= now) {
+        foundAt = now;
+        value = find().catch((error) => {
+          forget();
+          throw error;
+        });
+      }
       return value;
     },
     forget,

@@ -5,6 +5,7 @@ import { type Deployment, groupLogsOf, holdDeployment } from '../src/engine/depl
 import { decodePanes, readGroup } from '../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../src/engine/group.ts';
 import { GroupCache } from '../src/engine/group-cache.ts';
+import { loadGroup } from '../src/engine/group-log.ts';
 import { groupOf, hashOf } from '../src/engine/key-group.ts';
 import { REFUSED } from '../src/engine/news.ts';
 import { writtenPane } from '../src/engine/pane.ts';
@@ -386,6 +387,22 @@ describe('a projector', () => {
     for (const records of shards) await environment.take(records.slice(20));
     await project(first);
     await expectWhole(scene);
+  });
+});
+
+describe('a shard that is read while groups change', () => {
+  it('is noted up to the end of a batch of which one group had moved, and another had not', async () => {
+    const scene = new Scene(pipelineOf(4));
+    const environment = new Environment(scene.ports, scene.pipeline);
+    const [first, second] = ['pump', 'oven'] as const;
+    expect(groupOf(hashOf(first), 4)).not.toBe(groupOf(hashOf(second), 4));
+    await environment.take([scene.put(first, at(0)), scene.put(second, at(0, 1))]);
+    await rescale(scene, 8);
+    await loadGroup(scene.ports, await deploymentOf(scene), groupOf(hashOf(first), 8));
+    const batch = [scene.put(first, at(1)), scene.put(second, at(1, 1))];
+    expect(await environment.take(batch)).toBe(true);
+    expect(scene.ports.telemetry.faults).not.toEqual([]);
+    expect(await scene.ports.progress.read(batch[1]?.lineage as string)).toBe(batch[1]?.position);
   });
 });
 

@@ -4,7 +4,7 @@ import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import type { Group } from './group.ts';
 
 /** What was read longer ago may have entries after it that have expired. */
-const MAX_AGE = (ENTRY_LIFETIME / 8) as Millis;
+export const MAX_MEMORY = (ENTRY_LIFETIME / 8) as Millis;
 
 interface Kept {
   readonly group: Group;
@@ -25,7 +25,7 @@ export class GroupCache {
 
   get(log: string, now: EpochMillis): Group | undefined {
     const known = this.#groups.get(log);
-    if (known === undefined || after(known.readAt, MAX_AGE) <= now) return undefined;
+    if (known === undefined || after(known.readAt, MAX_MEMORY) <= now) return undefined;
     this.#groups.delete(log);
     this.#groups.set(log, known);
     return known.group;

@@ -26,6 +26,7 @@ export interface BatchOutcome {
  *
  * @param records in the order of their source
  * @param deadline no commit is begun at or after it, and none that is under way is waited for
+ * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried once more
  */
 export async function processBatch(
   ports: BatchPorts,
@@ -33,7 +34,24 @@ export async function processBatch(
   records: readonly SourceRecord[],
   deadline: EpochMillis,
   cache?: GroupCache,
+  renew?: () => Promise<Deployment>,
 ): Promise<BatchOutcome> {
+  let { left, outdated } = await takeIn(ports, deployment, records, deadline, cache);
+  if (outdated && renew) {
+    ({ left, outdated } = await takeIn(ports, await renew(), left, deadline, cache));
+  }
+  // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
+  const isRead = deployment.pipeline.source.kind === 'kinesis';
+  return { again: isRead ? await noteProgress(ports, records, left) : left, outdated };
+}
+
+async function takeIn(
+  ports: BatchPorts,
+  deployment: Deployment,
+  records: readonly SourceRecord[],
+  deadline: EpochMillis,
+  cache: GroupCache | undefined,
+): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
   const parts = splitByGroup(ports, deployment, records);
   const over = ports.clock.until(deadline);
   const outcomes = await Promise.all(
@@ -47,11 +65,8 @@ export async function processBatch(
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
   for (const { cause } of stopped) ports.telemetry.fault('commit', cause);
   const names = new Set(stopped.flatMap(({ rest }) => rest.map(nameOf)));
-  const left = names.size === 0 ? [] : records.filter((record) => names.has(nameOf(record)));
-  // Only a stream is read on from what is noted, to see what waits.
-  const isRead = deployment.pipeline.source.kind === 'kinesis';
   return {
-    again: isRead ? await noteProgress(ports, records, left) : left,
+    left: names.size === 0 ? [] : records.filter((record) => names.has(nameOf(record))),
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
 }

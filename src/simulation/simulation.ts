@@ -257,7 +257,7 @@ class Simulation {
   /** Where nothing comes for more than a day, it passes as it must: with sweeps, and entries that expire. */
   async #passPause(): Promise<void> {
     const next = this.#source.nextArrival();
-    if (next === undefined || next - this.#now() < DAY) return;
+    if (next === undefined || next - this.#now() <= DAY) return;
     this.#happened.pauses++;
     // Not so long that entries expire which only the sweeper renews.
     const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);

@@ -323,7 +323,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'an old memory is trusted',
     rule: 'What was kept for more than an eighth of an entry’s life is read anew',
     file: 'src/engine/group-cache.ts',
-    find: 'after(known.readAt, MAX_AGE) <= now',
+    find: 'after(known.readAt, MAX_MEMORY) <= now',
     replace: 'false',
     killedBy: 'test/log.test.ts',
   },
