@@ -129,6 +129,41 @@ describe('a delta', () => {
   });
 });
 
+const cell = fc.oneof(fc.nat(20), fc.constantFrom(...EDGES), fc.double());
+
+describe('a column as what it is above another', () => {
+  it('comes back to the bit, or stays', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(cell, cell)), (rows) => {
+        const table = tableOf(
+          2,
+          0,
+          rows.map((row) => [row, []]),
+        );
+        const before = contentsOf(table.copy());
+        if (relate(table, 1, 0)) unrelate(table, 1, 0);
+        expectIdentical(contentsOf(table), before);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('is small where the two go together', () => {
+    const table = tableOf(2, 0, [
+      [[1_700_000_000_000, 1_700_000_005_000], []],
+      [[1_700_000_060_000, 1_700_000_065_000], []],
+    ]);
+    expect(relate(table, 1, 0)).toBe(true);
+    expect(contentsOf(table).numbers).toEqual([1_700_000_000_000, 5_000, 1_700_000_060_000, 5_000]);
+  });
+
+  it('stays where it would lose bits', () => {
+    const table = tableOf(2, 0, [[[1e300, 1], []]]);
+    expect(relate(table, 1, 0)).toBe(false);
+    expect(contentsOf(table).numbers).toEqual([1e300, 1]);
+  });
+});
+
 describe('plain data', () => {
   it('is the same as another where every bit is, and the order of names', () => {
     fc.assert(

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CodecError, decodeTables, encodeTables } from '../src/core/codec.ts';
 import { END, KEY, WATERMARK } from '../src/core/panes.ts';
-import { relate, unrelate } from '../src/core/related.ts';
 import { Table } from '../src/core/table.ts';
 import type { GroupLayout, GroupPanes } from '../src/engine/group.ts';
 import { readPanesOf, writePanes } from '../src/engine/pane-columns.ts';
@@ -128,38 +127,5 @@ describe('panes as columns', () => {
     const slots = decodeTables(bytes);
     change(slots as [Table[], Table[]]);
     expect(() => readPanesOf(written, encodeTables(slots))).toThrow(CodecError);
-  });
-});
-
-describe('a column as what it is above another', () => {
-  it('comes back to the bit, or stays', () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(cell, cell)), (rows) => {
-        const table = tableOf(
-          2,
-          0,
-          rows.map((row) => [row, []]),
-        );
-        const before = contentsOf(table.copy());
-        if (relate(table, 1, 0)) unrelate(table, 1, 0);
-        expectIdentical(contentsOf(table), before);
-      }),
-      { numRuns: 1_000 },
-    );
-  });
-
-  it('is small where the two go together', () => {
-    const table = tableOf(2, 0, [
-      [[1_700_000_000_000, 1_700_000_005_000], []],
-      [[1_700_000_060_000, 1_700_000_065_000], []],
-    ]);
-    expect(relate(table, 1, 0)).toBe(true);
-    expect(contentsOf(table).numbers).toEqual([1_700_000_000_000, 5_000, 1_700_000_060_000, 5_000]);
-  });
-
-  it('stays where it would lose bits', () => {
-    const table = tableOf(2, 0, [[[1e300, 1], []]]);
-    expect(relate(table, 1, 0)).toBe(false);
-    expect(contentsOf(table).numbers).toEqual([1e300, 1]);
   });
 });

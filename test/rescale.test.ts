@@ -13,6 +13,7 @@ import { processBatch } from '../src/engine/process-batch.ts';
 import { projectObjects } from '../src/engine/project-objects.ts';
 import { projectRows } from '../src/engine/project-rows.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
+import { spilling } from '../src/engine/spill.ts';
 import { sweep } from '../src/engine/sweep.ts';
 import { processHandler, projectHandler, sweepHandler } from '../src/handlers.ts';
 import {
@@ -161,7 +162,8 @@ function readings(scene: Scene, length: number): readonly (readonly SourceRecord
   return [...scene.source.shards.values()];
 }
 
-const rescale = (scene: Scene, groups: number) => beginGeneration(scene.ports, scene.pipeline, groups);
+const rescale = ({ ports, pipeline }: Scene, groups: number) =>
+  beginGeneration({ ...ports, log: spilling(ports.log, ports.objects) }, pipeline, groups);
 
 describe('another number of groups', () => {
   it('is a generation, unless it is the number that there is', async () => {

@@ -188,7 +188,7 @@ function writeState(
       late.map(({ position }) => position),
       late.map(({ watermark }) => watermark),
     ],
-    [1, 2].map((time) => relate(times, time, 0)),
+    Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
   ];
   return section(() => [
     encode(written as unknown as Plain),

@@ -4,8 +4,12 @@ import type { CommitLog, LogEntry } from '../ports/commit-log.ts';
 import type { ObjectStore } from '../ports/stores.ts';
 import { STATE_PREFIX } from '../wiring/names.ts';
 
-/** Larger bodies go to the object store, and the entry holds the object's name: far below what a log takes. */
-const SPILL_BYTES = 300_000;
+/**
+ * Larger bodies go to the object store, and the entry holds the object's name. To create an object costs as much as eight
+ * write units of a kilobyte each, so that from about here on it is the cheaper, and the later: an object takes tens of
+ * milliseconds.
+ */
+const SPILL_BYTES = 12_000;
 
 /** What an answer holds at least where there is more, in bytes, and how many bodies are read at once. */
 const ANSWER_BYTES = 1_048_576;
@@ -54,8 +58,8 @@ export const spilling = (log: CommitLog, objects: Pick<ObjectStore, 'create' | '
  * @throws CodecError when it is an object that is gone, or is not what was written
  */
 export async function wholeEntry(objects: Pick<ObjectStore, 'read'>, entry: LogEntry): Promise<LogEntry> {
-  if (!isSpilled(entry)) return entry;
-  const name = new TextDecoder().decode(entry.body.subarray(1));
+  const name = objectOf(entry);
+  if (name === undefined) return entry;
   const body = await objects.read(name);
   if (body === undefined || !name.endsWith(hashOf(body))) {
     throw new CodecError(
@@ -65,7 +69,8 @@ export async function wholeEntry(objects: Pick<ObjectStore, 'read'>, entry: LogE
   return { ...entry, body };
 }
 
-/** Whether an entry, as the log has it, only names its body. */
-export const isSpilled = ({ body }: Pick<LogEntry, 'body'>): boolean => body[0] === SPILLED;
+/** The object that an entry, as the log has it, names instead of holding its body. */
+export const objectOf = ({ body }: Pick<LogEntry, 'body'>): string | undefined =>
+  body[0] === SPILLED ? new TextDecoder().decode(body.subarray(1)) : undefined;
 
 const hashOf = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');

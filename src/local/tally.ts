@@ -1,12 +1,12 @@
 import type { EpochMillis } from '../core/time.ts';
 import { decodePanes } from '../engine/entry.ts';
 import type { GroupPane } from '../engine/group.ts';
-import { isSpilled } from '../engine/spill.ts';
+import { objectOf } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
-import { groupLogPrefix, PANES_PREFIX } from '../wiring/names.ts';
+import { groupLogPrefix, PANES_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -37,8 +37,13 @@ export function createTally(pipeline: Pipeline): Tally {
   let panes = 0;
   let watermark: EpochMillis | undefined;
 
+  /** Bodies put as objects, which an entry is yet to name. */
+  const bodies = new Map<string, Uint8Array>();
+
   const committed = (entry: LogEntry): void => {
-    for (const pane of isSpilled(entry) ? [] : decodePanes(entry)) {
+    const object = objectOf(entry);
+    const body = object === undefined ? entry.body : bodies.get(object);
+    for (const pane of body === undefined ? [] : decodePanes({ ...entry, body })) {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];
@@ -67,6 +72,7 @@ export function createTally(pipeline: Pipeline): Tally {
         async append(name, entry) {
           const outcome = await ports.log.append(name, entry);
           if (outcome === 'committed' && name.startsWith(prefix)) committed(entry);
+          bodies.delete(objectOf(entry) ?? '');
           return outcome;
         },
       },
@@ -79,6 +85,7 @@ export function createTally(pipeline: Pipeline): Tally {
       objects: {
         ...ports.objects,
         async create(name, object) {
+          if (name.startsWith(STATE_PREFIX)) bodies.set(name, object.body);
           const outcome = await ports.objects.create(name, object);
           if (outcome === 'exists') return outcome;
           if (name.startsWith(PANES_PREFIX)) delivered.objects++;

@@ -4,7 +4,7 @@ import { type MemoryTelemetry, memoryTelemetry } from '../adapters/memory/teleme
 import type { EpochMillis, Millis } from '../core/time.ts';
 import { OutdatedError } from '../engine/deployment.ts';
 import { beginGeneration } from '../engine/rescale.ts';
-import { isSpilled, spilling } from '../engine/spill.ts';
+import { objectOf, spilling } from '../engine/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
@@ -496,8 +496,9 @@ class Simulation {
 
   /** An entry with its body, wherever that stands. */
   #whole(entry: LogEntry): LogEntry {
-    if (!isSpilled(entry)) return entry;
-    const object = this.#world.objects.stored.get(new TextDecoder().decode(entry.body.subarray(1)));
+    const name = objectOf(entry);
+    if (name === undefined) return entry;
+    const object = this.#world.objects.stored.get(name);
     must(object !== undefined, 'A body is there before the entry that names it');
     return { ...entry, body: object.body };
   }

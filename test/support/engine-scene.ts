@@ -20,7 +20,7 @@ import { groupOf, hashOf } from '../../src/engine/key-group.ts';
 import { processBatch } from '../../src/engine/process-batch.ts';
 import { projectObjects } from '../../src/engine/project-objects.ts';
 import { projectRows } from '../../src/engine/project-rows.ts';
-import { isSpilled, spilling } from '../../src/engine/spill.ts';
+import { objectOf, spilling } from '../../src/engine/spill.ts';
 import { sweep } from '../../src/engine/sweep.ts';
 import type { Pane, Pipeline } from '../../src/index.ts';
 import { atOnce } from '../../src/pipeline/sinks.ts';
@@ -114,8 +114,8 @@ export class Scene {
 
   /** An entry with its body, though that is kept as an object. */
   whole = (entry: LogEntry): LogEntry => {
-    if (!isSpilled(entry)) return entry;
-    const name = Buffer.from(entry.body.subarray(1)).toString();
+    const name = objectOf(entry);
+    if (name === undefined) return entry;
     return { ...entry, body: this.ports.objects.stored.get(name)?.body ?? entry.body };
   };
 

@@ -23,7 +23,7 @@ export interface Mutant extends Edit {
 export const SMALL_BOUNDS: readonly Edit[] = [
   {
     file: 'src/engine/spill.ts',
-    find: 'const SPILL_BYTES = 300_000;',
+    find: 'const SPILL_BYTES = 12_000;',
     replace: 'const SPILL_BYTES = 400;',
   },
   {
