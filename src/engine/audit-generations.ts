@@ -4,7 +4,14 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME, type LogEntry } from '../ports/commit-log.ts';
 import { definitionLog } from '../wiring/names.ts';
 import { digestOfPlain, type Findings } from './audit-findings.ts';
-import { type AuditPorts, auditGroup, type GroupAudit, KeyHistory, walkLog } from './audit-logs.ts';
+import {
+  type AuditPorts,
+  auditGroup,
+  type GroupAudit,
+  type GroupStates,
+  KeyHistory,
+  walkLog,
+} from './audit-logs.ts';
 import {
   type Definition,
   type Deployment,
@@ -63,7 +70,7 @@ export interface PartAudit {
 /** The groups of a generation that were read, by their index. */
 interface Era {
   readonly generation: Generation;
-  readonly groups: Map<number, GroupAudit>;
+  readonly groups: ReadonlyMap<number, GroupStates>;
 }
 
 /**
@@ -86,7 +93,7 @@ export async function auditPart(
   const eras: Era[] = [];
   for (const generation of deployment.generations) {
     const size = generation.groups / partsOf(deployment);
-    const groups = new Map<number, GroupAudit>();
+    const groups = new Map<number, GroupStates>();
     for (let index = part * size; index < (part + 1) * size; index++) {
       groups.set(index, await auditGroup(ports, deployment, generation, index, keys, findings, seen));
     }
@@ -95,12 +102,13 @@ export async function auditPart(
     if (earlier) {
       checkBeginnings(deployment, earlier, era, now, patience, findings);
       checkSeals(earlier, era, now, findings);
-      // Nothing is held against them any more.
-      for (const [index, one] of earlier.groups) earlier.groups.set(index, { ...one, final: undefined });
     }
     eras.push(era);
   }
-  const groups = eras.flatMap((era) => [...era.groups.values()]);
+  // Without their states, which would fill the memory.
+  const groups = eras.flatMap((era) =>
+    [...era.groups.values()].map(({ first: _first, final: _final, ...group }) => group),
+  );
   return { keys, groups, counters: sumOf(eras.flatMap((era, at) => counting(era, eras[at + 1]))) };
 }
 

@@ -93,7 +93,7 @@ async function isLost(log: AuditPorts['log'], name: string): Promise<boolean> {
   }
 }
 
-/** What the log of one group says of it. */
+/** What the log of one group comes to. */
 export interface GroupAudit {
   readonly log: string;
   readonly counters: Counters;
@@ -105,7 +105,11 @@ export interface GroupAudit {
   readonly isBegun: boolean;
   /** The last entry; undefined where there is none. */
   readonly last: Pick<LogEntry, 'ordinal' | 'committedAt'> | undefined;
-  /** The group as of its first entry, and as of its last; undefined where that is gone or cannot be read. */
+}
+
+/** The same, and the group itself. */
+export interface GroupStates extends GroupAudit {
+  /** As of its first entry, and as of its last; undefined where that is gone or cannot be read. */
   readonly first: Group | undefined;
   readonly final: Group | undefined;
 }
@@ -124,13 +128,13 @@ export async function auditGroup(
   keys: KeyHistory,
   findings: Findings,
   seen: (log: string, entry: GroupEntry) => void,
-): Promise<GroupAudit> {
+): Promise<GroupStates> {
   const log = groupLog(deployment.pipeline.name, generation.number, index);
   const reader = new GroupReader(deployment);
   const history = new GroupHistory(deployment, log, keys, findings);
   const bases = new Bases(log, ports.clock.now(), findings);
   const counted = { entries: 0, panes: 0, isWhole: true };
-  let last: LogEntry | undefined;
+  let last: GroupAudit['last'];
   let first: Group | undefined;
   const read = async (entry: LogEntry) => {
     const whole = await wholeEntry(ports.reading.objects, entry);
@@ -141,7 +145,7 @@ export async function auditGroup(
   const mayBeGone = next !== undefined && after(next.begunAt, ENTRY_LIFETIME) <= ports.clock.now();
   for await (const { entry, content, before } of walkLog(ports, log, read, findings, { mayBeGone })) {
     counted.entries++;
-    last = entry;
+    last = { ordinal: entry.ordinal, committedAt: entry.committedAt };
     if (before === 'unknown') history.interrupt();
     if (before === 'unknown' || content === undefined) counted.isWhole = false;
     if (content === undefined) continue;
