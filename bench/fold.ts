@@ -1,11 +1,12 @@
 import type { Position } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { type Deployment, firstDeployment } from '../src/engine/deployment.ts';
-import { nextEntry, readGroup } from '../src/engine/entry.ts';
 import { fold } from '../src/engine/fold.ts';
 import { EMPTY_GROUP, type Folded, type Group, type GroupRecord } from '../src/engine/group.ts';
 import { hashOf } from '../src/engine/key-group.ts';
 import { newsOf } from '../src/engine/news.ts';
+import { nextEntry } from '../src/engine/next-entry.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import { definePipeline, kinesis, type Pipeline } from '../src/index.ts';
 import type { PaneShape, Window } from '../src/pipeline/windows.ts';
 import { freshKeys, freshPositions, type Stream } from './data.ts';

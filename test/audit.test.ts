@@ -8,15 +8,17 @@ import { unorderedPositionOf } from '../src/core/position.ts';
 import { after, type EpochMillis, type Millis, millis } from '../src/core/time.ts';
 import { type AuditOptions, audit, type Finding } from '../src/engine/audit.ts';
 import { groupLogsOf, holdDeployment, present } from '../src/engine/deployment.ts';
-import { decodePanes, nextEntry, readGroup } from '../src/engine/entry.ts';
+import { decodePanes } from '../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../src/engine/group.ts';
 import { loadGroup, unchanged } from '../src/engine/group-log.ts';
 import { groupOf, hashOf } from '../src/engine/key-group.ts';
+import { nextEntry } from '../src/engine/next-entry.ts';
 import { readParquet } from '../src/engine/object-reading.ts';
 import { pack, unpack } from '../src/engine/packed.ts';
 import { type ParquetRow, parquetOf } from '../src/engine/parquet.ts';
 import { decodeIntent, folderOf, projectObjects } from '../src/engine/project-objects.ts';
 import { projectRows } from '../src/engine/project-rows.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
 import { packCursors } from '../src/engine/unprojected.ts';
 import {

@@ -12,11 +12,12 @@ import {
   type PoisonCode,
 } from '../src/engine/decode.ts';
 import { firstDeployment } from '../src/engine/deployment.ts';
-import { nextEntry, readGroup } from '../src/engine/entry.ts';
 import { fold } from '../src/engine/fold.ts';
 import { EMPTY_GROUP } from '../src/engine/group.ts';
 import { hashOf } from '../src/engine/key-group.ts';
+import { nextEntry } from '../src/engine/next-entry.ts';
 import { keepPoison } from '../src/engine/poison.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import {
   collect,
   count,

@@ -25,8 +25,8 @@ import {
 import type { PaneShape, Window } from '../src/pipeline/windows.ts';
 import { ENTRY_LIFETIME } from '../src/ports/commit-log.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
+import { kinesisEvent } from '../src/simulation/shapes.ts';
 import { definitionLog } from '../src/wiring/names.ts';
-import { kinesisEvent } from './support/engine-events.ts';
 import { at, NOON, type Reading, Scene } from './support/engine-scene.ts';
 
 const PUMP = 'pump';

@@ -3,8 +3,9 @@ import { defineAggregate } from '../src/core/aggregates/define.ts';
 import { CodecError } from '../src/core/codec.ts';
 import { isoTime } from '../src/core/time.ts';
 import { firstDeployment } from '../src/engine/deployment.ts';
-import { decodeLedger, decodePanes, readGroup } from '../src/engine/entry.ts';
+import { decodeLedger, decodePanes } from '../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../src/engine/group.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import {
   batches,
   bucket,

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../functions/flights/pipeline.ts';
+import { audit } from '../src/engine/audit.ts';
 import { bucket } from '../src/index.ts';
+import { withKept } from '../src/local/deployment.ts';
 import { isAccountedFor } from '../src/local/replay.ts';
 import type { Pipeline } from '../src/pipeline/pipeline.ts';
 import { readFlights } from './support/e2e-flights.ts';
@@ -44,7 +46,7 @@ const begin = ({ sinks, lines }: Run, folder: string, ...killing: string[]): Chi
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 
-/** Takes a run that was killed to its end, and holds everything that is then in its folder against one left alone. */
+/** Takes a run that was killed to its end, holds what is then in its folder against one left alone, and audits it. */
 async function holdsUp({ pipeline, lines, undisturbed }: Run, dataDirectory: string): Promise<void> {
   const { panes, rows, replayed } = await runLocally(pipeline, lines, { dataDirectory });
   expect(isAccountedFor(replayed)).toBe(true);
@@ -52,6 +54,10 @@ async function holdsUp({ pipeline, lines, undisturbed }: Run, dataDirectory: str
   expect(ids).toHaveLength(new Set(ids).size);
   expect(panes).toEqual((await undisturbed).panes);
   expect(rows).toEqual((await undisturbed).rows);
+  const { findings } = await withKept(pipeline, { data: dataDirectory }, ({ ports }) =>
+    audit(ports, pipeline),
+  );
+  expect(findings).toEqual([]);
 }
 
 describe('a local run with a data directory, killed and started again', () => {

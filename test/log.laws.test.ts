@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../src/core/time.ts';
 import { type Deployment, firstDeployment } from '../src/engine/deployment.ts';
-import { baseOf, decodePanes, nextEntry, readGroup } from '../src/engine/entry.ts';
+import { baseOf, decodePanes } from '../src/engine/entry.ts';
 import { fold, foldIdle } from '../src/engine/fold.ts';
 import {
   EMPTY_GROUP,
@@ -13,6 +13,8 @@ import {
   listPanes,
 } from '../src/engine/group.ts';
 import { newsOf } from '../src/engine/news.ts';
+import { nextEntry } from '../src/engine/next-entry.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import type { LogEntry } from '../src/ports/commit-log.ts';
 import { expectIdentical } from './support/core-plain.ts';
 import { cutsOf, groupContents, keptOf, pipelines, recordsOf } from './support/engine-batches.ts';

@@ -4,11 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { CodecError } from '../src/core/codec.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { firstDeployment } from '../src/engine/deployment.ts';
-import { baseOf, decodePanes, nextEntry, readGroup } from '../src/engine/entry.ts';
+import { baseOf, decodePanes } from '../src/engine/entry.ts';
 import { fold } from '../src/engine/fold.ts';
 import { EMPTY_GROUP, type Group, listPanes } from '../src/engine/group.ts';
 import { GroupCache } from '../src/engine/group-cache.ts';
 import { loadGroup, unchanged } from '../src/engine/group-log.ts';
+import { nextEntry } from '../src/engine/next-entry.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import { objectOf, spilling } from '../src/engine/spill.ts';
 import {
   bucket,

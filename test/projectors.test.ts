@@ -35,8 +35,8 @@ import { ENTRY_LIFETIME, type LogEntry, LogLostError } from '../src/ports/commit
 import type { Ports } from '../src/ports/index.ts';
 import type { ObjectStore } from '../src/ports/stores.ts';
 import type { Call } from '../src/simulation/gate.ts';
+import { wakeUpOf } from '../src/simulation/shapes.ts';
 import { backfillLog, groupLog, objectsLog, PANES_PREFIX, rowsLog } from '../src/wiring/names.ts';
-import { wakeUpOf } from './support/engine-events.ts';
 import { at, NOON, type Reading, Scene } from './support/engine-scene.ts';
 
 /** Of two key groups. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../src/core/time.ts';
 import { type Deployment, groupLogsOf, holdDeployment } from '../src/engine/deployment.ts';
-import { decodePanes, readGroup } from '../src/engine/entry.ts';
+import { decodePanes } from '../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../src/engine/group.ts';
 import { GroupCache } from '../src/engine/group-cache.ts';
 import { loadGroup } from '../src/engine/group-log.ts';
@@ -12,6 +12,7 @@ import { writtenPane } from '../src/engine/pane.ts';
 import { processBatch } from '../src/engine/process-batch.ts';
 import { projectObjects } from '../src/engine/project-objects.ts';
 import { projectRows } from '../src/engine/project-rows.ts';
+import { readGroup } from '../src/engine/read-group.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
 import { spilling } from '../src/engine/spill.ts';
 import { sweep } from '../src/engine/sweep.ts';
@@ -35,8 +36,8 @@ import {
 import { atOnce } from '../src/pipeline/sinks.ts';
 import type { Ports } from '../src/ports/index.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
+import { kinesisEvent } from '../src/simulation/shapes.ts';
 import { groupLog } from '../src/wiring/names.ts';
-import { kinesisEvent } from './support/engine-events.ts';
 import { at, type Reading, Scene } from './support/engine-scene.ts';
 
 const LATER = 8e15 as EpochMillis;

@@ -16,8 +16,8 @@ import { count, definePipeline, kafka, kinesis, type Pipeline, sqs, tumbling } f
 import { sweepHandler } from '../src/lambda.ts';
 import { createResources, resourceNames } from '../src/local/resources.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
+import { kinesisEvent } from '../src/simulation/shapes.ts';
 import { ENVIRONMENT, groupLog } from '../src/wiring/names.ts';
-import { kinesisEvent } from './support/engine-events.ts';
 import { at, NOON, type Reading, Scene } from './support/engine-scene.ts';
 
 const INVOCATION = { getRemainingTimeInMillis: () => 60_000 };

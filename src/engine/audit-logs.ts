@@ -9,11 +9,12 @@ import type { Reading } from '../ports/reading.ts';
 import { groupLog } from '../wiring/names.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import type { Deployment, Generation } from './deployment.ts';
-import { baseOf, readGroup } from './entry.ts';
+import { baseOf } from './entry.ts';
 import { type Counters, EMPTY_GROUP, type Group, type GroupPane, type Reached } from './group.ts';
 import { type GroupEntry, readEntry } from './log-reading.ts';
 import { writtenPane } from './pane.ts';
 import { poisonName } from './poison.ts';
+import { readGroup } from './read-group.ts';
 import { wholeEntry } from './spill.ts';
 
 /** The log as it is, its large bodies still objects: where one of those is gone the others can be read. */

@@ -3,12 +3,12 @@ import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Deployment } from './deployment.ts';
-import { type Appendable, nextEntry } from './entry.ts';
 import { fold } from './fold.ts';
 import type { Folded, Group, GroupRecord } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { appendTo, loadGroup } from './group-log.ts';
 import { newsOf, withoutOld } from './news.ts';
+import { type Appendable, nextEntry } from './next-entry.ts';
 import { keepPoison } from './poison.ts';
 
 type CommitPorts = Pick<Ports, 'log' | 'objects' | 'clock' | 'telemetry'>;

@@ -2,10 +2,12 @@ import { type CommitLog, type LogEntry, LogLostError, MAX_BODY_BYTES } from '../
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
 import { type Deployment, type Generation, OutdatedError, present } from './deployment.ts';
-import { baseOf, nextEntry, readGroup } from './entry.ts';
-import { EMPTY_GROUP, type Folded, type Group } from './group.ts';
+import { baseOf } from './entry.ts';
+import { EMPTY_GROUP, type Folded, type Group, NOTHING } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { joinedGroup } from './migrate.ts';
+import { nextEntry } from './next-entry.ts';
+import { readGroup } from './read-group.ts';
 
 type LogPorts = Pick<Ports, 'log' | 'clock'>;
 
@@ -152,7 +154,5 @@ export const unchanged = (group: Group): Folded => ({
   keys: group.keys,
   ids: group.ids,
   counters: group.counters,
-  panes: { keys: [], layouts: [], tables: [], length: 0 },
-  poison: [],
-  late: [],
+  ...NOTHING,
 });

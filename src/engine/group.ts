@@ -129,6 +129,13 @@ export interface Folded {
   readonly late: readonly LateRecord[];
 }
 
+/** What a fold of no records emits and lists. */
+export const NOTHING: Pick<Folded, 'panes' | 'poison' | 'late'> = {
+  panes: { keys: [], layouts: [], tables: [], length: 0 },
+  poison: [],
+  late: [],
+};
+
 /** The panes one by one, in the order they were emitted in. */
 export function listPanes({ keys, layouts, tables }: Omit<GroupPanes, 'length'>): readonly GroupPane[] {
   const layoutOf = new Map(layouts.map((layout) => [layout.name, layout]));

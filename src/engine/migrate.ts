@@ -1,6 +1,6 @@
 import { isAfter } from '../core/position.ts';
 import type { Generation } from './deployment.ts';
-import type { Folded, Group, Reached } from './group.ts';
+import { type Folded, type Group, NOTHING, type Reached } from './group.ts';
 import { groupOf, hashOf } from './key-group.ts';
 import { isAhead, joinedIds, REFUSED } from './news.ts';
 
@@ -46,9 +46,7 @@ export function joinedGroup(
       late: total(({ counters }) => counters.late),
       poison: total(({ counters }) => counters.poison),
     },
-    panes: { keys: [], layouts: [], tables: [], length: 0 },
-    poison: [],
-    late: [],
+    ...NOTHING,
   };
 }
 

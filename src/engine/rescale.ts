@@ -3,8 +3,8 @@ import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { definitionLog } from '../wiring/names.ts';
 import { addGeneration, definitionIn, holdDeployment, present } from './deployment.ts';
-import { MAX_STATE_BYTES } from './entry.ts';
 import { loadGroup } from './group-log.ts';
+import { MAX_STATE_BYTES } from './next-entry.ts';
 
 /**
  * Begins a generation with another number of key groups. What is in the groups of the one before moves as they are next

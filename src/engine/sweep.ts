@@ -4,10 +4,10 @@ import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { tooLarge } from './commit-group.ts';
 import { type Deployment, present } from './deployment.ts';
-import { nextEntry } from './entry.ts';
 import { foldIdle } from './fold.ts';
 import type { GroupCache } from './group-cache.ts';
 import { appendTo, loadGroup } from './group-log.ts';
+import { nextEntry } from './next-entry.ts';
 import { mustRenew } from './packed.ts';
 
 type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry'>;

@@ -1,7 +1,7 @@
 import { isAfter, type Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { type Deployment, firstDeployment } from '../engine/deployment.ts';
-import { decodeLedger, decodePanes, readGroup } from '../engine/entry.ts';
+import { decodeLedger, decodePanes } from '../engine/entry.ts';
 import {
   type Counters,
   EMPTY_GROUP,
@@ -12,6 +12,7 @@ import {
 } from '../engine/group.ts';
 import { groupOf } from '../engine/key-group.ts';
 import { unpack } from '../engine/packed.ts';
+import { readGroup } from '../engine/read-group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 

@@ -22,7 +22,7 @@ export interface SourceShape {
 }
 
 /** The event that Lambda makes of a shard's records. */
-const kinesisEvent = (records: readonly SourceRecord[]): KinesisStreamEvent => ({
+export const kinesisEvent = (records: readonly SourceRecord[]): KinesisStreamEvent => ({
   Records: records.map(({ lineage, position, arrival, partitionKey, data }) => {
     const [stream, shard] = lineage.split('/');
     return {

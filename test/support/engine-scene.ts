@@ -13,13 +13,14 @@ import {
   holdDeployment,
   present,
 } from '../../src/engine/deployment.ts';
-import { decodePanes, readGroup } from '../../src/engine/entry.ts';
+import { decodePanes } from '../../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../../src/engine/group.ts';
 import type { GroupCache } from '../../src/engine/group-cache.ts';
 import { groupOf, hashOf } from '../../src/engine/key-group.ts';
 import { processBatch } from '../../src/engine/process-batch.ts';
 import { projectObjects } from '../../src/engine/project-objects.ts';
 import { projectRows } from '../../src/engine/project-rows.ts';
+import { readGroup } from '../../src/engine/read-group.ts';
 import { objectOf, spilling } from '../../src/engine/spill.ts';
 import { sweep } from '../../src/engine/sweep.ts';
 import type { Pane, Pipeline } from '../../src/index.ts';

@@ -42,7 +42,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
     replace: 'const STEP_PANES = 7;',
   },
   {
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'const MAX_TAIL_ENTRIES = 128;',
     replace: 'const MAX_TAIL_ENTRIES = 8;',
   },
@@ -242,7 +242,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a delta leaves out what is new of a lineage',
     rule: 'A delta holds the lineages that moved',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'before.get(lineage)?.position === position ? []',
     replace: 'before.has(lineage) ? []',
     sources: ['fifo', 'kafka'],
@@ -250,21 +250,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a delta drops nothing at the front',
     rule: 'A delta holds how many rows each table lost at the front',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'cuts.numbers[at] = drop;',
     replace: 'cuts.numbers[at] = 0;',
   },
   {
     name: 'a delta keeps keys that are gone',
     rule: 'A delta holds what differs from the entry before',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'gone.push(place);',
     replace: '',
   },
   {
     name: 'a delta counts refused ids where they came',
     rule: 'A delta names keys by their places',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/read-group.ts',
     find: 'const names = [...this.#tables.keys()].toSorted((a, b) => Number(a === REFUSED) - Number(b === REFUSED));',
     replace: 'const names = [...this.#tables.keys()];',
     sources: ['sqs'],
@@ -272,14 +272,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a base is the entry before',
     rule: 'Every entry names its base, the last snapshot: reading begins there',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: '? writeState(deployment, before, folded, keys, base.ordinal)',
     replace: '? writeState(deployment, before, folded, keys, before.ordinal)',
   },
   {
     name: 'a snapshot never grows old',
     rule: 'A snapshot is due when the last is a quarter of an entry’s life old',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'mustRenew(base.committedAt, now) ||',
     replace: '',
   },
@@ -570,7 +570,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'older code reads on',
     rule: 'Older code refuses what newer wrote',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/read-group.ts',
     find: 'if (version > pipeline.version) {',
     replace: 'if (false) {',
     killedBy: 'test/deployment.test.ts',
@@ -594,7 +594,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a window that was gone has its state again',
     rule: 'Back to an earlier definition: an altered window begins anew once more',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/read-group.ts',
     find: 'if (signature !== operator.signature || epoch !== epochs[at]) return undefined;',
     replace: 'if (signature !== operator.signature) return undefined;',
     killedBy: 'test/deployment.test.ts',
@@ -602,7 +602,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'newer code goes on with deltas',
     rule: 'Newer code reads what older wrote, and first writes a snapshot',
-    file: 'src/engine/entry.ts',
+    file: 'src/engine/next-entry.ts',
     find: 'version !== present ||',
     replace: '',
     killedBy: 'test/log.test.ts',

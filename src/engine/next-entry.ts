@@ -1,0 +1,215 @@
+import { encodeRows, type Rows, rowsOf } from '../core/codec.ts';
+import { cutOf } from '../core/delta.ts';
+import type { Plain } from '../core/plain.ts';
+import { relate } from '../core/related.ts';
+import { Table } from '../core/table.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import type { Deployment } from './deployment.ts';
+import {
+  bodyOf,
+  newBase,
+  section,
+  type WrittenReached,
+  type WrittenState,
+  withTail,
+  writtenWindows,
+} from './entry.ts';
+import { EMPTY_GROUP, type Folded, type Group } from './group.ts';
+import {
+  KEY_BYTES,
+  type Kept,
+  mostBytesOf,
+  namesOf,
+  rowBytes,
+  slotsOf,
+  TIMES,
+  timesOf,
+} from './group-tables.ts';
+import { REFUSED } from './news.ts';
+import { mustRenew } from './packed.ts';
+
+/** What the state of a group may take up as a whole, so that panes have room beside it. */
+export const MAX_STATE_BYTES = 14_000_000;
+
+/**
+ * A snapshot is due once the entries since the last are so many times its size. To write a kilobyte costs twenty times what
+ * it costs to read one, and each cold start reads the tail: so deltas cost at most a quarter more for the snapshots among
+ * them, and a cold start reads at most five times the state.
+ */
+const TAIL_PER_STATE = 4;
+
+/** However small they are: what one cold start decodes. */
+const MAX_TAIL_ENTRIES = 128;
+
+/** An entry to be appended to a group's log, and the group as of it. */
+export interface Appendable {
+  readonly entry: LogEntry;
+  readonly group: Group;
+}
+
+/**
+ * What a fold comes to as the next entry: a delta, or where that is due, or no larger, a snapshot. The body is too large for
+ * any log where it holds more than could be read back.
+ */
+export function nextEntry(
+  deployment: Deployment,
+  before: Group,
+  folded: Folded,
+  committedAt: EpochMillis,
+  { sealed = false } = {},
+): Appendable {
+  const ordinal = before.ordinal + 1;
+  const { version } = deployment.pipeline;
+  const due = sealed || snapshotDue(before, version, committedAt);
+  const delta = due ? undefined : deltaFrom(deployment, before, folded);
+  const { base } = before;
+  const isDelta = delta !== undefined && base !== undefined;
+  const keys = isDelta ? delta : snapshotOf(deployment, folded);
+  const state = isDelta
+    ? writeState(deployment, before, folded, keys, base.ordinal)
+    : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, sealed);
+  const entry = { ordinal, committedAt, body: bodyOf(state, folded.panes) };
+  return {
+    entry,
+    group: {
+      ordinal,
+      committedAt,
+      version,
+      sealed,
+      base: isDelta ? withTail(base, entry) : newBase(entry, state),
+      positions: folded.positions,
+      inherited: folded.inherited,
+      keys: folded.keys,
+      ids: folded.ids,
+      counters: folded.counters,
+      mostBytes: keys.mostBytes,
+    },
+  };
+}
+
+function writeState(
+  deployment: Deployment,
+  before: Group,
+  { positions, inherited, counters, poison, late }: Folded,
+  { changed, gone, keys, times, cuts, slots }: WrittenKeys,
+  base: number,
+  sealed = false,
+): Uint8Array {
+  const written: WrittenState = [
+    deployment.pipeline.version,
+    base,
+    sealed,
+    before === EMPTY_GROUP ? writtenWindows(deployment) : [],
+    writtenReached(positions, before.positions),
+    [...before.positions.keys()].filter((lineage) => !positions.has(lineage)),
+    changed,
+    gone,
+    keys,
+    inherited.map(({ groups, group, positions }) => [groups, group, writtenReached(positions, new Map())]),
+    [counters.applied, counters.late, counters.poison],
+    poison.map(({ lineage, position }) => [lineage, position]),
+    [
+      late.map(({ key }) => key),
+      late.map(({ at }) => at),
+      late.map(({ lineage }) => lineage),
+      late.map(({ position }) => position),
+      late.map(({ watermark }) => watermark),
+    ],
+    Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
+  ];
+  return section(() => [
+    written as unknown as Plain,
+    encodeRows([rowsOf([times]), rowsOf(cuts ? [cuts] : []), ...slots]),
+  ]);
+}
+
+function snapshotDue({ base, version, ordinal }: Group, present: number, now: EpochMillis): boolean {
+  return (
+    base === undefined ||
+    version !== present ||
+    mustRenew(base.committedAt, now) ||
+    base.tailBytes >= TAIL_PER_STATE * base.stateBytes ||
+    ordinal - base.ordinal >= MAX_TAIL_ENTRIES
+  );
+}
+
+/** What is written of a group's keys. */
+interface WrittenKeys {
+  readonly changed: readonly number[];
+  readonly gone: readonly number[];
+  readonly keys: readonly string[];
+  /** A row a key. */
+  readonly times: Table;
+  /** Of a delta, a row a key: of each of its tables how many rows are gone at the front, and how many stay. */
+  readonly cuts: Table | undefined;
+  /** Of each table of all keys the rows; of a delta what comes in place of those that do not stay. */
+  readonly slots: readonly Rows[];
+  /** Of the group as a whole. */
+  readonly mostBytes: number;
+}
+
+function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
+  const keys = namesOf(folded);
+  const slots = slotsOf(deployment.pipeline, folded, keys).map(rowsOf);
+  const mostBytes = mostBytesOf(slots);
+  return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, mostBytes };
+}
+
+const has = ({ keys, ids }: Kept, name: string): boolean => (name === REFUSED ? ids : keys).has(name);
+
+const isUntouched = (before: Kept, after: Kept, name: string): boolean =>
+  before.keys.get(name) === after.keys.get(name) && before.ids.get(name) === after.ids.get(name);
+
+/** Undefined where a snapshot is about as small, or would not be possible later: none must be due that cannot be written. */
+function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenKeys | undefined {
+  const changed: number[] = [];
+  const gone: number[] = [];
+  const lost: string[] = [];
+  const written: string[] = [];
+  for (const [place, name] of namesOf(before).entries()) {
+    if (!has(after, name)) {
+      gone.push(place);
+      lost.push(name);
+    } else if (!isUntouched(before, after, name)) {
+      changed.push(place);
+      written.push(name);
+    }
+  }
+  const keys = namesOf(after).filter((name) => !has(before, name));
+  written.push(...keys);
+  const earlier = slotsOf(deployment.pipeline, before, written);
+  const later = slotsOf(deployment.pipeline, after, written);
+  const cuts = new Table(2 * later.length, 0, written.length);
+  cuts.rows = written.length;
+  let mostBytes =
+    before.mostBytes +
+    KEY_BYTES * keys.length -
+    mostBytesOf(slotsOf(deployment.pipeline, before, lost).map(rowsOf));
+  const slots = later.map((tables, slot): Rows => {
+    const from = new Float64Array(tables.length);
+    const to = new Float64Array(tables.length);
+    for (let key = 0; key < tables.length; key++) {
+      const [table, other] = [tables[key] as Table, earlier[slot]?.[key] as Table];
+      const { drop, keep } = cutOf(other, table);
+      const at = key * cuts.width + 2 * slot;
+      cuts.numbers[at] = drop;
+      cuts.numbers[at + 1] = keep;
+      from[key] = keep;
+      to[key] = table.rows;
+      mostBytes += rowBytes(table, 0, table.rows) - rowBytes(other, 0, other.rows);
+    }
+    return { tables, from, to };
+  });
+  if (mostBytesOf(slots) > ENOUGH * mostBytes || mostBytes > MAX_STATE_BYTES) return undefined;
+  return { changed, gone, keys, times: timesOf(after, written), cuts, slots, mostBytes };
+}
+
+/** What share of a group's tables a delta may write. */
+const ENOUGH = 0.9;
+
+/** Those that differ from the ones before. */
+const writtenReached = (positions: Group['positions'], before: Group['positions']): WrittenReached =>
+  [...positions].flatMap(([lineage, { position, arrival }]) =>
+    before.get(lineage)?.position === position ? [] : [[lineage, position, arrival] as const],
+  );
