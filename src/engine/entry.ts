@@ -67,7 +67,8 @@ export type WrittenState = readonly [
   /** Of the times of a key after the first, whether they are written as what they are above that. */
   related: readonly boolean[],
 ];
-export const [BASE, POSITIONS, COUNTERS, POISON, LATE, RELATED] = [1, 4, 10, 11, 12, 13] as const;
+const [BASE, POSITIONS, COUNTERS, POISON, LATE] = [1, 4, 10, 11, 12] as const;
+export const RELATED = 13;
 
 /** The body of a state and panes. */
 export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
