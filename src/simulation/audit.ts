@@ -17,10 +17,11 @@ import {
   POISON_PREFIX,
   rowsLog,
 } from '../wiring/names.ts';
+import { type Deployed, Deployments } from './deployed.ts';
 import {
   type Covered,
+  definitionIn,
   type EntryView,
-  generationsIn,
   intentOf,
   LogReader,
   rowsCoveredBy,
@@ -41,7 +42,9 @@ export interface Audited {
  * is left to do.
  */
 export class Audit {
+  /** Its name and its source are those of every version. */
   readonly #pipeline: Pipeline;
+  readonly deployments: Deployments;
   readonly #truths: readonly Truth[];
   readonly #taken: Taken;
   /** By log. */
@@ -51,10 +54,11 @@ export class Audit {
   /** Every entry ever appended, as some expire. */
   readonly #entries = new Map<string, LogEntry[]>();
 
-  constructor({ pipeline, lineages }: Case) {
-    this.#pipeline = pipeline;
+  constructor({ versions, lineages }: Case) {
+    [this.#pipeline] = versions;
+    this.deployments = new Deployments(versions);
     this.#truths = lineages.flatMap(({ truths }) => truths).filter(({ fate }) => fate !== 'filtered');
-    this.#taken = new Taken(new Oracle(pipeline));
+    this.#taken = new Taken(new Oracle());
   }
 
   /**
@@ -71,7 +75,11 @@ export class Audit {
     entries.push(entry);
     this.#entries.set(log, entries);
     const { name } = this.#pipeline;
-    if (log === definitionLog(name)) this.#generations = generationsIn(entry);
+    if (log === definitionLog(name)) {
+      const { version, generations } = definitionIn(entry);
+      this.#generations = generations;
+      this.deployments.begin(version);
+    }
     if (log.startsWith(groupLogPrefix(name))) this.#groupOf(log).appended(entry, batches);
   }
 
@@ -89,7 +97,7 @@ export class Audit {
     must(groups !== undefined && index < groups, 'Every group log is of a group', () => log);
     const earlier = this.#generations.get(number - 1);
     const group = new GroupAudit(
-      { pipeline: this.#pipeline, groups, index },
+      { pipeline: this.#pipeline, deployments: this.deployments, groups, index },
       this.#truths.filter(({ hash }) => groupOf(hash, groups) === index),
       this.#taken,
       earlier === undefined
@@ -127,6 +135,8 @@ export class Audit {
 
   /** Nothing is left to do, and every key is silent until `now`. */
   finish(ports: MemoryPorts, now: EpochMillis): Audited {
+    const last = this.deployments.at(this.deployments.version);
+    for (const group of this.#groups.values()) if (!group.sealed) group.handOver(last, now);
     const expected = this.#taken.finish(this.#truths, now);
     const written = expected.map((pane) => {
       const one = writtenPane(this.#pipeline, pane);
@@ -258,10 +268,10 @@ class Taken {
     return this.#refused.has(nameOf(truth));
   }
 
-  take(truth: Truth): Outcome {
+  take(truth: Truth, by: Deployed): Outcome {
     // Once more, it changes nothing: it is counted late, as its windows have closed.
     if (this.has(truth)) return 'late';
-    const outcome = this.#oracle.take(truth);
+    const outcome = this.#oracle.take(truth, by);
     const name = nameOf(truth);
     this.#names.add(name);
     if (outcome !== 'applied') this.#refused.add(name);
@@ -271,6 +281,10 @@ class Taken {
 
   commit(): void {
     this.#oracle.commit();
+  }
+
+  handOver(...of: Parameters<Oracle['handOver']>): void {
+    this.#oracle.handOver(...of);
   }
 
   finish(truths: readonly Truth[], now: EpochMillis): readonly GroupPane[] {
@@ -297,6 +311,8 @@ class GroupAudit {
   /** The groups of the generation before that have its keys. */
   readonly #parts: readonly (GroupAudit | undefined)[] | undefined;
   readonly #reader: LogReader;
+  /** That its last entry was written by; 0 before the first. */
+  version = 0;
   counted = { applied: 0, late: 0, poison: 0 };
   watermarks: ReadonlyMap<string, EpochMillis> = new Map();
   sealed = false;
@@ -304,9 +320,15 @@ class GroupAudit {
   constructor(
     {
       pipeline,
+      deployments,
       groups,
       index,
-    }: { readonly pipeline: Pipeline; readonly groups: number; readonly index: number },
+    }: {
+      readonly pipeline: Pipeline;
+      readonly deployments: Deployments;
+      readonly groups: number;
+      readonly index: number;
+    },
     own: readonly Truth[],
     taken: Taken,
     parts: readonly (GroupAudit | undefined)[] | undefined,
@@ -318,7 +340,7 @@ class GroupAudit {
     this.#own = new Map([...lineages].map((name) => [name, own.filter(({ lineage }) => lineage === name)]));
     this.#taken = taken;
     this.#parts = parts;
-    this.#reader = new LogReader(pipeline);
+    this.#reader = new LogReader(deployments);
   }
 
   appended(entry: LogEntry, batches: readonly (readonly Truth[])[]): void {
@@ -327,11 +349,21 @@ class GroupAudit {
     const view = this.#reader.take(entry);
     this.sealed = view.sealed;
     if (entry.ordinal === 1 && this.#parts) this.#begin(view, this.#parts, where);
+    const { version } = view.by.pipeline;
+    must(version >= this.version, `Older code refuses what newer wrote (${where})`);
+    if (version > this.version || entry.ordinal === 1) this.handOver(view.by, entry.committedAt);
     const outcomes = this.#take(view, batches, where);
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, where);
     this.#auditWatermarks(view, where);
     this.#auditRevisions(view, where);
+  }
+
+  /** Its keys go on under a newer version, whether or not an entry of that is there. */
+  handOver(to: Deployed, now: EpochMillis): void {
+    const keys = [...this.#own.values()].flat().flatMap(({ content }) => content?.key ?? []);
+    for (const key of new Set(keys)) this.#taken.handOver(key, to, this.watermarks.get(key), now);
+    this.version = to.pipeline.version;
   }
 
   /** A group begins with the keys that are its own, as they are in those before it. */
@@ -349,6 +381,8 @@ class GroupAudit {
       own.map(told),
       `A group begins with the keys that are its own (${where})`,
     );
+    this.watermarks = new Map(own);
+    this.version = Math.max(...before.map(({ version }) => version));
     // What falls apart leaves its counters to the first of its parts.
     if ((this.#index * (before[0]?.groups ?? 1)) % this.groups !== 0) return;
     const total = (name: Outcome): number => before.reduce((sum, part) => sum + part.counted[name], 0);
@@ -357,7 +391,7 @@ class GroupAudit {
 
   /** What the entry took in must be the first ones of its batch that were not in. */
   #take(
-    { counters, positions, late: listed }: EntryView,
+    { by, counters, positions, late: listed }: EntryView,
     batches: readonly (readonly Truth[])[],
     where: string,
   ): ReadonlyMap<Truth, Outcome> {
@@ -378,7 +412,7 @@ class GroupAudit {
         `The records of a lineage are taken in one after the other (${where})`,
         () => nameOf(one),
       );
-      const outcome = this.#taken.take(one);
+      const outcome = this.#taken.take(one, by);
       outcomes.set(one, outcome);
       this.counted[outcome]++;
     }
@@ -438,8 +472,9 @@ class GroupAudit {
   }
 
   #auditRevisions({ panes }: EntryView, where: string): void {
-    for (const { key, window, identity, revision } of panes) {
-      const one = `${window} ${identity} ${key}`;
+    for (const pane of panes) {
+      const { key, identity, revision } = pane;
+      const one = `${labelOf(pane)} ${identity} ${key}`;
       const next = (this.#taken.revisions.get(one) ?? -1) + 1;
       must(revision === next, `Revisions follow each other (${where})`, () => ({ one, revision, next }));
       this.#taken.revisions.set(one, next);
@@ -470,6 +505,10 @@ function auditLedger(
   );
 }
 
+/** Windows of one name of which one began anew are told apart by the version in which they did. */
+const labelOf = ({ window, layout: { epoch } }: GroupPane): string =>
+  epoch === 0 ? window : `${window}@${epoch}`;
+
 interface WrittenPane {
   readonly pane: GroupPane;
   readonly line: string;
@@ -482,8 +521,8 @@ function auditRows(pipeline: Pipeline, { rows }: MemoryPorts, written: readonly 
     if (other === undefined || isGreater(ranks(one.pane), ranks(other.pane))) latest.set(name, one);
   };
   for (const one of written) {
-    const { key, window, layout, kind, index, identity } = one.pane;
-    const name = `${pipeline.name}#${key}|${window}`;
+    const { key, layout, kind, index, identity } = one.pane;
+    const name = `${pipeline.name}#${key}|${labelOf(one.pane)}`;
     offer(`${name}#latest`, one, ranksOf);
     // Windows of time stand under their start, batches under their ordinal; what is per record only as the latest.
     if (layout.identity === 'none' || kind === 'rolling') continue;

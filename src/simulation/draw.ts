@@ -67,15 +67,21 @@ const SOURCES = {
   kafka: kafka<Reading>({ topic: SOURCE_NAME }),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
-const ORDERED_WINDOWS = ['lastThree', 'byThree', 'running'];
+const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 
-/** Some pipeline, of so few key groups that lineages meet in them. */
-function drawPipeline(random: Random, kind: SourceKind): Pipeline {
+type Windows = { readonly [name: string]: Window<Reading, AnyShape> };
+
+/** Every window that there may be, of some settings. */
+function drawWindows(random: Random, kind: SourceKind): Windows {
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
-  const all = {
-    minute: tumbling(
-      // Rarely: a thousand empty windows follow each key.
-      { size: '60s', emit: emit(), emitEmpty: random.chance(0.02) },
+  const all: { readonly [name: string]: Window<Reading> } = {
+    tumbling: tumbling(
+      {
+        size: random.pick(['60s', '60s', '30s'] as const),
+        emit: emit(),
+        // Rarely: a thousand empty windows follow each key.
+        emitEmpty: random.chance(0.02),
+      },
       { n: count(), sum: sum('value'), tags: collect('tag') },
     ),
     sliding: sliding(
@@ -83,26 +89,72 @@ function drawPipeline(random: Random, kind: SourceKind): Pipeline {
       { mean: mean('value'), max: max('value'), last: last('tag') },
     ),
     session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, { n: count(), tags }),
-    lastThree: rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }),
-    byThree: batches({ count: 3 }, { sum: sum('value'), tags }),
-    trailing: trailing({ size: '20s' }, { n: count(), max: max('value') }),
+    rolling: rolling({ count: random.pick([3, 3, 2]) }, { mean: mean('value'), last: last('tag') }),
+    batches: batches({ count: random.pick([3, 3, 2]) }, { sum: sum('value'), tags }),
+    trailing: trailing({ size: random.pick(['20s', '50s'] as const) }, { n: count(), max: max('value') }),
     running: running({ emit: random.pick(['record', 'update'] as const) }, { n: count(), sum: sum('value') }),
-  } satisfies { readonly [name: string]: Window<Reading> };
-  const chosen = Object.entries(all).filter(
-    ([name]) =>
-      name === 'minute' || (random.chance(0.4) && !(kind === 'sqs' && ORDERED_WINDOWS.includes(name))),
+  };
+  const possible = Object.entries(all).filter(
+    ([name]) => !(kind === 'sqs' && ORDERED_WINDOWS.includes(name)),
   );
-  return definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
-    filter: ({ skip }: Reading) => !skip,
-    key: ({ key }: Reading) => key,
-    eventTime: ({ at }: Reading) => at,
+  return Object.fromEntries(possible) as Windows;
+}
+
+/** What every version has, so that the same records are poison. */
+const LASTING = 'tumbling';
+
+/**
+ * What every version of a queue without order has as it is: it keeps the ids of records longest, and one that was let go
+ * could come in again, into a window that begins anew.
+ */
+const LONGEST = 'sliding';
+
+/** Some windows go, some are new, some have other settings; the others stay as they are. */
+function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
+  const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
+    const known = windows[name];
+    if (known && (random.chance(0.6) || (name === LONGEST && kind === 'sqs')))
+      return [[name, known] as const];
+    return name === LASTING || random.chance(0.4) ? [[name, drawn] as const] : [];
+  });
+  return Object.fromEntries(random.chance(0.1) ? random.shuffled(next) : next);
+}
+
+/** Some pipeline, of so few key groups that lineages meet in them; now and then its definition changes while it runs. */
+function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
+  const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
-    allowedLateness: random.pick(['0s', '45s', '3m', '3m'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
     ...(random.chance(0.7) ? ({ maxLateness: kind === 'sqs' ? '14d' : '1d' } as const) : {}),
-    groups: random.pick([1, 2, 2, 4]),
-    windows: Object.fromEntries(chosen) as { readonly [name: string]: Window<Reading, AnyShape> },
-  }).to(table(), bucket());
+  };
+  const groups = random.pick([1, 2, 2, 4]);
+  const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
+  let allowedLateness = drawLateness();
+  const define = (windows: Windows, version: number): Pipeline =>
+    definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
+      filter: ({ skip }: Reading) => !skip,
+      key: ({ key }: Reading) => key,
+      eventTime: ({ at }: Reading) => at,
+      ...times,
+      allowedLateness,
+      groups,
+      version,
+      windows,
+    }).to(table(), bucket());
+  const versions = random.pick([1, 1, 2, 3]);
+  const needed = kind === 'sqs' && versions > 1 ? [LASTING, LONGEST] : [LASTING];
+  const first = Object.fromEntries(
+    Object.entries(drawWindows(random, kind)).filter(([name]) => needed.includes(name) || random.chance(0.4)),
+  );
+  const drawn: [Pipeline, ...Pipeline[]] = [define(first, 1)];
+  let windows = first;
+  while (drawn.length < versions) {
+    // Back to the first, some: what has changed begins anew once more.
+    windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, windows);
+    if (kind !== 'sqs' && random.chance(0.15)) allowedLateness = drawLateness();
+    drawn.push(define(windows, drawn.length + 1));
+  }
+  return drawn;
 }
 
 /** How many lineages a case begins with, and how many records each has, at most. */
@@ -123,8 +175,8 @@ export const SMALL: Extent = { homes: 2, records: 4 };
 
 /** A pipeline, and the records that its source is given. */
 export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTENTS[kind]): Case {
-  const pipeline = drawPipeline(random, kind);
-  return { pipeline, lineages: drawLineages(random, pipeline, kind, extent) };
+  const versions = drawVersions(random, kind);
+  return { versions, lineages: drawLineages(random, versions, kind, extent) };
 }
 
 /** A record before it has its place in a lineage. */
@@ -138,7 +190,7 @@ interface Sent {
 /** The records of some lineages: disorder, silences, late ones, filtered ones, poison. */
 function drawLineages(
   random: Random,
-  pipeline: Pipeline,
+  versions: Case['versions'],
   kind: SourceKind,
   { homes, records }: Extent,
 ): readonly Lineage[] {
@@ -150,7 +202,7 @@ function drawLineages(
     ({ parents, sent: own }, at): Lineage => ({
       name: lineageOf(kind, at),
       parents,
-      truths: own.map((one, index) => drawTruth(random, pipeline, placeOf(kind, at, index, ordinal++), one)),
+      truths: own.map((one, index) => drawTruth(random, versions, placeOf(kind, at, index, ordinal++), one)),
     }),
   );
 }
@@ -223,12 +275,12 @@ function cutAt(
 
 function drawTruth(
   random: Random,
-  pipeline: Pipeline,
+  versions: Case['versions'],
   place: Pick<Truth, 'lineage' | 'position' | 'partitionKey'>,
   { arrival, reading }: Sent,
 ): Truth {
   const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
-  const throws = fate === 'poison' && isBrittle(pipeline) && random.chance(0.4);
+  const throws = fate === 'poison' && versions.every(isBrittle) && random.chance(0.4);
   const sent = throws
     ? JSON.stringify({ ...reading, tag: BAD })
     : fate === 'poison'
@@ -241,18 +293,18 @@ function drawTruth(
     data: Buffer.from(sent),
     hash: hashOf(key),
     fate,
-    ...(fate === 'record' ? { content: contentOf(pipeline, reading) } : {}),
+    ...(fate === 'record' ? { content: contentOf(versions, reading) } : {}),
   };
 }
 
-const contentOf = ({ rules }: Pipeline, reading: Reading): Required<Truth>['content'] => ({
+const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth>['content'] => ({
   key: reading.key,
   at: reading.at as EpochMillis,
-  values: rules.inputs.read(reading),
+  values: versions.map(({ rules }) => rules.inputs.read(reading)),
 });
 
 /** Whether any record's tag is looked at while it is folded: sessions look at none that is late for them. */
-const isBrittle = ({ rules }: Pipeline): boolean => rules.windows.some(({ name }) => name === 'byThree');
+const isBrittle = ({ rules }: Pipeline): boolean => rules.windows.some(({ name }) => name === 'batches');
 
 const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string =>
   random.pick([

@@ -61,12 +61,12 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
       hash: hashOf(key === '' ? place.partitionKey : key),
       fate: outcome.outcome,
       ...(outcome.outcome === 'record'
-        ? { content: { key, at: outcome.record.at, values: outcome.record.values } }
+        ? { content: { key, at: outcome.record.at, values: [outcome.record.values] } }
         : {}),
     });
   }
   return {
-    pipeline,
+    versions: [pipeline],
     lineages: truths.map((own, at) => ({ name: lineageOf(kind, at), parents: [], truths: own })),
   };
 }

@@ -1,7 +1,7 @@
 import { isAfter, type Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { type Deployment, firstDeployment } from '../engine/deployment.ts';
-import { decodeLedger, decodePanes } from '../engine/entry.ts';
+import { firstDeployment } from '../engine/deployment.ts';
+import { decodeLedger, decodePanes, stateOf } from '../engine/entry.ts';
 import {
   type Counters,
   EMPTY_GROUP,
@@ -13,11 +13,13 @@ import {
 import { groupOf } from '../engine/key-group.ts';
 import { unpack } from '../engine/packed.ts';
 import { readGroup } from '../engine/read-group.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
+import type { Deployed, Deployments } from './deployed.ts';
 
 /** What an audit asks of an entry of a group's log: the group as of it, and what it emits and lists. */
 export interface EntryView {
+  /** What it was written by. */
+  readonly by: Deployed;
   readonly positions: ReadonlyMap<string, Position>;
   /** Whether one of the groups that this one took keys over from had taken a record in. */
   readonly wasTaken: (record: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>) => boolean;
@@ -32,19 +34,22 @@ export interface EntryView {
 
 /** Reads the entries of one group's log, each in its turn. The one place here that knows how they are written. */
 export class LogReader {
-  readonly #deployment: Deployment;
+  readonly #deployments: Deployments;
   #group: Group = EMPTY_GROUP;
 
-  constructor(pipeline: Pipeline) {
-    this.#deployment = firstDeployment(pipeline);
+  constructor(deployments: Deployments) {
+    this.#deployments = deployments;
   }
 
   /** @param entry whole: not one that only names its body */
   take(entry: LogEntry): EntryView {
-    this.#group = readGroup(this.#deployment, this.#group, [entry]);
+    const [version] = stateOf(entry).written;
+    const by = this.#deployments.at(version);
+    this.#group = readGroup({ ...firstDeployment(by.pipeline), epochs: by.epochs }, this.#group, [entry]);
     const { positions, inherited, sealed, counters, keys } = this.#group;
     const { poison, late } = decodeLedger(entry);
     return {
+      by,
       positions: new Map([...positions].map(([lineage, { position }]) => [lineage, position])),
       wasTaken: ({ lineage, position, hash }) =>
         inherited.some((one) => {
@@ -61,11 +66,17 @@ export class LogReader {
   }
 }
 
-/** By the number of each generation, its key groups, as an entry of the definition's log says. */
-export const generationsIn = ({ body }: LogEntry): ReadonlyMap<number, number> => {
-  const [, generations] = unpack(body) as unknown as [unknown, (readonly [number: number, groups: number])[]];
-  return new Map(generations.map(([number, groups]) => [number, groups]));
-};
+/** What an entry of the definition's log says: the version at work, and by the number of each generation its key groups. */
+export function definitionIn({ body }: LogEntry): {
+  readonly version: number;
+  readonly generations: ReadonlyMap<number, number>;
+} {
+  const [version, generations] = unpack(body) as unknown as [
+    version: number,
+    generations: (readonly [number: number, groups: number])[],
+  ];
+  return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
+}
 
 /** By log, how far the panes of each group are covered: an ordinal, and a pane within the next entry. */
 export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;

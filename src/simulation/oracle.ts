@@ -1,90 +1,143 @@
-import { KeyState } from '../core/key.ts';
+import { KeyState, type StoredKey } from '../core/key.ts';
 import { Panes } from '../core/panes.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { type GroupPane, listPanes } from '../engine/group.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type Deployed, placeIn } from './deployed.ts';
 import type { Truth } from './truth.ts';
+import { must } from './violation.ts';
 
 /** What became of a record that was taken in. */
 export type Outcome = 'applied' | 'late' | 'poison';
 
+interface Key {
+  readonly number: number;
+  readonly of: Deployed;
+  readonly state: KeyState;
+}
+
 /**
  * What must come of the records: each key's windows folded in memory, without commits, entries or anything
- * stored; all that is told of commits is where they end, for windows that show themselves then.
+ * stored; all that is told of commits is where they end, for windows that show themselves then, and by which version of the
+ * definition they are.
  */
 export class Oracle {
-  readonly #pipeline: Pipeline;
   /** What was done so far, to be done again without a record that throws. */
-  readonly #done: (Truth | 'commit')[] = [];
-  #states = new Map<string, { readonly number: number; readonly state: KeyState }>();
-  #touched = new Set<string>();
-  #panes: Panes;
+  readonly #done: (() => void)[] = [];
+  readonly #keys = new Map<string, Key>();
+  readonly #touched = new Set<string>();
+  readonly #panes = new Map<Deployed, Panes>();
+  /** Those of windows that a newer version did not keep, and of which nothing comes any more. */
+  #closed: GroupPane[] = [];
 
-  constructor(pipeline: Pipeline) {
-    this.#pipeline = pipeline;
-    this.#panes = new Panes(pipeline.rules);
-  }
-
-  take(truth: Truth): Outcome {
+  take(truth: Truth, by: Deployed): Outcome {
     if (truth.content === undefined) return 'poison';
+    const { of = by } = this.#keys.get(truth.content.key) ?? {};
+    must(of === by, 'A key is handed over before newer code takes its records in');
     try {
-      const outcome = this.#apply(truth);
-      this.#done.push(truth);
+      const outcome = this.#apply(truth, by);
+      this.#done.push(() => this.#apply(truth, by));
       return outcome;
     } catch {
-      this.#states = new Map();
-      this.#touched = new Set();
-      this.#panes = new Panes(this.#pipeline.rules);
-      for (const one of this.#done) {
-        if (one === 'commit') this.#commit();
-        else this.#apply(one);
-      }
+      this.#keys.clear();
+      this.#touched.clear();
+      this.#panes.clear();
+      this.#closed = [];
+      for (const again of this.#done) again();
       return 'poison';
     }
   }
 
   /** A commit ends. */
   commit(): void {
-    this.#commit();
-    this.#done.push('commit');
+    this.#do(() => {
+      for (const key of this.#touched) {
+        const { number, of, state } = this.#keys.get(key) as Key;
+        state.update(this.#panesOf(of, number));
+      }
+      this.#touched.clear();
+    });
+  }
+
+  /**
+   * A key goes on under a newer version: windows that this keeps as they are keep what they hold. Of the others comes what
+   * the older saw closed, and nothing more.
+   *
+   * @param watermark that the older had brought it to; of a key that it had forgotten, undefined
+   */
+  handOver(key: string, to: Deployed, watermark: EpochMillis | undefined, now: EpochMillis): void {
+    const known = this.#keys.get(key);
+    if (known === undefined || known.of === to) return;
+    this.#do(() => {
+      const { number, of, state } = this.#keys.get(key) as Key;
+      const stored = state.freeze();
+      if (stored) this.#close(key, of, to, stored, watermark, now);
+      const windows = to.pipeline.rules.windows.map((_, at) => stored?.windows[placeIn(to, of, at)]);
+      const next = new KeyState(to.pipeline.rules, stored && { ...stored, windows });
+      this.#keys.set(key, { number, of: to, state: next });
+    });
   }
 
   /** Every key is silent until `now`. */
   idle(now: EpochMillis): void {
-    for (const { number, state } of this.#states.values()) {
-      this.#panes.key = number;
-      state.idle(now, this.#panes);
-    }
+    for (const { number, of, state } of this.#keys.values()) state.idle(now, this.#panesOf(of, number));
   }
 
   panes(): readonly GroupPane[] {
-    const layouts = this.#panes.layouts.map((layout, at) => ({
-      ...layout,
-      ordered: this.#pipeline.rules.windows[at]?.operator.ordered ?? false,
-      epoch: 0,
-    }));
-    return listPanes({ keys: [...this.#states.keys()], layouts, tables: this.#panes.tables });
+    const keys = [...this.#keys.keys()];
+    return [...this.#panes].flatMap(([of, panes]) => listed(of, keys, panes)).concat(this.#closed);
   }
 
-  #apply({ content, arrival }: Truth): Outcome {
+  /** What is done again where a record throws after it. */
+  #do(step: () => void): void {
+    step();
+    this.#done.push(step);
+  }
+
+  #apply({ content, arrival }: Truth, by: Deployed): Outcome {
     const { key, at, values } = content as Required<Truth>['content'];
-    const known = this.#states.get(key) ?? {
-      number: this.#states.size,
-      state: new KeyState(this.#pipeline.rules),
+    const known = this.#keys.get(key) ?? {
+      number: this.#keys.size,
+      of: by,
+      state: new KeyState(by.pipeline.rules),
     };
-    this.#states.set(key, known);
+    this.#keys.set(key, known);
     this.#touched.add(key);
-    this.#panes.key = known.number;
-    return known.state.apply({ at, arrival, values }, this.#panes);
+    const panes = this.#panesOf(by, known.number);
+    return known.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
   }
 
-  #commit(): void {
-    for (const key of this.#touched) {
-      const known = this.#states.get(key);
-      if (known === undefined) continue;
-      this.#panes.key = known.number;
-      known.state.update(this.#panes);
-    }
-    this.#touched.clear();
+  #close(
+    key: string,
+    of: Deployed,
+    to: Deployed,
+    stored: StoredKey,
+    watermark: EpochMillis | undefined,
+    now: EpochMillis,
+  ): void {
+    const { rules } = of.pipeline;
+    const { outOfOrderness, idleAfter } = rules.time;
+    const { maxEventTime, lastArrival } = stored;
+    const silence = (watermark ?? now) - maxEventTime + outOfOrderness;
+    const until = watermark === undefined ? now : ((lastArrival + idleAfter + silence) as EpochMillis);
+    const panes = new Panes(rules);
+    new KeyState(rules, stored).idle(until, panes);
+    const windows = rules.windows.filter((_, at) => placeIn(of, to, at) < 0).map(({ name }) => name);
+    this.#closed.push(...listed(of, [key], panes).filter(({ window }) => windows.includes(window)));
   }
+
+  #panesOf(of: Deployed, key: number): Panes {
+    const panes = this.#panes.get(of) ?? new Panes(of.pipeline.rules);
+    this.#panes.set(of, panes);
+    panes.key = key;
+    return panes;
+  }
+}
+
+function listed({ pipeline, epochs }: Deployed, keys: readonly string[], panes: Panes): readonly GroupPane[] {
+  const layouts = panes.layouts.map((layout, at) => ({
+    ...layout,
+    ordered: pipeline.rules.windows[at]?.operator.ordered ?? false,
+    epoch: epochs[at] ?? 0,
+  }));
+  return listPanes({ keys, layouts, tables: panes.tables });
 }

@@ -15,6 +15,7 @@ import { drawCase } from './draw.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
 import { Random } from './random.ts';
+import { drawRollout, mistaken } from './rollout.ts';
 import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
 import { type Delivery, namedBy, type SourceModel, sourceOf } from './source.ts';
 import { type Ending, type Environment, type Invocation, isInjected, Stage } from './stage.ts';
@@ -63,6 +64,9 @@ export const HAPPENINGS = [
   'poison',
   'pauses',
   'rescales',
+  'deployments',
+  'outdated',
+  'mistakes',
 ] as const;
 
 const SECOND = 1_000;
@@ -102,6 +106,7 @@ type Role = 'process' | 'sweep' | 'project' | 'rescale';
 
 /** An environment with its handlers, which keep in their closures what a warm start finds. */
 interface Host extends Environment {
+  readonly pipeline: Pipeline;
   readonly telemetry: MemoryTelemetry;
   readonly process: ReturnType<typeof processHandler>;
   readonly sweep: ReturnType<typeof sweepHandler>;
@@ -112,7 +117,10 @@ interface Host extends Environment {
 
 class Simulation {
   readonly #random: Random;
+  /** Its name and its source are those of every version. */
   readonly #pipeline: Pipeline;
+  readonly #versions: Case['versions'];
+  readonly #mistaken: Pipeline | undefined;
   readonly #kind: SourceKind;
   readonly #source: SourceModel;
   readonly #world: ReturnType<typeof memoryPorts>;
@@ -129,15 +137,20 @@ class Simulation {
   readonly #lag: number;
   readonly #happened = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
   readonly #digest = createHash('sha256');
+  /** What environments run: while one version takes the place of another, either. */
+  #serving: readonly Pipeline[];
   #wakeUps: string[] = [];
   #failure: unknown;
   #faultless = false;
 
   constructor(random: Random, given: Case, faults: readonly Fault[], settings: Settings) {
-    const { pipeline, lineages } = given;
+    const { versions, lineages } = given;
     this.#random = random;
-    this.#pipeline = pipeline;
-    this.#kind = pipeline.source.kind;
+    [this.#pipeline] = versions;
+    this.#serving = [this.#pipeline];
+    this.#versions = versions;
+    this.#mistaken = mistaken(versions);
+    this.#kind = this.#pipeline.source.kind;
     this.#tamper = settings.tamper ?? ((ports) => ports);
     this.#source = sourceOf(random.fork(), SHAPES[this.#kind], lineages);
     this.#audit = new Audit(given);
@@ -179,9 +192,13 @@ class Simulation {
     const rescales = new Set(
       random.chance(0.3) ? [random.whole(2, 40), ...(random.chance(0.3) ? [random.whole(2, 60)] : [])] : [],
     );
+    const rollout = drawRollout(random, this.#versions);
+    const mistake = random.whole(1, 40);
     for (let round = 0; round < 400 && !this.#isConsumed(); round++) {
+      this.#serving = rollout.get(round) ?? this.#serving;
       if (this.#running.size < crowd && random.chance(0.35)) this.#begin(eagerness);
       if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
+      if (round === mistake) this.#mistake();
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
       for (let turns = random.whole(1, 6); turns > 0; turns--) await this.#step();
@@ -203,15 +220,17 @@ class Simulation {
   async #runToQuiet(): Promise<Audited> {
     this.#stage.faulty = false;
     await this.#drain();
+    this.#serving = this.#versions.slice(-1);
     this.#faultless = true;
     while (!this.#isConsumed()) {
-      this.#pass(10 * SECOND);
+      await this.#passPause();
+      const next = this.#source.nextArrival() ?? 0;
+      this.#pass(Math.max(10 * SECOND, next - this.#now()));
       this.#source.redrive();
       for (let delivery = this.#source.next(); delivery; delivery = this.#source.next()) {
         this.#process(delivery);
       }
       await this.#drain();
-      await this.#passPause();
     }
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
@@ -228,6 +247,7 @@ class Simulation {
     await this.#drain();
     must(this.#running.size === 0, 'Every invocation ends');
     this.#happened.rescales = this.#audit.generations - 1;
+    this.#happened.deployments = this.#audit.deployments.length - 1;
     return this.#audit.finish(this.#world, silent);
   }
 
@@ -259,10 +279,12 @@ class Simulation {
     const next = this.#source.nextArrival();
     if (next === undefined || next - this.#now() <= DAY) return;
     this.#happened.pauses++;
+    // What was taken back is not left so for days.
+    this.#serveAtWork();
     // Not so long that entries expire which only the sweeper renews.
     const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);
     await this.#withoutFaults(async () => {
-      while (this.#source.drained && next - this.#now() > DAY) {
+      while (next - this.#now() > DAY) {
         await this.#age(Math.min(1.5 * DAY, next - this.#now() - SECOND), isSwept);
       }
     });
@@ -372,6 +394,23 @@ class Simulation {
     this.#inFlight.add(invocation);
   }
 
+  /** A definition was changed, and its version was not. */
+  #mistake(): void {
+    if (this.#mistaken === undefined || this.#audit.deployments.version === 0) return;
+    this.#happened.mistakes++;
+    const host = this.#begun('sweep', this.#mistaken);
+    this.#invoke(
+      host,
+      () => host.sweep({}, { getRemainingTimeInMillis: () => INVOCATION_MILLIS }),
+      ({ ended }) => must(ended !== 'answered', 'Windows change with the version alone'),
+    );
+  }
+
+  #serveAtWork(): void {
+    const atWork = this.#versions.find(({ version }) => version === this.#audit.deployments.version);
+    if (atWork) this.#serving = [atWork];
+  }
+
   #sweep(swept: (result: Awaited<ReturnType<Host['sweep']>>) => void = () => {}): void {
     this.#happened.sweeps++;
     const host = this.#host('sweep');
@@ -427,7 +466,7 @@ class Simulation {
       // Without positions, nothing tells what was left undone from what came after it.
       if (!host.retired && (this.#pipeline.source.ordered || host.calls === 0)) this.#rest(host);
       this.#held(() => {
-        if (ending.ended === 'threw' && !this.#mayThrow(ending.error)) throw ending.error;
+        if (ending.ended === 'threw' && !this.#mayThrow(host, ending.error)) throw ending.error;
         must(ending.ended === 'answered' || !this.#faultless, 'What meets no fault answers', () => ending);
         ended(ending);
       });
@@ -436,9 +475,12 @@ class Simulation {
     return invocation;
   }
 
-  /** What was injected, and what a generation that begins in between makes of who knows the one before. */
-  #mayThrow(error: unknown): boolean {
-    return isInjected(error) || (error instanceof OutdatedError && this.#audit.generations > 1);
+  /** What was injected, and what code is told that newer was there before, or that knows a generation that has ended. */
+  #mayThrow({ pipeline }: Host, error: unknown): boolean {
+    if (isInjected(error)) return true;
+    if (!(error instanceof OutdatedError)) return pipeline === this.#mistaken && error instanceof RangeError;
+    if (pipeline.version < this.#audit.deployments.version) this.#happened.outdated++;
+    return pipeline.version < this.#audit.deployments.version || this.#audit.generations > 1;
   }
 
   #rest(host: Host): void {
@@ -449,13 +491,20 @@ class Simulation {
 
   /** An environment for one more invocation: one that is warm, or a new one. */
   #host(role: Role): Host {
+    const serving = this.#random.pick(this.#serving);
     const idle = this.#idle[role].filter(({ alive }) => alive);
     this.#idle[role] = idle;
-    if (idle.length > 0 && this.#random.chance(this.#warmth)) {
-      const [warm] = idle.splice(this.#random.whole(0, idle.length - 1), 1);
+    const own = idle.filter(({ pipeline }) => pipeline === serving);
+    if (own.length > 0 && this.#random.chance(this.#warmth)) {
+      const warm = this.#random.pick(own);
+      idle.splice(idle.indexOf(warm), 1);
       this.#happened.warm++;
-      return warm as Host;
+      return warm;
     }
+    return this.#begun(role, serving);
+  }
+
+  #begun(role: Role, pipeline: Pipeline): Host {
     const telemetry = memoryTelemetry();
     const { clock } = this.#world;
     const environment = this.#stage.environment(role);
@@ -471,13 +520,14 @@ class Simulation {
     } satisfies Ports);
     const seen = this.#tamper(ports);
     const host: Host = Object.assign(environment, {
+      pipeline,
       telemetry,
       skew: 0,
-      process: processHandler(seen, this.#pipeline),
-      sweep: sweepHandler(seen, this.#pipeline),
-      project: projectHandler(seen, this.#pipeline),
+      process: processHandler(seen, pipeline),
+      sweep: sweepHandler(seen, pipeline),
+      project: projectHandler(seen, pipeline),
       rescale: (groups: number) =>
-        beginGeneration({ ...seen, log: spilling(seen.log, seen.objects) }, this.#pipeline, groups),
+        beginGeneration({ ...seen, log: spilling(seen.log, seen.objects) }, pipeline, groups),
     });
     return host;
   }

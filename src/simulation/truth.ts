@@ -7,8 +7,12 @@ export interface Truth extends SourceRecord {
   /** Of its key, or of its partition key where it has none: it tells which key group takes it in, or counts it. */
   readonly hash: number;
   readonly fate: 'record' | 'filtered' | 'poison';
-  /** Of a record: what its key's windows are given. Taking it in may still throw. */
-  readonly content?: { readonly key: string } & Pick<KeyRecord, 'at' | 'values'>;
+  /** Of a record: what its key's windows are given, the values by each version. Taking it in may still throw. */
+  readonly content?: {
+    readonly key: string;
+    readonly at: KeyRecord['at'];
+    readonly values: readonly KeyRecord['values'][];
+  };
 }
 
 /** Where a source keeps some of its records in order: a shard, a partition, a message group. */
@@ -21,6 +25,7 @@ export interface Lineage {
 
 /** A pipeline, and all that its source is ever given. */
 export interface Case {
-  readonly pipeline: Pipeline;
+  /** Its definitions, each of a higher version than the one before: they differ in their windows alone. */
+  readonly versions: readonly [Pipeline, ...Pipeline[]];
   readonly lineages: readonly Lineage[];
 }

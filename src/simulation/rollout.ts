@@ -1,0 +1,42 @@
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Random } from './random.ts';
+import type { Case } from './truth.ts';
+
+/**
+ * By the round in which that begins, the versions that environments run: one, while another takes its place both, and some are
+ * taken back for a while.
+ */
+export function drawRollout(
+  random: Random,
+  versions: Case['versions'],
+): ReadonlyMap<number, readonly Pipeline[]> {
+  const plan = new Map<number, readonly Pipeline[]>();
+  let round = 0;
+  const from = (most: number, ...serving: readonly Pipeline[]): void => {
+    round += random.whole(1, most);
+    plan.set(round, serving);
+  };
+  for (const [at, next] of versions.entries()) {
+    const before = versions[at - 1];
+    if (before === undefined) continue;
+    from(30, before, next);
+    if (random.chance(0.4)) {
+      from(10, before);
+      from(10, before, next);
+    }
+    from(20, next);
+    if (random.chance(0.3)) {
+      from(10, before);
+      from(10, next);
+    }
+  }
+  return plan;
+}
+
+/** A definition that was changed, and its version was not: it must not run. */
+export function mistaken([first, ...others]: Case['versions']): Pipeline | undefined {
+  const windowsOf = ({ rules }: Pipeline): string =>
+    JSON.stringify(rules.windows.map(({ name, operator: { signature } }) => [name, signature]));
+  const other = others.find((one) => windowsOf(one) !== windowsOf(first));
+  return other && { ...other, version: first.version };
+}
