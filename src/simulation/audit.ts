@@ -64,10 +64,10 @@ export class Audit {
   /**
    * An entry has been appended.
    *
-   * @param batches those that may have been meant, as an environment may go on with what an earlier invocation left undone;
-   * none of a sweep
+   * @param version of who appended it
+   * @param batch what its invocation was given; nothing if it is no batch
    */
-  appended(log: string, entry: LogEntry, batches: readonly (readonly Truth[])[]): void {
+  appended(log: string, entry: LogEntry, version: number, batch: readonly Truth[]): void {
     const entries = this.#entries.get(log) ?? [];
     must(entries.length + 1 === entry.ordinal, `The ordinals of log ${log} are 1, 2, 3, …`, () => ({
       ordinal: entry.ordinal,
@@ -76,11 +76,12 @@ export class Audit {
     this.#entries.set(log, entries);
     const { name } = this.#pipeline;
     if (log === definitionLog(name)) {
-      const { version, generations } = definitionIn(entry);
-      this.#generations = generations;
-      this.deployments.begin(version);
+      const definition = definitionIn(entry);
+      this.#generations = definition.generations;
+      this.deployments.begin(definition.version);
     }
-    if (log.startsWith(groupLogPrefix(name))) this.#groupOf(log).appended(entry, batches);
+    if (log.startsWith(groupLogPrefix(name)))
+      this.#groupOf(log).appended(entry, this.deployments.at(version), batch);
   }
 
   /** How many have begun. */
@@ -97,7 +98,7 @@ export class Audit {
     must(groups !== undefined && index < groups, 'Every group log is of a group', () => log);
     const earlier = this.#generations.get(number - 1);
     const group = new GroupAudit(
-      { pipeline: this.#pipeline, deployments: this.deployments, groups, index },
+      { pipeline: this.#pipeline, groups, index },
       this.#truths.filter(({ hash }) => groupOf(hash, groups) === index),
       this.#taken,
       earlier === undefined
@@ -113,8 +114,8 @@ export class Audit {
     batch: readonly Truth[],
     /** Those that come again. */
     back: ReadonlySet<Truth>,
-    /** What the invocation counted, if it was at work alone. */
-    counted: Readonly<Record<Metric, number>> | undefined,
+    /** What the invocation counted. */
+    counted: Readonly<Record<Metric, number>>,
     /** Whether it met a fault, or was out of time. */
     excused: boolean,
   ): void {
@@ -123,7 +124,7 @@ export class Audit {
       'Every record that an answer does not give back is committed',
     );
     if (back.size > 0) must(excused, 'A batch that meets no fault is wholly committed');
-    else if (counted !== undefined) {
+    else {
       const { received, applied, duplicate, late, filtered, poison } = counted;
       must(
         received === applied + duplicate + late + filtered + poison,
@@ -295,11 +296,6 @@ class Taken {
   }
 }
 
-const isBeyond = ({ lineage, position }: Truth, positions: EntryView['positions']): boolean => {
-  const reached = positions.get(lineage);
-  return reached !== undefined && isAfter(position, reached);
-};
-
 /** One group's log, entry by entry. */
 class GroupAudit {
   readonly #pipeline: Pipeline;
@@ -310,7 +306,7 @@ class GroupAudit {
   readonly #taken: Taken;
   /** The groups of the generation before that have its keys. */
   readonly #parts: readonly (GroupAudit | undefined)[] | undefined;
-  readonly #reader: LogReader;
+  readonly #reader = new LogReader();
   /** That its last entry was written by; 0 before the first. */
   version = 0;
   counted = { applied: 0, late: 0, poison: 0 };
@@ -320,15 +316,9 @@ class GroupAudit {
   constructor(
     {
       pipeline,
-      deployments,
       groups,
       index,
-    }: {
-      readonly pipeline: Pipeline;
-      readonly deployments: Deployments;
-      readonly groups: number;
-      readonly index: number;
-    },
+    }: { readonly pipeline: Pipeline; readonly groups: number; readonly index: number },
     own: readonly Truth[],
     taken: Taken,
     parts: readonly (GroupAudit | undefined)[] | undefined,
@@ -340,19 +330,19 @@ class GroupAudit {
     this.#own = new Map([...lineages].map((name) => [name, own.filter(({ lineage }) => lineage === name)]));
     this.#taken = taken;
     this.#parts = parts;
-    this.#reader = new LogReader(deployments);
   }
 
-  appended(entry: LogEntry, batches: readonly (readonly Truth[])[]): void {
+  appended(entry: LogEntry, by: Deployed, batch: readonly Truth[]): void {
     const where = `group ${this.#index} of ${this.groups}, entry ${entry.ordinal}`;
     must(!this.sealed, `Nothing follows a sealed entry (${where})`);
-    const view = this.#reader.take(entry);
+    const view = this.#reader.take(entry, by);
+    const { version } = by.pipeline;
+    must(view.version === version, `An entry says what version it is of (${where})`);
     this.sealed = view.sealed;
     if (entry.ordinal === 1 && this.#parts) this.#begin(view, this.#parts, where);
-    const { version } = view.by.pipeline;
     must(version >= this.version, `Older code refuses what newer wrote (${where})`);
-    if (version > this.version || entry.ordinal === 1) this.handOver(view.by, entry.committedAt);
-    const outcomes = this.#take(view, batches, where);
+    if (version > this.version || entry.ordinal === 1) this.handOver(by, entry.committedAt);
+    const outcomes = this.#take(view, by, batch, where);
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, where);
     this.#auditWatermarks(view, where);
@@ -391,22 +381,17 @@ class GroupAudit {
 
   /** What the entry took in must be the first ones of its batch that were not in. */
   #take(
-    { by, counters, positions, late: listed }: EntryView,
-    batches: readonly (readonly Truth[])[],
+    { counters, late: listed }: EntryView,
+    by: Deployed,
+    batch: readonly Truth[],
     where: string,
   ): ReadonlyMap<Truth, Outcome> {
     const { applied, late, poison } = this.counted;
     const news = counters.applied + counters.late + counters.poison - applied - late - poison;
     const { ordered } = this.#pipeline.source;
     const again = new Set(ordered ? [] : listed.map(nameOf));
-    const drafts = batches.map((batch) => this.#fresh(batch, again).slice(0, news));
-    const own =
-      drafts.length < 2
-        ? drafts[0]
-        : (drafts.find((draft) => draft.length === news && draft.every((one) => !isBeyond(one, positions))) ??
-          drafts[0]);
     const outcomes = new Map<Truth, Outcome>();
-    for (const one of own ?? []) {
+    for (const one of this.#fresh(batch, again).slice(0, news)) {
       must(
         !ordered || this.#next(one.lineage) === one,
         `The records of a lineage are taken in one after the other (${where})`,

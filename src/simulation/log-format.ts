@@ -1,7 +1,7 @@
 import { isAfter, type Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { firstDeployment } from '../engine/deployment.ts';
-import { decodeLedger, decodePanes, stateOf } from '../engine/entry.ts';
+import { decodeLedger, decodePanes } from '../engine/entry.ts';
 import {
   type Counters,
   EMPTY_GROUP,
@@ -14,12 +14,12 @@ import { groupOf } from '../engine/key-group.ts';
 import { unpack } from '../engine/packed.ts';
 import { readGroup } from '../engine/read-group.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
-import type { Deployed, Deployments } from './deployed.ts';
+import type { Deployed } from './deployed.ts';
 
 /** What an audit asks of an entry of a group's log: the group as of it, and what it emits and lists. */
 export interface EntryView {
-  /** What it was written by. */
-  readonly by: Deployed;
+  /** Of the definition that it says it was written by. */
+  readonly version: number;
   readonly positions: ReadonlyMap<string, Position>;
   /** Whether one of the groups that this one took keys over from had taken a record in. */
   readonly wasTaken: (record: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>) => boolean;
@@ -34,22 +34,18 @@ export interface EntryView {
 
 /** Reads the entries of one group's log, each in its turn. The one place here that knows how they are written. */
 export class LogReader {
-  readonly #deployments: Deployments;
   #group: Group = EMPTY_GROUP;
 
-  constructor(deployments: Deployments) {
-    this.#deployments = deployments;
-  }
-
-  /** @param entry whole: not one that only names its body */
-  take(entry: LogEntry): EntryView {
-    const [version] = stateOf(entry).written;
-    const by = this.#deployments.at(version);
+  /**
+   * @param entry whole: not one that only names its body
+   * @param by what it was written by
+   */
+  take(entry: LogEntry, by: Deployed): EntryView {
     this.#group = readGroup({ ...firstDeployment(by.pipeline), epochs: by.epochs }, this.#group, [entry]);
-    const { positions, inherited, sealed, counters, keys } = this.#group;
+    const { version, positions, inherited, sealed, counters, keys } = this.#group;
     const { poison, late } = decodeLedger(entry);
     return {
-      by,
+      version,
       positions: new Map([...positions].map(([lineage, { position }]) => [lineage, position])),
       wasTaken: ({ lineage, position, hash }) =>
         inherited.some((one) => {

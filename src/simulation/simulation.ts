@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { memoryPorts } from '../adapters/memory/index.ts';
-import { type MemoryTelemetry, memoryTelemetry } from '../adapters/memory/telemetry.ts';
 import type { EpochMillis, Millis } from '../core/time.ts';
 import { OutdatedError } from '../engine/deployment.ts';
 import { beginGeneration } from '../engine/rescale.ts';
@@ -57,6 +56,7 @@ export const HAPPENINGS = [
   'duplicates',
   'timeouts',
   'warm',
+  'shared',
   'sweeps',
   'projections',
   'conflicts',
@@ -74,8 +74,8 @@ const DAY = 86_400 * SECOND;
 const INVOCATION_MILLIS = 60 * SECOND;
 /** How far an invocation's clock is off at most, and how long a record is on its way: together less than the 10 s that sweeps allow for. */
 const MAX_SKEW = 4 * SECOND;
-/** Environments of a role that wait for another invocation. */
-const MAX_IDLE = 4;
+/** Environments of a role that are given another invocation. */
+const MAX_HOSTS = 6;
 
 /** Runs one schedule with its faults, then without until nothing is left to do, and holds it against the rules. */
 export async function run(settings: Settings, { seed, faults }: Schedule): Promise<Ran> {
@@ -107,12 +107,17 @@ type Role = 'process' | 'sweep' | 'project' | 'rescale';
 /** An environment with its handlers, which keep in their closures what a warm start finds. */
 interface Host extends Environment {
   readonly pipeline: Pipeline;
-  readonly telemetry: MemoryTelemetry;
   readonly process: ReturnType<typeof processHandler>;
   readonly sweep: ReturnType<typeof sweepHandler>;
   readonly project: ReturnType<typeof projectHandler>;
   rescale(groups: number): Promise<boolean>;
   skew: number;
+}
+
+/** Which version's code an invocation runs, and what it was given: nothing, if that is no batch. */
+interface Work {
+  readonly version: number;
+  readonly batch: readonly Truth[];
 }
 
 class Simulation {
@@ -127,9 +132,10 @@ class Simulation {
   readonly #stage: Stage;
   readonly #audit: Audit;
   readonly #tamper: (ports: Ports) => Ports;
-  /** What an invocation may commit: its own batch, and those that its environment left undone. */
-  readonly #batches = new Map<Invocation, readonly (readonly Truth[])[]>();
-  readonly #idle: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
+  readonly #work = new Map<Invocation, Work>();
+  readonly #hosts: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
+  /** How many invocations an environment is given at a time. */
+  readonly #atOnce: number;
   readonly #running = new Set<Invocation>();
   readonly #inFlight = new Set<Invocation>();
   readonly #warmth: number;
@@ -155,6 +161,7 @@ class Simulation {
     this.#source = sourceOf(random.fork(), SHAPES[this.#kind], lineages);
     this.#audit = new Audit(given);
     this.#warmth = random.pick([0, 0.5, 0.9]);
+    this.#atOnce = random.pick([1, 1, 4]);
     this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);
     // Some pipelines wait for their first record until entries expire.
     const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
@@ -163,7 +170,7 @@ class Simulation {
       answerEntries: random.pick([1, 3, 1_000]),
     });
     this.#stage = new Stage(random.fork(), faults, {
-      landed: (invocation, call, name, answer) => this.#landed(invocation, call, name, answer),
+      landed: (...call) => this.#landed(...call),
       ...(settings.trace ? { saw: (line) => this.#trace(line, settings.trace) } : {}),
     });
   }
@@ -357,20 +364,16 @@ class Simulation {
   #process({ batch, event, settle }: Delivery): void {
     this.#happened.batches++;
     const host = this.#host('process');
-    const last = host.invocation;
-    const { telemetry } = host;
-    const before = { ...telemetry.counted };
     const deadline = this.#now() + INVOCATION_MILLIS;
     const context = { getRemainingTimeInMillis: () => deadline - this.#now() };
-    let met: readonly Fault[] = [];
     const { generations } = this.#audit;
     const invocation = this.#invoke(
       host,
       () => host.process(event as never, context),
       (ending) => {
         this.#inFlight.delete(invocation);
-        const counted = { ...telemetry.counted };
-        for (const [name, count] of Object.entries(before)) counted[name as keyof typeof counted] -= count;
+        const { met, telemetry } = invocation;
+        const { counted } = telemetry;
         this.#happened.conflicts += counted.conflicts;
         this.#happened.late += counted.late;
         this.#happened.poison += counted.poison;
@@ -380,17 +383,15 @@ class Simulation {
             met.length > 0 ||
             generations < this.#audit.generations ||
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
-          this.#audit.answered(batch, back, invocation.shares ? undefined : counted, excused);
+          this.#audit.answered(batch, back, counted, excused);
           settle(back);
           return;
         }
         if (ending.ended === 'timed out') this.#happened.timeouts++;
         settle(new Set(batch));
       },
+      batch,
     );
-    met = invocation.met;
-    const undone = invocation.shares && last ? (this.#batches.get(last) ?? []) : [];
-    this.#batches.set(invocation, [batch, ...undone]);
     this.#inFlight.add(invocation);
   }
 
@@ -458,13 +459,12 @@ class Simulation {
     host: Host,
     task: () => Promise<Result>,
     ended: (ending: Ending<Result>) => void,
+    batch: readonly Truth[] = [],
   ): Invocation {
     const skew = this.#random.whole(-MAX_SKEW, MAX_SKEW);
-    host.skew = this.#random.chance(0.3) ? MAX_SKEW : skew;
+    if (host.running.size === 0) host.skew = this.#random.chance(0.3) ? MAX_SKEW : skew;
     const invocation = this.#stage.invoke(host, task, (ending) => {
       this.#running.delete(invocation);
-      // Without positions, nothing tells what was left undone from what came after it.
-      if (!host.retired && (this.#pipeline.source.ordered || host.calls === 0)) this.#rest(host);
       this.#held(() => {
         if (ending.ended === 'threw' && !this.#mayThrow(host, ending.error)) throw ending.error;
         must(ending.ended === 'answered' || !this.#faultless, 'What meets no fault answers', () => ending);
@@ -472,6 +472,7 @@ class Simulation {
       });
     });
     this.#running.add(invocation);
+    this.#work.set(invocation, { version: host.pipeline.version, batch });
     return invocation;
   }
 
@@ -483,29 +484,23 @@ class Simulation {
     return pipeline.version < this.#audit.deployments.version || this.#audit.generations > 1;
   }
 
-  #rest(host: Host): void {
-    const idle = this.#idle[roleOf(host)];
-    idle.push(host);
-    if (idle.length > MAX_IDLE) idle.shift();
-  }
-
   /** An environment for one more invocation: one that is warm, or a new one. */
   #host(role: Role): Host {
     const serving = this.#random.pick(this.#serving);
-    const idle = this.#idle[role].filter(({ alive }) => alive);
-    this.#idle[role] = idle;
-    const own = idle.filter(({ pipeline }) => pipeline === serving);
-    if (own.length > 0 && this.#random.chance(this.#warmth)) {
-      const warm = this.#random.pick(own);
-      idle.splice(idle.indexOf(warm), 1);
-      this.#happened.warm++;
+    const hosts = this.#hosts[role].filter(({ alive, retired }) => alive && !retired).slice(-MAX_HOSTS);
+    this.#hosts[role] = hosts;
+    const free = hosts.filter(({ pipeline, running }) => pipeline === serving && running.size < this.#atOnce);
+    if (free.length > 0 && this.#random.chance(this.#warmth)) {
+      const warm = this.#random.pick(free);
+      this.#happened[warm.running.size > 0 ? 'shared' : 'warm']++;
       return warm;
     }
-    return this.#begun(role, serving);
+    const host = this.#begun(role, serving);
+    hosts.push(host);
+    return host;
   }
 
   #begun(role: Role, pipeline: Pipeline): Host {
-    const telemetry = memoryTelemetry();
     const { clock } = this.#world;
     const environment = this.#stage.environment(role);
     const ports = behind(this.#stage.gateOf(environment), {
@@ -516,12 +511,14 @@ class Simulation {
         now: () => (clock.now() + host.skew) as EpochMillis,
         until: (at) => clock.until((at - host.skew) as EpochMillis),
       },
-      telemetry,
+      telemetry: {
+        count: (metric, by) => this.#stage.running.telemetry.count(metric, by),
+        fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
+      },
     } satisfies Ports);
     const seen = this.#tamper(ports);
     const host: Host = Object.assign(environment, {
       pipeline,
-      telemetry,
       skew: 0,
       process: processHandler(seen, pipeline),
       sweep: sweepHandler(seen, pipeline),
@@ -533,12 +530,12 @@ class Simulation {
   }
 
   /** Every entry wakes the projector, those of its own logs as well. */
-  #landed(invocation: Invocation | undefined, call: Call, name: string, answer: unknown): void {
+  #landed(invocation: Invocation, call: Call, name: string, answer: unknown): void {
     if (call !== 'log.append' || answer !== 'committed') return;
     const entry = this.#world.log.logs.get(name)?.at(-1);
     this.#held(() => {
-      if (entry)
-        this.#audit.appended(name, this.#whole(entry), (invocation && this.#batches.get(invocation)) ?? []);
+      const { version, batch } = this.#work.get(invocation) as Work;
+      if (entry) this.#audit.appended(name, this.#whole(entry), version, batch);
     });
     const { name: pipeline } = this.#pipeline;
     if (name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline)) this.#wakeUps.push(name);
@@ -566,5 +563,3 @@ class Simulation {
     return this.#source.nextArrival() === undefined && this.#source.drained;
   }
 }
-
-const roleOf = ({ name }: Environment): Role => name.slice(0, name.indexOf(' ')) as Role;

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { nextTick } from 'node:process';
+import { type MemoryTelemetry, memoryTelemetry } from '../adapters/memory/telemetry.ts';
 import type { Fault } from './faults.ts';
 import type { Call, Gate } from './gate.ts';
 import type { Random } from './random.ts';
@@ -15,21 +17,21 @@ export interface Invocation {
   readonly name: string;
   /** What happened to its calls so far. */
   readonly met: Fault[];
-  /** Whether calls that one before it left undone run on beside it. */
-  readonly shares: boolean;
-  running: boolean;
+  readonly telemetry: MemoryTelemetry;
   /** Its caller gives up on it: it may know nothing of that, and run on. */
   timeOut(): void;
+  /** It is no more, nor is its environment. */
+  crash(): void;
 }
 
-/** An execution environment: it serves one invocation at a time, and what it keeps in memory lives as long as it. */
+/** An execution environment: what it keeps in memory lives as long as it, whichever of its invocations has put it there. */
 export interface Environment {
   readonly name: string;
   readonly speed: number;
-  /** The last one. */
-  invocation: Invocation | undefined;
-  /** Its calls that are under way. */
-  calls: number;
+  /** Those that have not ended, as far as their callers can tell. */
+  readonly running: Set<Invocation>;
+  /** How many it has been given. */
+  invocations: number;
   /** Dead, it makes no further call. */
   alive: boolean;
   /** Whether it may be given another invocation. */
@@ -47,10 +49,13 @@ export const isInjected = (error: unknown): boolean =>
 /** What looks on. */
 export interface Onlooker {
   /** A call has been carried out. */
-  landed(invocation: Invocation | undefined, call: Call, name: string, answer: unknown): void;
+  landed(invocation: Invocation, call: Call, name: string, answer: unknown): void;
   /** A step of a trace. */
   saw?(line: string): void;
 }
+
+/** Whose code runs: what an invocation leaves undone as it ends stays its own. */
+const RUNNING = new AsyncLocalStorage<Invocation>();
 
 interface Turn {
   /** Undefined for what is on its way through the network. */
@@ -101,8 +106,8 @@ export class Stage {
     return {
       name: `${role} ${this.#environments++}`,
       speed: this.#random.pick(SPEEDS),
-      invocation: undefined,
-      calls: 0,
+      running: new Set(),
+      invocations: 0,
       alive: true,
       retired: false,
     };
@@ -115,34 +120,38 @@ export class Stage {
     ended: (ending: Ending<Result>) => void,
   ): Invocation {
     const end = (ending: Ending<Result>): void => {
-      if (!invocation.running) return;
-      invocation.running = false;
-      if (ending.ended === 'crashed') environment.alive = false;
+      if (!environment.running.delete(invocation)) return;
       // What fails as a whole, or takes too long, ends its environment.
       if (ending.ended !== 'answered') environment.retired = true;
       ended(ending);
     };
-    const invocation: Invocation & { crash(): void } = {
-      name: environment.name,
+    const invocation: Invocation = {
+      name: `${environment.name}.${++environment.invocations}`,
       met: [],
-      shares: environment.calls > 0,
-      running: true,
+      telemetry: memoryTelemetry(),
       timeOut: () => end({ ended: 'timed out' }),
       crash: () => end({ ended: 'crashed' }),
     };
-    environment.invocation = invocation;
+    environment.running.add(invocation);
     this.#begun = true;
-    task().then(
+    RUNNING.run(invocation, task).then(
       (result) => end({ ended: 'answered', result }),
       (error) => end({ ended: 'threw', error }),
     );
     return invocation;
   }
 
+  /** The invocation whose code asks. */
+  get running(): Invocation {
+    const invocation = RUNNING.getStore();
+    if (invocation === undefined) throw new Error('Only invocations make calls');
+    return invocation;
+  }
+
   /** What an environment's calls go through. */
   gateOf(environment: Environment): Gate {
-    const gate: Gate = async (call, name, carryOut) => {
-      const { invocation } = environment;
+    return async (call, name, carryOut) => {
+      const invocation = this.running;
       const step = this.#steps++;
       const land = async () => {
         const answer = await carryOut();
@@ -151,9 +160,9 @@ export class Stage {
       };
       await this.#turn(environment);
       const fault = this.#faultOf(step, call);
-      this.#onlooker.saw?.(`${step} ${environment.name} ${call} ${name}${fault ? ` (${fault.kind})` : ''}`);
+      this.#onlooker.saw?.(`${step} ${invocation.name} ${call} ${name}${fault ? ` (${fault.kind})` : ''}`);
       if (fault === undefined) return this.#answered(environment, await land());
-      invocation?.met.push(fault);
+      invocation.met.push(fault);
       switch (fault.kind) {
         case 'refused':
           throw new InjectedFault(`${call} of ${name} was refused`);
@@ -170,7 +179,7 @@ export class Stage {
           this.#later(step + fault.delay, `${step} lands`, land);
           throw new InjectedFault(`${call} of ${name} timed out`);
         case 'zombie':
-          environment.invocation?.timeOut();
+          invocation.timeOut();
           await this.#turn(environment, step + fault.delay);
           return this.#answered(environment, await land());
         case 'sent twice':
@@ -184,14 +193,6 @@ export class Stage {
           await this.#turn(environment, step + fault.delay);
           return answer;
         }
-      }
-    };
-    return async (call, name, carryOut) => {
-      environment.calls++;
-      try {
-        return await gate(call, name, carryOut);
-      } finally {
-        environment.calls--;
       }
     };
   }
@@ -230,8 +231,8 @@ export class Stage {
 
   /** A call of one that is no more: it neither returns nor throws. */
   #crashed(environment: Environment): Promise<never> {
-    (environment.invocation as { crash(): void } | undefined)?.crash();
     environment.alive = false;
+    for (const invocation of environment.running) invocation.crash();
     return new Promise(() => {});
   }
 

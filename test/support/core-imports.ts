@@ -45,6 +45,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       'src/handlers.ts',
       'src/index.ts',
       'aws-lambda',
+      'node:async_hooks',
       'node:crypto',
       'node:process',
       'node:zlib',

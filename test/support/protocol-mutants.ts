@@ -192,6 +192,21 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "return { outcome: 'committed' };",
   },
   {
+    name: 'one batch at a time is kept',
+    rule: 'An environment may be given several batches at once: what one is about is its own',
+    file: 'src/handlers.ts',
+    find: 'const records = recordsOf(event);',
+    replace: 'records = recordsOf(event);',
+    also: [
+      {
+        file: 'src/handlers.ts',
+        find: 'return async (event: SourceEvent, invocation: Invocation)',
+        replace:
+          'let records: readonly SourceRecord[];\n  return async (event: SourceEvent, invocation: Invocation)',
+      },
+    ],
+  },
+  {
     name: 'a stopped group gives one record back',
     rule: 'A group that cannot be committed stops there: its later records are never applied before an earlier one',
     file: 'src/engine/commit-group.ts',
