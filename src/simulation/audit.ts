@@ -45,7 +45,7 @@ export class Audit {
   /** Its name and its source are those of every version. */
   readonly #pipeline: Pipeline;
   readonly deployments: Deployments;
-  readonly #truths: readonly Truth[];
+  #truths: readonly Truth[];
   readonly #taken: Taken;
   /** By log. */
   readonly #groups = new Map<string, GroupAudit>();
@@ -89,6 +89,18 @@ export class Audit {
     return this.#generations.size;
   }
 
+  /** Records have gone to a dead-letter queue: they need no longer be taken in, nor may they be once others are. */
+  buried(dead: ReadonlySet<Truth>): void {
+    for (const one of dead) this.#taken.buried.add(one);
+  }
+
+  /** The source has records more, moved back from a dead-letter queue. */
+  resent(again: readonly Truth[]): void {
+    const own = again.filter(({ fate }) => fate !== 'filtered');
+    this.#truths = [...this.#truths, ...own];
+    for (const group of this.#groups.values()) group.add(own);
+  }
+
   #groupOf(log: string): GroupAudit {
     const known = this.#groups.get(log);
     if (known) return known;
@@ -99,7 +111,7 @@ export class Audit {
     const earlier = this.#generations.get(number - 1);
     const group = new GroupAudit(
       { pipeline: this.#pipeline, groups, index },
-      this.#truths.filter(({ hash }) => groupOf(hash, groups) === index),
+      this.#truths,
       this.#taken,
       earlier === undefined
         ? undefined
@@ -155,7 +167,7 @@ export class Audit {
   }
 
   #isTaken(truth: Truth): boolean {
-    return truth.fate === 'filtered' || this.#taken.has(truth);
+    return truth.fate === 'filtered' || this.#taken.has(truth) || this.#taken.passed.has(truth);
   }
 
   #auditObjects({ objects }: MemoryPorts, expected: readonly string[]): void {
@@ -216,13 +228,12 @@ export class Audit {
   }
 
   #auditPoison({ objects }: MemoryPorts): void {
-    const kept = [...objects.stored].filter(([name]) => name.startsWith(POISON_PREFIX));
+    // Kept before the commit that then never came, as it went to a dead-letter queue.
+    const spare = new Set([...this.#taken.buried].filter((one) => !this.#taken.has(one)).map(poisonName));
+    const kept = [...objects.stored].filter(([name]) => name.startsWith(POISON_PREFIX) && !spare.has(name));
     mustMatch(
       kept.map(([name, { body }]) => `${name} ${Buffer.from(body).toString('base64')}`),
-      this.#taken.poison.map(
-        ({ lineage, position, data }) =>
-          `${POISON_PREFIX}${lineage}/${position} ${Buffer.from(data).toString('base64')}`,
-      ),
+      this.#taken.poison.map((one) => `${poisonName(one)} ${Buffer.from(one.data).toString('base64')}`),
       'The bytes of every refused record are kept under its name',
     );
   }
@@ -230,6 +241,8 @@ export class Audit {
 
 const nameOf = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;
+
+const poisonName = ({ lineage, position }: Truth): string => `${POISON_PREFIX}${lineage}/${position}`;
 
 type Cursor = readonly [ordinal: number, panes: number];
 
@@ -252,6 +265,9 @@ function partsOf(index: number, groups: number, earlier: number): readonly numbe
 class Taken {
   readonly poison: Truth[] = [];
   readonly revisions = new Map<string, number>();
+  /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
+  readonly buried = new Set<Truth>();
+  readonly passed = new Set<Truth>();
   readonly #oracle: Oracle;
   readonly #names = new Set<string>();
   /** Those among them that changed no window. */
@@ -288,8 +304,14 @@ class Taken {
     this.#oracle.handOver(...of);
   }
 
+  pass({ content }: Truth, watermarks: ReadonlyMap<string, EpochMillis>): void {
+    const { key = '' } = content ?? {};
+    const watermark = watermarks.get(key);
+    if (watermark !== undefined) this.#oracle.pass(key, watermark);
+  }
+
   finish(truths: readonly Truth[], now: EpochMillis): readonly GroupPane[] {
-    const missing = truths.filter((one) => !this.has(one));
+    const missing = truths.filter((one) => !this.has(one) && !this.buried.has(one));
     must(missing.length === 0, 'Every record is taken in', () => missing.map(nameOf));
     this.#oracle.idle(now);
     return this.#oracle.panes();
@@ -302,7 +324,7 @@ class GroupAudit {
   readonly groups: number;
   readonly #index: number;
   /** Its records, by lineage. */
-  readonly #own: ReadonlyMap<string, readonly Truth[]>;
+  readonly #own = new Map<string, readonly Truth[]>();
   readonly #taken: Taken;
   /** The groups of the generation before that have its keys. */
   readonly #parts: readonly (GroupAudit | undefined)[] | undefined;
@@ -319,17 +341,28 @@ class GroupAudit {
       groups,
       index,
     }: { readonly pipeline: Pipeline; readonly groups: number; readonly index: number },
-    own: readonly Truth[],
+    truths: readonly Truth[],
     taken: Taken,
     parts: readonly (GroupAudit | undefined)[] | undefined,
   ) {
     this.#pipeline = pipeline;
     this.groups = groups;
     this.#index = index;
-    const lineages = new Set(own.map(({ lineage }) => lineage));
-    this.#own = new Map([...lineages].map((name) => [name, own.filter(({ lineage }) => lineage === name)]));
     this.#taken = taken;
     this.#parts = parts;
+    this.add(truths);
+  }
+
+  /** Of some records of the source those that are its own. */
+  add(truths: readonly Truth[]): void {
+    for (const one of truths) {
+      if (groupOf(one.hash, this.groups) !== this.#index) continue;
+      const others = this.#own.get(one.lineage) ?? [];
+      const at = this.#pipeline.source.ordered
+        ? others.findIndex(({ position }) => isAfter(position, one.position))
+        : -1;
+      this.#own.set(one.lineage, others.toSpliced(at < 0 ? others.length : at, 0, one));
+    }
   }
 
   appended(entry: LogEntry, by: Deployed, batch: readonly Truth[]): void {
@@ -391,9 +424,12 @@ class GroupAudit {
     const { ordered } = this.#pipeline.source;
     const again = new Set(ordered ? [] : listed.map(nameOf));
     const outcomes = new Map<Truth, Outcome>();
-    for (const one of this.#fresh(batch, again).slice(0, news)) {
+    const own = this.#fresh(batch, again).slice(0, news);
+    // Silence does not wait for what is no longer in the queue.
+    for (const one of own) if (this.#taken.buried.has(one)) this.#taken.pass(one, this.watermarks);
+    for (const one of own) {
       must(
-        !ordered || this.#next(one.lineage) === one,
+        !ordered || this.#isNext(one),
         `The records of a lineage are taken in one after the other (${where})`,
         () => nameOf(one),
       );
@@ -410,9 +446,12 @@ class GroupAudit {
     return outcomes;
   }
 
-  /** The first record of a lineage that is not in. */
-  #next(lineage: string): Truth | undefined {
-    return this.#own.get(lineage)?.find((one) => !this.#taken.has(one));
+  /** Whether it is the first of its lineage that is not in, but for those in a dead-letter queue. */
+  #isNext(one: Truth): boolean {
+    const own = this.#own.get(one.lineage) ?? [];
+    return (
+      one === own.find((other) => other === one || !(this.#taken.has(other) || this.#taken.buried.has(other)))
+    );
   }
 
   /**
@@ -425,6 +464,7 @@ class GroupAudit {
       const name = nameOf(one);
       if (groupOf(one.hash, this.groups) !== this.#index || one.fate === 'filtered') continue;
       if (this.#taken.has(one) && (!again.has(name) || this.#taken.wasRefused(one))) continue;
+      if (this.#taken.passed.has(one)) continue;
       if (!fresh.has(name)) fresh.set(name, one);
     }
     return [...fresh.values()];
@@ -436,7 +476,9 @@ class GroupAudit {
       const position = view.positions.get(lineage);
       const wrong = own.find((one) => {
         const isCovered = (position !== undefined && !isAfter(one.position, position)) || view.wasTaken(one);
-        return isCovered !== this.#taken.has(one);
+        if (!isCovered || !this.#taken.buried.has(one)) return isCovered !== this.#taken.has(one);
+        if (!this.#taken.has(one)) this.#taken.passed.add(one);
+        return false;
       });
       must(
         wrong === undefined,

@@ -28,7 +28,7 @@ import type { PaneShape, Window } from '../pipeline/windows.ts';
 import { lineageOf, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
 import type { SourceKind } from './shapes.ts';
-import type { Case, Lineage, Truth } from './truth.ts';
+import type { Case, Lineage, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
 const SECOND = 1_000;
@@ -176,7 +176,14 @@ export const SMALL: Extent = { homes: 2, records: 4 };
 /** A pipeline, and the records that its source is given. */
 export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTENTS[kind]): Case {
   const versions = drawVersions(random, kind);
-  return { versions, lineages: drawLineages(random, versions, kind, extent) };
+  return {
+    versions,
+    lineages: drawLineages(random, versions, kind, extent),
+    resent: (one, place, arrival) => {
+      const isKeyed = one.hash !== hashOf(one.partitionKey);
+      return { ...one, ...place, arrival, hash: isKeyed ? one.hash : hashOf(place.partitionKey) };
+    },
+  };
 }
 
 /** A record before it has its place in a lineage. */
@@ -276,7 +283,7 @@ function cutAt(
 function drawTruth(
   random: Random,
   versions: Case['versions'],
-  place: Pick<Truth, 'lineage' | 'position' | 'partitionKey'>,
+  place: Place,
   { arrival, reading }: Sent,
 ): Truth {
   const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
@@ -311,7 +318,8 @@ const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string
     () => `{"key": "${reading.key}", "at": `,
     () => JSON.stringify({ ...reading, value: 'high' }),
     () => JSON.stringify({ ...reading, key: '' }),
-    () => JSON.stringify({ ...reading, at: arrival + 2 * 3_600 * SECOND }),
+    // However much later it arrives once more.
+    () => JSON.stringify({ ...reading, at: arrival + 365 * DAY }),
     () => JSON.stringify({ ...reading, at: 'yesterday' }),
     () => 'null',
   ])();

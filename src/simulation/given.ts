@@ -5,7 +5,7 @@ import { hashOf } from '../engine/key-group.ts';
 import { bucket, type Pipeline, table } from '../index.ts';
 import { lineageOf, placeOf } from './place.ts';
 import type { Random } from './random.ts';
-import type { Case, Truth } from './truth.ts';
+import type { Case, Place, Truth } from './truth.ts';
 
 /** A record that an author gives, as a source would carry it. */
 export interface GivenRecord {
@@ -53,20 +53,20 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
     const home = homes.get(key) ?? random.whole(0, lanes - 1);
     homes.set(key, home);
     const own = truths[home] as Truth[];
-    const place = placeOf(kind, home, own.length, ordinal);
-    own.push({
-      ...place,
-      data,
-      arrival,
-      hash: hashOf(key === '' ? place.partitionKey : key),
-      fate: outcome.outcome,
-      ...(outcome.outcome === 'record'
-        ? { content: { key, at: outcome.record.at, values: [outcome.record.values] } }
-        : {}),
-    });
+    own.push(truthOf(placeOf(kind, home, own.length, ordinal), { data, arrival, outcome }));
   }
   return {
     versions: [pipeline],
     lineages: truths.map((own, at) => ({ name: lineageOf(kind, at), parents: [], truths: own })),
+    // What was ahead of its arrival may no longer be.
+    resent: ({ data }, place, arrival) =>
+      truthOf(place, { data, arrival, outcome: decode(pipeline, { ...place, data, arrival }) }),
   };
+}
+
+function truthOf(place: Place, { data, arrival, outcome }: GivenRecord): Truth {
+  const truth = { ...place, data, arrival, fate: outcome.outcome };
+  if (outcome.outcome !== 'record') return { ...truth, hash: hashOf(place.partitionKey) };
+  const { key, record } = outcome;
+  return { ...truth, hash: hashOf(key), content: { key, at: record.at, values: [record.values] } };
 }

@@ -77,6 +77,19 @@ export class Oracle {
     });
   }
 
+  /** Sweeps have brought a key's watermark there, though a record is taken in that arrived before. */
+  pass(key: string, watermark: EpochMillis): void {
+    this.#do(() => {
+      const { number, of, state } = this.#keys.get(key) ?? {};
+      const stored = state?.freeze();
+      if (number === undefined || of === undefined || stored === undefined) return;
+      const { rules } = of.pipeline;
+      const next = new KeyState(rules, stored);
+      next.idle(silentUntil(of, stored, watermark), this.#panesOf(of, number));
+      this.#keys.set(key, { number, of, state: next });
+    });
+  }
+
   /** Every key is silent until `now`. */
   idle(now: EpochMillis): void {
     for (const { number, of, state } of this.#keys.values()) state.idle(now, this.#panesOf(of, number));
@@ -115,11 +128,8 @@ export class Oracle {
     now: EpochMillis,
   ): void {
     const { rules } = of.pipeline;
-    const { outOfOrderness, idleAfter } = rules.time;
-    const { maxEventTime, lastArrival } = stored;
-    const silence = (watermark ?? now) - maxEventTime + outOfOrderness;
-    const until = watermark === undefined ? now : ((lastArrival + idleAfter + silence) as EpochMillis);
     const panes = new Panes(rules);
+    const until = watermark === undefined ? now : silentUntil(of, stored, watermark);
     new KeyState(rules, stored).idle(until, panes);
     const windows = rules.windows.filter((_, at) => placeIn(of, to, at) < 0).map(({ name }) => name);
     this.#closed.push(...listed(of, [key], panes).filter(({ window }) => windows.includes(window)));
@@ -131,6 +141,16 @@ export class Oracle {
     panes.key = key;
     return panes;
   }
+}
+
+/** Up to when a key was silent whose silence has brought its watermark there. */
+function silentUntil(
+  { pipeline }: Deployed,
+  { maxEventTime, lastArrival }: StoredKey,
+  watermark: EpochMillis,
+): EpochMillis {
+  const { outOfOrderness, idleAfter } = pipeline.rules.time;
+  return (lastArrival + idleAfter + watermark - maxEventTime + outOfOrderness) as EpochMillis;
 }
 
 function listed({ pipeline, epochs }: Deployed, keys: readonly string[], panes: Panes): readonly GroupPane[] {

@@ -1,6 +1,6 @@
-import { positionOf, unorderedPositionOf } from '../core/position.ts';
+import { type Position, positionOf, unorderedPositionOf } from '../core/position.ts';
 import type { SourceKind } from './shapes.ts';
-import type { Truth } from './truth.ts';
+import type { Place } from './truth.ts';
 
 /** What streams, queues and topics are called. */
 export const SOURCE_NAME = 'sim';
@@ -29,17 +29,29 @@ export function lineageOf(kind: SourceKind, at: number): string {
  * @param index its place in the lineage, from 0
  * @param ordinal its place among all records, from 0
  */
-export function placeOf(
-  kind: SourceKind,
-  at: number,
-  index: number,
-  ordinal: number,
-): Pick<Truth, 'lineage' | 'position' | 'partitionKey'> {
+export function placeOf(kind: SourceKind, at: number, index: number, ordinal: number): Place {
   const lineage = lineageOf(kind, at);
-  if (kind === 'sqs') {
-    const position = unorderedPositionOf(`m-${ordinal}`);
-    return { lineage, position, partitionKey: position };
-  }
+  if (kind === 'sqs') return messageAt(lineage, `m-${ordinal}`);
   const partitionKey = kind === 'fifo' ? groupName(at) : `${at}/p${index % 5}`;
-  return { lineage, position: positionOf(String(index + 1)), partitionKey };
+  // Between those of a queue there is room for what is moved back.
+  return {
+    lineage,
+    position: positionOf(String((index + 1) * (kind === 'fifo' ? 1_000 : 1))),
+    partitionKey,
+  };
 }
+
+function messageAt(lineage: string, id: string): Place {
+  const position = unorderedPositionOf(id);
+  return { lineage, position, partitionKey: position };
+}
+
+/**
+ * Where a message stands that is moved back from a dead-letter queue: for its queue it is another one, after all that are there.
+ *
+ * @param last of the lineage, where it has an order
+ */
+export const placeAgain = ({ lineage, position, partitionKey }: Place, last: Position | undefined): Place =>
+  last === undefined
+    ? messageAt(lineage, `${position}-again`)
+    : { lineage, position: positionOf(String(BigInt(last) + 1n)), partitionKey };

@@ -12,6 +12,8 @@ export interface SourceShape {
   readonly lineages: number;
   readonly records: number;
   readonly ordered: boolean;
+  /** How often a record that fails is given before it goes to a dead-letter queue. */
+  readonly receives: number;
   /** Whether what waits is told by the progress that is noted; by what is not deleted otherwise. */
   readonly notes: boolean;
   readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
@@ -100,10 +102,14 @@ function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly e
   return { eventSource: 'aws:kafka', records: partitions };
 }
 
+/** Fewer than a queue's, so that some fail as often. */
+const MOST_RECEIVES = 5;
+
 export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   kinesis: {
     lineages: 1,
     records: 10_000,
+    receives: Number.POSITIVE_INFINITY,
     ordered: true,
     notes: true,
     eventOf: kinesisEvent,
@@ -113,6 +119,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   sqs: {
     lineages: 1,
     records: 10_000,
+    receives: MOST_RECEIVES,
     ordered: false,
     notes: false,
     eventOf: sqsEvent(false),
@@ -122,6 +129,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   fifo: {
     lineages: 10,
     records: 10,
+    receives: MOST_RECEIVES,
     ordered: true,
     notes: false,
     eventOf: sqsEvent(true),
@@ -131,6 +139,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   kafka: {
     lineages: 4,
     records: 10_000,
+    receives: Number.POSITIVE_INFINITY,
     ordered: true,
     notes: false,
     eventOf: kafkaEvent,

@@ -64,6 +64,8 @@ export const HAPPENINGS = [
   'poison',
   'pauses',
   'rescales',
+  'dead letters',
+  'redriven',
   'deployments',
   'outdated',
   'mistakes',
@@ -150,7 +152,7 @@ class Simulation {
   #faultless = false;
 
   constructor(random: Random, given: Case, faults: readonly Fault[], settings: Settings) {
-    const { versions, lineages } = given;
+    const { versions } = given;
     this.#random = random;
     [this.#pipeline] = versions;
     this.#serving = [this.#pipeline];
@@ -158,7 +160,7 @@ class Simulation {
     this.#mistaken = mistaken(versions);
     this.#kind = this.#pipeline.source.kind;
     this.#tamper = settings.tamper ?? ((ports) => ports);
-    this.#source = sourceOf(random.fork(), SHAPES[this.#kind], lineages);
+    this.#source = sourceOf(random.fork(), SHAPES[this.#kind], given);
     this.#audit = new Audit(given);
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
@@ -209,7 +211,7 @@ class Simulation {
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
       for (let turns = random.whole(1, 6); turns > 0; turns--) await this.#step();
-      if (random.chance(0.01)) this.#source.redrive();
+      if (random.chance(0.02)) this.#redrive();
       if (this.#source.drained) await this.#passPause();
     }
   }
@@ -233,7 +235,7 @@ class Simulation {
       await this.#passPause();
       const next = this.#source.nextArrival() ?? 0;
       this.#pass(Math.max(10 * SECOND, next - this.#now()));
-      this.#source.redrive();
+      this.#redrive();
       for (let delivery = this.#source.next(); delivery; delivery = this.#source.next()) {
         this.#process(delivery);
       }
@@ -384,15 +386,26 @@ class Simulation {
             generations < this.#audit.generations ||
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);
-          settle(back);
+          this.#bury(settle(back));
           return;
         }
         if (ending.ended === 'timed out') this.#happened.timeouts++;
-        settle(new Set(batch));
+        this.#bury(settle(new Set(batch)));
       },
       batch,
     );
     this.#inFlight.add(invocation);
+  }
+
+  #bury(dead: ReadonlySet<Truth>): void {
+    this.#happened['dead letters'] += dead.size;
+    this.#audit.buried(dead);
+  }
+
+  #redrive(): void {
+    const again = this.#source.redrive(this.#now());
+    this.#happened.redriven += again.length;
+    this.#audit.resent(again);
   }
 
   /** A definition was changed, and its version was not. */

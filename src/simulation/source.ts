@@ -1,9 +1,10 @@
-import { isAfter, type Position } from '../core/position.ts';
+import { isAfter } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Progress } from '../ports/stores.ts';
+import { placeAgain } from './place.ts';
 import type { Random } from './random.ts';
 import type { SourceShape } from './shapes.ts';
-import type { Lineage, Truth } from './truth.ts';
+import type { Case, Lineage, Truth } from './truth.ts';
 import { must } from './violation.ts';
 
 /** What a handler answers to an event source mapping. */
@@ -15,8 +16,12 @@ export interface BatchResponse {
 export interface Delivery {
   readonly batch: readonly Truth[];
   readonly event: unknown;
-  /** The mapping hears that these come again and the others are done. */
-  settle(back: ReadonlySet<Truth>): void;
+  /**
+   * The mapping hears that these come again and the others are done.
+   *
+   * @returns those that do not, as they went to a dead-letter queue
+   */
+  settle(back: ReadonlySet<Truth>): ReadonlySet<Truth>;
 }
 
 /** A source and its event source mapping. */
@@ -31,8 +36,12 @@ export interface SourceModel {
   next(): Delivery | undefined;
   /** A batch once more, beside whatever is in flight, and nobody waits for the answer. */
   again(): Delivery | undefined;
-  /** What went to a dead-letter queue comes back. */
-  redrive(): void;
+  /**
+   * What went to a dead-letter queue is moved back.
+   *
+   * @returns what it comes as: other records, for their source
+   */
+  redrive(now: EpochMillis): readonly Truth[];
   /** The arrival of the first record that waits; `now` when none does. */
   frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis>;
 }
@@ -56,37 +65,63 @@ export function namedBy(
   return back;
 }
 
-export const sourceOf = (random: Random, shape: SourceShape, lineages: readonly Lineage[]): SourceModel =>
-  shape.ordered ? new OrderedSource(random, shape, lineages) : new Queue(random, shape, lineages);
+export const sourceOf = (random: Random, shape: SourceShape, given: Case): SourceModel =>
+  shape.ordered ? new OrderedSource(random, shape, given) : new Queue(random, shape, given);
 
 /** How many records a batch has, if there are so many. */
 const drawLength = (random: Random, { records }: SourceShape): number =>
   Math.min(records, random.whole(1, random.pick([1, 4, 12, 40])));
 
-/** Batches that were delivered, to be delivered once more. */
+/** What was delivered, to be delivered once more; a queue's as often as it may fail. */
 class Deliveries {
   readonly #random: Random;
+  readonly #receives: number;
   readonly #batches: (readonly Truth[])[] = [];
+  readonly #received = new Map<Truth, number>();
+  readonly #gone = new Set<Truth>();
+  #dead: Truth[] = [];
 
-  constructor(random: Random) {
+  constructor(random: Random, { receives }: SourceShape) {
     this.#random = random;
+    this.#receives = receives;
   }
 
   add(batch: readonly Truth[]): void {
     this.#batches.push(batch);
+    for (const one of batch) this.#received.set(one, (this.#received.get(one) ?? 0) + 1);
   }
 
   /** Most often one of the last, which it then races; some of them cut. */
   again(): readonly Truth[] | undefined {
     if (this.#batches.length === 0) return undefined;
     const old = this.#random.chance(0.3);
-    const whole = this.#random.pick(old ? this.#batches : this.#batches.slice(-2));
+    const whole = this.#random
+      .pick(old ? this.#batches : this.#batches.slice(-2))
+      .filter((one) => !this.#gone.has(one));
+    if (whole.length === 0) return undefined;
     return this.#random.chance(0.5) ? whole : whole.slice(0, this.#random.whole(1, whole.length));
+  }
+
+  /** Those of some that failed which did too often: they go to the dead-letter queue. */
+  bury(failed: ReadonlySet<Truth>): ReadonlySet<Truth> {
+    const dead = [...failed].filter((one) => (this.#received.get(one) ?? 0) >= this.#receives);
+    for (const one of dead) this.#gone.add(one);
+    this.#dead.push(...dead);
+    return new Set(dead);
+  }
+
+  get hasDead(): boolean {
+    return this.#dead.length > 0;
+  }
+
+  unbury(): readonly Truth[] {
+    return this.#dead.splice(0);
   }
 }
 
 /** One lineage as its mapping sees it. */
 interface Lane extends Lineage {
+  truths: readonly Truth[];
   /** How many of the truths the source holds. */
   arrived: number;
   /** Those among them that are not done, in order. */
@@ -102,12 +137,14 @@ class OrderedSource implements SourceModel {
   readonly #deliveries: Deliveries;
   /** Whether a lineage may be read before those that it goes on from are done. */
   readonly #early: boolean;
+  readonly #resent: Case['resent'];
 
-  constructor(random: Random, shape: SourceShape, lineages: readonly Lineage[]) {
+  constructor(random: Random, shape: SourceShape, { lineages, resent }: Case) {
     this.#random = random;
     this.#shape = shape;
+    this.#resent = resent;
     this.#early = random.chance(0.25);
-    this.#deliveries = new Deliveries(random);
+    this.#deliveries = new Deliveries(random, shape);
     this.#lanes = lineages.map((lineage) => ({ ...lineage, arrived: 0, waiting: [], busy: false }));
   }
 
@@ -124,7 +161,7 @@ class OrderedSource implements SourceModel {
   }
 
   get drained(): boolean {
-    return this.#lanes.every(({ waiting }) => waiting.length === 0);
+    return this.#lanes.every(({ waiting }) => waiting.length === 0) && !this.#deliveries.hasDead;
   }
 
   next(): Delivery | undefined {
@@ -146,21 +183,31 @@ class OrderedSource implements SourceModel {
       batch,
       event: this.#shape.eventOf(batch),
       settle: (back) => {
-        const done = new Set(batch.filter((one) => !back.has(one)));
+        const dead = this.#deliveries.bury(back);
+        const over = new Set(batch.filter((one) => !back.has(one) || dead.has(one)));
         for (const lane of lanes) {
           lane.busy = false;
-          lane.waiting = lane.waiting.filter((one) => !done.has(one));
+          lane.waiting = lane.waiting.filter((one) => !over.has(one));
         }
+        return dead;
       },
     };
   }
 
   again(): Delivery | undefined {
     const batch = this.#deliveries.again();
-    return batch && { batch, event: this.#shape.eventOf(batch), settle: () => {} };
+    return batch && { batch, event: this.#shape.eventOf(batch), settle: () => new Set() };
   }
 
-  redrive(): void {}
+  redrive(now: EpochMillis): readonly Truth[] {
+    return this.#deliveries.unbury().map((one) => {
+      const lane = this.#lanes.find(({ name }) => name === one.lineage) as Lane;
+      const at = lane.truths.filter(({ arrival }) => arrival <= now).length;
+      const again = this.#resent(one, placeAgain(one, lane.truths[at - 1]?.position), now);
+      lane.truths = lane.truths.toSpliced(at, 0, again);
+      return again;
+    });
+  }
 
   async frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis> {
     const firsts: (Truth | undefined)[] = [];
@@ -186,25 +233,22 @@ const earliest = (truths: readonly (Truth | undefined)[]): EpochMillis | undefin
   return arrivals.length === 0 ? undefined : (Math.min(...arrivals) as EpochMillis);
 };
 
-/** How often a message is received before it goes to the dead-letter queue. */
-const MAX_RECEIVES = 5;
-
 /** A standard queue: messages in any order, several batches in flight, what fails too often in a dead-letter queue. */
 class Queue implements SourceModel {
   readonly #random: Random;
   readonly #shape: SourceShape;
   readonly #deliveries: Deliveries;
-  readonly #coming: readonly Truth[];
+  readonly #resent: Case['resent'];
+  #coming: readonly Truth[];
   #arrived = 0;
   #visible: Truth[] = [];
   readonly #inFlight = new Set<Truth>();
-  readonly #receives = new Map<Position, number>();
-  readonly #dead: Truth[] = [];
 
-  constructor(random: Random, shape: SourceShape, lineages: readonly Lineage[]) {
+  constructor(random: Random, shape: SourceShape, { lineages, resent }: Case) {
     this.#random = random;
     this.#shape = shape;
-    this.#deliveries = new Deliveries(random);
+    this.#resent = resent;
+    this.#deliveries = new Deliveries(random, shape);
     this.#coming = lineages.flatMap(({ truths }) => truths).sort((a, b) => a.arrival - b.arrival);
   }
 
@@ -222,7 +266,7 @@ class Queue implements SourceModel {
   }
 
   get drained(): boolean {
-    return this.#visible.length + this.#inFlight.size + this.#dead.length === 0;
+    return this.#visible.length + this.#inFlight.size === 0 && !this.#deliveries.hasDead;
   }
 
   next(): Delivery | undefined {
@@ -231,21 +275,18 @@ class Queue implements SourceModel {
     const batch = mixed.slice(0, drawLength(this.#random, this.#shape));
     const taken = new Set(batch);
     this.#visible = this.#visible.filter((one) => !taken.has(one));
-    for (const one of batch) {
-      this.#inFlight.add(one);
-      this.#receives.set(one.position, (this.#receives.get(one.position) ?? 0) + 1);
-    }
+    for (const one of batch) this.#inFlight.add(one);
     this.#deliveries.add(batch);
     return {
       batch,
       event: this.#shape.eventOf(batch),
       settle: (back) => {
+        const dead = this.#deliveries.bury(back);
         for (const one of batch) {
           this.#inFlight.delete(one);
-          if (!back.has(one)) continue;
-          if ((this.#receives.get(one.position) ?? 0) >= MAX_RECEIVES) this.#dead.push(one);
-          else this.#visible.push(one);
+          if (back.has(one) && !dead.has(one)) this.#visible.push(one);
         }
+        return dead;
       },
     };
   }
@@ -255,19 +296,18 @@ class Queue implements SourceModel {
     const whole = this.#deliveries.again();
     if (whole === undefined) return undefined;
     const batch = this.#random.chance(0.2) ? [...whole, this.#random.pick(whole)] : whole;
-    return { batch, event: this.#shape.eventOf(batch), settle: () => {} };
+    return { batch, event: this.#shape.eventOf(batch), settle: () => new Set() };
   }
 
-  /** As it was: under another id, which SQS gives where it moves messages itself, nothing could tell that it is in. */
-  redrive(): void {
-    for (const one of this.#dead.splice(0)) {
-      this.#receives.delete(one.position);
-      this.#visible.push(one);
-    }
+  redrive(now: EpochMillis): readonly Truth[] {
+    const again = this.#deliveries.unbury().map((one) => this.#resent(one, placeAgain(one, undefined), now));
+    const at = this.#coming.filter(({ arrival }) => arrival <= now).length;
+    this.#coming = this.#coming.toSpliced(at, 0, ...again);
+    return again;
   }
 
   async frontier(now: EpochMillis): Promise<EpochMillis> {
-    const waiting = [...this.#visible, ...this.#inFlight, ...this.#dead];
+    const waiting = [...this.#visible, ...this.#inFlight];
     return Math.min(now, earliest(waiting) ?? now) as EpochMillis;
   }
 }

@@ -1,6 +1,10 @@
 import type { KeyRecord } from '../core/key.ts';
+import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
+
+/** Where a record stands in its source. */
+export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
 
 /** A record of the source, and what must become of it. */
 export interface Truth extends SourceRecord {
@@ -28,4 +32,6 @@ export interface Case {
   /** Its definitions, each of a higher version than the one before: they differ in their windows alone. */
   readonly versions: readonly [Pipeline, ...Pipeline[]];
   readonly lineages: readonly Lineage[];
+  /** A record of the same content as another one, that stands elsewhere and arrives later. */
+  readonly resent: (one: Truth, place: Place, arrival: EpochMillis) => Truth;
 }

@@ -419,6 +419,15 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['sqs'],
   },
   {
+    name: 'a message is what it says',
+    rule: 'Moved back by a redrive, a message is a new one',
+    file: 'src/engine/news.ts',
+    find: 'function digestOf({ lineage, position }: GroupRecord): Digest {',
+    replace:
+      "function digestOf({ lineage, position: own, data, content }: GroupRecord): Digest {\n  const position = content.outcome === 'record' ? data : own;",
+    sources: ['sqs'],
+  },
+  {
     name: 'a record twice in one batch is two',
     rule: 'The records that a group has not taken in, each once',
     file: 'src/engine/news.ts',
