@@ -6,6 +6,7 @@ import { isInstant, isoTime, millis } from '../src/core/time.ts';
 import {
   type Decoded,
   decode,
+  decodeAll,
   MAX_JSON_DEPTH,
   MAX_KEY_BYTES,
   MAX_RECORD_BYTES,
@@ -185,6 +186,40 @@ describe('whatever bytes arrive', () => {
       { numRuns: 1_000 },
     );
   });
+
+  //  as one text `[1` and `2]` would be one value, and `1,2` two
+  it('is the same beside other records as by itself', () => {
+    const one = withFields({});
+    const text = fc.oneof(
+      { weight: 4, arbitrary: fc.constant(one) },
+      { weight: 2, arbitrary: rawReading },
+      note,
+      fc.constantFrom(
+        `${one},${one}`,
+        `1,${one}`,
+        `${one},1`,
+        `[${one}`,
+        `${one}]`,
+        '{"a":[',
+        ']}',
+        '{"a":"',
+      ),
+      fc.constantFrom('', ' ', '1', '"', '[]', '\\', `\ufeff${one}`, ` ${one} `, `{"${one}":1}`),
+      fc.integer({ min: 62, max: 66 }).map((depth) => withFields({ other: nested(depth, 'lists') })),
+      fc.uint8Array({ maxLength: 4 }),
+    );
+    fc.assert(fc.property(fc.array(text as fc.Arbitrary<string | Uint8Array>, { maxLength: 6 }), isAsAlone), {
+      numRuns: 2_000,
+    });
+    const large = withFields({ other: 'a'.repeat(MAX_RECORD_BYTES - withFields({ other: '' }).length) });
+    isAsAlone([one, large, one, large.replace('aa', 'aaa'), one]);
+  });
+
+  function isAsAlone(given: readonly (string | Uint8Array)[]): void {
+    const sources = given.map((data) => sourceRecord(data));
+    const alone = sources.map((source) => decode(readings, source));
+    expect(identical(decodeAll(readings, sources), alone)).toBe(true);
+  }
 
   it('what is let through can be committed and read back', () => {
     fc.assert(

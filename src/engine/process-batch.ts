@@ -2,7 +2,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Ports } from '../ports/index.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
-import { decode } from './decode.ts';
+import { type Decoded, decodeAll } from './decode.ts';
 import { type Deployment, OutdatedError, present } from './deployment.ts';
 import type { GroupRecord } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
@@ -83,24 +83,29 @@ function splitByGroup(
 ): ReadonlyMap<number, GroupRecord[]> {
   const { groups } = present(deployment);
   const byGroup = new Map<number, GroupRecord[]>();
-  // A digest costs as much as a tenth of all else that is done for a record.
-  const hashes = new Map<string, number>();
+  const byKey = new Map<string, { readonly hash: number; readonly part: GroupRecord[] }>();
+  const placeOf = (key: string) => {
+    const hash = hashOf(key);
+    const index = groupOf(hash, groups);
+    const part = byGroup.get(index) ?? [];
+    byGroup.set(index, part);
+    const place = { hash, part };
+    byKey.set(key, place);
+    return place;
+  };
+  const decoded = decodeAll(deployment.pipeline, records);
   let filtered = 0;
-  for (const source of records) {
-    const decoded = decode(deployment.pipeline, source);
-    if (decoded.outcome === 'filtered') {
+  for (let at = 0; at < records.length; at++) {
+    const { lineage, position, arrival, partitionKey, data } = records[at] as SourceRecord;
+    const content = decoded[at] as Decoded;
+    if (content.outcome === 'filtered') {
       filtered++;
       continue;
     }
     // What has no key is counted in the group of its partition key.
-    const key = decoded.outcome === 'record' ? decoded.key : source.partitionKey;
-    const hash = hashes.get(key) ?? hashOf(key);
-    hashes.set(key, hash);
-    const index = groupOf(hash, groups);
-    const part = byGroup.get(index) ?? [];
-    byGroup.set(index, part);
-    const { lineage, position, arrival, data } = source;
-    part.push({ lineage, position, arrival, hash, data, content: decoded });
+    const key = content.outcome === 'record' ? content.key : partitionKey;
+    const { hash, part } = byKey.get(key) ?? placeOf(key);
+    part.push({ lineage, position, arrival, hash, data, content });
   }
   telemetry.count('filtered', filtered);
   return byGroup;
@@ -119,7 +124,10 @@ async function noteProgress(
   left: readonly SourceRecord[],
 ): Promise<readonly SourceRecord[]> {
   const lasts = new Map<string, SourceRecord>();
-  for (const record of records) lasts.set(record.lineage, record);
+  for (let at = 0; at < records.length; at++) {
+    const record = records[at] as SourceRecord;
+    if (records[at + 1]?.lineage !== record.lineage) lasts.set(record.lineage, record);
+  }
   for (const { lineage } of left) lasts.delete(lineage);
   const again = new Set(left);
   for (const last of lasts.values()) {
@@ -130,5 +138,5 @@ async function noteProgress(
       again.add(last);
     }
   }
-  return records.filter((record) => again.has(record));
+  return again.size === 0 ? [] : records.filter((record) => again.has(record));
 }

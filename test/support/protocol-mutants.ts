@@ -563,8 +563,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison has no group',
     rule: 'What has no key is counted in the group of its partition key',
     file: 'src/engine/process-batch.ts',
-    find: "const key = decoded.outcome === 'record' ? decoded.key : source.partitionKey;",
-    replace: "const key = decoded.outcome === 'record' ? decoded.key : '';",
+    find: "const key = content.outcome === 'record' ? content.key : partitionKey;",
+    replace: "const key = content.outcome === 'record' ? content.key : '';",
   },
   {
     name: 'a function that throws refuses the batch',
