@@ -49,7 +49,8 @@ export const isAhead = ({ positions }: Pick<Inherited, 'positions'>, own: Group[
 /** How far a group's lineages are in once it has taken in records, which are in order in each. */
 export function reachedBy({ positions }: Group, records: readonly GroupRecord[]): Group['positions'] {
   const reached = new Map(positions);
-  for (const [at, { lineage, position, arrival }] of records.entries()) {
+  for (let at = 0; at < records.length; at++) {
+    const { lineage, position, arrival } = records[at] as GroupRecord;
     if (records[at + 1]?.lineage !== lineage) reached.set(lineage, { position, arrival });
   }
   return reached;

@@ -12,11 +12,14 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
   if (!Array.isArray(event?.Records)) {
     throw new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"');
   }
-  return event.Records.map(recordOf);
+  const lineages = new Lineages();
+  return event.Records.map((record) => recordOf(record, lineages));
 }
 
-function recordOf(record: KinesisStreamRecord): SourceRecord {
-  const { kinesis, eventID, eventSourceARN } = record;
+function recordOf(
+  { kinesis, eventID, eventSourceARN }: KinesisStreamRecord,
+  lineages: Lineages,
+): SourceRecord {
   if (
     typeof kinesis?.data !== 'string' ||
     typeof eventID !== 'string' ||
@@ -27,16 +30,31 @@ function recordOf(record: KinesisStreamRecord): SourceRecord {
     );
   }
   return {
-    lineage: lineageOf(
-      eventSourceARN.slice(eventSourceARN.lastIndexOf('/') + 1),
-      eventID.slice(0, eventID.indexOf(':')),
-    ),
+    lineage: lineages.of(eventSourceARN, eventID),
     position: positionOf(kinesis.sequenceNumber),
     // Seconds, with the milliseconds behind the point.
     arrival: Math.round(kinesis.approximateArrivalTimestamp * 1_000) as EpochMillis,
     partitionKey: kinesis.partitionKey,
     data: Buffer.from(kinesis.data, 'base64'),
   };
+}
+
+/** The lineages of an event's records. Most are that of the record before, as the same text: it need not be compared. */
+class Lineages {
+  #source = '';
+  /** What ids of the shard's records begin with. */
+  #shard = '';
+  #lineage = '';
+
+  of(source: string, id: string): string {
+    if (source !== this.#source || !id.startsWith(this.#shard)) {
+      const shard = id.slice(0, id.indexOf(':'));
+      this.#source = source;
+      this.#shard = `${shard}:`;
+      this.#lineage = lineageOf(source.slice(source.lastIndexOf('/') + 1), shard);
+    }
+    return this.#lineage;
+  }
 }
 
 /** Sequence numbers compare within one shard of one stream. */
