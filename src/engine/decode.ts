@@ -42,7 +42,8 @@ export function decodeAll(pipeline: Pipeline, sources: readonly SourceRecord[]):
   for (let from = 0; from < sources.length; from = decoded.length) {
     const chunk = sources.slice(from, endOfChunk(sources, from));
     const values = parseTogether(chunk);
-    for (const [at, source] of chunk.entries()) {
+    for (let at = 0; at < chunk.length; at++) {
+      const source = chunk[at] as SourceRecord;
       decoded.push(values ? decodeValue(pipeline, values[at], source, keys) : decode(pipeline, source, keys));
     }
   }

@@ -1,4 +1,3 @@
-import type { Table } from '../core/table.ts';
 import { after, type EpochMillis, type Millis } from '../core/time.ts';
 import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import type { Group } from './group.ts';
@@ -49,20 +48,13 @@ export class GroupCache {
   }
 }
 
-/** What the objects around the numbers take up, about. */
+/** What the objects around the values take up, about. */
 const KEY_BYTES = 500;
 const TABLE_BYTES = 250;
-const PLAIN_BYTES = 50;
 
-function bytesOf({ keys, ids }: Group): number {
-  let bytes = 0;
-  for (const table of ids.values()) bytes += tableBytes(table);
-  for (const { windows } of keys.values()) {
-    bytes += KEY_BYTES;
-    for (const tables of windows) for (const table of tables ?? []) bytes += tableBytes(table);
-  }
-  return bytes;
+/** Without a look at each table, as that would cost as much as to write those that a batch changes. */
+function bytesOf({ keys, ids, mostBytes }: Group): number {
+  const [first] = keys.values();
+  const tables = first?.windows.reduce((total, own = []) => total + own.length, 0) ?? 0;
+  return mostBytes + keys.size * (KEY_BYTES + tables * TABLE_BYTES) + ids.size * TABLE_BYTES;
 }
-
-const tableBytes = ({ numbers, plains }: Table): number =>
-  TABLE_BYTES + numbers.byteLength + PLAIN_BYTES * plains.length;

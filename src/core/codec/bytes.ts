@@ -60,6 +60,22 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
+  /** How many characters a text has, and these, a byte each; false, and nothing, where one needs more. */
+  ascii(text: string): boolean {
+    const start = this.#length;
+    this.varint(text.length);
+    this.#reserve(text.length);
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at);
+      if (unit >= 0x80) {
+        this.#length = start;
+        return false;
+      }
+      this.#buffer[this.#length++] = unit;
+    }
+    return true;
+  }
+
   double(value: number): void {
     this.#reserve(8);
     this.#view.setFloat64(this.#length, canonical(value), true);

@@ -93,8 +93,9 @@ export class PlainWriter {
       return;
     }
     this.#texts.set(text, this.#texts.size);
-    const utf8 = this.#utf8.encode(text);
     this.#bytes.byte(TEXT);
+    if (this.#bytes.ascii(text)) return;
+    const utf8 = this.#utf8.encode(text);
     this.#bytes.varint(utf8.length);
     this.#bytes.append(utf8);
   }
