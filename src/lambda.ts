@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
@@ -26,6 +26,7 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 const clock: Clock = {
   now: () => Date.now() as EpochMillis,
   until: (at) => delay(Math.max(0, at - Date.now()), undefined, { ref: false }),
+  turn: () => immediate(),
 };
 
 /**

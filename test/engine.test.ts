@@ -82,6 +82,42 @@ describe('taking a batch in', () => {
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 4, duplicate: 2 });
   });
 
+  it('reads groups while it decodes a long batch, and comes to the same as batch by batch', async () => {
+    let decoded = 0;
+    const counting = {
+      ...minutes,
+      key: (reading: unknown) => {
+        decoded++;
+        return minutes.key(reading);
+      },
+    };
+    const [long, short] = [new Scene(counting), new Scene(minutes)];
+    const readings = Array.from(
+      { length: 2_000 },
+      (_, n) => [PUMP, OVEN, LATHE][n < 1_900 ? n % 2 : 2] as string,
+    );
+    const batchOf = (scene: Scene) =>
+      readings.map((machine, n) =>
+        n % 700 === 600 ? scene.putText('{', at(0, n), 0, machine) : scene.put(machine, at(0, n), n % 37),
+      );
+    const decodedBy: number[] = [];
+    const watched = long.through(async (call, _, carryOut) => {
+      // As a request does that is sent.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (call === 'log.latest') decodedBy.push(decoded);
+      return carryOut();
+    });
+    expect(await long.process(batchOf(long), watched)).toEqual([]);
+    expect(decodedBy).toHaveLength(2);
+    expect(decodedBy[0]).toBeLessThan(1_000);
+
+    const batch = batchOf(short);
+    for (let from = 0; from < batch.length; from += 50) await short.process(batch.slice(from, from + 50));
+    expect(long.emitted().toSorted()).toEqual(short.emitted().toSorted());
+    expect(long.ports.telemetry.counted).toEqual(short.ports.telemetry.counted);
+    expect(long.ports.telemetry.counted).toMatchObject({ applied: 1_998, poison: 2 });
+  });
+
   it('keeps the position in each shard of a batch from several', async () => {
     const scene = new Scene(minutes);
     const batch = [0, 1, 0, 1, 0].map((shard, n) => scene.put(PUMP, at(0, n), n, shard));

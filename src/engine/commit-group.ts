@@ -22,7 +22,7 @@ export type GroupOutcome =
 const MAX_CONFLICTS = 20;
 
 /**
- * Commits a group's records in order: folds them, and appends the result as the next entry of the group's log. Records
+ * Commits a group's records in order, once it is loaded: folds them, and appends the result as the next entry of the group's log. Records
  * that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest folded
  * again; where a commit would be too large, the records go in several.
  */
@@ -30,6 +30,7 @@ export async function commitGroup(
   ports: CommitPorts,
   deployment: Deployment,
   index: number,
+  loading: Promise<Group>,
   records: readonly GroupRecord[],
   deadline: EpochMillis,
   cache?: GroupCache,
@@ -37,7 +38,7 @@ export async function commitGroup(
   const { pipeline } = deployment;
   let rest = records;
   try {
-    let group = await loadGroup(ports, deployment, index, cache);
+    let group = await loading;
     let conflicts = 0;
     let atMost = records.length;
     for (;;) {

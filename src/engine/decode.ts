@@ -35,19 +35,24 @@ export type PoisonCode =
   | 'fold'
   | 'no-room';
 
-/** The records for their keys' windows, in order, where they are any. No side effects. */
-export function decodeAll(pipeline: Pipeline, sources: readonly SourceRecord[]): readonly Decoded[] {
-  const decoded: Decoded[] = [];
+/** The records for their keys' windows, where they are any: some, and then those that follow. No side effects. */
+export function* decodeAll(
+  pipeline: Pipeline,
+  sources: readonly SourceRecord[],
+): Generator<readonly Decoded[]> {
   const keys: Keys = new Map();
-  for (let from = 0; from < sources.length; from = decoded.length) {
-    const chunk = sources.slice(from, endOfChunk(sources, from));
-    const values = parseTogether(chunk);
-    for (let at = 0; at < chunk.length; at++) {
-      const source = chunk[at] as SourceRecord;
-      decoded.push(values ? decodeValue(pipeline, values[at], source, keys) : decode(pipeline, source, keys));
-    }
+  for (let from = 0; from < sources.length; ) {
+    const to = endOfChunk(sources, from);
+    yield decodeChunk(pipeline, sources.slice(from, to), keys);
+    from = to;
   }
-  return decoded;
+}
+
+function decodeChunk(pipeline: Pipeline, sources: readonly SourceRecord[], keys: Keys): readonly Decoded[] {
+  const values = parseTogether(sources);
+  return sources.map((source, at) =>
+    values ? decodeValue(pipeline, values[at], source, keys) : decode(pipeline, source, keys),
+  );
 }
 
 /** The same of one record. */
@@ -100,7 +105,8 @@ function parseTogether(sources: readonly SourceRecord[]): readonly unknown[] | u
   const bytes = new Uint8Array(length);
   bytes[0] = OPEN_LIST;
   let at = 1;
-  for (const { data } of sources) {
+  for (let place = 0; place < sources.length; place++) {
+    const { data } = sources[place] as SourceRecord;
     bytes.set(data, at);
     const end = at + data.length;
     if (!isWhole(bytes, at, end)) return undefined;
@@ -142,7 +148,9 @@ function decodeValue(pipeline: Pipeline, parsed: unknown, { arrival }: SourceRec
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
-    for (const one of pipeline.source.steps) {
+    const { steps } = pipeline.source;
+    for (let at = 0; at < steps.length; at++) {
+      const one = steps[at] as (typeof steps)[number];
       step = 'reshape' in one ? 'map' : 'schema';
       value = 'reshape' in one ? one.reshape(value as never) : validated(one.validate, value);
     }

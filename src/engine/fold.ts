@@ -30,7 +30,8 @@ function foldAll(deployment: Deployment, group: Group, records: readonly GroupRe
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
   const ids = source.ordered ? undefined : new TakenIds(deployment.pipeline, group.ids);
-  for (const one of records) {
+  for (let at = 0; at < records.length; at++) {
+    const one = records[at] as GroupRecord;
     if (one.content.outcome === 'poison') {
       poison.push(one);
       ids?.refuse(one);

@@ -26,17 +26,17 @@ export function newsOf(
     }
     if (last !== undefined && !isAfter(one.position, last)) return false;
     last = one.position;
-    return !group.inherited.some((other) => isInherited(other, one));
+    return !isInherited(group.inherited, one);
   });
 }
 
-/** Whether a group of an earlier generation took the record in. */
-function isInherited(
-  { groups, group, positions }: Inherited,
-  { lineage, position, hash }: GroupRecord,
-): boolean {
-  const last = positions.get(lineage)?.position;
-  return last !== undefined && groupOf(hash, groups) === group && !isAfter(position, last);
+/** Whether one of some groups of an earlier generation took the record in. */
+function isInherited(inherited: readonly Inherited[], { lineage, position, hash }: GroupRecord): boolean {
+  for (const { groups, group, positions } of inherited) {
+    const last = positions.get(lineage)?.position;
+    if (last !== undefined && groupOf(hash, groups) === group && !isAfter(position, last)) return true;
+  }
+  return false;
 }
 
 /** Whether records may still come that a group of an earlier generation took in, and the present positions do not say so. */

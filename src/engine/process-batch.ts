@@ -4,8 +4,9 @@ import type { SourceRecord } from '../ports/source.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { type Decoded, decodeAll } from './decode.ts';
 import { type Deployment, OutdatedError, present } from './deployment.ts';
-import type { GroupRecord } from './group.ts';
+import type { Group, GroupRecord } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
+import { loadGroup } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
 
 type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>;
@@ -52,14 +53,14 @@ async function takeIn(
   deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
-  const parts = splitByGroup(ports, deployment, records);
   const over = ports.clock.until(deadline);
+  const parts = await splitByGroup(ports, deployment, records, cache);
   const outcomes = await Promise.all(
-    [...parts].map(async ([group, part]): Promise<GroupOutcome> => {
+    [...parts].map(async ([index, { group, records: part }]): Promise<GroupOutcome> => {
       const unanswered = over.then(
         (): GroupOutcome => ({ outcome: 'stopped', rest: part, cause: TIME_IS_UP }),
       );
-      return Promise.race([commitGroup(ports, deployment, group, part, deadline, cache), unanswered]);
+      return Promise.race([commitGroup(ports, deployment, index, group, part, deadline, cache), unanswered]);
     }),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
@@ -76,39 +77,58 @@ const TIME_IS_UP = new Error('Cannot wait for a commit as the time of this invoc
 const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;
 
-function splitByGroup(
-  { telemetry }: BatchPorts,
+/** What a batch has of a group, which is being loaded. */
+interface Part {
+  readonly group: Promise<Group>;
+  readonly records: GroupRecord[];
+}
+
+/** The records by the group that they are of. Groups are read while the records after their first are decoded. */
+async function splitByGroup(
+  ports: BatchPorts,
   deployment: Deployment,
   records: readonly SourceRecord[],
-): ReadonlyMap<number, GroupRecord[]> {
+  cache: GroupCache | undefined,
+): Promise<ReadonlyMap<number, Part>> {
   const { groups } = present(deployment);
-  const byGroup = new Map<number, GroupRecord[]>();
-  const byKey = new Map<string, { readonly hash: number; readonly part: GroupRecord[] }>();
+  const parts = new Map<number, Part>();
+  const partOf = (index: number): Part => {
+    const known = parts.get(index);
+    if (known) return known;
+    const part = { group: loadGroup(ports, deployment, index, cache), records: [] };
+    // It is thrown where the group is waited for.
+    part.group.catch(() => {});
+    parts.set(index, part);
+    return part;
+  };
+  const byKey = new Map<string, { readonly hash: number; readonly part: Part }>();
   const placeOf = (key: string) => {
     const hash = hashOf(key);
-    const index = groupOf(hash, groups);
-    const part = byGroup.get(index) ?? [];
-    byGroup.set(index, part);
-    const place = { hash, part };
+    const place = { hash, part: partOf(groupOf(hash, groups)) };
     byKey.set(key, place);
     return place;
   };
-  const decoded = decodeAll(deployment.pipeline, records);
   let filtered = 0;
-  for (let at = 0; at < records.length; at++) {
-    const { lineage, position, arrival, partitionKey, data } = records[at] as SourceRecord;
-    const content = decoded[at] as Decoded;
-    if (content.outcome === 'filtered') {
-      filtered++;
-      continue;
+  let taken = 0;
+  for (const decoded of decodeAll(deployment.pipeline, records)) {
+    const before = parts.size;
+    for (let at = 0; at < decoded.length; at++) {
+      const { lineage, position, arrival, partitionKey, data } = records[taken + at] as SourceRecord;
+      const content = decoded[at] as Decoded;
+      if (content.outcome === 'filtered') {
+        filtered++;
+        continue;
+      }
+      // What has no key is counted in the group of its partition key.
+      const key = content.outcome === 'record' ? content.key : partitionKey;
+      const { hash, part } = byKey.get(key) ?? placeOf(key);
+      part.records.push({ lineage, position, arrival, hash, data, content });
     }
-    // What has no key is counted in the group of its partition key.
-    const key = content.outcome === 'record' ? content.key : partitionKey;
-    const { hash, part } = byKey.get(key) ?? placeOf(key);
-    part.push({ lineage, position, arrival, hash, data, content });
+    taken += decoded.length;
+    if (parts.size > before && taken < records.length) await ports.clock.turn();
   }
-  telemetry.count('filtered', filtered);
-  return byGroup;
+  ports.telemetry.count('filtered', filtered);
+  return parts;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
@@ -58,6 +58,7 @@ const BATCH_SIZE = 1_000;
 export const clockAhead = (milliseconds: number): Clock => ({
   now: () => (Date.now() + milliseconds) as EpochMillis,
   until: (at) => delay(Math.max(0, at - milliseconds - Date.now()), undefined, { ref: false }),
+  turn: () => immediate(),
 });
 
 export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {

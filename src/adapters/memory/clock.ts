@@ -20,6 +20,7 @@ export function memoryClock(start: EpochMillis): MemoryClock {
     now: () => now,
     until: (at) =>
       at <= now ? Promise.resolve() : new Promise((settle) => waiting.push({ at, settle: () => settle() })),
+    turn: () => new Promise((settle) => setImmediate(settle)),
     set,
     pass: (length) => set(after(now, length)),
   };
