@@ -438,6 +438,27 @@ describe('messages of a queue', () => {
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 35, poison: 5, duplicate: 160 });
   });
 
+  it('that come twice in a batch are counted once each time, though the groups change in its middle', async () => {
+    const scene = await new Scene(pipeline).under(pipeline);
+    const [earlier, message] = [scene.put('pump', at(0, 1)), scene.put('pump', at(0, 2))];
+    let changed = false;
+    const slow = scene.through(async (call, name, carryOut) => {
+      if (call === 'log.append' && name.startsWith('readings/1/') && !changed) {
+        changed = true;
+        await beginGeneration(scene.ports, pipeline, 8);
+        await (await scene.under(pipeline)).process([earlier]);
+      }
+      return carryOut();
+    });
+    const deployment = await deploymentOf(scene);
+    const renew = () => deploymentOf(scene);
+    const batch = [message, message, message];
+    const outcome = await processBatch(slow, deployment, batch, LATER, undefined, renew);
+    expect(outcome).toEqual({ again: [], outdated: false });
+    expect(changed).toBe(true);
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, duplicate: 2 });
+  });
+
   it('are known once in each group, though it fell apart and came together again', async () => {
     for (const { ids } of (await changed()).groups)
       expect(ids.get(REFUSED)?.rows ?? 0).toBeLessThanOrEqual(5);

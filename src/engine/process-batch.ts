@@ -65,11 +65,27 @@ async function takeIn(
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
   for (const { cause } of stopped) ports.telemetry.fault('commit', cause);
-  const names = new Set(stopped.flatMap(({ rest }) => rest.map(nameOf)));
   return {
-    left: names.size === 0 ? [] : records.filter((record) => names.has(nameOf(record))),
+    left: leftOf(records, stopped),
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
+}
+
+/** The records at which groups stopped, in order: of one that came twice no more than are left, as the others are counted. */
+function leftOf(
+  records: readonly SourceRecord[],
+  stopped: readonly { readonly rest: readonly GroupRecord[] }[],
+): readonly SourceRecord[] {
+  const times = new Map<string, number>();
+  for (const { rest } of stopped) {
+    for (const one of rest) times.set(nameOf(one), (times.get(nameOf(one)) ?? 0) + 1);
+  }
+  if (times.size === 0) return [];
+  return records.filter((record) => {
+    const left = times.get(nameOf(record)) ?? 0;
+    times.set(nameOf(record), left - 1);
+    return left > 0;
+  });
 }
 
 const TIME_IS_UP = new Error('Cannot wait for a commit as the time of this invocation is up');
