@@ -106,6 +106,7 @@ export class Keys {
       panes.key = number;
       state.apply(record, panes);
     }
+    panes.endPostponed();
     if (this.#keeping !== 'warm') this.#freeze();
     if (this.#keeping === 'coded') this.#encode();
   }

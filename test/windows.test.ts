@@ -180,6 +180,44 @@ describe('a day that slides by a second', () => {
   });
 });
 
+describe('records whose panes get their results later', () => {
+  const rules = rulesOf(rolling({ count: 3 }, { sum: sum('value') }));
+  const recordOf = (record: Rec) => ({
+    at: record.at as EpochMillis,
+    arrival: record.at as EpochMillis,
+    values: rules.inputs.read(record),
+  });
+  const sumsOf = (panes: Panes) => panes.list().map(({ results }) => results?.sum);
+
+  it('are taken in before those whose panes are elsewhere', () => {
+    const [panes, others] = [new Panes(rules), new Panes(rules)];
+    const state = new KeyState(rules);
+    state.apply(recordOf(at(1, 1)), panes);
+    state.apply(recordOf(at(2, 10)), others);
+    state.apply(recordOf(at(3, 100)), panes);
+    expect([sumsOf(panes), sumsOf(others)]).toEqual([[1, 111], [11]]);
+  });
+
+  it('are taken in before their panes are gone, and write into no later ones', () => {
+    const panes = new Panes(rules);
+    const [one, other] = [new KeyState(rules), new KeyState(rules)];
+    one.apply(recordOf(at(1, 1)), panes);
+    panes.clear();
+    for (const time of [1, 2, 3]) other.apply(recordOf(at(time, 10)), panes);
+    one.apply(recordOf(at(2, 100)), panes);
+    expect(sumsOf(panes)).toEqual([10, 20, 30, 101]);
+  });
+
+  it('are taken in before the state is stored', () => {
+    const panes = new Panes(rules);
+    const state = new KeyState(rules);
+    state.apply(recordOf(at(1, 1)), panes);
+    const thawed = new KeyState(rules, state.freeze());
+    thawed.apply(recordOf(at(2, 10)), panes);
+    expect(sumsOf(panes)).toEqual([1, 11]);
+  });
+});
+
 describe("an author's function that throws", () => {
   const fragile = (window: 'take' | 'show') =>
     defineAggregate<Rec, 'value', number, number>({

@@ -24,6 +24,7 @@ enter((stream, { count = 0 }) => {
     run: (records) => {
       panes.clear();
       for (const record of records) state.apply(record, panes);
+      panes.endPostponed();
     },
     keep: (from, to) => {
       keepResult(panes, means.batch);

@@ -71,9 +71,8 @@ export class Lanes {
   readonly #numbers: NumberResult[] = [];
   readonly #plains: Reader[] = [];
   #width: number;
-  /** Where a row of records has its record: after the partials that it holds as well, or first. */
-  readonly #recordAt: number = 0;
-  readonly #recordPlainsAt: number = 0;
+  /** Numbers of a record; they come last in a row. */
+  readonly #recordWidth: number;
   /** The results of a pane: each is the next of its numbers, or of its plain values. */
   readonly results: readonly ResultColumn[];
 
@@ -83,13 +82,10 @@ export class Lanes {
     {
       header,
       recordHeader = 0,
-      together = false,
     }: {
       /** How many numbers of a row of partials, and of a row of records, are the operator's own; they come first. */
       readonly header: number;
       readonly recordHeader?: number;
-      /** Whether partials and records share rows. */
-      readonly together?: boolean;
     },
   ) {
     this.#inputs = inputs;
@@ -104,10 +100,12 @@ export class Lanes {
     }
     this.signature = named.map(([name, { signature }]) => `${name}=${signature}`).join(';');
     this.results = named.map(([name, aggregate]) => [name, this.#show(aggregate)] as const);
-    if (together) {
-      this.#recordAt = this.#width;
-      this.#recordPlainsAt = this.#parts.length;
-    }
+    this.#recordWidth = recordHeader + this.#keptNumbers.length;
+  }
+
+  /** Whether results may be computed later than at their record: no author's function is called, which may throw. */
+  get postpones(): boolean {
+    return this.#parts.length === 0 && this.#plains.length === 0;
   }
 
   /** An empty table for partials. */
@@ -117,41 +115,30 @@ export class Lanes {
 
   /** An empty table for records. */
   records(capacity = 0): Table {
-    return new Table(this.#recordHeader + this.#keptNumbers.length, this.#keptPlains.length, capacity);
+    return new Table(this.#recordWidth, this.#keptPlains.length, capacity);
   }
 
-  /** An empty table for both, where they share rows. */
+  /** An empty table for both, where they share rows: the record comes last. */
   rows(capacity = 0): Table {
-    const { width, plainWidth } = this.records();
-    return new Table(this.#recordAt + width, this.#recordPlainsAt + plainWidth, capacity);
+    return new Table(this.#width + this.#recordWidth, this.#parts.length + this.#keptPlains.length, capacity);
   }
 
-  /** A row's record alone becomes the last row of a table of records, and back. */
+  /** The record of one row becomes that of another, or of a new row. */
   pushRecord(to: Table, from: Table, row: number): void {
-    const kept = to.push();
-    for (let i = 0; i < to.width; i++) {
-      to.numbers[kept * to.width + i] = from.numbers[row * from.width + this.#recordAt + i] as number;
-    }
-    for (let i = 0; i < to.plainWidth; i++) {
-      to.plains[kept * to.plainWidth + i] = from.plains[
-        row * from.plainWidth + this.#recordPlainsAt + i
-      ] as Plain;
-    }
+    this.copyRecord(to, to.push(), from, row);
   }
-  setRecord(to: Table, row: number, from: Table, kept: number): void {
-    for (let i = 0; i < from.width; i++) {
-      to.numbers[row * to.width + this.#recordAt + i] = from.numbers[kept * from.width + i] as number;
-    }
-    for (let i = 0; i < from.plainWidth; i++) {
-      to.plains[row * to.plainWidth + this.#recordPlainsAt + i] = from.plains[
-        kept * from.plainWidth + i
-      ] as Plain;
+  copyRecord(to: Table, row: number, from: Table, other: number): void {
+    const width = this.#recordWidth;
+    copy(to.numbers, (row + 1) * to.width - width, from.numbers, (other + 1) * from.width - width, width);
+    const plains = this.#keptPlains.length;
+    for (let i = -plains; i < 0; i++) {
+      to.plains[(row + 1) * to.plainWidth + i] = from.plains[(other + 1) * from.plainWidth + i] as Plain;
     }
   }
 
-  /** The event time of a row's record, where it comes first. */
-  timeOf(from: Table, row: number): number {
-    return from.numbers[row * from.width + this.#recordAt] as number;
+  /** Where in a table's rows the event time of the record is. */
+  timeIn(table: Table): number {
+    return table.width - this.#recordWidth;
   }
 
   /** A row of partials becomes that of no records. */
@@ -161,9 +148,7 @@ export class Lanes {
       const { cells, offset } = this.#cells[i] as CellLane;
       cells.clear(to.numbers, base + offset);
     }
-    for (let i = 0; i < this.#parts.length; i++) {
-      to.plains[row * to.plainWidth + i] = cloneOf((this.#parts[i] as PartLane).parts.identity);
-    }
+    this.#clearParts(to, row);
   }
 
   /** Takes a record into a row of partials. */
@@ -195,37 +180,59 @@ export class Lanes {
 
   /** Keeps a record in a row of records, its time first; of the operator's own numbers no other is set. */
   keep(to: Table, row: number, { numbers, values }: CurrentRecord): void {
-    to.numbers[row * to.width + this.#recordAt] = numbers[0] as number;
-    const base = row * to.width + this.#recordAt + this.#recordHeader;
+    const at = row * to.width + this.timeIn(to);
+    to.numbers[at] = numbers[0] as number;
     for (let i = 0; i < this.#keptNumbers.length; i++) {
-      to.numbers[base + i] = numbers[1 + (this.#keptNumbers[i] as number)] as number;
+      to.numbers[at + this.#recordHeader + i] = numbers[1 + (this.#keptNumbers[i] as number)] as number;
     }
-    for (let i = 0; i < this.#keptPlains.length; i++) {
-      to.plains[row * to.plainWidth + this.#recordPlainsAt + i] = values[
-        this.#keptPlains[i] as number
-      ] as Plain;
+    const plains = this.#keptPlains.length;
+    for (let i = 0; i < plains; i++) {
+      to.plains[(row + 1) * to.plainWidth - plains + i] = values[this.#keptPlains[i] as number] as Plain;
     }
   }
 
   /** Takes a record that a window has kept into a row of partials. */
   addKept(to: Table, row: number, from: Table, record: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
-      this.#addKeptCells(this.#cells[i] as CellLane, to, row, from, record);
+      const lane = this.#cells[i] as CellLane;
+      const at = row * to.width + lane.offset;
+      addKept(lane, to.numbers, at, from.numbers, record * from.width + this.timeIn(from));
     }
     this.#addKeptParts(to, row, from, record);
   }
 
+  /**
+   * Takes the records in the rows `[from, to)` into row 0, one after the other. At each, its own row takes in row 0 if it is
+   * before `previous`, else it becomes the same.
+   */
+  takeKept(rows: Table, from: number, to: number, previous: number): void {
+    for (let i = 0; i < this.#cells.length; i++) {
+      this.#takeCells(this.#cells[i] as CellLane, rows, from, to, previous);
+    }
+    for (let row = from; row < to && this.#parts.length > 0; row++) this.#takeKeptParts(rows, row, previous);
+  }
+
+  /** Each row of `[first, last)` becomes the combination of the records in the rows after it, up to `last`. */
+  combineKept(rows: Table, first: number, last: number): void {
+    for (let i = 0; i < this.#cells.length; i++) {
+      this.#combineCells(this.#cells[i] as CellLane, rows, first * rows.width, last * rows.width);
+    }
+    for (let row = last - 1; row >= first && this.#parts.length > 0; row--) {
+      this.#prependParts(rows, row, rows, row + 1, row === last - 1 ? undefined : row + 1);
+    }
+  }
+
   /** A row of partials becomes the combination of a record that a window has kept and another row, or that record alone. */
   prependKept(to: Table, row: number, from: Table, record: number, later: number | undefined): void {
-    if (later === undefined || this.#parts.length > 0) this.clear(to, row);
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
-      if (later !== undefined) copyCells(lane, to, row, to, later);
-      this.#addKeptCells(lane, to, row, from, record);
+      const { cells, offset } = lane;
+      const at = row * to.width + offset;
+      if (later === undefined) cells.clear(to.numbers, at);
+      else copy(to.numbers, at, to.numbers, later * to.width + offset, cells.width);
+      addKept(lane, to.numbers, at, from.numbers, record * from.width + this.timeIn(from));
     }
-    if (this.#parts.length === 0) return;
-    this.#addKeptParts(to, row, from, record);
-    if (later !== undefined) this.#joinParts(to, row, to, row, to, later);
+    if (this.#parts.length > 0) this.#prependParts(to, row, from, record, later);
   }
 
   /** A row of partials that is stored takes in another, whose records come after its own. */
@@ -244,9 +251,12 @@ export class Lanes {
   /** A row of partials becomes the combination of two others, the earlier one's records coming first. */
   join(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
-      const lane = this.#cells[i] as CellLane;
-      if (to !== earlier || row !== a) copyCells(lane, to, row, earlier, a);
-      lane.cells.join(to.numbers, row * to.width + lane.offset, later.numbers, b * later.width + lane.offset);
+      const { cells, offset } = this.#cells[i] as CellLane;
+      const at = row * to.width + offset;
+      if (to !== earlier || row !== a) {
+        copy(to.numbers, at, earlier.numbers, a * earlier.width + offset, cells.width);
+      }
+      cells.join(to.numbers, at, later.numbers, b * later.width + offset);
     }
     if (this.#parts.length > 0) this.#joinParts(to, row, earlier, a, later, b);
   }
@@ -267,46 +277,93 @@ export class Lanes {
       const { aggregate, offset } = this.#numbers[i] as NumberResult;
       to.numbers[place + i] = aggregate.lower(from.numbers, base + offset) as number;
     }
+    this.#lowerPlains(from, row, to, pane);
+  }
+
+  /** Likewise of the rows `[first, end)`, which have in a column which pane it is. */
+  lowerAll(from: Table, first: number, end: number, column: number, to: Table, header: number): void {
+    const { numbers, width } = from;
+    for (let i = 0; i < this.#numbers.length; i++) {
+      const { aggregate, offset } = this.#numbers[i] as NumberResult;
+      const { numbers: results, width: paneWidth } = to;
+      for (let row = first * width; row < end * width; row += width) {
+        const pane = (numbers[row + column] as number) * paneWidth;
+        results[pane + header + i] = aggregate.lower(numbers, row + offset) as number;
+      }
+    }
+    if (this.#plains.length === 0) return;
+    for (let row = first; row < end; row++) {
+      this.#lowerPlains(from, row, to, numbers[row * width + column] as number);
+    }
+  }
+
+  #lowerPlains(from: Table, row: number, to: Table, pane: number): void {
     for (let i = 0; i < this.#plains.length; i++) {
       to.plains[pane * to.plainWidth + i] = (this.#plains[i] as Reader)(from, row);
     }
   }
 
-  #addKeptCells(lane: CellLane, to: Table, row: number, from: Table, record: number): void {
-    const kept = record * from.width + this.#recordAt;
-    const x = kept + lane.placeX;
-    const y = kept + lane.placeY;
-    if (lane.skips && skipped(lane, from.numbers, x, y)) return;
-    lane.cells.add(
-      to.numbers,
-      row * to.width + lane.offset,
-      from.numbers[x] as number,
-      from.numbers[y] as number,
-      from.numbers[kept] as EpochMillis,
-    );
+  #takeCells(lane: CellLane, rows: Table, from: number, to: number, previous: number): void {
+    const { cells, offset } = lane;
+    const { numbers, width } = rows;
+    const recordAt = this.timeIn(rows);
+    for (let row = from * width; row < to * width; row += width) {
+      addKept(lane, numbers, offset, numbers, row + recordAt);
+      if (row < previous * width) cells.join(numbers, row + offset, numbers, offset);
+      else copy(numbers, row + offset, numbers, offset, cells.width);
+    }
+  }
+
+  #combineCells(lane: CellLane, rows: Table, first: number, last: number): void {
+    const { cells, offset } = lane;
+    const { numbers, width } = rows;
+    const after = width + this.timeIn(rows);
+    for (let row = last - width; row >= first; row -= width) {
+      if (row === last - width) cells.clear(numbers, row + offset);
+      else copy(numbers, row + offset, numbers, row + width + offset, cells.width);
+      addKept(lane, numbers, row + offset, numbers, row + after);
+    }
+  }
+
+  #prependParts(to: Table, row: number, from: Table, record: number, later: number | undefined): void {
+    this.#clearParts(to, row);
+    this.#addKeptParts(to, row, from, record);
+    if (later !== undefined) this.#joinParts(to, row, to, row, to, later);
+  }
+
+  #clearParts(to: Table, row: number): void {
+    for (let i = 0; i < this.#parts.length; i++) {
+      to.plains[row * to.plainWidth + i] = cloneOf((this.#parts[i] as PartLane).parts.identity);
+    }
+  }
+
+  #takeKeptParts(rows: Table, row: number, previous: number): void {
+    for (let i = 0; i < this.#parts.length; i++) {
+      const present = this.#withKept(i, rows.plains[i] as Plain, rows, row);
+      rows.plains[i] = present;
+      if (row >= previous) rows.plains[row * rows.plainWidth + i] = present;
+    }
+    if (row < previous) this.#joinParts(rows, row, rows, row, rows, 0);
   }
 
   #addKeptParts(to: Table, row: number, from: Table, record: number): void {
     for (let i = 0; i < this.#parts.length; i++) {
       const place = row * to.plainWidth + i;
-      const { x, y } = this.#parts[i] as PartLane;
-      const at = this.timeOf(from, record) as EpochMillis;
-      unlessItThrows(to, place, to.plains[place], null, () =>
-        this.#withRecord(
-          i,
-          to.plains[place] as Plain,
-          this.#kept(x, from, record),
-          y && this.#kept(y, from, record),
-          at,
-        ),
-      );
+      const partial = to.plains[place];
+      unlessItThrows(to, place, partial, null, () => this.#withKept(i, partial as Plain, from, record));
     }
+  }
+
+  #withKept(lane: number, partial: Plain, from: Table, record: number): Plain {
+    const { x, y } = this.#parts[lane] as PartLane;
+    const at = from.numbers[record * from.width + this.timeIn(from)] as EpochMillis;
+    return this.#withRecord(lane, partial, this.#kept(x, from, record), y && this.#kept(y, from, record), at);
   }
 
   #kept({ kind, place }: Column, from: Table, record: number): Plain {
     return kind === 'number'
-      ? (from.numbers[record * from.width + this.#recordAt + place] as number)
-      : (from.plains[record * from.plainWidth + this.#recordPlainsAt + place] as Plain);
+      ? (from.numbers[record * from.width + this.timeIn(from) + place] as number)
+      : (from.plains[(record + 1) * from.plainWidth - this.#keptPlains.length + place] as Plain);
   }
 
   #withRecord(lane: number, partial: Plain, x: Plain, y: Plain | undefined, at: EpochMillis): Plain {
@@ -409,12 +466,16 @@ const placeOf = (column: Column | undefined): number => (column === undefined ? 
 const skipped = ({ skipsX, skipsY }: CellLane, numbers: Float64Array, x: number, y: number): boolean =>
   (skipsX && Number.isNaN(numbers[x])) || (skipsY && Number.isNaN(numbers[y]));
 
-function copyCells({ cells, offset }: CellLane, to: Table, row: number, from: Table, other: number): void {
-  const into = row * to.width;
-  const outOf = other * from.width;
-  for (let cell = offset; cell < offset + cells.width; cell++) {
-    to.numbers[into + cell] = from.numbers[outOf + cell] as number;
-  }
+/** Takes a record that a window has kept, its time at `record`, into the cells of a lane. */
+function addKept(lane: CellLane, to: Float64Array, at: number, from: Float64Array, record: number): void {
+  const x = record + lane.placeX;
+  const y = record + lane.placeY;
+  if (lane.skips && skipped(lane, from, x, y)) return;
+  lane.cells.add(to, at, from[x] as number, from[y] as number, from[record] as EpochMillis);
+}
+
+function copy(to: Float64Array, at: number, from: Float64Array, place: number, width: number): void {
+  for (let i = 0; i < width; i++) to[at + i] = from[place + i] as number;
 }
 
 /**

@@ -73,6 +73,11 @@ interface PaneRules {
   }[];
 }
 
+/** Panes that were begun and wait for their results. */
+export interface Postponed {
+  end(): void;
+}
+
 /** Panes in the order they are emitted in, as columns: a table a window. */
 export class Panes {
   /** The record that is being taken in. */
@@ -80,8 +85,9 @@ export class Panes {
   /** The number of the key that the next panes are of. */
   key = 0;
   readonly layouts: readonly PaneLayout[];
-  readonly tables: readonly Table[];
+  readonly #tables: readonly Table[];
   readonly #lanes: readonly Lanes[];
+  readonly #postponed: Postponed[] = [];
   /** One number: the watermark of the next panes; NaN stands for each pane's own end. */
   readonly #watermark = new Float64Array(1);
   #length = 0;
@@ -94,7 +100,7 @@ export class Panes {
       identity,
       results: lanes.results,
     }));
-    this.tables = this.#lanes.map(({ results }) => {
+    this.#tables = this.#lanes.map(({ results }) => {
       const numbers = results.filter(([, kind]) => kind === 'number').length;
       return new Table(HEADER + numbers, results.length - numbers);
     });
@@ -104,6 +110,27 @@ export class Panes {
     return this.#length;
   }
 
+  /** All panes, each with its results. */
+  get tables(): readonly Table[] {
+    this.endPostponed();
+    return this.#tables;
+  }
+
+  /** A window's panes, some of which may have no results yet. */
+  table(window: number): Table {
+    return this.#tables[window] as Table;
+  }
+
+  /** Some panes are begun now and ended when panes are read, at the latest. */
+  postpone(one: Postponed): void {
+    this.#postponed.push(one);
+  }
+
+  endPostponed(): void {
+    for (const one of this.#postponed) one.end();
+    this.#postponed.length = 0;
+  }
+
   /** The next panes are emitted at a watermark; without one, each at its own end. */
   watermark(watermark: number | undefined): void {
     this.#watermark[0] = watermark ?? Number.NaN;
@@ -111,7 +138,7 @@ export class Panes {
 
   /** Begins a pane of a window, the last row of the table that it gives back: the operator sets its columns. */
   begin(window: number, kind: number): Table {
-    const table = this.tables[window] as Table;
+    const table = this.table(window);
     const at = table.push() * table.width;
     const { numbers } = table;
     numbers[at + SEQUENCE] = this.#length++;
@@ -121,22 +148,27 @@ export class Panes {
     return table;
   }
 
-  /** Ends a pane with the results of a row of partials. */
+  /** Ends the last pane of a window with the results of a row of partials. */
   end(window: number, from: Table, row: number): void {
-    const table = this.tables[window] as Table;
+    const table = this.table(window);
     (this.#lanes[window] as Lanes).lower(from, row, table, table.rows - 1, HEADER);
+  }
+
+  /** Ends panes of a window with the results of the rows `[first, end)`, which have the panes' own in a column. */
+  endAll(window: number, from: Table, first: number, end: number, column: number): void {
+    (this.#lanes[window] as Lanes).lowerAll(from, first, end, column, this.table(window), HEADER);
   }
 
   /** Ends a pane of a window that holds no records. */
   endEmpty(window: number): void {
-    const table = this.tables[window] as Table;
+    const table = this.table(window);
     table.numbers.fill(0, (table.rows - 1) * table.width + HEADER, table.rows * table.width);
     while (table.plains.length < table.rows * table.plainWidth) table.plains.push(null);
   }
 
   /** Orders the panes added since there were `length` of them by their ends; what ends together stays as it is. */
   sortByEnd(since: number): void {
-    const added = placesOf(this.tables, since);
+    const added = placesOf(this.#tables, since);
     added.sort((a, b) => cell(a, END) - cell(b, END) || a.sequence - b.sequence);
     for (const [at, { table, row }] of added.entries()) {
       table.numbers[row * table.width + SEQUENCE] = since + at;

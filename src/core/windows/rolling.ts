@@ -1,6 +1,16 @@
 import type { Aggregates } from '../aggregate.ts';
 import { Lanes } from '../lanes.ts';
-import { COUNT, END, IDENTITY, type Panes, REVISABLE, REVISION, ROLLING, START } from '../panes.ts';
+import {
+  COUNT,
+  END,
+  IDENTITY,
+  type Panes,
+  type Postponed,
+  REVISABLE,
+  REVISION,
+  ROLLING,
+  START,
+} from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
 import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
@@ -26,9 +36,8 @@ export function rollingOperator<Rec>(
   { inputs, window }: WindowRules<never>,
 ): WindowOperator {
   const lanes = new Lanes(aggregates as Aggregates<never>, inputs, {
-    header: 2,
+    header: HEADER,
     recordHeader: 1,
-    together: true,
   });
   const { width, plainWidth } = lanes.records();
   return {
@@ -45,25 +54,30 @@ export function rollingOperator<Rec>(
   };
 }
 
-/** What comes first in a row of partials: the least and the greatest event time. */
+/** What comes first in a row: the least and the greatest event time of what it combines, and the row of its pane. */
 const EARLIEST = 0;
 const LATEST = 1;
+const PANE = 2;
+const HEADER = 3;
 
-class RollingState implements WindowState {
+class RollingState implements WindowState, Postponed {
   readonly #count: number;
   readonly #partial: boolean;
   readonly #lanes: Lanes;
   readonly #window: number;
-  /** The index of the next record. */
-  #next = 0;
   /**
    * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the previous one
-   * where the present has not come so far, and combines the previous block from there to its end. One table, as the row
-   * that is written and the row that is read next are neighbours.
+   * where the present has not come so far, and combines the previous block's records after that place; as a record
+   * of the present block is taken in, its row becomes its window.
    */
   readonly #rows: Table;
-  /** Records of the present block. */
+  /** The index of the present block's first record. */
+  #block = 0;
+  /** Records of the present block, and how many of them are taken in. */
   #present = 0;
+  #taken = 0;
+  /** Where the panes of the others are begun. */
+  #panes: Panes | undefined;
 
   constructor(
     { count, partial }: RollingSettings,
@@ -83,17 +97,30 @@ class RollingState implements WindowState {
     if (recent && next > 0) this.#restore(next, recent);
   }
 
+  /** Keeps the record and begins its pane. Records are taken in together, aggregate by aggregate, in loops of a few numbers. */
   apply(record: CurrentRecord, _watermarks: Watermarks, panes: Panes): boolean {
-    const index = this.#next++;
+    if (this.#panes !== panes) this.#postponeIn(panes);
     const rows = this.#rows;
     const row = ++this.#present;
     if (row === rows.rows) rows.push();
     this.#lanes.keep(rows, row, record);
-    this.#stretch(record.numbers[0] as number);
-    this.#lanes.add(rows, 0, record);
-    if (this.#partial || index + 1 >= this.#count) this.#emit(index, row, panes);
-    if (row === this.#count) this.#turn();
+    if (row >= this.#firstEmitted()) {
+      rows.numbers[row * rows.width + PANE] = panes.begin(this.#window, ROLLING).rows - 1;
+    }
+    if (row === this.#count || !this.#lanes.postpones) this.end();
     return true;
+  }
+
+  end(): void {
+    if (this.#panes === undefined) return;
+    const from = this.#taken + 1;
+    const to = this.#present + 1;
+    this.#lanes.takeKept(this.#rows, from, to, this.#previous());
+    this.#setHeaders(from, to, this.#panes.table(this.#window));
+    this.#panes.endAll(this.#window, this.#rows, Math.max(from, this.#firstEmitted()), to, PANE);
+    this.#panes = undefined;
+    this.#taken = this.#present;
+    if (this.#present === this.#count) this.#turn();
   }
 
   advance(): void {}
@@ -115,8 +142,10 @@ class RollingState implements WindowState {
   }
 
   freeze(): readonly Table[] {
+    this.end();
     const head = new Table(1, 0, 1);
-    if (this.#next > 0) head.pushNumbers(this.#next);
+    const next = this.#block + this.#present;
+    if (next > 0) head.pushNumbers(next);
     const rows = this.#rows;
     const recent = this.#lanes.records(this.#count - 1);
     // Oldest first. What the next record takes the place of is no longer needed.
@@ -125,81 +154,107 @@ class RollingState implements WindowState {
     return [head, recent];
   }
 
-  #emit(index: number, row: number, panes: Panes): void {
-    const whole = this.#whole(row + 1);
-    const { numbers, width } = this.#rows;
-    const pane = panes.begin(this.#window, ROLLING);
-    const at = (pane.rows - 1) * pane.width;
-    pane.numbers[at + IDENTITY] = index;
-    pane.numbers[at + START] = numbers[whole * width + EARLIEST] as number;
-    pane.numbers[at + END] = (numbers[whole * width + LATEST] as number) + 1;
-    pane.numbers[at + REVISION] = 0;
-    pane.numbers[at + REVISABLE] = 0;
-    pane.numbers[at + COUNT] = Math.min(index + 1, this.#count);
-    panes.end(this.#window, this.#rows, whole);
+  #postponeIn(panes: Panes): void {
+    this.end();
+    this.#panes = panes;
+    panes.postpone(this);
   }
 
-  /** The row of the whole window: the end of the previous block from `end` on, which no later window needs, takes in the present block. */
-  #whole(end: number): number {
-    const { numbers, width, rows } = this.#rows;
-    if (end >= rows) return 0;
-    const earliest = end * width + EARLIEST;
-    const latest = end * width + LATEST;
-    numbers[earliest] = Math.min(numbers[earliest] as number, numbers[EARLIEST] as number);
-    numbers[latest] = Math.max(numbers[latest] as number, numbers[LATEST] as number);
-    this.#lanes.join(this.#rows, end, this.#rows, end, this.#rows, 0);
-    return end;
+  /** The row of the present block from which on windows are emitted. */
+  #firstEmitted(): number {
+    return this.#partial ? 1 : this.#count - this.#block;
+  }
+
+  /** The row from which on no row combines records of the previous block. */
+  #previous(): number {
+    return this.#block === 0 ? 0 : this.#count;
+  }
+
+  /** Takes the event times of the records in the rows `[from, to)` in, and sets what stands before the results of their panes. */
+  #setHeaders(from: number, to: number, pane: Table): void {
+    const { numbers, width } = this.#rows;
+    const { numbers: out, width: outWidth } = pane;
+    const timeAt = this.#lanes.timeIn(this.#rows);
+    const count = this.#count;
+    const previous = this.#previous();
+    const first = this.#firstEmitted();
+    let earliest = numbers[EARLIEST] as number;
+    let latest = numbers[LATEST] as number;
+    let index = this.#block + from - 1;
+    for (let row = from; row < to; row++, index++) {
+      const place = row * width;
+      const at = numbers[place + timeAt] as number;
+      if (at < earliest) earliest = at;
+      if (at > latest) latest = at;
+      if (row < first) continue;
+      const head = (numbers[place + PANE] as number) * outWidth;
+      let start = earliest;
+      let last = latest;
+      if (row < previous) {
+        start = Math.min(start, numbers[place + EARLIEST] as number);
+        last = Math.max(last, numbers[place + LATEST] as number);
+      }
+      out[head + IDENTITY] = index;
+      out[head + START] = start;
+      out[head + END] = last + 1;
+      out[head + REVISION] = 0;
+      out[head + REVISABLE] = 0;
+      out[head + COUNT] = Math.min(index + 1, count);
+    }
+    numbers[EARLIEST] = earliest;
+    numbers[LATEST] = latest;
   }
 
   /** The present block is complete and becomes the previous one. */
   #turn(): void {
-    this.#combineFrom(2);
+    this.#combineFrom(1);
+    this.#block += this.#count;
     this.#begin();
   }
 
   #begin(): void {
     this.#present = 0;
+    this.#taken = 0;
     this.#rows.numbers[EARLIEST] = Number.POSITIVE_INFINITY;
     this.#rows.numbers[LATEST] = Number.NEGATIVE_INFINITY;
     this.#lanes.clear(this.#rows, 0);
   }
 
-  /** Combines the records of the rows from `first` on, each with those after it. */
+  /** Each row from `first` on combines the records of those after it. */
   #combineFrom(first: number): void {
     const rows = this.#rows;
     const { numbers, width } = rows;
-    let [earliest, latest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (let row = rows.rows - 1; row >= first; row--) {
-      const at = this.#lanes.timeOf(rows, row);
-      earliest = Math.min(earliest, at);
-      latest = Math.max(latest, at);
-      numbers[row * width + EARLIEST] = earliest;
-      numbers[row * width + LATEST] = latest;
-      this.#lanes.prependKept(rows, row, rows, row, row + 1 < rows.rows ? row + 1 : undefined);
+    const last = this.#count * width;
+    const timeAfter = width + this.#lanes.timeIn(rows);
+    let earliest = Number.POSITIVE_INFINITY;
+    let latest = Number.NEGATIVE_INFINITY;
+    for (let row = last - width; row >= first * width; row -= width) {
+      const at = numbers[row + timeAfter] as number;
+      if (at < earliest) earliest = at;
+      if (at > latest) latest = at;
+      numbers[row + EARLIEST] = earliest;
+      numbers[row + LATEST] = latest;
     }
+    this.#lanes.combineKept(rows, first, this.#count);
   }
 
   /** Lays the stored records out again: those of the previous block after a place for the next record, then the present's. */
   #restore(next: number, recent: Table): void {
-    this.#next = next;
     const rows = this.#rows;
-    this.#present = next < this.#count ? next : next % this.#count;
-    const previous = recent.rows - this.#present;
+    const present = next < this.#count ? next : next % this.#count;
+    this.#block = next - present;
+    const previous = recent.rows - present;
     while (rows.rows < 1 + Math.min(next, this.#count)) rows.push();
-    for (let i = 0; i < previous; i++) this.#lanes.setRecord(rows, this.#present + 2 + i, recent, i);
-    this.#combineFrom(this.#present + 2);
-    for (let i = 0; i < this.#present; i++) {
+    for (let i = 0; i < previous; i++) this.#lanes.copyRecord(rows, present + 2 + i, recent, i);
+    if (this.#block > 0) this.#combineFrom(present + 1);
+    for (let i = 0; i < present; i++) {
       const row = 1 + i;
-      this.#lanes.setRecord(rows, row, recent, previous + i);
-      this.#stretch(this.#lanes.timeOf(rows, row));
+      this.#lanes.copyRecord(rows, row, recent, previous + i);
       this.#lanes.addKept(rows, 0, rows, row);
+      const at = rows.numbers[row * rows.width + this.#lanes.timeIn(rows)] as number;
+      rows.numbers[EARLIEST] = Math.min(rows.numbers[EARLIEST] as number, at);
+      rows.numbers[LATEST] = Math.max(rows.numbers[LATEST] as number, at);
     }
-  }
-
-  /** The present block reaches to another record. */
-  #stretch(at: number): void {
-    const { numbers } = this.#rows;
-    numbers[EARLIEST] = Math.min(numbers[EARLIEST] as number, at);
-    numbers[LATEST] = Math.max(numbers[LATEST] as number, at);
+    this.#present = this.#taken = present;
   }
 }

@@ -28,7 +28,7 @@ export const RECORDS_KEPT: Items = {
   },
   prepend(lanes, to, row, records, item) {
     lanes.prependKept(to, row, records, item, row === 0 ? undefined : row - 1);
-    to.numbers[row * to.width + SLICE] = lanes.timeOf(records, item);
+    to.numbers[row * to.width + SLICE] = records.numbers[item * records.width] as number;
     to.numbers[row * to.width + RECORDS] = row + 1;
   },
 };
