@@ -7,7 +7,6 @@ export interface Alignment {
   readonly slices: number;
   /** The start of the slice, a stretch that no window's edge cuts, that holds an instant. */
   slice(at: number): EpochMillis;
-  sliceEnd(start: number): EpochMillis;
   /** The start of the earliest, and of the latest, window that holds an instant. */
   first(at: number): EpochMillis;
   last(at: number): EpochMillis;
@@ -25,7 +24,6 @@ export function fixedAlignment(size: Millis, slide: Millis, offset: Millis): Ali
   return {
     slices: size / sliceLength,
     slice: (at) => floorTo(at, sliceLength, offset),
-    sliceEnd: (start) => (start + sliceLength) as EpochMillis,
     first: (at) => (last(at - size) + slide) as EpochMillis,
     last,
     next: (start) => (start + slide) as EpochMillis,
@@ -39,7 +37,7 @@ export function calendarAlignment(calendar: Calendar): Alignment {
   const floor = (at: number) => calendar.floor(at as EpochMillis);
   const next = (start: number) => calendar.next(start as EpochMillis);
   const middle = (start: number) => start as EpochMillis;
-  return { slices: 1, slice: floor, sliceEnd: next, first: floor, last: floor, next, end: next, middle };
+  return { slices: 1, slice: floor, first: floor, last: floor, next, end: next, middle };
 }
 
 const greatestCommonDivisor = (a: Millis, b: Millis): Millis =>

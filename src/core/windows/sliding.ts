@@ -98,14 +98,8 @@ const LAST = 1;
 /** Up to so many slices, a window is combined anew each time it is needed: cheaper than to keep a fold for each key. */
 const FEW_SLICES = 16;
 
-/** The slice that the last record fell in, and the earliest end of a window that is still open; -∞ until it is known. */
-const SLICE_START = 0;
-const SLICE_END = 1;
-const NEXT_END = 2;
-
 class SlidingState implements WindowState {
   readonly #rules: Rules;
-  readonly #times: number[] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
   /** By start: start, records, partials. */
   readonly #slices: Table;
   /** The last revision, by start, of windows that have emitted and may emit again. */
@@ -140,15 +134,18 @@ class SlidingState implements WindowState {
   }
 
   advance(watermarks: Watermarks, panes: Panes): void {
-    if ((watermarks[AFTER] as number) < (this.#times[NEXT_END] as number)) return;
-    this.#close(watermarks[BEFORE] as number, watermarks[AFTER] as number, panes);
+    const { first, end } = this.#rules.alignment;
+    const start = first(watermarks[BEFORE] as number);
+    const to = watermarks[AFTER] as number;
+    if (end(start) <= to) this.#close(start, to, panes);
   }
 
-  #close(from: number, to: number, panes: Panes): void {
+  /** Closes the window that starts at `start`, the earliest that is open, and those after it. */
+  #close(start: EpochMillis, to: number, panes: Panes): void {
     const { first, next, end } = this.#rules.alignment;
     const fold = this.#closing ?? this.#rules.anyTime;
     if (fold !== this.#closing) fold.forget();
-    for (let start = first(from); end(start) <= to; ) {
+    while (end(start) <= to) {
       const row = rowFrom(this.#slices, start);
       const following = row < this.#slices.rows ? this.#start(row) : Number.POSITIVE_INFINITY;
       if (following < end(start)) {
@@ -164,7 +161,6 @@ class SlidingState implements WindowState {
         break;
       }
     }
-    this.#times[NEXT_END] = this.#endAfter(to);
     const expired = this.#expired(to);
     // Not each time: what stays is moved.
     if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
@@ -227,12 +223,7 @@ class SlidingState implements WindowState {
 
   #add(record: CurrentRecord): void {
     const at = record.numbers[0] as number;
-    const times = this.#times;
-    if (at < (times[SLICE_START] as number) || at >= (times[SLICE_END] as number)) {
-      times[SLICE_START] = this.#rules.alignment.slice(at);
-      times[SLICE_END] = this.#rules.alignment.sliceEnd(times[SLICE_START]);
-    }
-    const start = times[SLICE_START] as number;
+    const start = this.#rules.alignment.slice(at);
     const row = this.#sliceRow(start);
     countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
     this.#rules.lanes.add(this.#slices, row, record);
@@ -251,7 +242,8 @@ class SlidingState implements WindowState {
     const row = rowFrom(slices, start);
     const place = row * slices.width;
     if (row < slices.rows && slices.numbers[place + SLICE] === start) return row;
-    slices.insert(row);
+    if (row < slices.rows) slices.insert(row);
+    else slices.push();
     slices.numbers[place + SLICE] = start;
     slices.numbers[place + RECORDS] = 0;
     this.#rules.lanes.clear(slices, row);
@@ -361,10 +353,6 @@ class SlidingState implements WindowState {
 
   #records(row: number): number {
     return this.#slices.numbers[row * this.#slices.width + RECORDS] as number;
-  }
-
-  #endAfter(watermark: number): EpochMillis {
-    return this.#rules.alignment.end(this.#rules.alignment.first(watermark));
   }
 }
 
