@@ -212,7 +212,9 @@ describe('records whose panes get their results later', () => {
     const panes = new Panes(rules);
     const state = new KeyState(rules);
     state.apply(recordOf(at(1, 1)), panes);
-    const thawed = new KeyState(rules, state.freeze());
+    const stored = state.freeze();
+    expect(() => state.freeze()).toThrow('a state is frozen once');
+    const thawed = new KeyState(rules, stored);
     thawed.apply(recordOf(at(2, 10)), panes);
     expect(sumsOf(panes)).toEqual([1, 11]);
   });

@@ -123,16 +123,15 @@ export class Lanes {
     return new Table(this.#width + this.#recordWidth, this.#parts.length + this.#keptPlains.length, capacity);
   }
 
-  /** The record of one row becomes that of another, or of a new row. */
-  pushRecord(to: Table, from: Table, row: number): void {
-    this.copyRecord(to, to.push(), from, row);
-  }
-  copyRecord(to: Table, row: number, from: Table, other: number): void {
+  /** The records of some rows become those of others, from `row` on. */
+  copyRecords(to: Table, row: number, from: Table, first: number, count: number): void {
     const width = this.#recordWidth;
-    copy(to.numbers, (row + 1) * to.width - width, from.numbers, (other + 1) * from.width - width, width);
     const plains = this.#keptPlains.length;
-    for (let i = -plains; i < 0; i++) {
-      to.plains[(row + 1) * to.plainWidth + i] = from.plains[(other + 1) * from.plainWidth + i] as Plain;
+    for (let i = 1; i <= count; i++) {
+      copy(to.numbers, (row + i) * to.width - width, from.numbers, (first + i) * from.width - width, width);
+      for (let j = 1; j <= plains; j++) {
+        to.plains[(row + i) * to.plainWidth - j] = from.plains[(first + i) * from.plainWidth - j] as Plain;
+      }
     }
   }
 
@@ -191,14 +190,16 @@ export class Lanes {
     }
   }
 
-  /** Takes a record that a window has kept into a row of partials. */
-  addKept(to: Table, row: number, from: Table, record: number): void {
+  /** Takes the records that a window has kept in the rows `[first, end)` into a row of partials. */
+  addKept(to: Table, row: number, from: Table, first: number, end: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
       const at = row * to.width + lane.offset;
-      addKept(lane, to.numbers, at, from.numbers, record * from.width + this.timeIn(from));
+      for (let record = first; record < end; record++) {
+        addKept(lane, to.numbers, at, from.numbers, record * from.width + this.timeIn(from));
+      }
     }
-    this.#addKeptParts(to, row, from, record);
+    for (let record = first; record < end; record++) this.#addKeptParts(to, row, from, record);
   }
 
   /**

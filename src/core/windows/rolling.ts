@@ -11,6 +11,7 @@ import {
   ROLLING,
   START,
 } from '../panes.ts';
+import { invariant } from '../plain.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
 import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
@@ -40,6 +41,7 @@ export function rollingOperator<Rec>(
     recordHeader: 1,
   });
   const { width, plainWidth } = lanes.records();
+  const rules = { ...settings, lanes, window, spare: [] };
   return {
     signature: `rolling(${settings.count},${settings.partial}){${lanes.signature}}`,
     ordered: true,
@@ -50,7 +52,7 @@ export function rollingOperator<Rec>(
       { width, plainWidth },
     ],
     refusedFrom: () => Number.POSITIVE_INFINITY,
-    thaw: (stored) => new RollingState(settings, lanes, window, stored),
+    thaw: (stored) => new RollingState(rules, stored),
   };
 }
 
@@ -60,17 +62,31 @@ const LATEST = 1;
 const PANE = 2;
 const HEADER = 3;
 
+/** Of a frozen state. */
+const GONE = new Table(0, 0);
+/** In spare tables, about: 8 MB. */
+const SPARE_NUMBERS = 2 ** 20;
+
+/** What the states of all keys share. */
+interface Rules extends RollingSettings {
+  readonly lanes: Lanes;
+  readonly window: number;
+  /** Rows that frozen states have left: to make a table of that size takes longer than to fill it. */
+  readonly spare: Table[];
+}
+
 class RollingState implements WindowState, Postponed {
   readonly #count: number;
   readonly #partial: boolean;
   readonly #lanes: Lanes;
   readonly #window: number;
+  readonly #spare: Table[];
   /**
    * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the previous one
    * where the present has not come so far, and combines the previous block's records after that place; as a record
    * of the present block is taken in, its row becomes its window.
    */
-  readonly #rows: Table;
+  #rows: Table;
   /** The index of the present block's first record. */
   #block = 0;
   /** Records of the present block, and how many of them are taken in. */
@@ -79,19 +95,16 @@ class RollingState implements WindowState, Postponed {
   /** Where the panes of the others are begun. */
   #panes: Panes | undefined;
 
-  constructor(
-    { count, partial }: RollingSettings,
-    lanes: Lanes,
-    window: number,
-    stored: readonly Table[] | undefined,
-  ) {
+  constructor(rules: Rules, stored: readonly Table[] | undefined) {
+    const { count, partial, lanes, window, spare } = rules;
     this.#count = count;
     this.#partial = partial;
     this.#lanes = lanes;
     this.#window = window;
+    this.#spare = spare;
     const [head, recent] = stored ?? [];
     const next = head?.rows ? (head.numbers[0] as number) : 0;
-    this.#rows = lanes.rows(1 + Math.min(next + 8, count));
+    this.#rows = spare.pop() ?? lanes.rows(1 + Math.min(next + 8, count));
     this.#rows.push();
     this.#begin();
     if (recent && next > 0) this.#restore(next, recent);
@@ -146,12 +159,25 @@ class RollingState implements WindowState, Postponed {
     const head = new Table(1, 0, 1);
     const next = this.#block + this.#present;
     if (next > 0) head.pushNumbers(next);
-    const rows = this.#rows;
-    const recent = this.#lanes.records(this.#count - 1);
-    // Oldest first. What the next record takes the place of is no longer needed.
-    for (let row = this.#present + 2; row < rows.rows; row++) this.#lanes.pushRecord(recent, rows, row);
-    for (let row = 1; row <= this.#present; row++) this.#lanes.pushRecord(recent, rows, row);
+    const present = this.#present;
+    // What the next record takes the place of is no longer needed.
+    const previous = Math.max(0, this.#rows.rows - present - 2);
+    const recent = this.#lanes.records(previous + present);
+    recent.rows = previous + present;
+    // Oldest first.
+    this.#lanes.copyRecords(recent, 0, this.#rows, present + 2, previous);
+    this.#lanes.copyRecords(recent, previous, this.#rows, 1, present);
+    this.#spareRows();
     return [head, recent];
+  }
+
+  #spareRows(): void {
+    const rows = this.#rows;
+    invariant(rows !== GONE, 'a state is frozen once');
+    this.#rows = GONE;
+    rows.rows = 0;
+    const [spare, numbers] = [this.#spare, rows.numbers.length];
+    if (rows.plains.length === 0 && (spare.length + 1) * numbers <= SPARE_NUMBERS) spare.push(rows);
   }
 
   #postponeIn(panes: Panes): void {
@@ -245,15 +271,15 @@ class RollingState implements WindowState, Postponed {
     this.#block = next - present;
     const previous = recent.rows - present;
     while (rows.rows < 1 + Math.min(next, this.#count)) rows.push();
-    for (let i = 0; i < previous; i++) this.#lanes.copyRecord(rows, present + 2 + i, recent, i);
+    this.#lanes.copyRecords(rows, present + 2, recent, 0, previous);
     if (this.#block > 0) this.#combineFrom(present + 1);
-    for (let i = 0; i < present; i++) {
-      const row = 1 + i;
-      this.#lanes.copyRecord(rows, row, recent, previous + i);
-      this.#lanes.addKept(rows, 0, rows, row);
-      const at = rows.numbers[row * rows.width + this.#lanes.timeIn(rows)] as number;
-      rows.numbers[EARLIEST] = Math.min(rows.numbers[EARLIEST] as number, at);
-      rows.numbers[LATEST] = Math.max(rows.numbers[LATEST] as number, at);
+    this.#lanes.copyRecords(rows, 1, recent, previous, present);
+    this.#lanes.addKept(rows, 0, rows, 1, 1 + present);
+    const { numbers, width } = rows;
+    for (let row = 1; row <= present; row++) {
+      const at = numbers[row * width + this.#lanes.timeIn(rows)] as number;
+      numbers[EARLIEST] = Math.min(numbers[EARLIEST] as number, at);
+      numbers[LATEST] = Math.max(numbers[LATEST] as number, at);
     }
     this.#present = this.#taken = present;
   }

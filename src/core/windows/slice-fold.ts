@@ -23,7 +23,7 @@ export const SLICES: Items = {
 /** Records that a window keeps, their event time coming first. */
 export const RECORDS_KEPT: Items = {
   join(lanes, to, row, records, item) {
-    lanes.addKept(to, row, records, item);
+    lanes.addKept(to, row, records, item, item + 1);
     countUp(to.numbers, row * to.width + RECORDS);
   },
   prepend(lanes, to, row, records, item) {
