@@ -71,17 +71,16 @@ it.each(SOURCES)('takes the same steps for the same seed and faults: %s', async 
   expect((await trace(drawn.applied)).digest).toBe(drawn.digest);
 });
 
-/** Schedules in which a rule was broken once. */
-const FOUND: readonly (readonly [what: string, given: SourceKind, seed: number, faults: readonly Fault[]])[] =
-  [
-    [
-      'groups that change in the middle of a batch leave its end unnoted',
-      'kinesis',
-      729,
-      [{ step: 23, kind: 'crash after', delay: 26 }],
-    ],
-    ['an environment remembers groups for longer than their entries live', 'sqs', 3_402, []],
-  ];
+/** Schedules that break a rule where the code is as it was once; those without faults with the ones drawn. */
+const FOUND: readonly (readonly [
+  what: string,
+  given: SourceKind,
+  seed: number,
+  faults: readonly Fault[] | undefined,
+])[] = [
+  ['groups that change in the middle of a batch leave its end unnoted', 'kinesis', 2_315, []],
+  ['an environment remembers groups for longer than their entries live', 'sqs', 3_508, undefined],
+];
 
 it.each(FOUND)('does not find any more that %s', async (_, given, seed, faults) => {
   expect((await run({ given }, { seed, faults })).violation).toBeUndefined();

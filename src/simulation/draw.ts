@@ -80,7 +80,7 @@ function drawWindows(random: Random, kind: SourceKind): Windows {
         size: random.pick(['60s', '60s', '30s'] as const),
         emit: emit(),
         // Rarely: a thousand empty windows follow each key.
-        emitEmpty: random.chance(0.02),
+        emitEmpty: random.chance(0.005),
       },
       { n: count(), sum: sum('value'), tags: collect('tag') },
     ),
