@@ -156,10 +156,8 @@ function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
   return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, mostBytes };
 }
 
-const has = ({ keys, ids }: Kept, name: string): boolean => (name === REFUSED ? ids : keys).has(name);
-
-const isUntouched = (before: Kept, after: Kept, name: string): boolean =>
-  before.keys.get(name) === after.keys.get(name) && before.ids.get(name) === after.ids.get(name);
+/** What there is of a name, if it has a place among the names. */
+const keptOf = ({ keys, ids }: Kept, name: string) => (name === REFUSED ? ids : keys).get(name);
 
 /** Undefined where a snapshot is about as small, or would not be possible later: none must be due that cannot be written. */
 function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenKeys | undefined {
@@ -167,16 +165,19 @@ function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenK
   const gone: number[] = [];
   const lost: string[] = [];
   const written: string[] = [];
-  for (const [place, name] of namesOf(before).entries()) {
-    if (!has(after, name)) {
+  const names = namesOf(before);
+  for (let place = 0; place < names.length; place++) {
+    const name = names[place] as string;
+    const kept = keptOf(after, name);
+    if (kept === undefined) {
       gone.push(place);
       lost.push(name);
-    } else if (!isUntouched(before, after, name)) {
+    } else if (kept !== keptOf(before, name) || before.ids.get(name) !== after.ids.get(name)) {
       changed.push(place);
       written.push(name);
     }
   }
-  const keys = namesOf(after).filter((name) => !has(before, name));
+  const keys = namesOf(after).filter((name) => keptOf(before, name) === undefined);
   written.push(...keys);
   const earlier = slotsOf(deployment.pipeline, before, written);
   const later = slotsOf(deployment.pipeline, after, written);

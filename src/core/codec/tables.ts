@@ -18,11 +18,11 @@ export interface Rows {
 }
 
 /** All of them. */
-export const rowsOf = (tables: readonly Table[]): Rows => ({
-  tables,
-  from: new Float64Array(tables.length),
-  to: Float64Array.from(tables, ({ rows }) => rows),
-});
+export function rowsOf(tables: readonly Table[]): Rows {
+  const to = new Float64Array(tables.length);
+  for (let key = 0; key < tables.length; key++) to[key] = (tables[key] as Table).rows;
+  return { tables, from: new Float64Array(tables.length), to };
+}
 
 /**
  * Tables as bytes: in each slot those of all keys, which have one layout. Columns run through all keys, so that many
@@ -70,7 +70,8 @@ function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter
   bytes.claim(tables.length * TABLE_COST);
   bytes.varint(width);
   bytes.varint(plainWidth);
-  const rows = Float64Array.from(tables, (_, at) => (to[at] as number) - (from[at] as number));
+  const rows = new Float64Array(tables.length);
+  for (let key = 0; key < rows.length; key++) rows[key] = (to[key] as number) - (from[key] as number);
   numbers.write(rows, rows.length, [rows.length]);
   const total = sum(rows);
   if (total === 0) return;
