@@ -329,6 +329,22 @@ describe('groups that stand at different positions', () => {
       for (const { inherited } of groupsOf(scene, await deploymentOf(scene))) expect(inherited).toEqual([]);
     }
   });
+
+  it('take in all of a shard of which the other had taken in some, and this one none', async () => {
+    for (const met of [0, 1]) {
+      const scene = new Scene(pipelineOf(2));
+      const keys = Array.from({ length: 20 }, (_, n) => `m${n}`);
+      const keyIn = (group: number) => keys.find((key) => groupOf(hashOf(key), 2) === group) as string;
+      const records = [1 - met, met].map((group) => scene.put(keyIn(group), at(0)));
+      const refusing = scene.refusing(
+        (call, name) => call === 'log.append' && name === `readings/1/${1 - met}`,
+      );
+      expect(await new Environment(refusing, scene.pipeline).take(records)).toBe(false);
+      await rescale(scene, 1);
+      expect(await new Environment(scene.ports, scene.pipeline).take(records)).toBe(true);
+      await expectWhole(scene);
+    }
+  });
 });
 
 describe('a change that stops half-way', () => {
