@@ -253,6 +253,7 @@ describe('a record on which an author’s function throws', () => {
     key: ({ machine }) => machine,
     eventTime: (reading) => reading.at,
     windows: {
+      lastFive: rolling({ count: 5 }, { n: count(), brittle }),
       minute: tumbling({ size: '1m', emit: 'update' }, { n: count(), brittle }),
       ten: sliding({ size: '10m', slide: '1m' }, { n: count() }),
       all: running({}, { n: count(), brittle }),

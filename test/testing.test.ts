@@ -178,6 +178,12 @@ describe('a pipeline under simulation', () => {
     expect(panes).toBe(20 * tryPipeline(temperature, readings).panes.length);
   });
 
+  it('takes batches of so many bytes that groups are read while they are decoded', async () => {
+    const large = readings.map((one) => ({ ...one, note: 'x'.repeat(6_000) }));
+    const { panes } = await simulate(temperature, large, { seeds: 5 });
+    expect(panes).toBe(5 * tryPipeline(temperature, readings).panes.length);
+  });
+
   it('takes records that are refused, or on which a function throws', async () => {
     const brittle = defineAggregate<Reading, 'celsius', number, number>({
       name: 'brittle',
@@ -193,7 +199,10 @@ describe('a pipeline under simulation', () => {
     const pipeline = definePipeline('brittle', kinesis<Reading>(), {
       key: (one) => one.machine,
       eventTime: (one) => one.at,
-      windows: { minute: tumbling({ size: '1m' }, { brittle }) },
+      windows: {
+        lastFive: rolling({ count: 5 }, { brittle }),
+        minute: tumbling({ size: '1m' }, { brittle }),
+      },
     });
     await simulate(pipeline, [...readings, { ...reading('04:59', 1), celsius: 'warm' }], { seeds: 20 });
   });

@@ -103,7 +103,7 @@ export class Lanes {
     this.#recordWidth = recordHeader + this.#keptNumbers.length;
   }
 
-  /** Whether results may be computed later than at their record: no author's function is called, which may throw. */
+  /** Whether results may be computed later than at their record: nothing but numbers, so no author's function, which may throw. */
   get postpones(): boolean {
     return this.#parts.length === 0 && this.#plains.length === 0;
   }
@@ -203,8 +203,8 @@ export class Lanes {
   }
 
   /**
-   * Takes the records in the rows `[from, to)` into row 0, one after the other. At each, its own row takes in row 0 if it is
-   * before `previous`, else it becomes the same.
+   * Takes the records in the rows `[from, to)` into row 0, one after the other. After each, its own row takes in row 0 where it
+   * is before `previous`, and becomes a copy of row 0 elsewhere.
    */
   takeKept(rows: Table, from: number, to: number, previous: number): void {
     for (let i = 0; i < this.#cells.length; i++) {

@@ -154,7 +154,7 @@ export class Panes {
     (this.#lanes[window] as Lanes).lower(from, row, table, table.rows - 1, HEADER);
   }
 
-  /** Ends panes of a window with the results of the rows `[first, end)`, which have the panes' own in a column. */
+  /** Ends panes of a window with the results of the rows `[first, end)`, each of which names its pane's row in a column. */
   endAll(window: number, from: Table, first: number, end: number, column: number): void {
     (this.#lanes[window] as Lanes).lowerAll(from, first, end, column, this.table(window), HEADER);
   }

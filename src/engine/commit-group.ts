@@ -22,9 +22,9 @@ export type GroupOutcome =
 const MAX_CONFLICTS = 20;
 
 /**
- * Commits a group's records in order, once it is loaded: folds them, and appends the result as the next entry of the group's log. Records
- * that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest folded
- * again; where a commit would be too large, the records go in several.
+ * Commits a group's records in order, once it is loaded: folds them, and appends the result as the next entry of the group's
+ * log. Records that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest
+ * folded again; where a commit would be too large, the records go in several.
  */
 export async function commitGroup(
   ports: CommitPorts,

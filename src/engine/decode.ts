@@ -35,7 +35,7 @@ export type PoisonCode =
   | 'fold'
   | 'no-room';
 
-/** The records for their keys' windows, where they are any: some, and then those that follow. No side effects. */
+/** Decodes records in their order, a chunk at a time. No side effects. */
 export function* decodeAll(
   pipeline: Pipeline,
   sources: readonly SourceRecord[],
@@ -55,7 +55,7 @@ function decodeChunk(pipeline: Pipeline, sources: readonly SourceRecord[], keys:
   );
 }
 
-/** The same of one record. */
+/** Decodes one record. */
 export function decode(pipeline: Pipeline, source: SourceRecord, keys: Keys = new Map()): Decoded {
   const { data } = source;
   let step: PoisonCode = 'not-json';
@@ -122,7 +122,7 @@ function parseTogether(sources: readonly SourceRecord[]): readonly unknown[] | u
 }
 
 /**
- * Whether an object begins at `from` and ends at `to`, not before, if there is JSON between them, and nests no deeper than it
+ * Whether an object begins at `from` and ends at `to`, but for blanks, if there is JSON between them, and nests no deeper than it
  * may: so that one record can be neither several values nor a part of one.
  */
 function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
@@ -137,7 +137,8 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
     } else if (byte === OPEN_MAP || byte === OPEN_LIST) {
       if (++depth > MAX_JSON_DEPTH) return false;
     } else if ((byte === CLOSE_MAP || byte === CLOSE_LIST) && --depth === 0) {
-      return at === to - 1;
+      for (at++; at < to && isBlank(bytes[at]); at++);
+      return at === to;
     }
   }
   return false;
@@ -244,6 +245,9 @@ function nesting(text: string): number {
   }
   return deepest;
 }
+
+const isBlank = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 const COMMA = 0x2c;
 const QUOTE = 0x22;

@@ -50,11 +50,14 @@ export class GroupCache {
 
 /** What the objects around the values take up, about. */
 const KEY_BYTES = 500;
-const TABLE_BYTES = 250;
+const WINDOW_BYTES = 750;
+const IDS_BYTES = 250;
+/** Tables have room for up to twice their rows. */
+const ROOM = 2;
 
 /** Without a look at each table, as that would cost as much as to write those that a batch changes. */
 function bytesOf({ keys, ids, mostBytes }: Group): number {
   const [first] = keys.values();
-  const tables = first?.windows.reduce((total, own = []) => total + own.length, 0) ?? 0;
-  return mostBytes + keys.size * (KEY_BYTES + tables * TABLE_BYTES) + ids.size * TABLE_BYTES;
+  const windows = first?.windows.length ?? 0;
+  return ROOM * mostBytes + keys.size * (KEY_BYTES + windows * WINDOW_BYTES) + ids.size * IDS_BYTES;
 }

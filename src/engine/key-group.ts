@@ -7,4 +7,4 @@ import { hash } from 'node:crypto';
 export const hashOf = (key: string): number => Number.parseInt(hash('md5', key).slice(0, 8), 16);
 
 /** @param groups a power of two, at most 65,536 */
-export const groupOf = (hash: number, groups: number): number => Math.floor((hash / 2 ** 32) * groups);
+export const groupOf = (hashed: number, groups: number): number => Math.floor((hashed / 2 ** 32) * groups);

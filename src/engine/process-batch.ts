@@ -54,13 +54,13 @@ async function takeIn(
   cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
   const over = ports.clock.until(deadline);
-  const parts = await splitByGroup(ports, deployment, records, cache);
+  const shares = await splitByGroup(ports, deployment, records, cache);
   const outcomes = await Promise.all(
-    [...parts].map(async ([index, { group, records: part }]): Promise<GroupOutcome> => {
+    [...shares].map(async ([index, { group, records: share }]): Promise<GroupOutcome> => {
       const unanswered = over.then(
-        (): GroupOutcome => ({ outcome: 'stopped', rest: part, cause: TIME_IS_UP }),
+        (): GroupOutcome => ({ outcome: 'stopped', rest: share, cause: TIME_IS_UP }),
       );
-      return Promise.race([commitGroup(ports, deployment, index, group, part, deadline, cache), unanswered]);
+      return Promise.race([commitGroup(ports, deployment, index, group, share, deadline, cache), unanswered]);
     }),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
@@ -94,7 +94,7 @@ const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'
   `${lineage} ${position}`;
 
 /** What a batch has of a group, which is being loaded. */
-interface Part {
+interface Share {
   readonly group: Promise<Group>;
   readonly records: GroupRecord[];
 }
@@ -105,29 +105,29 @@ async function splitByGroup(
   deployment: Deployment,
   records: readonly SourceRecord[],
   cache: GroupCache | undefined,
-): Promise<ReadonlyMap<number, Part>> {
+): Promise<ReadonlyMap<number, Share>> {
   const { groups } = present(deployment);
-  const parts = new Map<number, Part>();
-  const partOf = (index: number): Part => {
-    const known = parts.get(index);
+  const shares = new Map<number, Share>();
+  const shareOf = (index: number): Share => {
+    const known = shares.get(index);
     if (known) return known;
-    const part = { group: loadGroup(ports, deployment, index, cache), records: [] };
+    const share = { group: loadGroup(ports, deployment, index, cache), records: [] };
     // It is thrown where the group is waited for.
-    part.group.catch(() => {});
-    parts.set(index, part);
-    return part;
+    share.group.catch(() => {});
+    shares.set(index, share);
+    return share;
   };
-  const byKey = new Map<string, { readonly hash: number; readonly part: Part }>();
+  const byKey = new Map<string, { readonly hash: number; readonly share: Share }>();
   const placeOf = (key: string) => {
     const hash = hashOf(key);
-    const place = { hash, part: partOf(groupOf(hash, groups)) };
+    const place = { hash, share: shareOf(groupOf(hash, groups)) };
     byKey.set(key, place);
     return place;
   };
   let filtered = 0;
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
-    const before = parts.size;
+    const before = shares.size;
     for (let at = 0; at < decoded.length; at++) {
       const { lineage, position, arrival, partitionKey, data } = records[taken + at] as SourceRecord;
       const content = decoded[at] as Decoded;
@@ -137,14 +137,14 @@ async function splitByGroup(
       }
       // What has no key is counted in the group of its partition key.
       const key = content.outcome === 'record' ? content.key : partitionKey;
-      const { hash, part } = byKey.get(key) ?? placeOf(key);
-      part.records.push({ lineage, position, arrival, hash, data, content });
+      const { hash, share } = byKey.get(key) ?? placeOf(key);
+      share.records.push({ lineage, position, arrival, hash, data, content });
     }
     taken += decoded.length;
-    if (parts.size > before && taken < records.length) await ports.clock.turn();
+    if (shares.size > before && taken < records.length) await ports.clock.turn();
   }
   ports.telemetry.count('filtered', filtered);
-  return parts;
+  return shares;
 }
 
 /**

@@ -4,6 +4,6 @@ export interface Clock {
   now(): EpochMillis;
   /** Settles when it is that late; what waits for it alone keeps no process from ending. */
   until(at: EpochMillis): Promise<void>;
-  /** Settles at once, but after requests that were begun have been sent. */
+  /** Settles in a later turn of the event loop, so that requests that were begun can be sent. */
   turn(): Promise<void>;
 }

@@ -523,6 +523,8 @@ class Simulation {
         ...clock,
         now: () => (clock.now() + host.skew) as EpochMillis,
         until: (at) => clock.until((at - host.skew) as EpochMillis),
+        // The event loop stands still: requests are sent at once.
+        turn: () => Promise.resolve(),
       },
       telemetry: {
         count: (metric, by) => this.#stage.running.telemetry.count(metric, by),

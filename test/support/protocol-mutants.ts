@@ -225,7 +225,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a commit without an answer is done',
     rule: 'A commit that has no answer by the deadline: its records are asked for again',
     file: 'src/engine/process-batch.ts',
-    find: "(): GroupOutcome => ({ outcome: 'stopped', rest: part, cause: TIME_IS_UP }),",
+    find: "(): GroupOutcome => ({ outcome: 'stopped', rest: share, cause: TIME_IS_UP }),",
     replace: "(): GroupOutcome => ({ outcome: 'committed' }),",
   },
   {

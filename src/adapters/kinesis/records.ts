@@ -41,7 +41,7 @@ function recordOf(
 
 /** The lineages of an event's records. Most are that of the record before, as the same text: it need not be compared. */
 class Lineages {
-  #source = '';
+  #source: string | undefined;
   /** What ids of the shard's records begin with. */
   #shard = '';
   #lineage = '';

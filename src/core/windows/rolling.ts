@@ -41,7 +41,7 @@ export function rollingOperator<Rec>(
     recordHeader: 1,
   });
   const { width, plainWidth } = lanes.records();
-  const rules = { ...settings, lanes, window, spare: [] };
+  const rules = { ...settings, lanes, window, spare: new Spare() };
   return {
     signature: `rolling(${settings.count},${settings.partial}){${lanes.signature}}`,
     ordered: true,
@@ -64,15 +64,34 @@ const HEADER = 3;
 
 /** Of a frozen state. */
 const GONE = new Table(0, 0);
-/** In spare tables, about: 8 MB. */
+/** How many numbers the spare tables of a window hold at most: 8 MB. */
 const SPARE_NUMBERS = 2 ** 20;
 
 /** What the states of all keys share. */
 interface Rules extends RollingSettings {
   readonly lanes: Lanes;
   readonly window: number;
-  /** Rows that frozen states have left: to make a table of that size takes longer than to fill it. */
-  readonly spare: Table[];
+  readonly spare: Spare;
+}
+
+/** Rows that frozen states have left: to make a table of that size takes longer than to fill it. */
+class Spare {
+  readonly #tables: Table[] = [];
+  #numbers = 0;
+
+  take(): Table | undefined {
+    const table = this.#tables.pop();
+    this.#numbers -= table?.numbers.length ?? 0;
+    return table;
+  }
+
+  leave(table: Table): void {
+    const { plains, numbers } = table;
+    if (plains.length > 0 || this.#numbers + numbers.length > SPARE_NUMBERS) return;
+    table.rows = 0;
+    this.#tables.push(table);
+    this.#numbers += numbers.length;
+  }
 }
 
 class RollingState implements WindowState, Postponed {
@@ -80,7 +99,7 @@ class RollingState implements WindowState, Postponed {
   readonly #partial: boolean;
   readonly #lanes: Lanes;
   readonly #window: number;
-  readonly #spare: Table[];
+  readonly #spare: Spare;
   /**
    * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the previous one
    * where the present has not come so far, and combines the previous block's records after that place; as a record
@@ -92,7 +111,7 @@ class RollingState implements WindowState, Postponed {
   /** Records of the present block, and how many of them are taken in. */
   #present = 0;
   #taken = 0;
-  /** Where the panes of the others are begun. */
+  /** Where the panes of the others have begun. */
   #panes: Panes | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
@@ -104,7 +123,7 @@ class RollingState implements WindowState, Postponed {
     this.#spare = spare;
     const [head, recent] = stored ?? [];
     const next = head?.rows ? (head.numbers[0] as number) : 0;
-    this.#rows = spare.pop() ?? lanes.rows(1 + Math.min(next + 8, count));
+    this.#rows = spare.take() ?? lanes.rows(1 + Math.min(next + 8, count));
     this.#rows.push();
     this.#begin();
     if (recent && next > 0) this.#restore(next, recent);
@@ -112,7 +131,8 @@ class RollingState implements WindowState, Postponed {
 
   /** Keeps the record and begins its pane. Records are taken in together, aggregate by aggregate, in loops of a few numbers. */
   apply(record: CurrentRecord, _watermarks: Watermarks, panes: Panes): boolean {
-    if (this.#panes !== panes) this.#postponeIn(panes);
+    const { postpones } = this.#lanes;
+    if (postpones && this.#panes !== panes) this.#postponeIn(panes);
     const rows = this.#rows;
     const row = ++this.#present;
     if (row === rows.rows) rows.push();
@@ -120,18 +140,24 @@ class RollingState implements WindowState, Postponed {
     if (row >= this.#firstEmitted()) {
       rows.numbers[row * rows.width + PANE] = panes.begin(this.#window, ROLLING).rows - 1;
     }
-    if (row === this.#count || !this.#lanes.postpones) this.end();
+    if (!postpones) this.#takeIn(panes);
+    else if (row === this.#count) this.end();
     return true;
   }
 
   end(): void {
-    if (this.#panes === undefined) return;
+    const panes = this.#panes;
+    this.#panes = undefined;
+    if (panes) this.#takeIn(panes);
+  }
+
+  /** Takes in the records that wait, and ends their panes. */
+  #takeIn(panes: Panes): void {
     const from = this.#taken + 1;
     const to = this.#present + 1;
     this.#lanes.takeKept(this.#rows, from, to, this.#previous());
-    this.#setHeaders(from, to, this.#panes.table(this.#window));
-    this.#panes.endAll(this.#window, this.#rows, Math.max(from, this.#firstEmitted()), to, PANE);
-    this.#panes = undefined;
+    this.#setHeaders(from, to, panes.table(this.#window));
+    panes.endAll(this.#window, this.#rows, Math.max(from, this.#firstEmitted()), to, PANE);
     this.#taken = this.#present;
     if (this.#present === this.#count) this.#turn();
   }
@@ -167,17 +193,10 @@ class RollingState implements WindowState, Postponed {
     // Oldest first.
     this.#lanes.copyRecords(recent, 0, this.#rows, present + 2, previous);
     this.#lanes.copyRecords(recent, previous, this.#rows, 1, present);
-    this.#spareRows();
-    return [head, recent];
-  }
-
-  #spareRows(): void {
-    const rows = this.#rows;
-    invariant(rows !== GONE, 'a state is frozen once');
+    invariant(this.#rows !== GONE, 'a state is frozen once');
+    this.#spare.leave(this.#rows);
     this.#rows = GONE;
-    rows.rows = 0;
-    const [spare, numbers] = [this.#spare, rows.numbers.length];
-    if (rows.plains.length === 0 && (spare.length + 1) * numbers <= SPARE_NUMBERS) spare.push(rows);
+    return [head, recent];
   }
 
   #postponeIn(panes: Panes): void {
