@@ -89,7 +89,11 @@ function drawWindows(random: Random, kind: SourceKind): Windows {
       { mean: mean('value'), max: max('value'), last: last('tag') },
     ),
     session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, { n: count(), tags }),
-    rolling: rolling({ count: random.pick([3, 3, 2]) }, { mean: mean('value'), last: last('tag') }),
+    rolling: random.pick([
+      rolling({ count: 3 }, { mean: mean('value'), max: max('value') }),
+      rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }),
+      rolling({ count: 2 }, { mean: mean('value'), tags }),
+    ]),
     batches: batches({ count: random.pick([3, 3, 2]) }, { sum: sum('value'), tags }),
     trailing: trailing({ size: random.pick(['20s', '50s'] as const) }, { n: count(), max: max('value') }),
     running: running({ emit: random.pick(['record', 'update'] as const) }, { n: count(), sum: sum('value') }),
@@ -311,7 +315,8 @@ const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth
 });
 
 /** Whether any record's tag is looked at while it is folded: sessions look at none that is late for them. */
-const isBrittle = ({ rules }: Pipeline): boolean => rules.windows.some(({ name }) => name === 'batches');
+const isBrittle = ({ rules }: Pipeline): boolean =>
+  rules.windows.some(({ name, operator }) => name !== 'session' && operator.signature.includes('=tags('));
 
 const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string =>
   random.pick([
