@@ -288,11 +288,11 @@ class Simulation {
     const next = this.#source.nextArrival();
     if (next === undefined || next - this.#now() <= DAY) return;
     this.#happened.pauses++;
-    // What was taken back is not left so for days.
-    this.#serveAtWork();
     // Not so long that entries expire which only the sweeper renews.
     const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);
     await this.#withoutFaults(async () => {
+      // What was taken back is not left so for days: nothing would renew what expires.
+      this.#serveAtWork();
       while (next - this.#now() > DAY) {
         await this.#age(Math.min(1.5 * DAY, next - this.#now() - SECOND), isSwept);
       }
