@@ -129,7 +129,9 @@ function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
-    ...(random.chance(0.7) ? ({ maxLateness: kind === 'sqs' ? '14d' : '1d' } as const) : {}),
+    ...(random.chance(0.7)
+      ? ({ maxLateness: kind === 'sqs' || kind === 'fifo' ? '14d' : '1d' } as const)
+      : {}),
   };
   const groups = random.pick([1, 2, 2, 4]);
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
