@@ -1,0 +1,289 @@
+import { isAfter } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { GroupPane } from '../engine/group.ts';
+import { groupOf, hashOf } from '../engine/key-group.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import type { Deployed } from './deployed.ts';
+import { type EntryView, LogReader } from './log-format.ts';
+import type { Oracle, Outcome } from './oracle.ts';
+import type { Truth } from './truth.ts';
+import { must, mustMatch } from './violation.ts';
+
+/** The records that are in, over all groups and generations, and what must come of them. */
+export class Taken {
+  readonly poison: Truth[] = [];
+  readonly revisions = new Map<string, number>();
+  /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
+  readonly buried = new Set<Truth>();
+  readonly passed = new Set<Truth>();
+  readonly #oracle: Oracle;
+  readonly #names = new Set<string>();
+  /** Those among them that changed no window. */
+  readonly #refused = new Set<string>();
+
+  constructor(oracle: Oracle) {
+    this.#oracle = oracle;
+  }
+
+  has(truth: Truth): boolean {
+    return this.#names.has(nameOf(truth));
+  }
+
+  wasRefused(truth: Truth): boolean {
+    return this.#refused.has(nameOf(truth));
+  }
+
+  take(truth: Truth, by: Deployed): Outcome {
+    // Once more, it changes nothing: it is counted late, as its windows have closed.
+    if (this.has(truth)) return 'late';
+    const outcome = this.#oracle.take(truth, by);
+    const name = nameOf(truth);
+    this.#names.add(name);
+    if (outcome !== 'applied') this.#refused.add(name);
+    if (outcome === 'poison') this.poison.push(truth);
+    return outcome;
+  }
+
+  commit(): void {
+    this.#oracle.commit();
+  }
+
+  handOver(...of: Parameters<Oracle['handOver']>): void {
+    this.#oracle.handOver(...of);
+  }
+
+  pass({ content }: Truth, watermarks: ReadonlyMap<string, EpochMillis>): void {
+    const { key = '' } = content ?? {};
+    const watermark = watermarks.get(key);
+    if (watermark !== undefined) this.#oracle.pass(key, watermark);
+  }
+
+  finish(truths: readonly Truth[], now: EpochMillis): readonly GroupPane[] {
+    const missing = truths.filter((one) => !this.has(one) && !this.buried.has(one));
+    must(missing.length === 0, 'Every record is taken in', () => missing.map(nameOf));
+    this.#oracle.idle(now);
+    return this.#oracle.panes();
+  }
+}
+
+/** One group's log, entry by entry. */
+export class GroupAudit {
+  readonly #pipeline: Pipeline;
+  readonly groups: number;
+  readonly #index: number;
+  /** Its records, by lineage. */
+  readonly #own = new Map<string, readonly Truth[]>();
+  readonly #taken: Taken;
+  /** The groups of the generation before that have its keys. */
+  readonly #parts: readonly (GroupAudit | undefined)[] | undefined;
+  readonly #reader = new LogReader();
+  /** That its last entry was written by; 0 before the first. */
+  version = 0;
+  counted = { applied: 0, late: 0, poison: 0 };
+  watermarks: ReadonlyMap<string, EpochMillis> = new Map();
+  sealed = false;
+
+  constructor(
+    {
+      pipeline,
+      groups,
+      index,
+    }: { readonly pipeline: Pipeline; readonly groups: number; readonly index: number },
+    truths: readonly Truth[],
+    taken: Taken,
+    parts: readonly (GroupAudit | undefined)[] | undefined,
+  ) {
+    this.#pipeline = pipeline;
+    this.groups = groups;
+    this.#index = index;
+    this.#taken = taken;
+    this.#parts = parts;
+    this.add(truths);
+  }
+
+  /** Of some records of the source those that are its own. */
+  add(truths: readonly Truth[]): void {
+    for (const one of truths) {
+      if (groupOf(one.hash, this.groups) !== this.#index) continue;
+      const others = this.#own.get(one.lineage) ?? [];
+      const at = this.#pipeline.source.ordered
+        ? others.findIndex(({ position }) => isAfter(position, one.position))
+        : -1;
+      this.#own.set(one.lineage, others.toSpliced(at < 0 ? others.length : at, 0, one));
+    }
+  }
+
+  appended(entry: LogEntry, by: Deployed, batch: readonly Truth[]): void {
+    const where = `group ${this.#index} of ${this.groups}, entry ${entry.ordinal}`;
+    must(!this.sealed, `Nothing follows a sealed entry (${where})`);
+    const view = this.#reader.take(entry, by);
+    const { version } = by.pipeline;
+    must(view.version === version, `An entry says what version it is of (${where})`);
+    this.sealed = view.sealed;
+    if (entry.ordinal === 1 && this.#parts) this.#begin(view, this.#parts, where);
+    must(version >= this.version, `Older code refuses what newer wrote (${where})`);
+    if (version > this.version || entry.ordinal === 1) this.handOver(by, entry.committedAt);
+    const outcomes = this.#take(view, by, batch, where);
+    this.#auditPositions(view, where);
+    auditLedger(view, outcomes, where);
+    this.#auditWatermarks(view, where);
+    this.#auditRevisions(view, where);
+  }
+
+  /** Its keys go on under a newer version, whether or not an entry of that is there. */
+  handOver(to: Deployed, now: EpochMillis): void {
+    const keys = [...this.#own.values()].flat().flatMap(({ content }) => content?.key ?? []);
+    for (const key of new Set(keys)) this.#taken.handOver(key, to, this.watermarks.get(key), now);
+    this.version = to.pipeline.version;
+  }
+
+  /** A group begins with the keys that are its own, as they are in those before it. */
+  #begin({ watermarks }: EntryView, parts: readonly (GroupAudit | undefined)[], where: string): void {
+    const before = parts.flatMap((part) => {
+      must(part?.sealed === true, `A group begins once those before it are sealed (${where})`);
+      return [part];
+    });
+    const told = ([key, watermark]: readonly [string, EpochMillis]) => `${key} ${watermark}`;
+    const own = before.flatMap((part) =>
+      [...part.watermarks].filter(([key]) => groupOf(hashOf(key), this.groups) === this.#index),
+    );
+    mustMatch(
+      [...watermarks].map(told),
+      own.map(told),
+      `A group begins with the keys that are its own (${where})`,
+    );
+    this.watermarks = new Map(own);
+    this.version = Math.max(...before.map(({ version }) => version));
+    // What falls apart leaves its counters to the first of its parts.
+    if ((this.#index * (before[0]?.groups ?? 1)) % this.groups !== 0) return;
+    const total = (name: Outcome): number => before.reduce((sum, part) => sum + part.counted[name], 0);
+    this.counted = { applied: total('applied'), late: total('late'), poison: total('poison') };
+  }
+
+  /** What the entry took in must be the first ones of its batch that were not in. */
+  #take(
+    { counters, late: listed }: EntryView,
+    by: Deployed,
+    batch: readonly Truth[],
+    where: string,
+  ): ReadonlyMap<Truth, Outcome> {
+    const { applied, late, poison } = this.counted;
+    const news = counters.applied + counters.late + counters.poison - applied - late - poison;
+    const { ordered } = this.#pipeline.source;
+    const again = new Set(ordered ? [] : listed.map(nameOf));
+    const outcomes = new Map<Truth, Outcome>();
+    const own = this.#fresh(batch, again).slice(0, news);
+    // Silence does not wait for what is no longer in the queue.
+    for (const one of own) if (this.#taken.buried.has(one)) this.#taken.pass(one, this.watermarks);
+    for (const one of own) {
+      must(
+        !ordered || this.#isNext(one),
+        `The records of a lineage are taken in one after the other (${where})`,
+        () => nameOf(one),
+      );
+      const outcome = this.#taken.take(one, by);
+      outcomes.set(one, outcome);
+      this.counted[outcome]++;
+    }
+    if (outcomes.size > 0) this.#taken.commit();
+    must(
+      JSON.stringify(counters) === JSON.stringify(this.counted),
+      `Each record of a batch is taken in once, and counted as what it is (${where})`,
+      () => ({ counters, expected: this.counted }),
+    );
+    return outcomes;
+  }
+
+  /** Whether it is the first of its lineage that is not in, but for those in a dead-letter queue. */
+  #isNext(one: Truth): boolean {
+    const own = this.#own.get(one.lineage) ?? [];
+    return (
+      one === own.find((other) => other === one || !(this.#taken.has(other) || this.#taken.buried.has(other)))
+    );
+  }
+
+  /**
+   * The records of a batch that are not in; of a source without order, which knows a record only as long as it could change
+   * a window, those as well that are counted late once more. Of those that were refused it knows for as long as they come.
+   */
+  #fresh(batch: readonly Truth[], again: ReadonlySet<string>): readonly Truth[] {
+    const fresh = new Map<string, Truth>();
+    for (const one of batch) {
+      const name = nameOf(one);
+      if (groupOf(one.hash, this.groups) !== this.#index || one.fate === 'filtered') continue;
+      if (this.#taken.has(one) && (!again.has(name) || this.#taken.wasRefused(one))) continue;
+      if (this.#taken.passed.has(one)) continue;
+      if (!fresh.has(name)) fresh.set(name, one);
+    }
+    return [...fresh.values()];
+  }
+
+  #auditPositions(view: EntryView, where: string): void {
+    if (!this.#pipeline.source.ordered) return;
+    for (const [lineage, own] of this.#own) {
+      const position = view.positions.get(lineage);
+      const wrong = own.find((one) => {
+        const isCovered = (position !== undefined && !isAfter(one.position, position)) || view.wasTaken(one);
+        if (!isCovered || !this.#taken.buried.has(one)) return isCovered !== this.#taken.has(one);
+        if (!this.#taken.has(one)) this.#taken.passed.add(one);
+        return false;
+      });
+      must(
+        wrong === undefined,
+        `A lineage's records up to its position, and no others, are in (${where})`,
+        () => ({ wrong: wrong && nameOf(wrong), position }),
+      );
+    }
+  }
+
+  #auditWatermarks({ watermarks }: EntryView, where: string): void {
+    for (const [key, watermark] of watermarks) {
+      must(
+        (this.watermarks.get(key) ?? watermark) <= watermark,
+        `The watermark of ${key} never falls (${where})`,
+      );
+    }
+    this.watermarks = watermarks;
+  }
+
+  #auditRevisions({ panes }: EntryView, where: string): void {
+    for (const pane of panes) {
+      const { key, identity, revision } = pane;
+      const one = `${labelOf(pane)} ${identity} ${key}`;
+      const next = (this.#taken.revisions.get(one) ?? -1) + 1;
+      must(revision === next, `Revisions follow each other (${where})`, () => ({ one, revision, next }));
+      this.#taken.revisions.set(one, next);
+    }
+  }
+}
+
+/** The records that an entry moved past and did not take in are those that it lists. */
+function auditLedger(
+  { poison, late }: EntryView,
+  outcomes: ReadonlyMap<Truth, Outcome>,
+  where: string,
+): void {
+  for (const [listed, outcome] of [
+    [poison, 'poison'],
+    [late, 'late'],
+  ] as const) {
+    mustMatch(
+      listed.map(nameOf),
+      [...outcomes].filter(([, of]) => of === outcome).map(([one]) => nameOf(one)),
+      `An entry lists its ${outcome} records (${where})`,
+    );
+  }
+  must(
+    late.every(({ at, watermark }) => at < watermark),
+    `A late record is behind its key's watermark (${where})`,
+    () => late,
+  );
+}
+
+/** Windows of one name of which one began anew are told apart by the version in which they did. */
+export const labelOf = ({ window, layout: { epoch } }: GroupPane): string =>
+  epoch === 0 ? window : `${window}@${epoch}`;
+
+const nameOf = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
+  `${lineage} ${position}`;
