@@ -692,8 +692,9 @@ describe('over generations', () => {
     const [first, second] = entries as [LogEntry, LogEntry];
     entries.push({ ...first, ordinal: 3 }, { ...second, ordinal: 4 });
     expect(await findingsOf(scene)).toEqual([{ kind: 'definition', log, ordinal: 3 }]);
-    const [, ...rest] = unpack(second.body) as unknown as [number, ...Plain[]];
-    entries.splice(1, 3, { ...second, body: pack([2, ...rest]) }, { ...second, ordinal: 3 });
+    const written = unpack(second.body) as { readonly [name: string]: Plain };
+    const newer = pack({ ...written, version: 2 });
+    entries.splice(1, 3, { ...second, body: newer }, { ...second, ordinal: 3 });
     expect(await findingsOf(scene)).toEqual([{ kind: 'definition', log, ordinal: 3 }]);
   });
 

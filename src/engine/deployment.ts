@@ -1,3 +1,4 @@
+import type { Plain } from '../core/plain.ts';
 import { after, type EpochMillis, type Millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME, type LogEntry } from '../ports/commit-log.ts';
@@ -22,13 +23,17 @@ export interface Generation {
 }
 
 /** What is written down of a definition. */
-type Written = readonly [
-  version: number,
-  generations: readonly (readonly [number: number, groups: number, begunAt: EpochMillis])[],
-  windows: readonly (readonly [name: string, signature: string, epoch: number])[],
+interface Written {
+  readonly version: number;
+  readonly generations: readonly (readonly [number: number, groups: number, begunAt: EpochMillis])[];
+  readonly windows: readonly (readonly [name: string, signature: string, epoch: number])[];
   /** Every window's name there ever was. */
-  names: readonly string[],
-];
+  readonly names: readonly string[];
+}
+
+const read = ({ body }: Pick<LogEntry, 'body'>): Written => unpack(body) as unknown as Written;
+
+const packed = (written: Written): Uint8Array => pack(written as unknown as Plain);
 
 /** Newer code has been at work: this one would lose what it does not know. It is tried again, by the newer. */
 export class OutdatedError extends Error {
@@ -85,14 +90,14 @@ export async function holdDeployment(
   const name = definitionLog(pipeline.name);
   for (;;) {
     const last = await log.latest(name);
-    const before = last && (unpack(last.body) as unknown as Written);
+    const before = last && read(last);
     const next = nextOf(pipeline, before, clock.now());
     if (last && next === before && !mustRenew(last.committedAt, clock.now()))
       return deploymentOf(pipeline, next);
     await log.append(name, {
       ordinal: (last?.ordinal ?? 0) + 1,
       committedAt: clock.now(),
-      body: pack(next),
+      body: packed(next),
     });
   }
 }
@@ -102,9 +107,9 @@ export interface Definition extends Pick<Deployment, 'generations'> {
   readonly version: number;
 }
 
-export function definitionIn({ body }: Pick<LogEntry, 'body'>): Definition {
-  const written = unpack(body) as unknown as Written;
-  return { version: written[0], generations: generationsOf(written) };
+export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
+  const written = read(entry);
+  return { version: written.version, generations: generationsOf(written) };
 }
 
 /**
@@ -112,8 +117,8 @@ export function definitionIn({ body }: Pick<LogEntry, 'body'>): Definition {
  *
  * @throws as `holdDeployment` does
  */
-export const deploymentAsOf = (pipeline: Pipeline, { body, committedAt }: LogEntry): Deployment =>
-  deploymentOf(pipeline, nextOf(pipeline, unpack(body) as unknown as Written, committedAt));
+export const deploymentAsOf = (pipeline: Pipeline, entry: LogEntry): Deployment =>
+  deploymentOf(pipeline, nextOf(pipeline, read(entry), entry.committedAt));
 
 /**
  * The same of the last entry; undefined where the pipeline was never put to work.
@@ -137,12 +142,15 @@ export async function addGeneration(
   const name = definitionLog(pipeline.name);
   for (;;) {
     // Written down by who held the deployment.
-    const last = await log.latest(name);
-    const [version, generations, windows, names] = unpack((last as LogEntry).body) as unknown as Written;
-    const [number, present] = generations.at(-1) as (typeof generations)[number];
+    const last = (await log.latest(name)) as LogEntry;
+    const before = read(last);
+    const [number, present] = before.generations.at(-1) as Written['generations'][number];
     if (present === groups) return false;
-    const next: Written = [version, [...generations, [number + 1, groups, clock.now()]], windows, names];
-    const entry = { ordinal: (last as LogEntry).ordinal + 1, committedAt: clock.now(), body: pack(next) };
+    const next = {
+      ...before,
+      generations: [...before.generations, [number + 1, groups, clock.now()]] as const,
+    };
+    const entry = { ordinal: last.ordinal + 1, committedAt: clock.now(), body: packed(next) };
     if ((await log.append(name, entry)) === 'committed') return true;
   }
 }
@@ -154,14 +162,14 @@ function nextOf(
 ): Written {
   const windows = rules.windows.map(({ name, operator }) => [name, operator.signature] as const);
   if (before === undefined) {
-    return [
+    return {
       version,
-      [[1, groups, now]],
-      windows.map((one) => [...one, 0] as const),
-      windows.map(([one]) => one),
-    ];
+      generations: [[1, groups, now]],
+      windows: windows.map((one) => [...one, 0] as const),
+      names: windows.map(([one]) => one),
+    };
   }
-  const [was, generations, written, names] = before;
+  const { version: was, windows: written, names } = before;
   if (version < was) {
     throw new OutdatedError(
       `Cannot run version ${version} of "${name}" as version ${was} has been at work: to go back to an earlier definition, give it a higher version`,
@@ -183,16 +191,16 @@ function nextOf(
     if (one?.signature === signature) return one.epoch;
     return names.includes(window) ? version : 0;
   };
-  return [
+  return {
+    ...before,
     version,
-    generations,
-    windows.map(([window, signature]) => [window, signature, epochOf(window, signature)] as const),
-    [...new Set([...names, ...windows.map(([window]) => window)])],
-  ];
+    windows: windows.map(([window, signature]) => [window, signature, epochOf(window, signature)] as const),
+    names: [...new Set([...names, ...windows.map(([window]) => window)])],
+  };
 }
 
 function deploymentOf(pipeline: Pipeline, written: Written): Deployment {
-  const epochs = new Map(written[2].map(([window, , epoch]) => [window, epoch]));
+  const epochs = new Map(written.windows.map(([window, , epoch]) => [window, epoch]));
   return {
     pipeline,
     generations: generationsOf(written),
@@ -200,7 +208,7 @@ function deploymentOf(pipeline: Pipeline, written: Written): Deployment {
   };
 }
 
-const generationsOf = ([, generations]: Written): Deployment['generations'] => {
+const generationsOf = ({ generations }: Written): Deployment['generations'] => {
   const [first, ...others] = generations.map(([number, groups, begunAt]) => ({ number, groups, begunAt }));
   return [first as Generation, ...others];
 };

@@ -67,10 +67,10 @@ export function definitionIn({ body }: LogEntry): {
   readonly version: number;
   readonly generations: ReadonlyMap<number, number>;
 } {
-  const [version, generations] = unpack(body) as unknown as [
-    version: number,
-    generations: (readonly [number: number, groups: number])[],
-  ];
+  const { version, generations } = unpack(body) as unknown as {
+    version: number;
+    generations: (readonly [number: number, groups: number])[];
+  };
   return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
 }
 
