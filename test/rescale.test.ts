@@ -1,3 +1,4 @@
+import type { SQSEvent } from 'aws-lambda';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../src/core/time.ts';
@@ -36,7 +37,7 @@ import {
 import { atOnce } from '../src/pipeline/sinks.ts';
 import type { Ports } from '../src/ports/index.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
-import { kinesisEvent } from '../src/simulation/shapes.ts';
+import { kinesisEvent, SHAPES } from '../src/simulation/shapes.ts';
 import { groupLog } from '../src/wiring/names.ts';
 import { at, type Reading, Scene } from './support/engine-scene.ts';
 
@@ -473,6 +474,30 @@ describe('messages of a queue', () => {
     expect(outcome).toEqual({ again: [], outdated: false });
     expect(changed).toBe(true);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, duplicate: 2 });
+  });
+
+  it('are taken in at once, though the groups change twice in the middle of their batch', async () => {
+    const scene = await new Scene(pipeline).under(pipeline);
+    const next = new Map([
+      ['readings/1/', 8],
+      ['readings/2/', 2],
+    ]);
+    const slow = scene.through(async (call, name, carryOut) => {
+      const log = name.slice(0, 'readings/1/'.length);
+      const groups = call === 'log.append' ? next.get(log) : undefined;
+      if (groups === undefined) return carryOut();
+      next.delete(log);
+      // What another environment takes in meanwhile seals the group that this one is about to append to.
+      await beginGeneration(scene.ports, pipeline, groups);
+      await (await scene.under(pipeline)).process([scene.put('pump', at(0, groups))]);
+      return carryOut();
+    });
+    const handler = processHandler(slow, pipeline);
+    const message = scene.put('pump', at(0, 1));
+    const event = SHAPES.sqs.eventOf([message]) as SQSEvent;
+    expect(await handler(event, context)).toEqual({ batchItemFailures: [] });
+    expect(next.size).toBe(0);
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 3, duplicate: 0 });
   });
 
   it('are known once in each group, though it fell apart and came together again', async () => {

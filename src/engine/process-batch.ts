@@ -27,7 +27,7 @@ export interface BatchOutcome {
  *
  * @param records in the order of their source
  * @param deadline no commit is begun at or after it, and none that is under way is waited for
- * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried once more
+ * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried again
  */
 export async function processBatch(
   ports: BatchPorts,
@@ -38,8 +38,12 @@ export async function processBatch(
   renew?: () => Promise<Deployment>,
 ): Promise<BatchOutcome> {
   let { left, outdated } = await takeIn(ports, deployment, records, deadline, cache);
-  if (outdated && renew) {
-    ({ left, outdated } = await takeIn(ports, await renew(), left, deadline, cache));
+  for (let known = deployment; outdated && renew; ) {
+    const found = await renew();
+    // Only a later generation can be gone on with, and there may be several while one batch is taken in.
+    if (present(found).number <= present(known).number) break;
+    known = found;
+    ({ left, outdated } = await takeIn(ports, known, left, deadline, cache));
   }
   // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
   const isRead = deployment.pipeline.source.kind === 'kinesis';

@@ -15,6 +15,8 @@ export type Ending<Result> =
 /** One invocation of a handler. */
 export interface Invocation {
   readonly name: string;
+  /** The calls of all invocations that were made before it began. */
+  readonly from: number;
   /** What happened to its calls so far. */
   readonly met: Fault[];
   readonly telemetry: MemoryTelemetry;
@@ -34,17 +36,28 @@ export interface Environment {
   invocations: number;
   /** Dead, it makes no further call. */
   alive: boolean;
-  /** Whether it may be given another invocation. */
+  /** Whether it is given no other invocation. */
   retired: boolean;
+  /** Whether one of its invocations threw. */
+  threw: boolean;
 }
 
 class InjectedFault extends Error {
   override readonly name = 'InjectedFault';
+  /** How many calls had been made when it was thrown. */
+  readonly thrownAt: number;
+
+  constructor(message: string, thrownAt: number) {
+    super(message);
+    this.thrownAt = thrownAt;
+  }
 }
 
-/** Whether an error comes from a fault that was injected, however it was wrapped. */
-export const isInjected = (error: unknown): boolean =>
-  error instanceof InjectedFault || (error instanceof Error && isInjected(error.cause));
+/** When the fault was injected that an error comes from, however it was wrapped, in calls; undefined where none was. */
+export function injectedAt(error: unknown): number | undefined {
+  if (error instanceof InjectedFault) return error.thrownAt;
+  return error instanceof Error ? injectedAt(error.cause) : undefined;
+}
 
 /** What looks on. */
 export interface Onlooker {
@@ -110,6 +123,7 @@ export class Stage {
       invocations: 0,
       alive: true,
       retired: false,
+      threw: false,
     };
   }
 
@@ -121,12 +135,14 @@ export class Stage {
   ): Invocation {
     const end = (ending: Ending<Result>): void => {
       if (!environment.running.delete(invocation)) return;
-      // What fails as a whole, or takes too long, ends its environment.
-      if (ending.ended !== 'answered') environment.retired = true;
+      // What takes too long ends its environment; one whose invocation threw is given the next.
+      if (ending.ended === 'timed out') environment.retired = true;
+      if (ending.ended === 'threw') environment.threw = true;
       ended(ending);
     };
     const invocation: Invocation = {
       name: `${environment.name}.${++environment.invocations}`,
+      from: this.#steps,
       met: [],
       telemetry: memoryTelemetry(),
       timeOut: () => end({ ended: 'timed out' }),
@@ -165,11 +181,11 @@ export class Stage {
       invocation.met.push(fault);
       switch (fault.kind) {
         case 'refused':
-          throw new InjectedFault(`${call} of ${name} was refused`);
+          throw this.#injected(`${call} of ${name} was refused`);
         case 'answer lost':
           await land();
           await this.#turn(environment);
-          throw new InjectedFault(`the answer to ${call} of ${name} was lost`);
+          throw this.#injected(`the answer to ${call} of ${name} was lost`);
         case 'crash before':
           return this.#crashed(environment);
         case 'crash after':
@@ -177,7 +193,7 @@ export class Stage {
           return this.#crashed(environment);
         case 'lands late':
           this.#later(step + fault.delay, `${step} lands`, land);
-          throw new InjectedFault(`${call} of ${name} timed out`);
+          throw this.#injected(`${call} of ${name} timed out`);
         case 'zombie':
           invocation.timeOut();
           await this.#turn(environment, step + fault.delay);
@@ -206,6 +222,10 @@ export class Stage {
     next.resume();
     await settled();
     return true;
+  }
+
+  #injected(message: string): InjectedFault {
+    return new InjectedFault(message, this.#steps);
   }
 
   #faultOf(step: number, call: Call): Fault | undefined {

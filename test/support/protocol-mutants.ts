@@ -207,6 +207,22 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'a failed start is kept',
+    rule: 'An environment that met a fault at its start asks again',
+    file: 'src/handlers.ts',
+    find: 'forget();\n          throw error;',
+    replace: 'throw error;',
+  },
+  {
+    name: 'a batch asks for its generation once',
+    rule: 'However often the generation changes while a batch is taken in, the batch goes on with the last',
+    file: 'src/engine/process-batch.ts',
+    find: 'if (present(found).number <= present(known).number) break;',
+    replace: 'if (known !== deployment) break;',
+    killedBy: 'test/rescale.test.ts',
+    title: 'though the groups change twice in the middle of their batch',
+  },
+  {
     name: 'a stopped group gives one record back',
     rule: 'A group that cannot be committed stops there: its later records are never applied before an earlier one',
     file: 'src/engine/commit-group.ts',
