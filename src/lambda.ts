@@ -1,4 +1,3 @@
-import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
@@ -14,20 +13,15 @@ import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
 import { described, type FlushedTelemetry, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
-import type { EpochMillis } from './core/time.ts';
+import { systemClock } from './adapters/system/clock.ts';
 import * as handlers from './handlers.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import type { Clock } from './ports/clock.ts';
 import type { Arrivals, Progress } from './ports/stores.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
 
-const clock: Clock = {
-  now: () => Date.now() as EpochMillis,
-  until: (at) => delay(Math.max(0, at - Date.now()), undefined, { ref: false }),
-  turn: () => immediate(),
-};
+const clock = systemClock();
 
 /**
  * A request that is throttled, or has no answer, is sent again, with the client's own backoff and jitter. One that lands

@@ -1,4 +1,5 @@
 import type { EpochMillis } from '../core/time.ts';
+import { inTime } from '../ports/clock.ts';
 import type { Ports } from '../ports/index.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
@@ -57,15 +58,16 @@ async function takeIn(
   deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
-  const over = ports.clock.until(deadline);
   const shares = await splitByGroup(ports, deployment, records, cache);
   const outcomes = await Promise.all(
-    [...shares].map(async ([index, { group, records: share }]): Promise<GroupOutcome> => {
-      const unanswered = over.then(
+    [...shares].map(([index, { group, records: share }]) =>
+      inTime(
+        ports.clock,
+        deadline,
+        commitGroup(ports, deployment, index, group, share, deadline, cache),
         (): GroupOutcome => ({ outcome: 'stopped', rest: share, cause: TIME_IS_UP }),
-      );
-      return Promise.race([commitGroup(ports, deployment, index, group, share, deadline, cache), unanswered]);
-    }),
+      ),
+    ),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
   for (const { cause } of stopped) ports.telemetry.fault('commit', cause);

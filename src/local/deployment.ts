@@ -7,6 +7,7 @@ import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
+import { systemClock } from '../adapters/system/clock.ts';
 import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
@@ -14,7 +15,6 @@ import type { Reading } from '../ports/reading.ts';
 import type { ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from './resources.ts';
-import { clockAhead } from './runtime.ts';
 import { startServers } from './servers.ts';
 
 /** Where what a pipeline keeps is found: a directory of a local run, or the names of a stack's resources. */
@@ -141,7 +141,7 @@ function portsOf(
     log: dynamoCommitLog(dynamodb, stateTable),
     objects: s3Objects(s3, bucket),
     rows: dynamoRows(dynamodb, rowsTable),
-    clock: clockAhead(0),
+    clock: systemClock(),
     reading: { objects: s3ObjectReader(s3, bucket), rows: dynamoRowReader(dynamodb, rowsTable) },
   };
   const { rows, clock } = ports;

@@ -1,4 +1,3 @@
-import { setTimeout as delay, setImmediate as immediate } from 'node:timers/promises';
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
@@ -6,12 +5,11 @@ import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
-import type { EpochMillis } from '../core/time.ts';
+import { systemClock } from '../adapters/system/clock.ts';
 import type { Sweep } from '../engine/sweep.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { atOnce } from '../pipeline/sinks.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix, STATE_KEY } from '../wiring/names.ts';
@@ -54,13 +52,6 @@ const UNHURRIED = { getRemainingTimeInMillis: () => Number.POSITIVE_INFINITY };
 /** A tenth of what Lambda hands over at most, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
-/** The clock of this machine, so far ahead. */
-export const clockAhead = (milliseconds: number): Clock => ({
-  now: () => (Date.now() + milliseconds) as EpochMillis,
-  until: (at) => delay(Math.max(0, at - milliseconds - Date.now()), undefined, { ref: false }),
-  turn: () => immediate(),
-});
-
 export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   const { pipeline, telemetry, dataDirectory, batchSize = BATCH_SIZE, decorate = (ports) => ports } = options;
   const names = resourceNames(pipeline);
@@ -83,7 +74,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     rows: dynamoRows(dynamodb, names.rowsTable),
     progress,
     arrivals: kinesisArrivals(kinesis, names.stream, progress),
-    clock: clockAhead(0),
+    clock: systemClock(),
     telemetry,
   });
   // Someone is watching, or waits for the end.
@@ -110,7 +101,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
       s3,
       ports,
       source,
-      sweep: (ahead) => sweepHandler({ ...ports, clock: clockAhead(ahead) }, pipeline)({}, UNHURRIED),
+      sweep: (ahead) => sweepHandler({ ...ports, clock: systemClock(ahead) }, pipeline)({}, UNHURRIED),
       projected: wakeUps.settled,
       async close() {
         await source.stop();

@@ -2,8 +2,35 @@ import type { EpochMillis } from '../core/time.ts';
 
 export interface Clock {
   now(): EpochMillis;
-  /** Settles when it is that late; what waits for it alone keeps no process from ending. */
-  until(at: EpochMillis): Promise<void>;
+  /**
+   * Calls `ring` once it is that late, never before `alarm` has returned. Until then it holds on to all that `ring` refers to,
+   * so whoever sets an alarm gives it up as soon as it is not needed.
+   *
+   * @returns gives the alarm up; does nothing once it has rung
+   */
+  alarm(at: EpochMillis, ring: () => void): () => void;
   /** Settles in a later turn of the event loop, so that requests that were begun can be sent. */
   turn(): Promise<void>;
+}
+
+/**
+ * What `work` comes to, or what `late` does where the work has no answer at `deadline`. Work that is late goes on, but nobody
+ * waits for it: what it comes to, even a fault, is dropped.
+ */
+export function inTime<Result>(
+  clock: Clock,
+  deadline: EpochMillis,
+  work: Promise<Result>,
+  late: () => Result | Promise<Result>,
+): Promise<Result> {
+  return new Promise((settle, refuse) => {
+    const giveUp = clock.alarm(deadline, () => {
+      try {
+        settle(late());
+      } catch (error) {
+        refuse(error);
+      }
+    });
+    work.finally(giveUp).then(settle, refuse);
+  });
 }

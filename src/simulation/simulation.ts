@@ -525,7 +525,7 @@ class Simulation {
       clock: {
         ...clock,
         now: () => (clock.now() + host.skew) as EpochMillis,
-        until: (at) => clock.until((at - host.skew) as EpochMillis),
+        alarm: (at, ring) => clock.alarm((at - host.skew) as EpochMillis, ring),
         // The event loop stands still: requests are sent at once.
         turn: () => Promise.resolve(),
       },

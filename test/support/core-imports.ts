@@ -33,6 +33,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/adapters/powertools/', [...DOMAIN, '.', '@aws-lambda-powertools/']],
   ['src/adapters/s3/', [...DOMAIN, '.', '@aws-sdk/client-s3']],
   ['src/adapters/sqs/', [...DOMAIN, '.', '@aws-sdk/client-sqs', 'aws-lambda']],
+  ['src/adapters/system/', [...DOMAIN, '.', 'node:timers/promises']],
   ['src/wiring/', ['src/wiring/']],
   [
     'src/simulation/',

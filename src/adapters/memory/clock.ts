@@ -3,24 +3,36 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** A clock that stands still until it is moved. */
 export interface MemoryClock extends Clock {
+  /** How many alarms are set: what they refer to is held on to. */
+  readonly alarms: number;
   set(now: EpochMillis): void;
   pass(length: Millis): void;
 }
 
 export function memoryClock(start: EpochMillis): MemoryClock {
   let now = start;
-  let waiting: { readonly at: EpochMillis; readonly settle: () => void }[] = [];
+  const alarms = new Set<{ readonly at: EpochMillis; readonly ring: () => void }>();
+  const ringDue = (): void => {
+    for (const alarm of alarms) {
+      if (alarm.at <= now && alarms.delete(alarm)) alarm.ring();
+    }
+  };
   const set = (instant: EpochMillis): void => {
     now = instant;
-    const due = waiting.filter(({ at }) => at <= now);
-    waiting = waiting.filter(({ at }) => at > now);
-    for (const { settle } of due) settle();
+    ringDue();
   };
   return {
     now: () => now,
-    until: (at) =>
-      at <= now ? Promise.resolve() : new Promise((settle) => waiting.push({ at, settle: () => settle() })),
+    alarm(at, ring) {
+      const alarm = { at, ring };
+      alarms.add(alarm);
+      if (at <= now) queueMicrotask(ringDue);
+      return () => alarms.delete(alarm);
+    },
     turn: () => new Promise((settle) => setImmediate(settle)),
+    get alarms() {
+      return alarms.size;
+    },
     set,
     pass: (length) => set(after(now, length)),
   };
