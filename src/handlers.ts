@@ -51,7 +51,7 @@ const CACHE_BYTES = 48 * 1_048_576;
 
 /** Takes the records of an event of the pipeline's source in. */
 export function processHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
 ) {
   const { recordsOf, responseOf } = ADAPTERS[pipeline.source.kind];
@@ -74,7 +74,7 @@ export function processHandler(
 
 /** Visits every key group, once a minute. */
 export function sweepHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
 ) {
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };

@@ -87,9 +87,9 @@ function closeAll(
   let group = { ...EMPTY_GROUP, ...folded };
   for (let silence = 1; ; silence *= 2) {
     const now = ((last ?? 0) + deployment.pipeline.rules.time.idleAfter + silence) as EpochMillis;
-    const idle = foldIdle(deployment, group, now, Number.POSITIVE_INFINITY);
+    const idle = foldIdle(deployment, group, now);
     panes.push(...listPanes(idle.panes));
-    if (idle.open === 0) return panes;
+    if (idle.open === 0 && !idle.more) return panes;
     group = { ...group, ...idle };
   }
 }

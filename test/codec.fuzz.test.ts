@@ -326,7 +326,7 @@ describe('tables', () => {
       as: 'a column that has not one value a row',
     },
     { what: 'a key for every atom', bytes: [1, ...varint(2 ** 52), 0, 0], as: 'numbers' },
-    { what: 'too many keys without a row', bytes: [1, ...varint(MAX_NUMBERS / 16 + 1), 0, 0], as: 'numbers' },
+    { what: 'too many keys without a row', bytes: [1, ...varint(MAX_NUMBERS + 1), 0, 0], as: 'numbers' },
     { what: 'too many rows', bytes: [1, 1, 1, 0, ...rows(MAX_NUMBERS)], as: 'numbers' },
     { what: 'rows without end', bytes: [1, 2, 1, 0, ...rows(2 ** 52)], as: 'numbers' },
     { what: 'too wide a row', bytes: [1, 1, ...varint(2 ** 52), 0, ...rows(1)], as: 'numbers' },

@@ -96,10 +96,10 @@ describe('what cannot come back', () => {
     expect((decode(encode(most)) as readonly number[][]).flat()).toHaveLength(MAX_NUMBERS);
     expect(() => encode([...most, [1, 2, 3, 4]])).toThrow(refused);
 
-    // A table takes as much as 16 numbers.
-    const tables = new Array<Table>(MAX_NUMBERS / 16).fill(tableOf(0, 0, []));
+    // A table takes as much as its place, and where it has rows 16 numbers more.
+    const tables = new Array<Table>(Math.floor(MAX_NUMBERS / 17)).fill(tableOf(0, 0, [[[], []]]));
     expect(decodeTables(encodeTables([tables]))[0]).toHaveLength(tables.length);
-    expect(() => encodeTables([tables, [tableOf(0, 0, [])]])).toThrow(refused);
+    expect(() => encodeTables([tables, tables.slice(0, 2)])).toThrow(refused);
   });
 });
 

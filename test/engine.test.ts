@@ -1,22 +1,18 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { CodecError } from '../src/core/codec.ts';
 import { type EpochMillis, isoTime, millis } from '../src/core/time.ts';
-import { decodePanes } from '../src/engine/entry.ts';
 import {
   bucket,
-  collect,
   count,
   definePipeline,
   kinesis,
   last,
   mean,
   rolling,
-  sliding,
   table,
   tumbling,
 } from '../src/index.ts';
-import { ENTRY_LIFETIME, LogLostError, MAX_BODY_BYTES } from '../src/ports/commit-log.ts';
+import { ENTRY_LIFETIME, LogLostError } from '../src/ports/commit-log.ts';
 import type { Ports } from '../src/ports/index.ts';
 import { objectsLog } from '../src/wiring/names.ts';
 import { at, NOON, type Reading, Scene } from './support/engine-scene.ts';
@@ -32,12 +28,6 @@ const minutes = definePipeline('readings', kinesis<Reading>(), {
   eventTime: (reading) => reading.at,
   windows: { minute: tumbling({ size: '1m' }, { mean: mean('celsius'), n: count() }) },
 }).to(table(), bucket());
-
-/** Text that no compression makes smaller. */
-const noise = (bytes: number, seed: string): string =>
-  Array.from({ length: Math.ceil(bytes / 43) }, (_, part) =>
-    createHash('sha256').update(`${seed}/${part}`).digest('base64url'),
-  ).join('');
 
 describe('taking a batch in', () => {
   it('makes no commit of an empty batch, and is done', async () => {
@@ -319,54 +309,6 @@ describe('a record that is refused', () => {
 });
 
 describe('an entry that would be too large', () => {
-  const notes = definePipeline('readings', kinesis<Reading>(), {
-    key: ({ machine }) => machine,
-    eventTime: (reading) => reading.at,
-    windows: { lastNote: rolling({ count: 1 }, { note: last((reading) => reading.note ?? '') }) },
-  }).to(bucket());
-
-  it('becomes several, one after the other', async () => {
-    const scene = new Scene(notes);
-    // 20 megabytes, as each character says six bits.
-    const batch = Array.from({ length: 27 }, (_, n) =>
-      scene.put(PUMP, at(0, n), 20, 0, { note: noise(1_000_000, String(n)) }),
-    );
-    expect(await scene.process(batch)).toEqual([]);
-    const entries = scene.entriesOf(PUMP).map(scene.whole);
-    expect(entries.length).toBeGreaterThan(1);
-    expect(entries.length).toBeLessThan(9);
-    expect(Math.max(...entries.map(({ body }) => body.length))).toBeLessThanOrEqual(MAX_BODY_BYTES);
-    const emitted = entries.flatMap((entry) => decodePanes(entry).map(({ index }) => index));
-    expect(emitted).toEqual(batch.map((_, n) => n));
-    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 27, duplicate: 0, panes: 27 });
-  });
-
-  it('even of one record alone is made without it: it is kept with the reason, and holds up no other', async () => {
-    const scene = new Scene(
-      definePipeline('readings', kinesis<Reading>(), {
-        key: ({ machine }) => machine,
-        eventTime: (reading) => reading.at,
-        windows: { lastNote: rolling({ count: 1 }, { note: last(({ celsius }) => noise(celsius, 'note')) }) },
-      }).to(bucket()),
-    );
-    const batch = [
-      scene.put(PUMP, at(0, 1)),
-      scene.put(OVEN, at(0, 2)),
-      // 16.5 megabytes, as each character says six bits.
-      scene.put(PUMP, at(0, 3), 22_000_000),
-      scene.put(OVEN, at(0, 4)),
-      scene.put(PUMP, at(0, 5)),
-    ];
-    expect(await scene.process(batch)).toEqual([]);
-    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 4, poison: 1 });
-    const kept = scene.ports.objects.stored.get('poison/readings/shardId-000000000000/3');
-    expect(kept?.body).toEqual(Uint8Array.from(batch[2]?.data ?? []));
-    expect(kept?.metadata?.['code']).toBe('no-room');
-    expect(decodeURIComponent(kept?.metadata?.['reason'] ?? '')).toMatch(
-      /^Cannot commit one record as an entry must be <= 16000000 bytes: it is \d+/,
-    );
-  });
-
   it.each([
     // 70 megabytes that deflate to a 200th, where 64 are read.
     ['text', (celsius: number) => `${celsius}${'a'.repeat(10_000_000)}`],
@@ -388,51 +330,6 @@ describe('an entry that would be too large', () => {
     // Whatever is taken in can be written as a whole, when that is due.
     await scene.sweepAt(at(3 * 24 * 60));
     expect(scene.groupOf(PUMP).base?.committedAt).toBe(at(3 * 24 * 60));
-  });
-
-  const collecting = (windows: number) =>
-    definePipeline('readings', kinesis<Reading>(), {
-      key: ({ machine }) => machine,
-      eventTime: (reading) => reading.at,
-      windows: {
-        many: sliding({ size: `${windows}m`, slide: '1m' }, { all: collect('celsius', { limit: 10_000 }) }),
-      },
-    }).to(bucket());
-
-  it('with the panes of many silent keys becomes several', async () => {
-    const windows = 250;
-    const scene = new Scene(collecting(windows));
-    // 33 KB a pane: more than deflate looks back, so that no pane costs less for being like the one before.
-    const keys = [PUMP, LATHE];
-    const batch = keys.flatMap((key, k) =>
-      Array.from({ length: 5_400 }, (_, n) =>
-        scene.put(key, (NOON + n) as EpochMillis, Math.sqrt(2 * n + k)),
-      ),
-    );
-    await scene.process(batch);
-    const before = scene.entriesOf(PUMP).length;
-    expect(await scene.sweepAt(at(2 * windows))).toMatchObject({
-      open: 0,
-      panes: windows * keys.length,
-    });
-    const entries = scene.entriesOf(PUMP).slice(before).map(scene.whole);
-    expect(entries.length).toBeGreaterThan(1);
-    expect(Math.max(...entries.map(({ body }) => body.length))).toBeLessThanOrEqual(MAX_BODY_BYTES);
-    const emitted = entries.flatMap((entry) => decodePanes(entry).map(({ key, start }) => `${key} ${start}`));
-    expect(new Set(emitted).size).toBe(windows * keys.length);
-    expect(emitted).toHaveLength(windows * keys.length);
-  });
-
-  it('with the panes of one silent key says so', async () => {
-    const windows = 450;
-    const scene = new Scene(collecting(windows));
-    const batch = Array.from({ length: 7_000 }, (_, n) =>
-      scene.put(PUMP, (NOON + n) as EpochMillis, Math.sqrt(n)),
-    );
-    await scene.process([...batch, scene.put(OVEN, at(0))]);
-    await expect(scene.sweepAt(at(2 * windows))).rejects.toThrow(/^Cannot commit the panes of one key/);
-    // The other group's windows are closed nevertheless.
-    expect(scene.emitted().filter((pane) => pane.startsWith(OVEN))).toHaveLength(windows);
   });
 });
 

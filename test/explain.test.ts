@@ -124,6 +124,7 @@ describe('the explanation of a key', () => {
       log: groupLog('readings', 1, index),
       ordinal: 3,
       keys: 2,
+      roomUsed: expect.closeTo(0.00006),
       stateBytes: expect.any(Number),
       commits: [
         {

@@ -91,7 +91,7 @@ describe('a group', () => {
           expectIdentical(groupContents(log.cold()), groupContents(log.warm));
           if (!idles.next().value) continue;
           // What silence emits and forgets, as far as some later hour.
-          const idle = foldIdle(deployment, log.warm, (arrival + passed) as EpochMillis, 20);
+          const idle = foldIdle(deployment, log.warm, (arrival + passed) as EpochMillis, { panes: 5_000 });
           if (idle.changed) log.append(idle, (arrival + passed) as EpochMillis);
           expectIdentical(groupContents(log.cold()), groupContents(log.warm));
         }

@@ -506,32 +506,6 @@ describe('messages of a queue', () => {
   });
 });
 
-describe('a group that would be too large', () => {
-  it('is not made of several', async () => {
-    const large = definePipeline('readings', kinesis<Reading>(), {
-      key: ({ machine }) => machine,
-      eventTime: (reading) => reading.at,
-      groups: 2,
-      // 40 megabytes each that deflate to a 200th, where 64 are read.
-      windows: {
-        recent: rolling(
-          { count: 9 },
-          { note: last(({ machine, celsius }) => `${machine}${celsius}${'a'.repeat(10_000_000)}`) },
-        ),
-      },
-    }).to(bucket());
-    const scene = await new Scene(large).under(large);
-    const machines = ['pump', 'oven'];
-    expect(new Set(machines.map((machine) => scene.logOf(machine))).size).toBe(2);
-    for (let n = 0; n < 4; n++)
-      await scene.process(machines.map((machine) => scene.put(machine, at(0, n), n)));
-    await expect(rescale(scene, 1)).rejects.toThrow(
-      /^Cannot make 1 groups of 2 as the state of one must be <= 14000000/,
-    );
-    expect((await deploymentOf(scene)).generations).toHaveLength(1);
-  });
-});
-
 describe('whoever takes turns with whom', () => {
   it('panes, counters and objects are those of one run without a change', async () => {
     let conflicts = 0;

@@ -92,12 +92,26 @@ export class KeyState {
    * that silence closes.
    */
   idle(now: EpochMillis, panes: Panes): void {
+    this.pass(this.reached(now), undefined, panes);
+  }
+
+  /** The watermark that silence until `now` brings: the present one, unless the key has been silent for long. */
+  reached(now: EpochMillis): EpochMillis {
     const { outOfOrderness, idleAfter } = this.#rules.time;
     const silence = now - this.#lastArrival - idleAfter;
-    const reached = this.#maxEventTime - outOfOrderness + silence;
-    if (this.#maxEventTime === NEVER || silence <= 0 || reached <= this.watermark) return;
-    this.#watermarks[AFTER] = reached;
-    panes.watermark(undefined);
+    if (this.#maxEventTime === NEVER || silence <= 0) return this.watermark;
+    return Math.max(this.#maxEventTime - outOfOrderness + silence, this.watermark) as EpochMillis;
+  }
+
+  /**
+   * Lets event time pass up to a watermark, if that is later than the present one.
+   *
+   * @param shown the watermark that panes carry; without one, each its own end
+   */
+  pass(watermark: EpochMillis, shown: EpochMillis | undefined, panes: Panes): void {
+    if (watermark <= this.watermark) return;
+    this.#watermarks[AFTER] = watermark;
+    panes.watermark(shown);
     this.#advance(panes);
   }
 

@@ -175,14 +175,23 @@ export class Panes {
     }
   }
 
+  /** Takes back the panes added since there were `length` of them. */
+  cut(length: number): void {
+    for (const table of this.tables) {
+      let first = table.rows;
+      while (first > 0 && (table.numbers[(first - 1) * table.width + SEQUENCE] as number) >= length) first--;
+      table.remove(first, table.rows);
+    }
+    this.#length = Math.min(this.#length, length);
+  }
+
   /** All panes in order. */
   list(): readonly KeyPane[] {
     return readPanes(this.layouts, this.tables).map(({ pane }) => pane);
   }
 
   clear(): void {
-    for (const table of this.tables) table.remove(0, table.rows);
-    this.#length = 0;
+    this.cut(0);
   }
 }
 

@@ -15,6 +15,7 @@ import { type GroupEntry, readEntry } from './log-reading.ts';
 import { writtenPane } from './pane.ts';
 import { poisonName } from './poison.ts';
 import { readGroup } from './read-group.ts';
+import { roomUsed } from './room.ts';
 import { wholeEntry } from './spill.ts';
 
 /** The log as it is, its large bodies still objects: where one of those is gone the others can be read. */
@@ -100,6 +101,8 @@ export interface GroupAudit {
   readonly counters: Counters;
   readonly entries: number;
   readonly panes: number;
+  /** See `roomUsed`; 0 where a later group has its keys. */
+  readonly roomUsed: number;
   /** Whether the log is there from its first entry on. */
   readonly isWhole: boolean;
   /** Whether it was ever written to. */
@@ -168,7 +171,18 @@ export async function auditGroup(
   if (final?.sealed && next === undefined) {
     findings.add({ kind: 'seal', log, ordinal: final.ordinal, fault: 'unexpected' });
   }
-  return { ...counted, log, isWhole, isBegun, last, first, final, counters: history.counters };
+  const used = final && !final.sealed ? roomUsed(final) : 0;
+  return {
+    ...counted,
+    log,
+    roomUsed: used,
+    isWhole,
+    isBegun,
+    last,
+    first,
+    final,
+    counters: history.counters,
+  };
 }
 
 /** The bytes of every refused record are kept before the commit that moves past it. */

@@ -1,6 +1,7 @@
 import { type EpochMillis, type Millis, millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { definitionLog, objectsLog, rowsLog } from '../wiring/names.ts';
 import { type Finding, Findings } from './audit-findings.ts';
 import { auditDefinition, auditPart, type PartAudit, partsOf, sumOf } from './audit-generations.ts';
@@ -58,6 +59,8 @@ export interface AuditReport {
     readonly panes: number;
     /** Logs, of whatever generation, whose first entries have expired, or that cannot be read throughout. */
     readonly cut: number;
+    /** The groups that are half-way, or further, to where they take in no records of new keys: see `roomUsed`. */
+    readonly crowded: readonly { readonly log: string; readonly roomUsed: number }[];
   };
   readonly objects: ObjectCounts | undefined;
   readonly rows: RowCounts | undefined;
@@ -68,6 +71,8 @@ export interface AuditReport {
 }
 
 const PATIENCE = millis('10m');
+
+const CROWDED = LIMITS.crowded / LIMITS.newKeys;
 
 /**
  * Holds what a pipeline keeps against itself: its logs, entry by entry, then the rows and the objects against the panes of
@@ -138,6 +143,9 @@ export async function audit(
       entries,
       panes: groups.reduce((total, { panes }) => total + panes, 0),
       cut: groups.filter(({ isWhole }) => !isWhole).length,
+      crowded: groups
+        .filter((one) => one.roomUsed >= CROWDED)
+        .map(({ log, roomUsed }) => ({ log, roomUsed })),
     },
     objects,
     rows: rowCursors && rows,

@@ -1,17 +1,21 @@
+import { rowsOf } from '../core/codec.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS, type Limits } from '../ports/limits.ts';
 import type { Deployment } from './deployment.ts';
-import { fold } from './fold.ts';
+import { fold, foldBefore, refused } from './fold.ts';
 import type { Folded, Group, GroupRecord } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { appendTo, loadGroup } from './group-log.ts';
-import { newsOf, withoutOld } from './news.ts';
-import { type Appendable, nextEntry } from './next-entry.ts';
+import { type Kept, slotsOf } from './group-tables.ts';
+import { newsOf, REFUSED, withoutOld, withoutRoom } from './news.ts';
+import { type Draft, draftEntry } from './next-entry.ts';
 import { keepPoison } from './poison.ts';
+import { leaveOut, stateWeight } from './room.ts';
+import { weightOf } from './weight.ts';
 
-type CommitPorts = Pick<Ports, 'log' | 'objects' | 'clock' | 'telemetry'>;
+type CommitPorts = Pick<Ports, 'log' | 'objects' | 'clock' | 'telemetry' | 'limits'>;
 
 /** How far a group's records got: all of them, or those before `rest`, with the reason. */
 export type GroupOutcome =
@@ -36,6 +40,7 @@ export async function commitGroup(
   cache?: GroupCache,
 ): Promise<GroupOutcome> {
   const { pipeline } = deployment;
+  const { limits = LIMITS } = ports;
   let rest = records;
   try {
     let group = await loading;
@@ -44,12 +49,17 @@ export async function commitGroup(
     for (;;) {
       const news = newsOf(pipeline, group, rest);
       ports.telemetry.count('duplicate', rest.length - news.length);
-      rest = news;
+      const { others, left } = pipeline.source.ordered
+        ? withoutRoom(group, news, limits)
+        : { others: news, left: [] };
+      rest = [...others, ...left];
       if (rest.length === 0) return { outcome: 'committed' };
+      if (others.length === 0) throw noRoomForLineages(group, left, limits);
 
       const now = ports.clock.now();
-      const { folded, next, taken } = foldToFit(deployment, group, rest, atMost, now);
+      const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, others, atMost, now, limits);
       await inParallel(folded.poison, (refused) => keepPoison(ports.objects, refused));
+      const next = draft.write();
       if (ports.clock.now() >= deadline)
         throw new Error('Cannot commit as the time of this invocation is up');
       if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
@@ -60,9 +70,11 @@ export async function commitGroup(
         continue;
       }
       countCommit(ports, group, folded);
+      ports.telemetry.count('crowded', draft.weight.state >= limits.crowded ? 1 : 0);
+      ports.telemetry.count('cutPanes', cutPanes);
       group = next.group;
       rest = rest.slice(taken);
-      atMost = 2 * taken;
+      atMost = Math.max(1, 2 * taken);
       conflicts = 0;
     }
   } catch (cause) {
@@ -70,9 +82,18 @@ export async function commitGroup(
   }
 }
 
+/** A fold that fits an entry, and how many of the records it took in. */
+interface Fitting {
+  readonly folded: Folded;
+  readonly draft: Draft;
+  readonly taken: number;
+  readonly cutPanes: number;
+}
+
 /**
- * Folds as many of the records as make an entry that fits, `atMost` to begin with. A record that does not fit even alone is
- * refused: kept, it can be taken in once there is room, and it holds up no other.
+ * Folds as many of the records as make an entry that fits, `atMost` to begin with. Where the state has no room for more, the
+ * records that would make it larger are refused: kept, they can be taken in once there is room, and they hold up no other.
+ * Where the panes of a single record are too many, a part of the time passes first that it makes pass.
  */
 function foldToFit(
   deployment: Deployment,
@@ -80,38 +101,97 @@ function foldToFit(
   records: readonly GroupRecord[],
   atMost: number,
   now: EpochMillis,
-): { readonly folded: Folded; readonly next: Appendable; readonly taken: number } {
-  let taken = Math.min(records.length, atMost);
-  let batch = records.slice(0, taken);
-  for (;;) {
-    const folded = fold(deployment, group, batch);
+  limits: Limits,
+): Fitting {
+  const fitted = (folded: Folded, taken: number, cutPanes = 0): Fitting => {
     const kept = withoutOld(folded, deployment.pipeline, now);
-    const next = nextEntry(deployment, group, { ...folded, ...kept }, now);
-    if (next.entry.body.length <= MAX_BODY_BYTES) return { folded, next, taken };
-    if (taken > 1) {
-      taken = Math.ceil(taken / 2);
-      batch = records.slice(0, taken);
-    } else {
-      const { message: reason } = tooLarge('one record', next, folded);
-      const [only] = batch as [GroupRecord];
-      if (only.content.outcome === 'poison') throw new RangeError(reason);
-      batch = [{ ...only, content: { outcome: 'poison', poison: { code: 'no-room', reason } } }];
+    return { folded, draft: draftEntry(deployment, group, { ...folded, ...kept }, now), taken, cutPanes };
+  };
+  let batch = records.slice(0, atMost);
+  for (;;) {
+    const fitting = fitted(fold(deployment, group, batch, limits), batch.length);
+    const { folded, draft } = fitting;
+    const { weight } = draft;
+    const share = Math.min(
+      limits.panes / weight.panes,
+      limits.lists / weight.lists,
+      roomLeft(group, weight.state, limits),
+    );
+    if (share < 1 && batch.length > 1 && share >= LEAST_SHARE) {
+      batch = batch.slice(0, Math.max(1, Math.floor(0.9 * share * batch.length)));
+      continue;
     }
+    const growing = growingMost(deployment, group, folded, weight.state - limits.state);
+    if (growing.size > 0) {
+      const reason = `the state of its group has no room for it: it must weigh <= ${limits.state} bytes, and would weigh ${weight.state}; more groups have more room`;
+      batch = batch.map((one) => (growing.has(keyOf(one)) ? refused(one, 'no-room', reason) : one));
+      continue;
+    }
+    const isLong = weight.panes > limits.panes || weight.lists > limits.lists;
+    if (isLong && batch.length > 1) {
+      batch = batch.slice(0, Math.ceil(batch.length * LEAST_SHARE));
+      continue;
+    }
+    if (weight.panes <= limits.panes) return fitting;
+    const before = foldBefore(deployment, group, batch[0] as GroupRecord, limits);
+    return before
+      ? fitted(before, 0, leaveOut(before.panes, limits))
+      : fitted(folded, 1, leaveOut(folded.panes, limits));
   }
 }
 
-export const tooLarge = (what: string, { entry }: Appendable, { keys, panes }: Folded): RangeError =>
+/** No less of a batch is tried before records are refused, or one by one: so a full group costs as few folds as an empty one. */
+const LEAST_SHARE = 1 / 8;
+
+/** What share of the growth of a state there is room for. */
+function roomLeft(before: Group, after: number, { state }: Limits): number {
+  const weight = stateWeight(before);
+  return after <= state || after <= weight ? 1 : Math.max(0, state - weight) / (after - weight);
+}
+
+const keyOf = ({ content }: GroupRecord): string => (content.outcome === 'record' ? content.key : REFUSED);
+
+/** The keys that grow most in a fold: so many that without them a state is smaller by `excess` bytes. */
+function growingMost(
+  { pipeline }: Deployment,
+  before: Group,
+  after: Folded,
+  excess: number,
+): ReadonlySet<string> {
+  if (excess <= 0) return new Set();
+  const weigh = (kept: Kept, key: string) =>
+    kept.keys.has(key) ? weightOf([key], slotsOf(pipeline, kept, [key]).map(rowsOf)).whole : 0;
+  const growths = [...after.keys.keys()]
+    .filter((key) => after.keys.get(key) !== before.keys.get(key))
+    .map((key) => ({ key, growth: weigh(after, key) - weigh(before, key) }))
+    .filter(({ growth }) => growth > 0)
+    .sort((a, b) => b.growth - a.growth);
+  const growing = new Set<string>();
+  let left = excess;
+  for (const { key, growth } of growths) {
+    if (left <= 0) break;
+    growing.add(key);
+    left -= growth;
+  }
+  return growing;
+}
+
+const noRoomForLineages = (group: Group, left: readonly GroupRecord[], { newKeys }: Limits): RangeError =>
   new RangeError(
-    `Cannot commit ${what} as an entry must be <= ${MAX_BODY_BYTES} bytes: it is ${entry.body.length}, with the state of ${keys.size} keys and ${panes.length} panes`,
+    `Cannot take in ${left.length} records as their group has no room for more lineages: a state must weigh < ${newKeys} bytes for that, and it weighs ${stateWeight(group)} with ${group.positions.size} of them; more groups have more room`,
   );
 
 function countCommit(
   { telemetry }: Pick<Ports, 'telemetry'>,
   before: Group,
-  { counters, panes }: Folded,
+  { counters, panes, poison }: Folded,
 ): void {
   telemetry.count('applied', counters.applied - before.counters.applied);
   telemetry.count('late', counters.late - before.counters.late);
   telemetry.count('poison', counters.poison - before.counters.poison);
   telemetry.count('panes', panes.length);
+  telemetry.count('noRoom', poison.filter(isWithoutRoom).length);
 }
+
+const isWithoutRoom = ({ content }: GroupRecord): boolean =>
+  content.outcome === 'poison' && content.poison.code === 'no-room';

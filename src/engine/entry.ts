@@ -14,7 +14,7 @@ import {
   listPanes,
   type Reached,
 } from './group.ts';
-import { deflate, inflate, MAX_INFLATED_BYTES } from './packed.ts';
+import { deflate, inflate } from './packed.ts';
 import { readPanesOf, writePanes } from './pane-columns.ts';
 
 /**
@@ -72,7 +72,7 @@ export const RELATED = 13;
 
 /** The body of a state and panes. */
 export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
-  const panes = section(() => writePanes(emitted));
+  const panes = section(writePanes(emitted));
   const framed = frame([state, panes]);
   const body = new Uint8Array(1 + framed.length);
   body[0] = VERSION;
@@ -80,16 +80,9 @@ export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
   return body;
 }
 
-/** Plain data and the tables beside it; too large for any log where they hold more than could be read back. */
-export function section(parts: () => readonly [plain: Plain, tables: Uint8Array]): Uint8Array {
-  try {
-    const [plain, tables] = parts();
-    return deflate(joined(encode(plain), tables));
-  } catch (error) {
-    if (error instanceof CodecError) return new Uint8Array(MAX_INFLATED_BYTES);
-    throw error;
-  }
-}
+/** Plain data and the tables beside it, which weigh no more than a section may. */
+export const section = ([plain, tables]: readonly [plain: Plain, tables: Uint8Array]): Uint8Array =>
+  deflate(joined(encode(plain), tables));
 
 /** A snapshot as what is read first, and with an entry after it. */
 export const newBase = ({ ordinal, committedAt }: LogEntry, state: Uint8Array): Base => ({

@@ -9,6 +9,7 @@ import { EMPTY_GROUP, type Group } from './group.ts';
 import { readLog } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
 import { encodeWindows, type GroupEntry, readEntry } from './log-reading.ts';
+import { roomUsed } from './room.ts';
 
 /** One key of a pipeline, and its group: what is known of them, and what they wait for. Times are ISO 8601 in UTC. */
 export interface Explanation {
@@ -24,6 +25,8 @@ export interface Explanation {
     readonly keys: number;
     /** Of the windows of all its keys, before they are compressed. */
     readonly stateBytes: number;
+    /** How far it is to where it takes in no records of new keys: from 1 on it does not. */
+    readonly roomUsed: number;
     /** The newest first. */
     readonly commits: readonly Commit[];
   };
@@ -139,6 +142,7 @@ export async function explain(
       ordinal: group.ordinal,
       keys: group.keys.size,
       stateBytes: encodeWindows(pipeline, [...group.keys.values()]).length,
+      roomUsed: roomUsed(group),
       commits: await lastCommits(ports, log, group, commits, isFirst),
     },
     watermark: {

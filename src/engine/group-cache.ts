@@ -56,8 +56,8 @@ const IDS_BYTES = 250;
 const ROOM = 2;
 
 /** Without a look at each table, as that would cost as much as to write those that a batch changes. */
-function bytesOf({ keys, ids, mostBytes }: Group): number {
+function bytesOf({ keys, ids, weight }: Group): number {
   const [first] = keys.values();
   const windows = first?.windows.length ?? 0;
-  return ROOM * mostBytes + keys.size * (KEY_BYTES + windows * WINDOW_BYTES) + ids.size * IDS_BYTES;
+  return ROOM * weight.content + keys.size * (KEY_BYTES + windows * WINDOW_BYTES) + ids.size * IDS_BYTES;
 }

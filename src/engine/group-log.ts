@@ -1,4 +1,4 @@
-import { type CommitLog, type LogEntry, LogLostError, MAX_BODY_BYTES } from '../ports/commit-log.ts';
+import { type CommitLog, type LogEntry, LogLostError, MAX_SECTION_BYTES } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
 import { type Deployment, type Generation, OutdatedError, present } from './deployment.ts';
@@ -6,8 +6,9 @@ import { baseOf } from './entry.ts';
 import { EMPTY_GROUP, type Folded, type Group, NOTHING } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { joinedGroup } from './migrate.ts';
-import { nextEntry } from './next-entry.ts';
+import { draftEntry, nextEntry } from './next-entry.ts';
 import { readGroup } from './read-group.ts';
+import { canBeWritten } from './room.ts';
 
 type LogPorts = Pick<Ports, 'log' | 'clock'>;
 
@@ -119,12 +120,13 @@ async function begin(
     parts.push(await sealed(ports, deployment, earlier, group));
   }
   const folded = joinedGroup(parts, earlier, generation, index, first);
-  const { entry } = nextEntry(deployment, EMPTY_GROUP, folded, ports.clock.now());
-  if (entry.body.length > MAX_BODY_BYTES) {
+  const draft = draftEntry(deployment, EMPTY_GROUP, folded, ports.clock.now());
+  if (!canBeWritten(draft.weight)) {
     throw new RangeError(
-      `Cannot begin group ${index} of generation ${generation.number} as an entry must be <= ${MAX_BODY_BYTES} bytes: with all keys of ${parts.length} groups it is ${entry.body.length}`,
+      `Cannot begin group ${index} of generation ${generation.number} as its state must weigh <= ${MAX_SECTION_BYTES} bytes: with all keys of ${parts.length} groups it would weigh ${draft.weight.state}`,
     );
   }
+  const { entry } = draft.write();
   await ports.log.append(groupLog(deployment.pipeline.name, generation.number, index), entry);
 }
 

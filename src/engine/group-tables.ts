@@ -1,10 +1,9 @@
-import type { Rows } from '../core/codec.ts';
 import type { StoredKey } from '../core/key.ts';
-import type { Plain } from '../core/plain.ts';
 import { Table } from '../core/table.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Group } from './group.ts';
 import { ID_WIDTH, REFUSED } from './news.ts';
+import { TIMES } from './weight.ts';
 
 /** A group's keys as tables: how they stand in an entry, snapshot or delta. */
 
@@ -18,10 +17,6 @@ export const namesOf = ({ keys, ids }: Kept): string[] => [
 
 /** The tables of a key: its ids, and those of its windows in the order of the definition. */
 export type KeyTables = readonly Table[];
-
-/** How many numbers a key has besides its tables. */
-export const TIMES = 3;
-export const KEY_BYTES = 9 * TIMES;
 
 /** How many tables of a key come before those of its windows. */
 export const OWN_TABLES = 1;
@@ -53,28 +48,3 @@ export function timesOf({ keys }: Kept, names: readonly string[]): Table {
 }
 
 export type Times = Pick<StoredKey, 'maxEventTime' | 'lastArrival' | 'watermark'>;
-
-/** What keys take up at worst, before they are deflated: nine bytes a number, three a character. */
-export function mostBytesOf(slots: readonly Rows[]): number {
-  let bytes = KEY_BYTES * (slots[0]?.tables.length ?? 0);
-  for (const { tables, from, to } of slots) {
-    for (let key = 0; key < tables.length; key++) {
-      bytes += rowBytes(tables[key] as Table, from[key] as number, to[key] as number);
-    }
-  }
-  return bytes;
-}
-
-export function rowBytes({ width, plains, plainWidth }: Table, from: number, to: number): number {
-  const bytes = 9 * (to - from) * width;
-  return plainWidth === 0 ? bytes : bytes + plainBytes(plains.slice(from * plainWidth, to * plainWidth));
-}
-
-function plainBytes(plain: Plain): number {
-  if (typeof plain === 'string') return 9 + 3 * plain.length;
-  if (typeof plain !== 'object' || plain === null) return 9;
-  let bytes = 9;
-  if (!Array.isArray(plain)) for (const name of Object.keys(plain)) bytes += plainBytes(name);
-  for (const value of Object.values<Plain>(plain)) bytes += plainBytes(value);
-  return bytes;
-}

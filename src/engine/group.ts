@@ -4,6 +4,7 @@ import type { Position } from '../core/position.ts';
 import type { Table } from '../core/table.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Poison } from './decode.ts';
+import { WEIGHTLESS, type Weight } from './weight.ts';
 
 /** One key group as of one entry of its log. */
 export interface Group {
@@ -24,8 +25,8 @@ export interface Group {
   /** By key, the records of an unordered source that are in; under `REFUSED` those that were refused. */
   readonly ids: ReadonlyMap<string, Table>;
   readonly counters: Counters;
-  /** What its tables would take up at worst, as bytes: see `mostBytesOf`. */
-  readonly mostBytes: number;
+  /** What its keys weigh, and the ids kept with them. */
+  readonly weight: Weight;
 }
 
 export interface Base {
@@ -68,7 +69,7 @@ export const EMPTY_GROUP: Group = {
   keys: new Map(),
   ids: new Map(),
   counters: { applied: 0, late: 0, poison: 0 },
-  mostBytes: 0,
+  weight: WEIGHTLESS,
 };
 
 /** A record of one group: for a key's windows, or refused. */

@@ -3,8 +3,10 @@ import { isAfter, type Position } from '../core/position.ts';
 import { Table } from '../core/table.ts';
 import { after, type EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Limits } from '../ports/limits.ts';
 import type { Group, GroupRecord, Inherited } from './group.ts';
 import { groupOf } from './key-group.ts';
+import { lineageWeight, stateWeight } from './room.ts';
 
 /** Which records of a source a group has taken in already. */
 
@@ -54,6 +56,35 @@ export function reachedBy({ positions }: Group, records: readonly GroupRecord[])
     if (records[at + 1]?.lineage !== lineage) reached.set(lineage, { position, arrival });
   }
   return reached;
+}
+
+/**
+ * The records that a group has no room for as they are of lineages that it does not know, and the others. Lineages are a stream's
+ * shards or a topic's partitions, and always have room; message groups there may be any number of, and what is refused of one
+ * could not be told from what is not. So its source keeps it, until there is room or it gives up.
+ */
+export function withoutRoom(
+  group: Group,
+  records: readonly GroupRecord[],
+  { lineages, newKeys }: Limits,
+): { readonly others: readonly GroupRecord[]; readonly left: readonly GroupRecord[] } {
+  let known = group.positions.size;
+  if (known + records.length <= lineages) return { others: records, left: [] };
+  let weight = stateWeight(group);
+  const met = new Map<string, boolean>();
+  const hasRoom = ({ lineage, position }: GroupRecord): boolean => {
+    const told = group.positions.has(lineage) ? true : met.get(lineage);
+    if (told !== undefined) return told;
+    const isIn = known < lineages || weight < newKeys;
+    met.set(lineage, isIn);
+    if (isIn) {
+      known++;
+      weight += lineageWeight(lineage, position);
+    }
+    return isIn;
+  };
+  const others = records.filter(hasRoom);
+  return { others, left: others.length === records.length ? [] : records.filter((one) => !hasRoom(one)) };
 }
 
 /** How far a group is in, less the lineages whose records the source no longer has. */
@@ -137,12 +168,15 @@ export const joinedIds = (tables: readonly Table[]): Table =>
 export class TakenIds {
   readonly #pipeline: Pipeline;
   readonly #before: Group['ids'];
+  readonly #mostRefused: number;
   readonly #added = new Map<string, (readonly [until: number, ...Digest])[]>();
   readonly #forgotten = new Map<string, number>();
 
-  constructor(pipeline: Pipeline, before: Group['ids']) {
+  /** @param mostRefused how many ids of refused records are kept: those that came last */
+  constructor(pipeline: Pipeline, before: Group['ids'], mostRefused: number) {
     this.#pipeline = pipeline;
     this.#before = before;
+    this.#mostRefused = mostRefused;
   }
 
   take(record: GroupRecord, key: string, at: EpochMillis): void {
@@ -165,6 +199,10 @@ export class TakenIds {
     const ids = new Map(this.#before);
     for (const [key, added] of this.#added) ids.set(key, tableOf([...rowsOf(ids.get(key)), ...added]));
     for (const [key, passed] of this.#forgotten) forgetPassed(ids, key, passed);
+    const refused = ids.get(REFUSED);
+    if (refused && refused.rows > this.#mostRefused) {
+      ids.set(REFUSED, tableOf(rowsOf(refused).slice(-this.#mostRefused)));
+    }
     return ids;
   }
 

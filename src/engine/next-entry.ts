@@ -1,10 +1,10 @@
 import { encodeRows, type Rows, rowsOf } from '../core/codec.ts';
 import { cutOf } from '../core/delta.ts';
-import type { Plain } from '../core/plain.ts';
+import { invariant, type Plain } from '../core/plain.ts';
 import { relate } from '../core/related.ts';
 import { Table } from '../core/table.ts';
 import type { EpochMillis } from '../core/time.ts';
-import type { LogEntry } from '../ports/commit-log.ts';
+import { type LogEntry, MAX_SECTION_BYTES } from '../ports/commit-log.ts';
 import type { Deployment } from './deployment.ts';
 import {
   bodyOf,
@@ -16,21 +16,11 @@ import {
   writtenWindows,
 } from './entry.ts';
 import { EMPTY_GROUP, type Folded, type Group } from './group.ts';
-import {
-  KEY_BYTES,
-  type Kept,
-  mostBytesOf,
-  namesOf,
-  rowBytes,
-  slotsOf,
-  TIMES,
-  timesOf,
-} from './group-tables.ts';
+import { type Kept, namesOf, slotsOf, timesOf } from './group-tables.ts';
 import { REFUSED } from './news.ts';
 import { mustRenew } from './packed.ts';
-
-/** What the state of a group may take up as a whole, so that panes have room beside it. */
-export const MAX_STATE_BYTES = 14_000_000;
+import { canBeWritten, type EntryWeight, listsWeight, panesWeight, stateWeight } from './room.ts';
+import { NAME_BYTES, Scale, TIMES, type Weight, weightOf } from './weight.ts';
 
 /**
  * A snapshot is due once the entries since the last are so many times its size. To write a kilobyte costs twenty times what
@@ -48,17 +38,21 @@ export interface Appendable {
   readonly group: Group;
 }
 
-/**
- * What a fold comes to as the next entry: a delta, or where that is due, or no larger, a snapshot. The body is too large for
- * any log where it holds more than could be read back.
- */
-export function nextEntry(
+/** An entry before it is written: what it would weigh, and the writing, which takes most of the time. */
+export interface Draft {
+  readonly weight: EntryWeight;
+  /** Its weight must be such that it can be written. */
+  write(): Appendable;
+}
+
+/** What a fold comes to as the next entry: a delta, or where that is due, or no larger, a snapshot. */
+export function draftEntry(
   deployment: Deployment,
   before: Group,
   folded: Folded,
   committedAt: EpochMillis,
   { sealed = false } = {},
-): Appendable {
+): Draft {
   const ordinal = before.ordinal + 1;
   const { version } = deployment.pipeline;
   const due = sealed || snapshotDue(before, version, committedAt);
@@ -66,27 +60,41 @@ export function nextEntry(
   const { base } = before;
   const isDelta = delta !== undefined && base !== undefined;
   const keys = isDelta ? delta : snapshotOf(deployment, folded);
-  const state = isDelta
-    ? writeState(deployment, before, folded, keys, base.ordinal)
-    : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, sealed);
-  const entry = { ordinal, committedAt, body: bodyOf(state, folded.panes) };
-  return {
-    entry,
-    group: {
-      ordinal,
-      committedAt,
-      version,
-      sealed,
-      base: isDelta ? withTail(base, entry) : newBase(entry, state),
-      positions: folded.positions,
-      inherited: folded.inherited,
-      keys: folded.keys,
-      ids: folded.ids,
-      counters: folded.counters,
-      mostBytes: keys.mostBytes,
-    },
+  const { positions, inherited, counters, ids } = folded;
+  const weight = {
+    state: stateWeight({ weight: keys.weight, positions, inherited }),
+    lists: listsWeight(folded),
+    panes: panesWeight(folded.panes),
   };
+  const write = (): Appendable => {
+    invariant(canBeWritten(weight), 'a group takes in no more than can be written');
+    const state = isDelta
+      ? writeState(deployment, before, folded, keys, base.ordinal)
+      : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, sealed);
+    const entry = { ordinal, committedAt, body: bodyOf(state, folded.panes) };
+    return {
+      entry,
+      group: {
+        ordinal,
+        committedAt,
+        version,
+        sealed,
+        base: isDelta ? withTail(base, entry) : newBase(entry, state),
+        positions,
+        inherited,
+        keys: folded.keys,
+        ids,
+        counters,
+        weight: keys.weight,
+      },
+    };
+  };
+  return { weight, write };
 }
+
+/** The next entry itself, of a fold that is sure to fit. */
+export const nextEntry = (...given: Parameters<typeof draftEntry>): Appendable =>
+  draftEntry(...given).write();
 
 function writeState(
   deployment: Deployment,
@@ -118,7 +126,7 @@ function writeState(
     ],
     Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
   ];
-  return section(() => [
+  return section([
     written as unknown as Plain,
     encodeRows([rowsOf([times]), rowsOf(cuts ? [cuts] : []), ...slots]),
   ]);
@@ -146,20 +154,20 @@ interface WrittenKeys {
   /** Of each table of all keys the rows; of a delta what comes in place of those that do not stay. */
   readonly slots: readonly Rows[];
   /** Of the group as a whole. */
-  readonly mostBytes: number;
+  readonly weight: Weight;
 }
 
 function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
   const keys = namesOf(folded);
   const slots = slotsOf(deployment.pipeline, folded, keys).map(rowsOf);
-  const mostBytes = mostBytesOf(slots);
-  return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, mostBytes };
+  const weight = weightOf(keys, slots);
+  return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, weight };
 }
 
 /** What there is of a name, if it has a place among the names. */
 const keptOf = ({ keys, ids }: Kept, name: string) => (name === REFUSED ? ids : keys).get(name);
 
-/** Undefined where a snapshot is about as small, or would not be possible later: none must be due that cannot be written. */
+/** Undefined where a snapshot is about as small. */
 function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenKeys | undefined {
   const changed: number[] = [];
   const gone: number[] = [];
@@ -183,10 +191,12 @@ function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenK
   const later = slotsOf(deployment.pipeline, after, written);
   const cuts = new Table(2 * later.length, 0, written.length);
   cuts.rows = written.length;
-  let mostBytes =
-    before.mostBytes +
-    KEY_BYTES * keys.length -
-    mostBytesOf(slotsOf(deployment.pipeline, before, lost).map(rowsOf));
+  const freed = weightOf(lost, slotsOf(deployment.pipeline, before, lost).map(rowsOf));
+  const weight = new Scale({
+    content: before.weight.content - freed.content,
+    whole: before.weight.whole - freed.whole,
+  });
+  for (const name of keys) weight.name(name);
   const slots = later.map((tables, slot): Rows => {
     const from = new Float64Array(tables.length);
     const to = new Float64Array(tables.length);
@@ -198,12 +208,17 @@ function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenK
       cuts.numbers[at + 1] = keep;
       from[key] = keep;
       to[key] = table.rows;
-      mostBytes += rowBytes(table, 0, table.rows) - rowBytes(other, 0, other.rows);
+      // A new key has had no tables.
+      if (key < changed.length) weight.rows(other, 0, other.rows, -1);
+      weight.rows(table, 0, table.rows);
     }
     return { tables, from, to };
   });
-  if (mostBytesOf(slots) > ENOUGH * mostBytes || mostBytes > MAX_STATE_BYTES) return undefined;
-  return { changed, gone, keys, times: timesOf(after, written), cuts, slots, mostBytes };
+  const own = weightOf(keys, slots);
+  const others = NAME_BYTES * changed.length;
+  const isWritable = own.whole + others + cuts.numbers.byteLength <= MAX_SECTION_BYTES;
+  if (own.content + others > ENOUGH * weight.content || !isWritable) return undefined;
+  return { changed, gone, keys, times: timesOf(after, written), cuts, slots, weight };
 }
 
 /** What share of a group's tables a delta may write. */

@@ -1,11 +1,8 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { CodecError, decode, encode } from '../core/codec.ts';
-import type { Plain } from '../core/plain.ts';
+import { invariant, type Plain } from '../core/plain.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
-
-/** No state or panes of one entry inflate to more: deflate's worst ratio would make 400 KB of bytes 400 MB. */
-export const MAX_INFLATED_BYTES = 64 * 1_048_576;
+import { ENTRY_LIFETIME, MAX_SECTION_BYTES } from '../ports/commit-log.ts';
 
 /** Whether what was appended then must be appended anew, long before it expires. */
 export const mustRenew = (committedAt: EpochMillis, now: EpochMillis): boolean =>
@@ -16,13 +13,15 @@ export const pack = (value: Plain): Uint8Array => deflate(encode(value));
 
 export const unpack = (bytes: Uint8Array): Plain => decode(inflate(bytes));
 
-/** What would be refused when it is read stays as large as it is, and so fits no entry. */
-export const deflate = (bytes: Uint8Array): Uint8Array =>
-  bytes.length > MAX_INFLATED_BYTES ? bytes : deflateRawSync(bytes, { level: 1 });
+export function deflate(bytes: Uint8Array): Uint8Array {
+  invariant(bytes.length <= MAX_SECTION_BYTES, 'nothing is written that could not be read again');
+  return deflateRawSync(bytes, { level: 1 });
+}
 
+/** Deflate's worst ratio would make 400 KB of bytes 400 MB: no more is inflated than is ever written. */
 export function inflate(bytes: Uint8Array): Uint8Array {
   try {
-    return inflateRawSync(bytes, { maxOutputLength: MAX_INFLATED_BYTES });
+    return inflateRawSync(bytes, { maxOutputLength: MAX_SECTION_BYTES });
   } catch {
     throw new CodecError('Cannot inflate an entry');
   }

@@ -10,7 +10,7 @@ import type { GroupCache } from './group-cache.ts';
 import { loadGroup } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
 
-type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry'>;
+type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
 
 /** What became of a batch. */
 export interface BatchOutcome {

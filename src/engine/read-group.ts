@@ -17,17 +17,9 @@ import {
   writtenWindows,
 } from './entry.ts';
 import type { Group, Reached } from './group.ts';
-import {
-  KEY_BYTES,
-  type KeyTables,
-  namesOf,
-  OWN_TABLES,
-  rowBytes,
-  slotsOf,
-  TIMES,
-  type Times,
-} from './group-tables.ts';
+import { type KeyTables, namesOf, OWN_TABLES, slotsOf, type Times } from './group-tables.ts';
 import { REFUSED } from './news.ts';
+import { Scale, TIMES } from './weight.ts';
 
 /**
  * The group as of the last of some entries, which follow each other: on from a group, or the first of them is a snapshot. A
@@ -50,7 +42,7 @@ class Reading {
   #windows: readonly WrittenWindow[];
   readonly #times: Map<string, Times>;
   #tables: Map<string, KeyTables>;
-  #last: Omit<Group, 'positions' | 'keys' | 'ids' | 'mostBytes'>;
+  #last: Omit<Group, 'positions' | 'keys' | 'ids' | 'weight'>;
 
   constructor(deployment: Deployment, from: Group) {
     this.#deployment = deployment;
@@ -133,12 +125,12 @@ class Reading {
       const stored = windows.map((window) => window && laidOut(tables.slice(window.from, window.to), window));
       keys.set(name, { maxEventTime, lastArrival, watermark, windows: stored });
     }
-    let mostBytes = 0;
-    for (const tables of this.#tables.values()) {
-      mostBytes += KEY_BYTES;
-      for (const table of tables) mostBytes += rowBytes(table, 0, table.rows);
+    const weight = new Scale();
+    for (const [name, tables] of this.#tables) {
+      weight.name(name);
+      for (const table of tables) weight.rows(table, 0, table.rows);
     }
-    return { ...this.#last, positions: this.#positions, keys, ids, mostBytes };
+    return { ...this.#last, positions: this.#positions, keys, ids, weight };
   }
 
   #patch(

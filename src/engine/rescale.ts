@@ -1,10 +1,11 @@
 import { checkGroups, type Pipeline } from '../pipeline/pipeline.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { definitionLog } from '../wiring/names.ts';
 import { addGeneration, definitionIn, holdDeployment, present } from './deployment.ts';
 import { loadGroup } from './group-log.ts';
-import { MAX_STATE_BYTES } from './next-entry.ts';
+import { stateWeight } from './room.ts';
 
 /**
  * Begins a generation with another number of key groups. What is in the groups of the one before moves as they are next
@@ -14,28 +15,29 @@ import { MAX_STATE_BYTES } from './next-entry.ts';
  * @throws RangeError when it is no power of two up to 4,096, or so few groups would be too large; and as `holdDeployment` does
  */
 export async function beginGeneration(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<Ports, 'log' | 'clock' | 'limits'>,
   pipeline: Pipeline,
   groups: number,
 ): Promise<boolean> {
   checkGroups(groups);
+  const { limits = LIMITS } = ports;
   const deployment = await holdDeployment(ports, pipeline);
   const { groups: before } = present(deployment);
   const joined = before / groups;
   if (joined > 1) {
     const indexes = Array.from({ length: before }, (_, index) => index);
-    const sizes = await inParallel(
-      indexes,
-      async (index) => (await loadGroup(ports, deployment, index)).mostBytes,
+    const sizes = await inParallel(indexes, async (index) =>
+      stateWeight(await loadGroup(ports, deployment, index)),
     );
     const largest = Math.max(
       ...Array.from({ length: groups }, (_, at) =>
         sizes.slice(at * joined, (at + 1) * joined).reduce((total, size) => total + size, 0),
       ),
     );
-    if (largest > MAX_STATE_BYTES) {
+    const { newKeys } = limits;
+    if (largest > newKeys) {
       throw new RangeError(
-        `Cannot make ${groups} groups of ${before} as the state of one must be <= ${MAX_STATE_BYTES} bytes at worst: it would be ${largest}`,
+        `Cannot make ${groups} groups of ${before} as the state of one must weigh <= ${newKeys} bytes, so that it has room for new keys: it would weigh ${largest}`,
       );
     }
   }

@@ -1,16 +1,16 @@
 import { before, type EpochMillis, millis } from '../core/time.ts';
-import { MAX_BODY_BYTES } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
-import { tooLarge } from './commit-group.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { type Deployment, present } from './deployment.ts';
 import { foldIdle } from './fold.ts';
 import type { GroupCache } from './group-cache.ts';
 import { appendTo, loadGroup } from './group-log.ts';
 import { nextEntry } from './next-entry.ts';
 import { mustRenew } from './packed.ts';
+import { leaveOut } from './room.ts';
 
-type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry'>;
+type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
 
 /** Allows for the clocks of the source and of the sweeper to differ, and for arrival times that are approximate. */
 const MARGIN = millis('10s');
@@ -49,7 +49,7 @@ export async function sweep(
     async (index) => {
       if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
       try {
-        return await sweepGroup(ports, deployment, index, now, cache);
+        return await sweepGroup(ports, deployment, index, now, deadline, cache);
       } catch (cause) {
         ports.telemetry.fault('sweep', cause);
         faults.push(cause);
@@ -83,32 +83,37 @@ async function sweepGroup(
   deployment: Deployment,
   index: number,
   now: EpochMillis | undefined,
+  deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly open: number; readonly panes: number }> {
+  const { limits = LIMITS } = ports;
   let group = await loadGroup(ports, deployment, index, cache);
   let panes = 0;
-  for (let maxPanes = Number.POSITIVE_INFINITY; ; ) {
-    const folded = foldIdle(deployment, group, now ?? NEVER, maxPanes);
+  for (;;) {
+    const passed = foldIdle(deployment, group, now ?? NEVER, limits);
+    if (passed.failed > 0) ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed));
+    const cutPanes = leaveOut(passed.panes, limits);
     const committedAt = ports.clock.now();
     const mustRewrite = group.base !== undefined && mustRenew(group.base.committedAt, committedAt);
-    if (!folded.changed && !mustRewrite) return { open: folded.open, panes };
-    const next = nextEntry(deployment, group, folded, committedAt);
-    if (next.entry.body.length > MAX_BODY_BYTES) {
-      if (maxPanes === 1 || folded.panes.length <= 1) throw tooLarge('the panes of one key', next, folded);
-      // One key may emit more than is asked for, so that asking for half of what came need not ask for less.
-      maxPanes = Math.ceil(Math.min(folded.panes.length, maxPanes) / 2);
-      continue;
-    }
+    if (!passed.changed && !mustRewrite) return { open: passed.open, panes };
+    const next = nextEntry(deployment, group, passed, committedAt);
     // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
     if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
-      return { open: folded.open + folded.panes.length, panes };
+      return { open: passed.open + passed.panes.length, panes };
     }
-    ports.telemetry.count('panes', folded.panes.length);
-    panes += folded.panes.length;
-    if (!folded.more) return { open: folded.open, panes };
+    ports.telemetry.count('panes', passed.panes.length);
+    ports.telemetry.count('cutPanes', cutPanes);
+    panes += passed.panes.length;
+    if (!passed.more || committedAt >= deadline) return { open: passed.open, panes };
     group = next.group;
   }
 }
+
+/** What a key's windows threw may quote its records: it is not shown. */
+const keysThatThrow = (group: number, keys: number): Error =>
+  new Error(
+    `Cannot close the windows of ${keys} keys of group ${group} as something in them throws: the others go on`,
+  );
 
 /** Before any arrival: no key has been silent by then. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;

@@ -82,6 +82,7 @@ function reportText(report: AuditReport): string {
       'logs',
       `${plural(logs.groups, 'group')} of generation ${logs.generation}, ${plural(logs.entries, 'entry', 'entries')}, ${plural(logs.panes, 'pane')}${logs.cut > 0 ? `; entries of ${plural(logs.cut, 'log')} are gone` : ''}`,
     ],
+    ...(logs.crowded.length > 0 ? [['crowded', crowdedText(logs.crowded)] as const] : []),
     ...(objects
       ? [
           [
@@ -112,6 +113,15 @@ function reportText(report: AuditReport): string {
       : `\n${plural(found, 'finding')}\n${tableText(['finding', 'where', 'what'], findings.map(rowOf))}${more}\n`,
   ].join('\n');
 }
+
+/** Groups that will soon refuse records of new keys, the fullest first. */
+function crowdedText(crowded: AuditReport['logs']['crowded']): string {
+  const fullest = crowded.toSorted((a, b) => b.roomUsed - a.roomUsed).slice(0, 3);
+  const shares = fullest.map(({ log, roomUsed }) => `${log} at ${percent(roomUsed)}`);
+  return `${plural(crowded.length, 'group')} of half the weight at which records of new keys are refused, or more: ${shares.join(', ')}; "millrace rescale" makes more groups`;
+}
+
+const percent = (share: number): string => `${Math.floor(100 * share)} %`;
 
 const unverified = (count: number, what: string): string =>
   count > 0 ? `; ${thousands(count)} more hold what the logs no longer tell of: ${what}` : '';
@@ -213,6 +223,7 @@ function explanationText(explanation: Explanation): string {
   return `${[
     `Key "${shown(key)}" of "${pipeline}" at ${explanation.at}`,
     `  in log ${group.log}, with ${plural(group.keys, 'key')}: ${plural(explanation.stateBytes, 'byte')} of state, of ${thousands(group.stateBytes)}`,
+    `  the group is at ${percent(group.roomUsed)} of the weight from which on it takes in no records of new keys`,
     '',
     `Watermark ${watermark.now}`,
     `  the greatest event time is ${watermark.maxEventTime}, less outOfOrderness ${span(watermark.outOfOrdernessMillis)}`,

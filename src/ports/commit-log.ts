@@ -33,8 +33,8 @@ export class LogLostError extends Error {
 /** How long an entry is kept. Whatever is needed for longer is appended anew long before. */
 export const ENTRY_LIFETIME: Millis = millis('8d');
 
-/** The largest body of an entry, in bytes: what is too large for an item is kept beside the log. */
-export const MAX_BODY_BYTES = 16_000_000;
+/** What each of the two sections of an entry's body, its state and its panes, holds at most before it is deflated, in bytes. */
+export const MAX_SECTION_BYTES = 64 * 1_048_576;
 
 /** The largest body that a log takes itself: below DynamoDB's 400 KB an item, names and numbers included. */
 export const MAX_INLINE_BYTES = 390_000;

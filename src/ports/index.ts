@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { CommitLog } from './commit-log.ts';
+import type { Limits } from './limits.ts';
 import type { Arrivals, ObjectStore, Progress, RowStore } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -12,4 +13,6 @@ export interface Ports {
   readonly arrivals: Arrivals;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  /** Other bounds than `LIMITS`, for who wants to meet them soon. */
+  readonly limits?: Limits;
 }

@@ -11,6 +11,12 @@ export const METRICS = [
   'poison',
   'panes',
   'conflicts',
+  /** Of the refused records those that a group had no room for. */
+  'noRoom',
+  /** Commits of groups that are half-way to where they have no room for new keys. */
+  'crowded',
+  /** Panes of which results were left out, as no entry has room for them. */
+  'cutPanes',
 ] as const;
 
 export type Metric = (typeof METRICS)[number];

@@ -7,7 +7,7 @@ import { PlainReader, PlainWriter } from './plain.ts';
 /** A column that is written out; others name the column, counted from 1, that they equal. */
 const OWN = 0;
 
-/** What a table that holds nothing takes up, in doubles. */
+/** What a table takes up besides its rows, in doubles: one without rows is shared by all keys, and costs its place alone. */
 const TABLE_COST = 16;
 
 /** Some of the rows of tables of one layout: of the i-th those in `[from[i], to[i])`. */
@@ -44,7 +44,8 @@ export function encodeRows(slots: readonly Rows[]): Uint8Array {
 }
 
 /**
- * The tables that `encodeTables` was given, each with room for its rows alone.
+ * The tables that `encodeTables` was given, each with room for its rows alone. Those of a slot that have no rows are one and
+ * the same: none of them may be changed.
  *
  * @throws CodecError for any other bytes: it neither reads past them nor makes room for more than `MAX_NUMBERS`
  */
@@ -67,7 +68,7 @@ function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter
     tables.every((table) => table.width === width && table.plainWidth === plainWidth),
     'the tables of a slot have one layout',
   );
-  bytes.claim(tables.length * TABLE_COST);
+  bytes.claim(tables.length);
   bytes.varint(width);
   bytes.varint(plainWidth);
   const rows = new Float64Array(tables.length);
@@ -75,7 +76,7 @@ function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter
   numbers.write(rows, rows.length, [rows.length]);
   const total = sum(rows);
   if (total === 0) return;
-  bytes.claim(total * width);
+  bytes.claim(filled(rows) * TABLE_COST + total * width);
   const columns: Float64Array[] = [];
   for (let at = 0; at < width; at++) {
     const column = gather(slot, at, total);
@@ -90,15 +91,17 @@ function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter
 function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader): Table[] {
   const keys = bytes.varint();
   if (keys === 0) return [];
-  bytes.claim(keys * TABLE_COST);
+  bytes.claim(keys);
   const width = bytes.varint();
   const plainWidth = bytes.varint();
   const rows = new Float64Array(keys);
   numbers.read(rows, keys, [keys]);
   if (!rows.every(isCount)) throw bytes.fault('a table of no whole number of rows');
   const total = sum(rows);
-  bytes.claim(total * width);
+  bytes.claim(filled(rows) * TABLE_COST + total * width);
+  const none = new Table(width, plainWidth);
   const tables = Array.from(rows, (count) => {
+    if (count === 0) return none;
     const table = new Table(width, plainWidth, count);
     table.rows = count;
     return table;
@@ -131,6 +134,8 @@ const isCount = (value: number): boolean =>
   Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
+
+const filled = (rows: Float64Array): number => rows.reduce((total, count) => total + Math.min(count, 1), 0);
 
 function isSame(a: Float64Array, b: Float64Array): boolean {
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;

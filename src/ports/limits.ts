@@ -1,0 +1,33 @@
+/**
+ * How much a group may hold. All of it is counted in bytes at worst, so that what is let in can be written
+ * whenever that is due: no writer of an entry ever finds it too large.
+ */
+export interface Limits {
+  /** What the state of a group may weigh for a record to be taken in that makes it larger. */
+  readonly state: number;
+  /** From this weight on no record of a new key is taken in: the rest is for the keys that are there. */
+  readonly newKeys: number;
+  /** From this weight on a group is said to be crowded. */
+  readonly crowded: number;
+  /** What the panes of one entry may weigh; results of a single pane that weighs more are left out. */
+  readonly panes: number;
+  /** What an entry's lists of late and of refused records may weigh. */
+  readonly lists: number;
+  /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
+  readonly refusedIds: number;
+  /** So many lineages no stream or topic has; where a source has more, new ones are let in as new keys are. */
+  readonly lineages: number;
+}
+
+const MIB = 1_048_576;
+
+/** A state within its bound leaves room in its section for the lists, and for what the passing of time adds. */
+export const LIMITS: Limits = {
+  state: 58 * MIB,
+  newKeys: 32 * MIB,
+  crowded: 16 * MIB,
+  panes: 32 * MIB,
+  lists: 3 * MIB,
+  refusedIds: 65_536,
+  lineages: 10_000,
+};
