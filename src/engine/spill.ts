@@ -22,8 +22,14 @@ const SPILLED = 0xff;
  * A log whose large bodies stand as objects, created before the entries that name them. A name holds the entry's place and
  * the hash of its bytes: an append that is tried again finds its own object, one that was lost leaves an object that
  * nothing names. The bucket lets such objects expire after the entries have.
+ *
+ * @param spillBytes the largest body, in bytes, that stays in the log
  */
-export const spilling = (log: CommitLog, objects: Pick<ObjectStore, 'create' | 'read'>): CommitLog => {
+export const spilling = (
+  log: CommitLog,
+  objects: Pick<ObjectStore, 'create' | 'read'>,
+  spillBytes = SPILL_BYTES,
+): CommitLog => {
   const whole = (entry: LogEntry) => wholeEntry(objects, entry);
   return {
     async latest(name) {
@@ -41,7 +47,7 @@ export const spilling = (log: CommitLog, objects: Pick<ObjectStore, 'create' | '
       return answer;
     },
     async append(name, entry) {
-      if (entry.body.length <= SPILL_BYTES) return log.append(name, entry);
+      if (entry.body.length <= spillBytes) return log.append(name, entry);
       const object = `${STATE_PREFIX}${name}/${entry.ordinal}-${hashOf(entry.body)}`;
       await objects.create(object, { body: entry.body, contentType: 'application/octet-stream' });
       return log.append(name, {

@@ -8,7 +8,7 @@ import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
-import { groupLogPrefix, rowsLog } from '../wiring/names.ts';
+import { groupLogPrefix, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
 import { drawCase } from './draw.ts';
 import { drawFaults, type Fault } from './faults.ts';
@@ -64,6 +64,7 @@ export const HAPPENINGS = [
   'late',
   'poison',
   'pauses',
+  'outages',
   'rescales',
   'dead letters',
   'redriven',
@@ -77,6 +78,10 @@ const DAY = 86_400 * SECOND;
 const INVOCATION_MILLIS = 60 * SECOND;
 /** How far an invocation's clock is off at most, and how long a record is on its way: together less than the 10 s that sweeps allow for. */
 const MAX_SKEW = 4 * SECOND;
+/** For how long bodies beside the log are kept: for longer than the entries that name them. */
+const STATE_LIFETIMES = [10 * DAY, 14 * DAY];
+/** Bodies are small here: some schedules keep most of them beside the log, and some none. */
+const SPILL_BYTES = [300, undefined, undefined];
 /** Environments of a role that are given another invocation. */
 const MAX_HOSTS = 6;
 
@@ -144,6 +149,10 @@ class Simulation {
   readonly #warmth: number;
   /** How long after its arrival a record can be read. */
   readonly #lag: number;
+  readonly #spillBytes: number | undefined;
+  readonly #stateLifetime: number;
+  /** When each object was created that may expire. */
+  readonly #createdAt = new Map<string, EpochMillis>();
   readonly #happened = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
   readonly #digest = createHash('sha256');
   /** What environments run: while one version takes the place of another, either. */
@@ -166,6 +175,8 @@ class Simulation {
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
     this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);
+    this.#spillBytes = random.pick(SPILL_BYTES);
+    this.#stateLifetime = random.pick(STATE_LIFETIMES);
     // Some pipelines wait for their first record until entries expire.
     const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
     this.#world = memoryPorts({
@@ -204,11 +215,13 @@ class Simulation {
     );
     const rollout = drawRollout(random, this.#versions);
     const mistake = random.whole(1, 40);
+    const outage = random.chance(0.05) ? random.pick([0, random.whole(1, 20)]) : undefined;
     for (let round = 0; round < 400 && !this.#isConsumed(); round++) {
       this.#serving = rollout.get(round) ?? this.#serving;
       if (this.#running.size < crowd && random.chance(0.35)) this.#begin(eagerness);
       if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
       if (round === mistake) this.#mistake();
+      if (round === outage) await this.#sitOut();
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
       for (let turns = random.whole(1, 6); turns > 0; turns--) await this.#step();
@@ -300,6 +313,34 @@ class Simulation {
     });
   }
 
+  /**
+   * For days nothing can be appended to the logs of groups: before these have begun, for about as long as bodies are kept beside
+   * the log, later for as long as the last snapshots live.
+   */
+  async #sitOut(): Promise<void> {
+    this.#happened.outages++;
+    const random = this.#random;
+    const isOfGroup = (log: string): boolean => log.startsWith(groupLogPrefix(this.#pipeline.name));
+    await this.#withoutFaults(async () => {
+      this.#serveAtWork();
+      const hasBegun = [...this.#world.log.logs.keys()].some(isOfGroup);
+      const length = hasBegun ? random.whole(1, 5) * DAY : this.#stateLifetime - random.whole(0, 2 * DAY);
+      // What is moved back comes later still, and nothing may come after the 14 days of a queue's `maxLateness`.
+      const most = SHAPES[this.#kind].receives < Number.POSITIVE_INFINITY ? 11 * DAY : length;
+      const until = this.#now() + Math.min(length, most);
+      this.#stage.refuses = (call, name) => call === 'log.append' && isOfGroup(name);
+      while (this.#now() < until) {
+        this.#deliver();
+        await this.#drain();
+        await this.#age(Math.min(DAY, until - this.#now()));
+      }
+      this.#stage.refuses = () => false;
+      this.#deliver();
+      await this.#drain();
+      await this.#age(1.5 * DAY);
+    });
+  }
+
   async #age(length: number, isSwept = true): Promise<void> {
     this.#pass(length);
     if (isSwept) this.#sweep();
@@ -307,6 +348,9 @@ class Simulation {
     this.#project({});
     await this.#drain();
     this.#world.log.expire(this.#now());
+    this.#world.objects.expire(
+      [...this.#createdAt].flatMap(([name, at]) => (at + this.#stateLifetime <= this.#now() ? [name] : [])),
+    );
   }
 
   async #drain(): Promise<void> {
@@ -329,8 +373,7 @@ class Simulation {
     if (draw < 0.45) {
       if (!random.chance(eagerness)) return;
       for (let batches = random.pick([1, 1, 3]); batches > 0; batches--) {
-        const delivery = this.#source.next();
-        if (delivery) this.#process(delivery);
+        this.#deliver();
         if (random.chance(0.2)) this.#duplicate();
       }
     } else if (draw < 0.55) this.#duplicate();
@@ -343,6 +386,11 @@ class Simulation {
   #pass(length: number): void {
     this.#world.clock.pass(length as Millis);
     this.#source.put((this.#now() - this.#lag) as EpochMillis);
+  }
+
+  #deliver(): void {
+    const delivery = this.#source.next();
+    if (delivery) this.#process(delivery);
   }
 
   #duplicate(): void {
@@ -534,7 +582,7 @@ class Simulation {
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);
-    const seen = this.#tamper(ports);
+    const seen = this.#tamper({ ...ports, log: spilling(ports.log, ports.objects, this.#spillBytes) });
     const host: Host = Object.assign(environment, {
       pipeline,
       skew: 0,
@@ -549,6 +597,7 @@ class Simulation {
 
   /** Every entry wakes the projector, those of its own logs as well. */
   #landed(invocation: Invocation, call: Call, name: string, answer: unknown): void {
+    if (answer === 'created' && name.startsWith(STATE_PREFIX)) this.#createdAt.set(name, this.#now());
     if (call !== 'log.append' || answer !== 'committed') return;
     const entry = this.#world.log.logs.get(name)?.at(-1);
     this.#held(() => {

@@ -92,6 +92,8 @@ const STALLED = 0.002;
 export class Stage {
   /** Whether faults happen. */
   faulty = true;
+  /** Which calls are refused for as long as a store does so, whether or not faults happen. */
+  refuses: (call: Call, name: string) => boolean = () => false;
   /** The faults that happened, in order. */
   readonly applied: Fault[] = [];
   /** The steps at which one could have happened. */
@@ -175,7 +177,7 @@ export class Stage {
         return answer;
       };
       await this.#turn(environment);
-      const fault = this.#faultOf(step, call);
+      const fault = this.#faultOf(step, call, name);
       this.#onlooker.saw?.(`${step} ${invocation.name} ${call} ${name}${fault ? ` (${fault.kind})` : ''}`);
       if (fault === undefined) return this.#answered(environment, await land());
       invocation.met.push(fault);
@@ -228,7 +230,8 @@ export class Stage {
     return new InjectedFault(message, this.#steps);
   }
 
-  #faultOf(step: number, call: Call): Fault | undefined {
+  #faultOf(step: number, call: Call, name: string): Fault | undefined {
+    if (this.refuses(call, name)) return { step, kind: 'refused', delay: 0 };
     if (!this.faulty) return undefined;
     this.exposed.push(step);
     const fault = this.#faults.get(step);

@@ -2,6 +2,8 @@ import type { ObjectStore, StoredObject } from '../../ports/stores.ts';
 
 export interface MemoryObjects extends ObjectStore {
   readonly stored: ReadonlyMap<string, StoredObject>;
+  /** Drops objects, as a bucket does with those whose lifetime is over. */
+  expire(names: Iterable<string>): void;
 }
 
 /** S3's bounds, in bytes of UTF-8: on a name, and on the names and values of its metadata together. */
@@ -31,6 +33,9 @@ export function memoryObjects(): MemoryObjects {
     },
     async exists(name) {
       return stored.has(name);
+    },
+    expire(names) {
+      for (const name of names) stored.delete(name);
     },
   };
 }
