@@ -75,8 +75,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'silence closes at whatever time it is seen',
     rule: 'Where silence closed a window, its pane carries the watermark `end`',
     file: 'src/core/key.ts',
-    find: 'panes.watermark(undefined);',
-    replace: 'panes.watermark(reached);',
+    find: 'panes.watermark(shown);',
+    replace: 'panes.watermark(shown ?? watermark);',
   },
   {
     name: 'an earlier arrival ends a silence',
@@ -318,8 +318,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the sweeper renews nothing',
     rule: 'The sweeper visits every group and writes a snapshot where the last is older than two days',
     file: 'src/engine/sweep.ts',
-    find: 'if (!folded.changed && !mustRewrite)',
-    replace: 'if (!folded.changed)',
+    find: 'if (!passed.changed && !mustRewrite)',
+    replace: 'if (!passed.changed)',
   },
   {
     name: 'what is in memory is the group',
@@ -586,9 +586,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a function that throws refuses the batch',
     rule: 'A record on which an author’s function throws is poison; the batch is folded again without it',
     file: 'src/engine/fold.ts',
-    find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, records));',
-    replace:
-      "return foldAll(deployment, group, records.map((one) => ({ ...one, content: { outcome: 'poison', poison: { code: 'fold', reason: '' } } })));",
+    find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted), limits);',
+    replace: "return foldAll(deployment, group, admitted.map((one) => refused(one, 'fold', '')), limits);",
   },
 
   // Changing a definition.
