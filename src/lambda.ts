@@ -3,7 +3,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { clientOf } from './adapters/aws/client.ts';
 import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/gauge.ts';
 import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from './adapters/dynamodb/progress.ts';
@@ -23,16 +23,10 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 
 const clock = systemClock();
 
-/**
- * A request that is throttled, or has no answer, is sent again, with the client's own backoff and jitter. One that lands
- * after all does no harm: every write is conditional, or comes to the same when it is done twice.
- */
-const PATIENCE = { maxAttempts: 5, requestHandler: { connectionTimeout: 1_000, requestTimeout: 4_000 } };
-
 /** The handler of a pipeline's records. */
 export function lambdaHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
-  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
+  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   return flushing(telemetry, handlers.processHandler({ log, progress, objects, clock, telemetry }, pipeline));
 }
 
@@ -40,17 +34,15 @@ export function lambdaHandler(pipeline: Pipeline) {
 export function sweepHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const arrivals = arrivalsOf(pipeline, progress);
-  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
+  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   return flushing(telemetry, handlers.sweepHandler({ log, objects, arrivals, clock, telemetry }, pipeline));
 }
 
 function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   if (source.kind === 'kinesis') {
-    // A few small calls a minute: HTTP/2, this client's default, gains nothing.
-    const kinesis = new KinesisClient({ requestHandler: new NodeHttpHandler() });
-    return kinesisArrivals(kinesis, variable('stream'), progress);
+    return kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress);
   }
-  const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(new CloudWatchClient({}), metric);
+  const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
   if (source.kind === 'kafka') {
     const dimension = ['FunctionName', variable('topicReader')] as const;
     return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimension }));
@@ -58,7 +50,7 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   const url = variable('queueUrl');
   const dimension = ['QueueName', url.slice(url.lastIndexOf('/') + 1)] as const;
   const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimension });
-  return sqsArrivals(new SQSClient({}), url, oldestAge);
+  return sqsArrivals(clientOf(SQSClient), url, oldestAge);
 }
 
 /** The handler that commits wake, and brings the sinks up to them. */
@@ -66,7 +58,7 @@ export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline);
   const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
   const rows = dynamoRows(dynamo, hasTable ? variable('rowsTable') : '');
-  const objects = s3Objects(new S3Client(PATIENCE), variable('bucket'));
+  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
 }
 
@@ -78,7 +70,7 @@ function common(pipeline: Pipeline) {
       `Cannot start as bundle and stack must be of one pipeline: "${pipeline.name}", "${deployed}"`,
     );
   }
-  const dynamo = new DynamoDBClient(PATIENCE);
+  const dynamo = clientOf(DynamoDBClient);
   const table = variable('stateTable');
   return {
     telemetry: powertoolsTelemetry(pipeline.name),

@@ -29,6 +29,20 @@ describe('the source', () => {
   });
 });
 
+describe('a client of a service', () => {
+  // One that is made elsewhere would wait for an answer for ever.
+  const made = /\bnew (?:\w*Client|NodeHttp2?Handler)\(/;
+
+  it('is made in one place', () => {
+    const makers = [...sources].filter(([, text]) => made.test(text)).map(([path]) => path);
+    expect(makers).toEqual(['src/adapters/aws/client.ts']);
+  });
+
+  it.each(['new S3Client({})', 'new NodeHttp2Handler()'])('is seen where it is made: %s', (text) => {
+    expect(made.test(`const client = ${text};`)).toBe(true);
+  });
+});
+
 describe('a planted violation is seen', () => {
   it.each([
     ['src/core/key.ts', '../pipeline/pipeline.ts'],

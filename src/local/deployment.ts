@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { clientOf } from '../adapters/aws/client.ts';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
 import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
@@ -46,8 +47,8 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
   const { data, ...named } = options;
   if (data === undefined) {
     const names = namesOf(pipeline, named);
-    const dynamodb = new DynamoDBClient({});
-    const s3 = new S3Client({});
+    const dynamodb = clientOf(DynamoDBClient);
+    const s3 = clientOf(S3Client);
     return {
       ...portsOf(names, dynamodb, s3),
       async bucket(name) {

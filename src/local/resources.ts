@@ -12,7 +12,7 @@ import {
   ResourceInUseException as StreamExists,
 } from '@aws-sdk/client-kinesis';
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { clientOf, type Patience } from '../adapters/aws/client.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { LocalServers } from './servers.ts';
@@ -42,17 +42,15 @@ export interface Clients {
 export const LOCAL_REGION = 'us-east-1';
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
+/** The servers are of this process, and stand still while it computes: asked again, a stream would have a record twice. */
+const UNHURRIED: Patience = { connectionTimeout: 60_000, socketTimeout: 60_000, requestTimeout: 60_000 };
+
 export function connect(endpoints: LocalServers['endpoints']): Clients {
   const common = { region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS };
   return {
-    // This client speaks HTTP/2 unless told; the local server does not.
-    kinesis: new KinesisClient({
-      ...common,
-      endpoint: endpoints.kinesis,
-      requestHandler: new NodeHttpHandler(),
-    }),
-    dynamodb: new DynamoDBClient({ ...common, endpoint: endpoints.dynamodb }),
-    s3: new S3Client({ ...common, endpoint: endpoints.s3, forcePathStyle: true }),
+    kinesis: clientOf(KinesisClient, { ...common, endpoint: endpoints.kinesis }, UNHURRIED),
+    dynamodb: clientOf(DynamoDBClient, { ...common, endpoint: endpoints.dynamodb }, UNHURRIED),
+    s3: clientOf(S3Client, { ...common, endpoint: endpoints.s3, forcePathStyle: true }, UNHURRIED),
   };
 }
 

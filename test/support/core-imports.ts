@@ -22,6 +22,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/engine/parquet.ts', [...DOMAIN, 'hyparquet-writer', 'node:zlib']],
   ['src/engine/object-reading.ts', [...DOMAIN, 'src/engine/', 'hyparquet', 'node:zlib']],
   ['src/engine/', [...DOMAIN, 'src/engine/', '@standard-schema/spec', 'node:crypto', 'node:zlib']],
+  ['src/adapters/aws/', [...DOMAIN, '.', '@smithy/node-http-handler']],
   ['src/adapters/cloudwatch/', [...DOMAIN, '.', '@aws-sdk/client-cloudwatch']],
   ['src/adapters/dynamodb/', [...DOMAIN, '.', '@aws-sdk/client-dynamodb']],
   [

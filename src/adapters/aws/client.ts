@@ -1,0 +1,45 @@
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+/** How long a client waits for a service before it asks again, in milliseconds. */
+export interface Patience {
+  /** For a connection. */
+  readonly connectionTimeout: number;
+  /** For a byte, in either direction: a large body that is on its way is not cut off. */
+  readonly socketTimeout: number;
+  /** For the beginning of an answer, from when the request was made: what waits for a free connection ends as well. */
+  readonly requestTimeout: number;
+}
+
+const PATIENCE: Patience = { connectionTimeout: 1_000, socketTimeout: 4_000, requestTimeout: 20_000 };
+
+/** What the clients of all services are told alike. */
+interface Settings {
+  readonly region?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly endpoint?: string;
+  readonly forcePathStyle?: boolean;
+}
+
+interface PatientSettings extends Settings {
+  readonly maxAttempts: number;
+  readonly requestHandler: NodeHttpHandler;
+}
+
+/**
+ * A client of a service of AWS that waits for no answer for ever. Every client is made here.
+ *
+ * A request that is throttled, or has no answer, is sent again, with the client's own backoff and jitter. One that lands after
+ * all does no harm: every write is conditional, or comes to the same when it is done twice.
+ *
+ * All speak HTTP/1.1. For Kinesis HTTP/2 would be the default: a few small calls a minute gain nothing by it, and local servers
+ * do not speak it.
+ */
+export function clientOf<Client>(
+  Client: new (settings: PatientSettings) => Client,
+  settings: Settings = {},
+  patience = PATIENCE,
+): Client {
+  // A handler that is not told to throw writes a warning, and goes on waiting.
+  const requestHandler = new NodeHttpHandler({ ...patience, throwOnRequestTimeout: true });
+  return new Client({ ...settings, maxAttempts: 5, requestHandler });
+}
