@@ -11,12 +11,15 @@ import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
 import { SqsSource } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
-import { RowsTable, StateTable } from './constructs/tables.ts';
+import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
 
-/** Longer than any entry is kept. */
-const STATE_DAYS = 14;
+/**
+ * How long bodies of entries are kept: as far as the state table can be taken back, and for the eight days that an entry lives,
+ * the day by which an object may be older than its entry, and a week to take the table back and have everything renewed.
+ */
+const STATE_DAYS = RECOVERY_DAYS + 8 + 1 + 7;
 
 /** What the functions that run by the clock are called with. */
 const TICK = { source: 'millrace.schedule' };
@@ -56,7 +59,7 @@ export class PipelineStack extends Stack {
     const state = new StateTable(this, 'State', { removalPolicy });
     const rows = has('table') ? new RowsTable(this, 'Rows', { removalPolicy }) : undefined;
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
-    // Bodies of entries are of no use once the entries have expired, and those of appends that were lost never are.
+    // Bodies of entries are of no use once no table has the entries, and those of appends that were lost never are.
     results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
     // Lambda itself writes here, and never sends the header that the other bucket asks for.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });

@@ -276,7 +276,7 @@ describe('in a log', () => {
     async function spilled() {
       const scene = await worked();
       const [{ body } = { body: new Uint8Array() }] = scene.entriesOf(PUMP);
-      const object = `state/${PUMPS}/1-${createHash('sha256').update(body).digest('hex')}`;
+      const object = `state/${PUMPS}/1-2026-01-05-${createHash('sha256').update(body).digest('hex')}`;
       objectsOf(scene).set(object, { body, contentType: '' });
       replaced(scene, PUMPS, 1, () => Buffer.from(`\xff${object}`, 'latin1'));
       return { scene, object, body };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CodecError } from '../src/core/codec.ts';
-import type { EpochMillis } from '../src/core/time.ts';
+import { after, type EpochMillis, type Millis, millis } from '../src/core/time.ts';
 import { firstDeployment } from '../src/engine/deployment.ts';
 import { baseOf, decodePanes } from '../src/engine/entry.ts';
 import { fold } from '../src/engine/fold.ts';
@@ -27,6 +27,7 @@ import { createTally } from '../src/local/tally.ts';
 import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../src/ports/commit-log.ts';
 import type { Ports } from '../src/ports/index.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
+import type { ObjectStore, StoredObject } from '../src/ports/stores.ts';
 import type { Call } from '../src/simulation/gate.ts';
 import { STATE_PREFIX } from '../src/wiring/names.ts';
 import { groupContents, keptOf } from './support/engine-batches.ts';
@@ -378,6 +379,34 @@ describe('writers of one group, each with what it has in memory', () => {
   });
 });
 
+/** A scene's objects, each of which its bucket removes so long after it was created. */
+function expiringObjects({ ports: { objects, clock } }: Scene, lifetime: Millis): ObjectStore {
+  const createdAt = new Map<string, EpochMillis>();
+  const expire = (): void => {
+    for (const [name, at] of createdAt) {
+      if (after(at, lifetime) > clock.now()) continue;
+      (objects.stored as Map<string, StoredObject>).delete(name);
+      createdAt.delete(name);
+    }
+  };
+  return {
+    async create(name, object) {
+      expire();
+      const outcome = await objects.create(name, object);
+      if (outcome === 'created') createdAt.set(name, clock.now());
+      return outcome;
+    },
+    async exists(name) {
+      expire();
+      return objects.exists(name);
+    },
+    async read(name) {
+      expire();
+      return objects.read(name);
+    },
+  };
+}
+
 describe('a body that is too large for a log', () => {
   /** A scene of a group with several hundred kilobytes of notes, and ports as handlers have them. */
   function large() {
@@ -476,6 +505,21 @@ describe('a body that is too large for a log', () => {
     expect(await scene.process(batch, world.ports)).toEqual([]);
     expect(states()).toHaveLength(1);
     expect((await load(world.ports, world)).counters.applied).toBe(10);
+  });
+
+  it('is there for as long as its entry, however long the append was refused before', async () => {
+    const world = large();
+    const { scene, notes, through } = world;
+    const batch = notes(0);
+    const kept = { ...scene.ports, objects: expiringObjects(scene, millis('14d')) };
+    const refusing = { ...kept.log, append: () => Promise.reject(new Error('throttled')) };
+    for (let day = 0; day < 13; day++) {
+      expect(await scene.process(batch, { ...kept, log: refusing })).toEqual(batch);
+      scene.ports.clock.pass(millis('1d'));
+    }
+    expect(await scene.process(batch, kept)).toEqual([]);
+    scene.ports.clock.pass(millis('7d'));
+    expect((await load(through(kept), world)).counters.applied).toBe(10);
   });
 
   it('is appended nothing of while it cannot be put', async () => {

@@ -309,6 +309,27 @@ describe('a create that S3 refuses', () => {
   });
 });
 
+describe('an object that S3 is asked for', () => {
+  const answering = (httpStatusCode: number) => {
+    const send = () =>
+      Promise.reject(
+        new S3ServiceException({ name: 'Refused', $fault: 'client', $metadata: { httpStatusCode } }),
+      );
+    return s3Objects({ send } as unknown as S3Client, 'bucket');
+  };
+
+  it('is not there where the answer is 404', async () => {
+    expect(await answering(404).exists('name')).toBe(false);
+    expect(await answering(404).read('name')).toBeUndefined();
+  });
+
+  // Without s3:ListBucket, S3 answers 403 for what is not there; and for all that is there, without s3:GetObject.
+  it.each([403, 400, 500, 503])('may be there where the answer is %i, which is an error', async (status) => {
+    await expect(answering(status).exists('name')).rejects.toThrow(S3ServiceException);
+    await expect(answering(status).read('name')).rejects.toThrow(S3ServiceException);
+  });
+});
+
 describe('Powertools has', () => {
   const written: string[] = [];
   let restore: (() => void)[];

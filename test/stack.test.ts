@@ -9,7 +9,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { flights } from '../functions/flights/pipeline.ts';
 import { bundle } from '../lib/bundle.ts';
 import { PipelineStack, type PipelineStackProps } from '../lib/pipeline-stack.ts';
+import { millis } from '../src/core/time.ts';
 import { kafka, type Pipeline, sqs, table } from '../src/index.ts';
+import { ENTRY_LIFETIME } from '../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 
 // A stack is bundled for real, three functions each.
@@ -124,11 +126,26 @@ describe('the stack of a pipeline', () => {
         BillingMode: 'PAY_PER_REQUEST',
         StreamSpecification: { StreamViewType: 'KEYS_ONLY' },
         TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
-        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 35 },
       },
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
     });
+  });
+
+  it('keeps the bodies of entries for longer than the table that names them can be taken back, and nothing else for a time', () => {
+    const [{ Properties: state }] = Object.values(
+      template.findResources('AWS::DynamoDB::Table', {
+        Properties: { StreamSpecification: Match.anyValue() },
+      }),
+    ) as [{ Properties: { PointInTimeRecoverySpecification: { RecoveryPeriodInDays: number } } }];
+    const reach = state.PointInTimeRecoverySpecification.RecoveryPeriodInDays;
+    const rules = Object.values(template.findResources('AWS::S3::Bucket')).flatMap(
+      ({ Properties }) => Properties.LifecycleConfiguration?.Rules ?? [],
+    );
+    expect(rules).toEqual([{ Prefix: 'state/', Status: 'Enabled', ExpirationInDays: expect.any(Number) }]);
+    // A day by which an object may be older than its entry, and some for who restores.
+    expect(rules[0].ExpirationInDays).toBeGreaterThanOrEqual(reach + ENTRY_LIFETIME / millis('1d') + 1 + 7);
   });
 
   it('keeps rows in a table of their own', () => {
@@ -140,7 +157,7 @@ describe('the stack of a pipeline', () => {
         ],
         BillingMode: 'PAY_PER_REQUEST',
         StreamSpecification: Match.absent(),
-        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 35 },
       },
       DeletionPolicy: 'Retain',
     });

@@ -14,9 +14,15 @@ interface Kept {
   readonly removalPolicy: RemovalPolicy;
 }
 
+/** To how long ago a table can be restored, the most that DynamoDB offers: what the state table names must be kept for longer. */
+export const RECOVERY_DAYS = 35;
+
 const onDemand = {
   billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
-  pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+  pointInTimeRecoverySpecification: {
+    pointInTimeRecoveryEnabled: true,
+    recoveryPeriodInDays: RECOVERY_DAYS,
+  },
 } as const;
 
 /** The commit logs. Its stream tells the projector that a log has grown; what was committed it reads from the log. */

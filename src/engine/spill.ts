@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CodecError } from '../core/codec.ts';
+import { isoTime } from '../core/time.ts';
 import type { CommitLog, LogEntry } from '../ports/commit-log.ts';
 import type { ObjectStore } from '../ports/stores.ts';
 import { STATE_PREFIX } from '../wiring/names.ts';
@@ -19,9 +20,10 @@ const WIDTH = 8;
 const SPILLED = 0xff;
 
 /**
- * A log whose large bodies stand as objects, created before the entries that name them. A name holds the entry's place and
- * the hash of its bytes: an append that is tried again finds its own object, one that was lost leaves an object that
- * nothing names. The bucket lets such objects expire after the entries have.
+ * A log whose large bodies stand as objects, created before the entries that name them. A name holds the entry's place, the
+ * day of its commit and the hash of its bytes: an append that is tried again finds its own object, one that was lost leaves
+ * an object that nothing names. The bucket lets such objects expire a fixed time after they were created, later than any
+ * entry that names them. The day keeps that so: what is tried again on another day has an object of that day.
  *
  * @param spillBytes the largest body, in bytes, that stays in the log
  */
@@ -48,7 +50,8 @@ export const spilling = (
     },
     async append(name, entry) {
       if (entry.body.length <= spillBytes) return log.append(name, entry);
-      const object = `${STATE_PREFIX}${name}/${entry.ordinal}-${hashOf(entry.body)}`;
+      const day = isoTime(entry.committedAt).slice(0, 10);
+      const object = `${STATE_PREFIX}${name}/${entry.ordinal}-${day}-${hashOf(entry.body)}`;
       await objects.create(object, { body: entry.body, contentType: 'application/octet-stream' });
       return log.append(name, {
         ...entry,
