@@ -14,6 +14,7 @@ import {
   invokeBundle,
   loadPipeline,
   rescaleCommand,
+  resumeCommand,
   run,
   show,
 } from '../src/local.ts';
@@ -119,6 +120,14 @@ deployed('rescale')
   .requiredOption('-g, --groups <number>', 'a power of two up to 4,096', whole)
   .action((pipeline, options) =>
     working(async () => rescaleCommand(await loadPipeline(fileOf(pipeline)), options)),
+  );
+
+deployed('resume')
+  .description(
+    'let projectors go on that were down until entries expired, and say what they skip: exit code 0, 2 not done',
+  )
+  .action((pipeline, options) =>
+    working(async () => resumeCommand(await loadPipeline(fileOf(pipeline)), options)),
   );
 
 deployed('backfill')

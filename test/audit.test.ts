@@ -16,11 +16,10 @@ import { nextEntry } from '../src/engine/next-entry.ts';
 import { readParquet } from '../src/engine/object-reading.ts';
 import { pack, unpack } from '../src/engine/packed.ts';
 import { type ParquetRow, parquetOf } from '../src/engine/parquet.ts';
-import { decodeIntent, folderOf, projectObjects } from '../src/engine/project-objects.ts';
+import { decodeIntent, encodeIntent, folderOf, projectObjects } from '../src/engine/project-objects.ts';
 import { projectRows } from '../src/engine/project-rows.ts';
 import { readGroup } from '../src/engine/read-group.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
-import { packCursors } from '../src/engine/unprojected.ts';
 import {
   batches,
   bucket,
@@ -147,8 +146,8 @@ describe('the audit of a pipeline as it was left', () => {
     });
     expect(late * poison * report.records.applied).toBeGreaterThan(0);
     expect(report.projectors).toEqual([
-      { log: rowsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined },
-      { log: objectsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined },
+      { log: rowsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
+      { log: objectsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
     ]);
   });
 
@@ -433,17 +432,20 @@ describe('in a log', () => {
     const scene = await worked();
     const entries = logsOf(scene).get(objectsLog('readings')) ?? [];
     const last = entries.at(-1) as LogEntry;
-    const [of, ordinal, panes] = packCursors(decodeIntent(last).covered)[0] as [string, number, number];
-    const to = [[of, ordinal + 2, 0]] as const;
+    const { covered } = decodeIntent(last);
+    const [[of, [ordinal, panes]]] = [...covered] as [[string, readonly [number, number]]];
+    const to = new Map([[of, [ordinal + 2, 0]] as const]);
     entries.push({
       ...last,
       ordinal: last.ordinal + 1,
-      body: pack([
-        [[of, ordinal + 1, panes]],
+      body: encodeIntent({
+        from: new Map([[of, [ordinal + 1, panes]]]),
         to,
-        [...packCursors(decodeIntent(last).covered).slice(1), ...to],
-        [],
-      ]),
+        covered: new Map([...covered, ...to]),
+        names: [],
+        more: false,
+        skipped: [],
+      }),
     });
     expect(await findingsOf(scene)).toEqual([
       { kind: 'cursor', log: objectsLog('readings'), ordinal: last.ordinal + 1, of },
@@ -455,7 +457,7 @@ describe('in a log', () => {
     const scene = await worked();
     const entries = logsOf(scene).get(objectsLog('readings')) ?? [];
     const { from, to, covered, names } = decodeIntent(entries[1] as LogEntry);
-    const body = pack([packCursors(from), packCursors(to), packCursors(covered), names.slice(1)]);
+    const body = encodeIntent({ from, to, covered, names: names.slice(1), more: false, skipped: [] });
     entries[1] = { ...(entries[1] as LogEntry), body };
     objectsOf(scene).delete(names[0] as string);
     expect(await findingsOf(scene)).toEqual([

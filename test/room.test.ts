@@ -44,6 +44,7 @@ const FEW: Limits = {
   newKeys: 20_000,
   crowded: 10_000,
   panes: 20_000,
+  step: 20_000,
   lists: 5_000,
   refusedIds: 20,
   lineages: 10,

@@ -39,13 +39,17 @@ interface Step<Content> {
  * the lifetime, cannot have gone.
  *
  * @param mayBeGone whether nothing is appended any more, for so long that all may have expired
+ * @param beginsAnew whether an entry is one that a log goes on with of which all had expired
  */
 export async function* walkLog<Content>(
   { log, clock }: Pick<AuditPorts, 'log' | 'clock'>,
   name: string,
   read: (entry: LogEntry) => Content | Promise<Content>,
   findings: Findings,
-  { mayBeGone = false } = {},
+  {
+    mayBeGone = false,
+    beginsAnew = () => false,
+  }: { readonly mayBeGone?: boolean; readonly beginsAnew?: (content: Content) => boolean } = {},
 ): AsyncGenerator<Step<Content>> {
   const now = clock.now();
   let last: LogEntry | undefined;
@@ -56,10 +60,11 @@ export async function* walkLog<Content>(
       const before = last?.ordinal ?? 0;
       const follows = entry.ordinal === before + 1;
       const age = last === undefined ? 2 * (now - entry.committedAt) : now - last.committedAt;
-      if (!follows && age < ENTRY_LIFETIME) {
+      const content = await readOr(name, entry, read, findings);
+      const isBeginning = last === undefined && content !== undefined && beginsAnew(content);
+      if (!follows && age < ENTRY_LIFETIME && !isBeginning) {
         findings.add({ kind: 'gap', log: name, after: before, next: entry.ordinal });
       }
-      const content = await readOr(name, entry, read, findings);
       yield { entry, content, before: !follows || !isKnown ? 'unknown' : last ? 'entry' : 'nothing' };
       last = entry;
       isKnown = content !== undefined;

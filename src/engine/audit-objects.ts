@@ -6,12 +6,12 @@ import { inParallel } from '../ports/in-parallel.ts';
 import { objectsLog } from '../wiring/names.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import { type AuditPorts, walkLog } from './audit-logs.ts';
-import { type Coverage, isBefore } from './audit-rows.ts';
+import { beginsAnew, type Coverage, isBefore } from './audit-rows.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
 import { type Line, readLines, writtenLines } from './object-reading.ts';
 import { byFolder, decodeIntent, folderAt, folderOf, foldersOf, type Intent } from './project-objects.ts';
 import { spilling } from './spill.ts';
-import { type Cursors, panesOf, START } from './unprojected.ts';
+import { type Cursors, panesOf, type Skip, START } from './unprojected.ts';
 
 /** The last step of the objects' projector, where its last object is not there yet. */
 export interface Unfinished {
@@ -51,8 +51,11 @@ export async function auditIntents(
   const plan: Plan = { objects: new Map(), first: Number.POSITIVE_INFINITY, last: 0 };
   let covered: Cursors = new Map();
   let from: Cursors | undefined;
+  const skipped: Skip[] = [];
   let last: { readonly entry: LogEntry; readonly intent: Intent } | undefined;
-  for await (const { entry, content: intent, before } of walkLog(ports, log, decodeIntent, findings)) {
+  for await (const { entry, content: intent, before } of walkLog(ports, log, decodeIntent, findings, {
+    beginsAnew,
+  })) {
     if (intent === undefined) continue;
     if (before === 'nothing') from = intent.covered;
     if (before === 'entry') {
@@ -60,12 +63,19 @@ export async function auditIntents(
         findings.add({ kind: 'cursor', log, ordinal: entry.ordinal, of });
       }
     }
+    skipped.push(...intent.skipped);
     covered = intent.covered;
     last = { entry, intent };
     await planIntent(ports, pipeline, plan, entry, intent);
     onIntent();
   }
-  return { covered, from, unfinished: last && (await unfinishedOf(ports, last.entry, last.intent)), plan };
+  return {
+    covered,
+    from,
+    skipped,
+    unfinished: last && (await unfinishedOf(ports, last.entry, last.intent)),
+    plan,
+  };
 }
 
 /** The logs of which an intent does not go on where they were covered up to, or does not cover what it holds. */
@@ -74,6 +84,8 @@ function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent)
   return logs.filter((log) => {
     const before = covered.get(log);
     const begun = intent.from.get(log);
+    const skip = intent.skipped.find((one) => one.log === log);
+    if (skip) return !isAt(intent.covered.get(log), [skip.to, 0]);
     if (begun === undefined) return !isAt(intent.covered.get(log), before);
     return !isAt(begun, before) || !isAt(intent.covered.get(log), intent.to.get(log));
   });

@@ -1,5 +1,4 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { LogEntry } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Reading, StoredRow } from '../ports/reading.ts';
 import { isNewer, type Ranked, type Row } from '../ports/stores.ts';
@@ -9,16 +8,20 @@ import { type AuditPorts, walkLog } from './audit-logs.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
 import type { GroupPane } from './group.ts';
 import type { GroupEntry } from './log-reading.ts';
-import { unpack } from './packed.ts';
-import { rowsOf } from './project-rows.ts';
-import { type Cursor, type Cursors, START, unpackCursors } from './unprojected.ts';
+import { decodeCovered, rowsOf } from './project-rows.ts';
+import { type Cursor, type Cursors, type Skip, START } from './unprojected.ts';
 
 /** How far a projector has come, and from where. */
 export interface Coverage {
   readonly covered: Cursors;
   /** Where it began; undefined where the entry that says so has expired, and so has all that came before. */
   readonly from: Cursors | undefined;
+  /** What it skipped, as far as its entries still say so. */
+  readonly skipped: readonly Skip[];
 }
+
+/** A projector's log that had expired goes on with what says so. */
+export const beginsAnew = ({ skipped }: { readonly skipped: readonly Skip[] }): boolean => skipped.length > 0;
 
 /** Reads the log of the rows' projector: its cursors only ever go on. */
 export async function auditRowCursors(
@@ -30,9 +33,13 @@ export async function auditRowCursors(
   const log = rowsLog(pipeline.name);
   let covered: Cursors = new Map();
   let from: Cursors | undefined;
-  const read = ({ body }: LogEntry): Cursors => unpackCursors(unpack(body) as never);
-  for await (const { entry, content: next, before } of walkLog(ports, log, read, findings)) {
-    if (next === undefined) continue;
+  const skipped: Skip[] = [];
+  for await (const { entry, content, before } of walkLog(ports, log, decodeCovered, findings, {
+    beginsAnew,
+  })) {
+    if (content === undefined) continue;
+    const { covered: next } = content;
+    skipped.push(...content.skipped);
     if (before === 'nothing') from = next;
     for (const of of groupLogsOf(deployment, entry.committedAt)) {
       if (!isBefore(next.get(of) ?? START, covered.get(of) ?? START)) continue;
@@ -40,7 +47,7 @@ export async function auditRowCursors(
     }
     covered = next;
   }
-  return { covered, from };
+  return { covered, from, skipped };
 }
 
 export const isBefore = (a: Cursor, b: Cursor): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
@@ -71,10 +78,12 @@ export class KeyRows {
 
   /** Takes in the next entry of a log. Of a key's panes those of an earlier generation come first. */
   take(log: string, { ordinal, panes }: Pick<GroupEntry, 'ordinal' | 'panes'>): void {
-    const { from, covered } = this.#coverage;
+    const { from, covered, skipped } = this.#coverage;
+    const isSkipped = skipped.some((skip) => skip.log === log && ordinal > skip.from && ordinal <= skip.to);
     if (ordinal <= (from?.get(log) ?? START)[0]) return;
     const [whole, part] = covered.get(log) ?? START;
-    const done = ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
+    // What was skipped may have been written in part before.
+    const done = isSkipped ? 0 : ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
     this.#offer(panes.slice(0, done), (one, row) => {
       if (one.newest === undefined || isNewer(row, one.newest)) one.newest = row;
     });

@@ -18,7 +18,7 @@ import { definitionIn, present } from './deployment.ts';
 import type { Counters } from './group.ts';
 import { type GroupEntry, readEntry } from './log-reading.ts';
 import { wholeEntry } from './spill.ts';
-import { START } from './unprojected.ts';
+import { type Skip, START } from './unprojected.ts';
 
 export type { Finding } from './audit-findings.ts';
 export type { AuditPorts } from './audit-logs.ts';
@@ -44,6 +44,8 @@ interface ProjectorAudit {
   /** Of the oldest entry that is not covered; undefined where all are. */
   readonly ageMillis: Millis | undefined;
   readonly unfinished: Unfinished | undefined;
+  /** What it skipped when it was resumed: panes that its sink will never have. */
+  readonly skipped: readonly Skip[];
 }
 
 export interface AuditReport {
@@ -232,6 +234,7 @@ class Behind {
       entries: this.#entries,
       ageMillis: this.#oldest === undefined ? undefined : ((now - this.#oldest) as Millis),
       unfinished: this.#coverage === intents ? intents.unfinished : undefined,
+      skipped: this.#coverage.skipped,
     };
   }
 }

@@ -39,7 +39,7 @@ export const backfillRows = (
 ): Promise<boolean> => {
   const log = backfillLog(deployment.pipeline.name, checked(options.name), 'rows');
   const logs = groupLogsOf(deployment, ports.clock.now());
-  return toTheEnd(ports, options, () => stepRows(ports, deployment, log, logs, options.deadline));
+  return withProgress(ports, options, () => stepRows(ports, deployment, log, logs, options.deadline));
 };
 
 /**
@@ -58,20 +58,23 @@ export const backfillObjects = (
   const name = checked(options.name);
   const log = backfillLog(deployment.pipeline.name, name, 'objects');
   const target = { log, objects, format, label: `backfill-${name}`, every: millis('0s') };
-  return toTheEnd(ports, options, () => stepObjects(ports, deployment, target, options.deadline));
+  return withProgress(ports, options, () => stepObjects(ports, deployment, target, options.deadline));
 };
 
-async function toTheEnd(
+async function withProgress(
   { clock }: ReadPorts,
   { deadline, onProgress }: BackfillOptions,
   step: () => Promise<Step>,
 ): Promise<boolean> {
   let done: Backfilled = { entries: 0, panes: 0 };
   while (clock.now() < deadline) {
-    const { entries, panes, more } = await step();
+    const { entries, panes, more, gaps } = await step();
     done = { entries: done.entries + entries, panes: done.panes + panes };
     onProgress?.(done);
-    if (!more) return true;
+    if (more) continue;
+    const [gap] = gaps;
+    if (gap) throw gap;
+    return true;
   }
   return false;
 }

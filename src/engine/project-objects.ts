@@ -15,14 +15,18 @@ import {
   type Cursors,
   coveredWith,
   packCursors,
+  packSkips,
   panesAfter,
   panesOf,
   type ReadPorts,
+  type Skip,
   type Step,
   type Stretch,
   stepOf,
   TO_BE_REPEATED,
+  toTheEnd,
   unpackCursors,
+  unpackSkips,
 } from './unprojected.ts';
 
 /** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
@@ -38,6 +42,8 @@ export interface Intent extends Pick<Stretch, 'from' | 'to' | 'more'> {
   /** Up to where every group is covered once the intent is carried out. */
   readonly covered: Cursors;
   readonly names: readonly string[];
+  /** What was skipped on the way to `covered`. */
+  readonly skipped: readonly Skip[];
 }
 
 /** Where panes go as objects: an intent each step, in the log of that name. */
@@ -49,7 +55,7 @@ export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
 }
 
 /** There may be panes, for which it is not the time. */
-const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0 };
+const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: [] };
 
 /**
  * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
@@ -60,17 +66,14 @@ const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0 };
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectObjects(
-  ports: ReadPorts & Pick<Ports, 'objects'>,
+  ports: ReadPorts & Pick<Ports, 'objects' | 'telemetry'>,
   deployment: Deployment,
   { format, every }: BucketSink,
   deadline: EpochMillis,
 ): Promise<void> {
   const log = objectsLog(deployment.pipeline.name);
   const target = { log, objects: ports.objects, label: 'part', format, every };
-  while (ports.clock.now() < deadline) {
-    const { moved } = await stepObjects(ports, deployment, target, deadline);
-    if (!moved) return;
-  }
+  await toTheEnd(ports, deadline, () => stepObjects(ports, deployment, target, deadline));
 }
 
 /**
@@ -91,7 +94,7 @@ export async function stepObjects(
   const last = await ports.log.latest(target.log);
   if (last === undefined) {
     const covered = await beginnings(ports, deployment);
-    await decide(1, { from: new Map(), to: new Map(), more: true, covered, names: [] });
+    await decide(1, { from: new Map(), to: new Map(), more: true, covered, names: [], skipped: [] });
     return TO_BE_REPEATED;
   }
   const intent = decodeIntent(last);
@@ -114,6 +117,7 @@ export async function stepObjects(
     more: stretch.more,
     covered: coveredWith(intent.covered, stretch, deployment, now),
     names: [...folders.keys()].map((folder) => nameIn(folder, ordinal, target)),
+    skipped: [],
   };
   if ((await decide(ordinal, next)) === 'conflict') return TO_BE_REPEATED;
   await carryOut(target, pipeline, next, folders);
@@ -187,23 +191,25 @@ const nameIn = (folder: string, ordinal: number, { label, format }: ObjectTarget
 /** The folder of an object. */
 export const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
 
-const encodeIntent = ({ from, to, covered, names, more }: Intent): Uint8Array =>
-  pack([packCursors(from), packCursors(to), packCursors(covered), names, more]);
+export const encodeIntent = ({ from, to, covered, names, more, skipped }: Intent): Uint8Array =>
+  pack([packCursors(from), packCursors(to), packCursors(covered), names, more, packSkips(skipped)]);
 
 export function decodeIntent({ body }: LogEntry): Intent {
   type Packed = ReturnType<typeof packCursors>;
-  const [from, to, covered, names, more] = unpack(body) as unknown as [
+  const [from, to, covered, names, more, skipped] = unpack(body) as unknown as [
     from: Packed,
     to: Packed,
     covered: Packed,
     names: readonly string[],
-    more: boolean | undefined,
+    more: boolean,
+    skipped: ReturnType<typeof packSkips>,
   ];
   return {
     from: unpackCursors(from),
     to: unpackCursors(to),
     covered: unpackCursors(covered),
     names,
-    more: more ?? false,
+    more,
+    skipped: unpackSkips(skipped),
   };
 }

@@ -1,5 +1,6 @@
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import { isNewer, type Row } from '../ports/stores.ts';
 import { rowsLog } from '../wiring/names.ts';
@@ -12,14 +13,19 @@ import {
   type Cursors,
   coveredWith,
   packCursors,
+  packSkips,
   panesAfter,
+  type ReadPorts,
+  type Skip,
   type Step,
   stepOf,
   TO_BE_REPEATED,
+  toTheEnd,
   unpackCursors,
+  unpackSkips,
 } from './unprojected.ts';
 
-type RowPorts = Pick<Ports, 'log' | 'rows' | 'clock'>;
+type RowPorts = ReadPorts & Pick<Ports, 'rows'>;
 
 /** Panes of one step: some seconds of conditional puts. */
 const STEP_PANES = 4_000;
@@ -31,16 +37,13 @@ const STEP_PANES = 4_000;
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectRows(
-  ports: RowPorts,
+  ports: RowPorts & Pick<Ports, 'telemetry'>,
   deployment: Deployment,
   logs: readonly string[],
   deadline: EpochMillis,
 ): Promise<void> {
   const log = rowsLog(deployment.pipeline.name);
-  while (ports.clock.now() < deadline) {
-    const { moved } = await stepRows(ports, deployment, log, logs, deadline);
-    if (!moved) return;
-  }
+  await toTheEnd(ports, deadline, () => stepRows(ports, deployment, log, logs, deadline));
 }
 
 /**
@@ -57,19 +60,34 @@ export async function stepRows(
   deadline: EpochMillis,
 ): Promise<Step> {
   const cover = (ordinal: number, covered: Cursors) =>
-    ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: pack(packCursors(covered)) });
+    ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body: encodeCovered(covered) });
   const last = await ports.log.latest(log);
   if (last === undefined) {
     await cover(1, await beginnings(ports, deployment));
     return TO_BE_REPEATED;
   }
-  const covered: Cursors = unpackCursors(unpack(last.body) as never);
+  const { covered } = decodeCovered(last);
   const stretch = await panesAfter(ports, covered, logs, STEP_PANES, deadline);
   const step = stepOf(stretch);
   if (!step.moved && !mustRenew(last.committedAt, ports.clock.now())) return step;
   await ports.rows.put(rowsOf(deployment.pipeline, stretch.panes));
   await cover(last.ordinal + 1, coveredWith(covered, stretch, deployment, ports.clock.now()));
   return step;
+}
+
+/** How far rows are written, as an entry of their log, and what was skipped on the way there. */
+export const encodeCovered = (covered: Cursors, skipped: readonly Skip[] = []): Uint8Array =>
+  pack([packCursors(covered), packSkips(skipped)]);
+
+export function decodeCovered({ body }: Pick<LogEntry, 'body'>): {
+  readonly covered: Cursors;
+  readonly skipped: readonly Skip[];
+} {
+  const [covered, skipped] = unpack(body) as unknown as [
+    ReturnType<typeof packCursors>,
+    ReturnType<typeof packSkips>,
+  ];
+  return { covered: unpackCursors(covered), skipped: unpackSkips(skipped) };
 }
 
 const LATEST = 'latest';

@@ -41,10 +41,13 @@ export const spilling = (
     async after(name, ordinal) {
       const entries = await log.after(name, ordinal);
       const answer: LogEntry[] = [];
-      for (let bytes = 0; answer.length < entries.length && bytes < ANSWER_BYTES; ) {
-        const some = await Promise.all(entries.slice(answer.length, answer.length + WIDTH).map(whole));
+      // As many at once as may be of the size of the largest so far.
+      for (let bytes = 0, width = 1; answer.length < entries.length && bytes < ANSWER_BYTES; ) {
+        const some = await Promise.all(entries.slice(answer.length, answer.length + width).map(whole));
         for (const { body } of some) bytes += body.length;
         answer.push(...some);
+        const largest = Math.max(1, ...answer.map(({ body }) => body.length));
+        width = Math.min(WIDTH, Math.max(1, Math.floor(ANSWER_BYTES / largest)));
       }
       return answer;
     },

@@ -1,13 +1,15 @@
 import { after, type EpochMillis, millis } from '../core/time.ts';
 import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../ports/commit-log.ts';
-import { inParallel } from '../ports/in-parallel.ts';
+import { FEW, inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { type Deployment, goneLogsOf, groupLogsOf } from './deployment.ts';
 import { decodePanes } from './entry.ts';
 import type { GroupPane } from './group.ts';
+import { plainBytes } from './weight.ts';
 
 /** What reading a pipeline's panes takes. */
-export type ReadPorts = Pick<Ports, 'log' | 'clock'>;
+export type ReadPorts = Pick<Ports, 'log' | 'clock' | 'limits'>;
 
 /** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
 export type Cursor = readonly [ordinal: number, panes: number];
@@ -22,9 +24,18 @@ export interface Stretch {
   readonly panes: readonly GroupPane[];
   /** Whether there may be others after it. */
   readonly more: boolean;
+  /** Logs that cannot be read on, as entries expired before they were covered: the others go on. */
+  readonly gaps: readonly LogLostError[];
 }
 
 export const START: Cursor = [0, 0];
+
+/** The entries of a group after `from` up to `to`, which a projector skipped as some of them had expired. */
+export interface Skip {
+  readonly log: string;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Entries this close to expiry may go, one before the other, while they are read. */
 const ABOUT_TO_EXPIRE = millis('1d');
@@ -34,10 +45,9 @@ const READING = millis('5s');
 
 /**
  * The panes after `covered` of the given logs, in their order: about `maxPanes` at most, each its share and what the
- * others leave of theirs; fewer where reading takes long.
+ * others leave of theirs; fewer where they are large, or reading takes long.
  *
  * @param deadline nothing is read at or after it
- * @throws LogLostError when a log has a gap: its entries expired before they were covered
  */
 export async function panesAfter(
   ports: ReadPorts,
@@ -50,15 +60,27 @@ export async function panesAfter(
   const parts = new Map(
     logs.map((name) => [name, { panes: [], to: covered.get(name) ?? START, isEnd: false } as Part]),
   );
+  const gaps: LogLostError[] = [];
+  const room = { bytes: (ports.limits ?? LIMITS).step };
   let unread = logs;
-  for (let left = maxPanes; left > 0 && unread.length > 0 && ports.clock.now() < until; ) {
+  for (let left = maxPanes; left > 0 && room.bytes > 0 && unread.length > 0 && ports.clock.now() < until; ) {
     const share = Math.ceil(left / unread.length);
-    await inParallel(unread, async (name) => {
-      const before = parts.get(name) as Part;
-      const next = await readLog(ports, name, before.to, { maxPanes: share, until });
-      parts.set(name, { ...next, panes: [...before.panes, ...next.panes] });
-      left -= next.panes.length;
-    });
+    await inParallel(
+      unread,
+      async (name) => {
+        const before = parts.get(name) as Part;
+        try {
+          const next = await readLog(ports, name, before.to, { maxPanes: share, room, until });
+          parts.set(name, { ...next, panes: [...before.panes, ...next.panes] });
+          left -= next.panes.length;
+        } catch (error) {
+          if (!(error instanceof LogLostError)) throw error;
+          gaps.push(error);
+          parts.set(name, { ...before, isEnd: true });
+        }
+      },
+      FEW,
+    );
     unread = unread.filter((name) => !parts.get(name)?.isEnd);
   }
   const moved = [...parts].flatMap(([name, { to }]) => {
@@ -70,6 +92,7 @@ export async function panesAfter(
     to: new Map(moved.map(({ name, to }) => [name, to])),
     panes: [...parts.values()].flatMap(({ panes }) => panes),
     more: unread.length > 0,
+    gaps,
   };
 }
 
@@ -93,30 +116,50 @@ export interface Step {
   /** Entries that are covered to their end now, and were not before. */
   readonly entries: number;
   readonly panes: number;
+  readonly gaps: Stretch['gaps'];
 }
 
-export const stepOf = ({ from, to, panes, more }: Stretch): Step => ({
+export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
   moved: to.size > 0,
   more,
+  gaps,
   entries: [...to].reduce((total, [name, [ordinal]]) => total + ordinal - (from.get(name) ?? START)[0], 0),
   panes: panes.length,
 });
 
 /** A step that covered nothing: a beginning had to be written down first, or another projector was first. */
-export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0 };
+export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0, gaps: [] };
+
+/** Steps for as long as there is a point in another; what cannot be read on is told once. */
+export async function toTheEnd(
+  { clock, telemetry }: Pick<Ports, 'clock' | 'telemetry'>,
+  deadline: EpochMillis,
+  step: () => Promise<Step>,
+): Promise<void> {
+  while (clock.now() < deadline) {
+    const { moved, gaps } = await step();
+    if (moved) continue;
+    for (const gap of gaps) telemetry.fault('deliver what a group committed', gap);
+    telemetry.count('gaps', gaps.length);
+    return;
+  }
+}
 
 /**
  * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added
  * to a pipeline whose first entries have expired. Once it is written down, what expires before it is covered is an
  * error.
  */
-export async function beginnings({ log, clock }: ReadPorts, deployment: Deployment): Promise<Cursors> {
-  const oldest = clock.now() - ENTRY_LIFETIME + ABOUT_TO_EXPIRE;
-  const logs = groupLogsOf(deployment, clock.now());
-  const ordinals = await inParallel(logs, (name) =>
-    coveredBefore(log, name, ({ committedAt }) => committedAt > oldest),
-  );
+export async function beginnings(ports: ReadPorts, deployment: Deployment): Promise<Cursors> {
+  const logs = groupLogsOf(deployment, ports.clock.now());
+  const ordinals = await inParallel(logs, (name) => oldestKept(ports, name));
   return new Map(logs.map((name, at) => [name, [ordinals[at] ?? 0, 0]]));
+}
+
+/** The ordinal before the oldest entry that is sure to be there for another day. */
+export function oldestKept({ log, clock }: ReadPorts, name: string): Promise<number> {
+  const oldest = clock.now() - ENTRY_LIFETIME + ABOUT_TO_EXPIRE;
+  return coveredBefore(log, name, ({ committedAt }) => committedAt > oldest);
 }
 
 /** The ordinal before the first entry that stays. Entries are in the order of time, so it is searched for by halves. */
@@ -145,8 +188,10 @@ export async function panesOf(
   ports: ReadPorts,
   { from, to }: Pick<Stretch, 'from' | 'to'>,
 ): Promise<readonly GroupPane[]> {
-  const read = await inParallel([...from], ([name, start]) =>
-    readLog(ports, name, start, { end: to.get(name) ?? START }),
+  const read = await inParallel(
+    [...from],
+    ([name, start]) => readLog(ports, name, start, { end: to.get(name) ?? START }),
+    FEW,
   );
   return read.flatMap(({ panes }) => panes);
 }
@@ -158,10 +203,19 @@ interface Part {
   readonly isEnd: boolean;
 }
 
-/** How far a group is read: exactly up to a cursor, or as far as there is something, but for so many panes and so long. */
+/**
+ * How far a group is read: exactly up to a cursor, or as far as there is something, but for so many panes, as many as there is
+ * still room for, and so long.
+ */
 type Extent =
   | { readonly end: Cursor }
-  | { readonly end?: never; readonly maxPanes: number; readonly until: EpochMillis };
+  | {
+      readonly end?: never;
+      readonly maxPanes: number;
+      /** Of all groups that are read side by side. */
+      readonly room: { bytes: number };
+      readonly until: EpochMillis;
+    };
 
 async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, extent: Extent): Promise<Part> {
   const { end } = extent;
@@ -170,7 +224,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   const isRead = (): boolean =>
     end
       ? ordinal === end[0] && done === end[1]
-      : panes.length >= extent.maxPanes || clock.now() >= extent.until;
+      : panes.length >= extent.maxPanes || extent.room.bytes <= 0 || clock.now() >= extent.until;
   while (!isRead()) {
     const entries = await log.after(name, ordinal);
     if (entries.length === 0) {
@@ -181,15 +235,19 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
     }
     for (const entry of entries) {
       if (entry.ordinal !== ordinal + 1) {
+        // What comes before the gap is delivered first.
+        if (end === undefined && (ordinal !== from[0] || done !== from[1])) {
+          return { panes, to: [ordinal, done], isEnd: false };
+        }
         throw new LogLostError(
           `Cannot read on in log ${name} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
         );
       }
       const emitted = panesIn(entry);
-      const most = end
-        ? (ordinal === end[0] ? end[1] : emitted.length) - done
-        : extent.maxPanes - panes.length;
-      const taken = emitted.slice(done, done + most);
+      const rest = emitted.slice(done);
+      const taken = end
+        ? rest.slice(0, ordinal === end[0] ? end[1] - done : rest.length)
+        : thoseThatFit(rest, extent.maxPanes - panes.length, extent.room);
       panes.push(...taken);
       done += taken.length;
       if (done < emitted.length) return { panes, to: [ordinal, done], isEnd: false };
@@ -201,8 +259,32 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   return { panes, to: [ordinal, done], isEnd: false };
 }
 
+/** The first of some panes: so many at most, and no more once the room is used up. */
+function thoseThatFit(
+  panes: readonly GroupPane[],
+  most: number,
+  room: { bytes: number },
+): readonly GroupPane[] {
+  let count = 0;
+  while (count < panes.length && count < most && room.bytes > 0) {
+    const { key, results } = panes[count++] as GroupPane;
+    room.bytes -= PANE_BYTES + key.length + plainBytes(results);
+  }
+  return panes.slice(0, count);
+}
+
+/** What a pane takes up besides its key and results, about. */
+const PANE_BYTES = 256;
+
 /** The one place where an entry of a group is read for its panes. */
 const panesIn = (entry: LogEntry): readonly GroupPane[] => decodePanes(entry);
+
+/** What was skipped as a log's entry holds it, and back. */
+export const packSkips = (skips: readonly Skip[]) =>
+  skips.map(({ log, from, to }) => [log, from, to] as const);
+
+export const unpackSkips = (packed: ReturnType<typeof packSkips>): readonly Skip[] =>
+  packed.map(([log, from, to]) => ({ log, from, to }));
 
 /** Cursors as a log's entry holds them, and back. */
 export const packCursors = (cursors: Cursors) =>

@@ -76,7 +76,7 @@ const SHORT_TEXT = 64;
 export const textBytes = (text: string): number =>
   NUMBER_BYTES + (text.length <= SHORT_TEXT ? 3 * text.length : Buffer.byteLength(text));
 
-function plainBytes(plain: Plain): number {
+export function plainBytes(plain: Plain): number {
   if (typeof plain === 'string') return textBytes(plain);
   if (typeof plain !== 'object' || plain === null) return NUMBER_BYTES;
   let bytes = NUMBER_BYTES;

@@ -95,10 +95,10 @@ function reportText(report: AuditReport): string {
       ? [['rows', `${thousands(rows.checked)}${unverified(rows.unverified, 'not looked into')}`] as const]
       : []),
     ...projectors.map(
-      ({ log, entries, ageMillis, unfinished }) =>
+      ({ log, entries, ageMillis, unfinished, skipped }) =>
         [
           log.split('/')[0] === 'rows' ? 'row cursor' : 'intents',
-          `${ageMillis === undefined ? 'up to the logs' : `${plural(entries, 'entry', 'entries')} behind, the oldest ${span(ageMillis)} old`}${unfinished ? `; intent ${unfinished.ordinal} is unfinished for ${span(unfinished.ageMillis)}` : ''}`,
+          `${ageMillis === undefined ? 'up to the logs' : `${plural(entries, 'entry', 'entries')} behind, the oldest ${span(ageMillis)} old`}${unfinished ? `; intent ${unfinished.ordinal} is unfinished for ${span(unfinished.ageMillis)}` : ''}${skippedText(skipped)}`,
         ] as const,
     ),
   ];
@@ -113,6 +113,14 @@ function reportText(report: AuditReport): string {
       : `\n${plural(found, 'finding')}\n${tableText(['finding', 'where', 'what'], findings.map(rowOf))}${more}\n`,
   ].join('\n');
 }
+
+/** What was lost to a sink, and said so when its projector was resumed. */
+const skippedText = (skipped: AuditReport['projectors'][number]['skipped']): string =>
+  skipped
+    .map(
+      ({ log, from, to }) => `; entries ${from + 1} to ${to} of log ${log} were skipped by "millrace resume"`,
+    )
+    .join('');
 
 /** Groups that will soon refuse records of new keys, the fullest first. */
 function crowdedText(crowded: AuditReport['logs']['crowded']): string {

@@ -3,6 +3,7 @@ import { isoTime } from '../core/time.ts';
 import { type Backfilled, backfillObjects, backfillRows } from '../engine/backfill.ts';
 import { readDeployment } from '../engine/deployment.ts';
 import { rescale } from '../engine/rescale.ts';
+import { resume } from '../engine/resume.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ObjectFormat } from '../pipeline/sinks.ts';
 import { type DeploymentOptions, type Kept, withKept } from './deployment.ts';
@@ -28,6 +29,32 @@ export async function rescaleCommand(
   const { isNew, generation, keys } = rescaled;
   process.stdout.write(
     `"${pipeline.name}" has ${plural(groups, 'key group')}${isNew ? '' : ' already'}, generation ${generation}: all have begun, with ${plural(keys, 'key')}\n`,
+  );
+  return 0;
+}
+
+/**
+ * Lets projectors go on that entries were lost to, and says on standard output what they skip.
+ *
+ * @returns the exit code, 0
+ * @throws Error when it cannot be done; the same call may be made again
+ */
+export async function resumeCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
+  const skipped = await withKept(pipeline, where, async ({ engine, ports }) => {
+    const deployment = await readDeployment(engine, pipeline);
+    if (deployment === undefined) {
+      throw new Error(`Cannot resume "${pipeline.name}" as it must have begun: there are no logs of it`);
+    }
+    return resume({ ...engine, objects: ports.objects }, deployment);
+  });
+  const lines = skipped.map(
+    ({ sink, log, from, to }) =>
+      `${sink}: ${plural(to - from, 'entry', 'entries')} of log ${log}, ${from + 1} to ${to}: the panes in them are lost to it`,
+  );
+  process.stdout.write(
+    lines.length === 0
+      ? `"${pipeline.name}" has nothing to resume: its projectors lack no entry\n`
+      : `"${pipeline.name}" goes on, and skips what had expired before it was delivered\n${lines.join('\n')}\n`,
   );
   return 0;
 }

@@ -11,6 +11,8 @@ export interface Limits {
   readonly crowded: number;
   /** What the panes of one entry may weigh; results of a single pane that weighs more are left out. */
   readonly panes: number;
+  /** What the panes of one step of a projector may weigh: it has them in memory, as they are and as they are written. */
+  readonly step: number;
   /** What an entry's lists of late and of refused records may weigh. */
   readonly lists: number;
   /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
@@ -26,7 +28,8 @@ export const LIMITS: Limits = {
   state: 58 * MIB,
   newKeys: 32 * MIB,
   crowded: 16 * MIB,
-  panes: 32 * MIB,
+  panes: 16 * MIB,
+  step: 16 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,
   lineages: 10_000,

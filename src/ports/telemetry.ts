@@ -17,6 +17,8 @@ export const METRICS = [
   'crowded',
   /** Panes of which results were left out, as no entry has room for them. */
   'cutPanes',
+  /** Groups that a projector cannot read on, as entries expired before they were delivered: see `resume`. */
+  'gaps',
 ] as const;
 
 export type Metric = (typeof METRICS)[number];
