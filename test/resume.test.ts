@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryReading } from '../src/adapters/memory/reading.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { audit } from '../src/engine/audit.ts';
+import { holdDeployment } from '../src/engine/deployment.ts';
 import { resume } from '../src/engine/resume.ts';
 import { panesAfter, panesOf } from '../src/engine/unprojected.ts';
 import { bucket, collect, count, definePipeline, kinesis, rolling, table, tumbling } from '../src/index.ts';
@@ -26,6 +27,7 @@ async function days(scene: Scene, from: number, to: number, machines = [PUMP, OV
   for (let hour = from * 24; hour < to * 24; hour += 6) {
     await scene.process(machines.map((machine, shard) => scene.put(machine, at(hour * HOUR), 20, shard)));
     await scene.sweepAt(at(hour * HOUR, 1));
+    await holdDeployment(scene.ports, scene.pipeline);
     scene.ports.log.expire(scene.ports.clock.now());
   }
 }
