@@ -6,6 +6,7 @@ import { fold, foldIdle } from './engine/fold.ts';
 import { EMPTY_GROUP, type Folded, type GroupPane, type GroupRecord, listPanes } from './engine/group.ts';
 import { writtenPane } from './engine/pane.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
+import { LIMITS } from './ports/limits.ts';
 import { caseOf, decodeGiven } from './simulation/given.ts';
 import type { Random } from './simulation/random.ts';
 import { shrink } from './simulation/shrink.ts';
@@ -64,7 +65,7 @@ function tryOnce(
       : [{ lineage: 'test', position: positionOf(String(at)), arrival, hash: 0, data, content: outcome }],
   );
   const deployment = firstDeployment(pipeline);
-  const folded = fold(deployment, EMPTY_GROUP, taken);
+  const folded = fold(deployment, EMPTY_GROUP, taken, { ...LIMITS, poison: Number.POSITIVE_INFINITY });
   const closing = close ? closeAll(deployment, folded, decoded.at(-1)?.arrival) : [];
   return {
     panes: [...listPanes(folded.panes), ...closing].map((pane) => writtenPane(pipeline, pane)),

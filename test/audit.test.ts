@@ -110,7 +110,7 @@ const sectionsOf = ({ body }: LogEntry) => unframe(body.subarray(1)) as [Uint8Ar
 
 /** A body of some state and some panes. */
 const bodyOf = (state: Uint8Array, panes: Uint8Array): Uint8Array =>
-  Buffer.concat([Uint8Array.of(3), frame([state, panes])]);
+  Buffer.concat([Uint8Array.of(4), frame([state, panes])]);
 
 /** What the ports of a scene keep, open to be changed. */
 const logsOf = (scene: Scene) => scene.ports.log.logs as Map<string, LogEntry[]>;

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { memoryObjects } from '../src/adapters/memory/objects.ts';
 import { isInstant, isoTime, millis } from '../src/core/time.ts';
 import {
   type Decoded,
@@ -17,7 +18,7 @@ import { fold } from '../src/engine/fold.ts';
 import { EMPTY_GROUP } from '../src/engine/group.ts';
 import { hashOf } from '../src/engine/key-group.ts';
 import { nextEntry } from '../src/engine/next-entry.ts';
-import { keepPoison } from '../src/engine/poison.ts';
+import { keepRefused, readRefused } from '../src/engine/poison.ts';
 import { readGroup } from '../src/engine/read-group.ts';
 import {
   collect,
@@ -280,22 +281,16 @@ function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outco
   expect([...readGroup(deployment, EMPTY_GROUP, [entry]).keys.keys()]).toEqual([content.key]);
 }
 
-/** Whether the bucket would take it: metadata of an object is printable ASCII, 2 KB in all. */
+/** Whether it is kept as one line that says all of it. */
 async function expectKept(code: PoisonCode, reason: string): Promise<void> {
-  const objects = {
-    exists: async () => false,
-    read: async () => undefined,
-    create: async (_: string, object: { readonly metadata?: { readonly [name: string]: string } }) => {
-      const metadata = Object.entries(object.metadata ?? {})
-        .flat()
-        .join('');
-      expect(metadata).toMatch(/^[\x20-\x7e]*$/);
-      expect(metadata.length).toBeLessThan(2_048);
-      return 'created' as const;
-    },
-  };
+  const { stored, ...objects } = memoryObjects();
   const content = { outcome: 'poison', poison: { code, reason } } as const;
-  await keepPoison(objects, { ...sourceRecord('any'), hash: 0, content });
+  const one = { ...sourceRecord('any'), hash: 0, content };
+  const kept = stored.get(await keepRefused(objects, 'readings', [one]))?.body as Uint8Array;
+  const [line, ...others] = readRefused(kept);
+  expect(others).toEqual([]);
+  expect(line).toMatchObject({ code, lineage: one.lineage, position: one.position });
+  expect(Buffer.from(line?.data ?? '', 'base64')).toEqual(Buffer.from(one.data));
 }
 
 describe('each reason to refuse a record', () => {

@@ -286,15 +286,11 @@ describe('a record on which an author’s function throws', () => {
       expect(scene.groupOf(machine).keys).toEqual(without.groupOf(machine).keys);
     }
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 4, poison: 3 });
-    const kept = [...scene.ports.objects.stored].map(([name, { metadata }]) => [
-      name,
-      metadata?.['code'],
-      decodeURIComponent(metadata?.['reason'] ?? ''),
-    ]);
+    const kept = scene.refused().map(({ position, code, reason }) => [position, code, reason]);
     expect(kept.sort()).toEqual([
-      ['poison/readings/shardId-000000000000/3', 'fold', 'melted at 5000'],
-      ['poison/readings/shardId-000000000000/5', 'fold', 'melted at 2000'],
-      ['poison/readings/shardId-000000000000/6', 'fold', 'melted at 3000'],
+      ['3', 'fold', 'melted at 5000'],
+      ['5', 'fold', 'melted at 2000'],
+      ['6', 'fold', 'melted at 3000'],
     ]);
     const entries = [PUMP, OVEN].flatMap((machine) => scene.entriesOf(machine));
     const listed = entries.flatMap((entry) => decodeLedger(entry).poison.map(({ position }) => position));

@@ -99,14 +99,14 @@ function bodyOf(parts: readonly Uint8Array[]): Uint8Array {
     return deflateRawSync(Buffer.concat([length, first, second]));
   };
   const [state, tables, panes, columns] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
-  return Buffer.concat([Uint8Array.of(3), frame([section(state, tables), section(panes, columns)])]);
+  return Buffer.concat([Uint8Array.of(4), frame([section(state, tables), section(panes, columns)])]);
 }
 
 describe('a body of an entry', () => {
   it('of any bytes is refused', () => {
     fc.assert(
       fc.property(logs, fc.uint8Array({ maxLength: 200 }), fc.boolean(), (log, bytes, versioned) => {
-        const body = versioned ? Uint8Array.of(3, 1, ...bytes) : bytes;
+        const body = versioned ? Uint8Array.of(4, 1, ...bytes) : bytes;
         const entry = { ordinal: 1, committedAt: 0 as LogEntry['committedAt'], body };
         expect(() => readGroup(log.deployment, EMPTY_GROUP, [entry])).toThrow(CodecError);
         expect(() => decodePanes(entry)).toThrow(CodecError);

@@ -47,6 +47,7 @@ const FEW: Limits = {
   step: 20_000,
   lists: 5_000,
   refusedIds: 20,
+  poison: 100_000,
   lineages: 10,
 };
 

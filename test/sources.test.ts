@@ -225,7 +225,7 @@ describe('a record of a topic', () => {
         batchItemFailures: [],
       });
       expect(scene.ports.telemetry.counted).toMatchObject({ received: 2, applied: 1, poison: 1 });
-      expect(scene.ports.objects.stored.get('poison/plant.readings/0/7')?.metadata?.['code']).toBe('future');
+      expect(scene.refused()).toMatchObject([{ lineage: 'plant.readings/0', position: '7', code: 'future' }]);
     },
   );
 

@@ -108,7 +108,8 @@ describe('a message that is refused', () => {
     for (const batch of batchesOf(message(scene, 'bad', '?', at(0, 20)))) await scene.process(batch);
     expect(scene.groupOf(PUMP).counters).toEqual({ applied: 1, late: 0, poison: 1 });
     expect(scene.ports.telemetry.counted).toMatchObject({ poison: 1, duplicate: 1 });
-    expect([...scene.ports.objects.stored.keys()]).toEqual(['poison/readings/bad']);
+    expect(scene.refused()).toMatchObject([{ lineage: 'readings', position: 'bad' }]);
+    expect(scene.ports.objects.stored.size).toBe(1);
     expect(scene.entriesOf(PUMP).flatMap((entry) => decodeLedger(entry).poison)).toHaveLength(1);
   });
 

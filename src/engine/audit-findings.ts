@@ -57,10 +57,12 @@ export type Finding =
   /** A projector's entry does not go on where the one before it ended, in the log `of` a group. */
   | { readonly kind: 'cursor'; readonly log: string; readonly ordinal: number; readonly of: string }
   | {
+      /** Records that the entry refuses are not in the object that it names, or that is gone. */
       readonly kind: 'missing-poison';
       readonly log: string;
       readonly ordinal: number;
       readonly object: string;
+      readonly records: number;
     }
   | { readonly kind: 'missing-pane'; readonly pane: string; readonly object: string }
   | { readonly kind: 'differing-pane'; readonly pane: string; readonly object: string }

@@ -3,7 +3,6 @@ import type { StoredKey } from '../core/key.ts';
 import { isAfter } from '../core/position.ts';
 import { after, type EpochMillis } from '../core/time.ts';
 import { ENTRY_LIFETIME, type LogEntry, LogLostError } from '../ports/commit-log.ts';
-import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Reading } from '../ports/reading.ts';
 import { groupLog } from '../wiring/names.ts';
@@ -13,7 +12,7 @@ import { baseOf } from './entry.ts';
 import { type Counters, EMPTY_GROUP, type Group, type GroupPane, type Reached } from './group.ts';
 import { type GroupEntry, readEntry } from './log-reading.ts';
 import { writtenPane } from './pane.ts';
-import { poisonName } from './poison.ts';
+import { type RefusedRecord, readRefused } from './poison.ts';
 import { readGroup } from './read-group.ts';
 import { roomUsed } from './room.ts';
 import { wholeEntry } from './spill.ts';
@@ -190,18 +189,32 @@ export async function auditGroup(
   };
 }
 
-/** The bytes of every refused record are kept before the commit that moves past it. */
+/** The bytes of every refused record are kept before the commit that moves past it, in the object that it names. */
 async function checkPoison(
-  { objects }: AuditPorts,
+  { reading }: AuditPorts,
   log: string,
-  { ordinal, poison }: GroupEntry,
+  { ordinal, poison, poisonObject: object }: GroupEntry,
   findings: Findings,
 ): Promise<void> {
-  await inParallel(poison, async (record) => {
-    const object = poisonName(record);
-    if (!(await objects.exists(object))) findings.add({ kind: 'missing-poison', log, ordinal, object });
-  });
+  if (object === undefined) return;
+  const body = await reading.objects.read(object);
+  const kept = new Set(body && refusedIn(body).map(placeOf));
+  const records = poison.filter((record) => !kept.has(placeOf(record))).length;
+  if (records > 0) findings.add({ kind: 'missing-poison', log, ordinal, object, records });
 }
+
+/** None of what nothing here wrote. */
+function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
+  try {
+    return readRefused(body);
+  } catch (error) {
+    if (error instanceof CodecError) return [];
+    throw error;
+  }
+}
+
+const placeOf = ({ lineage, position }: Pick<RefusedRecord, 'lineage' | 'position'>): string =>
+  `${lineage} ${position}`;
 
 /** A group as of each of its entries, from the first snapshot on that there is. */
 class GroupReader {

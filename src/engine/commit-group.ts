@@ -1,6 +1,5 @@
 import { rowsOf } from '../core/codec.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
 import type { Deployment } from './deployment.ts';
@@ -11,7 +10,7 @@ import { appendTo, loadGroup } from './group-log.ts';
 import { type Kept, slotsOf } from './group-tables.ts';
 import { newsOf, REFUSED, withoutOld, withoutRoom } from './news.ts';
 import { type Draft, draftEntry } from './next-entry.ts';
-import { keepPoison } from './poison.ts';
+import { keepRefused } from './poison.ts';
 import { leaveOut, stateWeight } from './room.ts';
 import { weightOf } from './weight.ts';
 
@@ -22,13 +21,28 @@ export type GroupOutcome =
   | { readonly outcome: 'committed' }
   | { readonly outcome: 'stopped'; readonly rest: readonly GroupRecord[]; readonly cause: unknown };
 
+/** A batch spends at most one part in so many of the time it has left on folding, before it commits. */
+const FOLDING = 2;
+
 /** A race is lost only to a writer that got further, so this many in a row means something else is wrong. */
 const MAX_CONFLICTS = 20;
+
+/** What a commit has to go by, beside the group and its records. */
+export interface CommitOptions {
+  /** No commit is begun at or after it. */
+  readonly deadline: EpochMillis;
+  /** How many groups have that time, one after the other. */
+  readonly groups: number;
+  readonly cache: GroupCache | undefined;
+  /** Is told of what is left after each commit. */
+  onCommit(rest: readonly GroupRecord[]): void;
+}
 
 /**
  * Commits a group's records in order, once it is loaded: folds them, and appends the result as the next entry of the group's
  * log. Records that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest
- * folded again; where a commit would be too large, the records go in several.
+ * folded again. Where a commit would be too large, would refuse more records than one object holds, or would take too long, the
+ * records go in several: what is committed stays so, however little time is left.
  */
 export async function commitGroup(
   ports: CommitPorts,
@@ -36,8 +50,7 @@ export async function commitGroup(
   index: number,
   loading: Promise<Group>,
   records: readonly GroupRecord[],
-  deadline: EpochMillis,
-  cache?: GroupCache,
+  { deadline, groups, cache, onCommit }: CommitOptions,
 ): Promise<GroupOutcome> {
   const { pipeline } = deployment;
   const { limits = LIMITS } = ports;
@@ -57,9 +70,13 @@ export async function commitGroup(
       if (others.length === 0) throw noRoomForLineages(group, left, limits);
 
       const now = ports.clock.now();
-      const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, others, atMost, now, limits);
-      await inParallel(folded.poison, (refused) => keepPoison(ports.objects, refused));
-      const next = draft.write();
+      const pause = now + (deadline - now) / (FOLDING * groups);
+      const isOver = () => ports.clock.now() >= pause;
+      const some = others.slice(0, atMost);
+      const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, some, now, limits, isOver);
+      const { poison } = folded;
+      const kept = poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;
+      const next = draft.write(kept);
       if (ports.clock.now() >= deadline)
         throw new Error('Cannot commit as the time of this invocation is up');
       if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
@@ -74,6 +91,7 @@ export async function commitGroup(
       ports.telemetry.count('cutPanes', cutPanes);
       group = next.group;
       rest = rest.slice(taken);
+      onCommit(rest);
       atMost = Math.max(1, 2 * taken);
       conflicts = 0;
     }
@@ -91,7 +109,7 @@ interface Fitting {
 }
 
 /**
- * Folds as many of the records as make an entry that fits, `atMost` to begin with. Where the state has no room for more, the
+ * Folds as many of the records as make an entry that fits. Where the state has no room for more, the
  * records that would make it larger are refused: kept, they can be taken in once there is room, and they hold up no other.
  * Where the panes of a single record are too many, a part of the time passes first that it makes pass.
  */
@@ -99,18 +117,20 @@ function foldToFit(
   deployment: Deployment,
   group: Group,
   records: readonly GroupRecord[],
-  atMost: number,
   now: EpochMillis,
   limits: Limits,
+  isOver: () => boolean,
 ): Fitting {
   const fitted = (folded: Folded, taken: number, cutPanes = 0): Fitting => {
     const kept = withoutOld(folded, deployment.pipeline, now);
     return { folded, draft: draftEntry(deployment, group, { ...folded, ...kept }, now), taken, cutPanes };
   };
-  let batch = records.slice(0, atMost);
+  let batch = records;
   for (;;) {
-    const fitting = fitted(fold(deployment, group, batch, limits), batch.length);
-    const { folded, draft } = fitting;
+    const { taken, ...folded } = fold(deployment, group, batch, limits, isOver);
+    const fitting = fitted(folded, taken);
+    const { draft } = fitting;
+    batch = batch.slice(0, taken);
     const { weight } = draft;
     const share = Math.min(
       limits.panes / weight.panes,

@@ -24,7 +24,7 @@ import { readPanesOf, writePanes } from './pane-columns.ts';
  * The state is that of the whole group (a snapshot), or what has changed since the entry before (a delta): of each key that
  * was touched, what its tables lost at the front and what was put at their ends.
  */
-const VERSION = 3;
+const VERSION = 4;
 
 /** A window as an entry holds it: what it is, when it began, and how many tables it has for each key. */
 export type WrittenWindow = readonly [name: string, signature: string, epoch: number, tables: number];
@@ -63,12 +63,13 @@ export type WrittenState = readonly [
   inherited: readonly (readonly [groups: number, group: number, positions: WrittenReached])[],
   counters: readonly [applied: number, late: number, poison: number],
   poison: readonly (readonly [lineage: string, position: Position])[],
+  poisonObject: string | null,
   late: LateColumns,
   /** Of the times of a key after the first, whether they are written as what they are above that. */
   related: readonly boolean[],
 ];
-const [BASE, POSITIONS, COUNTERS, POISON, LATE] = [1, 4, 10, 11, 12] as const;
-export const RELATED = 13;
+const [BASE, POSITIONS, COUNTERS, POISON, POISON_OBJECT, LATE] = [1, 4, 10, 11, 12, 13] as const;
+export const RELATED = 14;
 
 /** The body of a state and panes. */
 export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
@@ -138,6 +139,8 @@ export interface Ledger {
   readonly positions: Group['positions'];
   /** The records that it moved past and did not take in. */
   readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
+  /** What holds the refused ones, as lines; undefined where there are none. */
+  readonly poisonObject: string | undefined;
   readonly late: readonly LateRecord[];
 }
 
@@ -152,6 +155,7 @@ function ledgerOf(written: WrittenState): Ledger {
     counters: { applied, late, poison },
     positions: new Map(reachedOf(written[POSITIONS])),
     poison: written[POISON].map(([lineage, position]) => ({ lineage, position })),
+    poisonObject: written[POISON_OBJECT] ?? undefined,
     late: keys.map(
       (key, n) =>
         ({

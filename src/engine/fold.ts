@@ -8,12 +8,22 @@ import type { Deployment } from './deployment.ts';
 import type { Folded, Group, GroupPanes, GroupRecord, LateRecord } from './group.ts';
 import { OWN_TABLES } from './group-tables.ts';
 import { forgetPassed, isAhead, reachedBy, TakenIds } from './news.ts';
+import { refusedBytes } from './poison.ts';
 import { paneRowsWeight, stateWeight } from './room.ts';
 import { NAME_BYTES, NUMBER_BYTES, TABLE_BYTES, textBytes } from './weight.ts';
 
+/** What a fold makes of the first records it was given, and how many those are. */
+export interface FoldedRecords extends Folded {
+  readonly taken: number;
+}
+
+/** After so many records it is asked whether time is up. */
+const RECORDS_PER_LOOK = 16;
+
 /**
- * Takes records in, in order. Pure: the same group and records give the same result, and neither is changed, so a batch
- * that lost a race or an answer is simply folded again.
+ * Takes records in, in order: all of them, or as many as one commit may refuse or there is time for, and at least the first. Pure:
+ * the same group and as many records give the same result, and neither is changed, so a batch that lost a race or an answer is
+ * simply folded again.
  *
  * A record on which an author's function throws is refused, and leaves no trace but that.
  *
@@ -24,12 +34,13 @@ export function fold(
   group: Group,
   records: readonly GroupRecord[],
   limits: Limits = LIMITS,
-): Folded {
+  isOver: () => boolean = () => false,
+): FoldedRecords {
   const admitted = refuseNewKeys(deployment.pipeline, group, records, limits);
   try {
-    return foldAll(deployment, group, admitted, limits);
+    return foldAll(deployment, group, admitted, limits, isOver);
   } catch {
-    return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted), limits);
+    return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted, isOver), limits);
   }
 }
 
@@ -38,16 +49,21 @@ function foldAll(
   group: Group,
   records: readonly GroupRecord[],
   limits: Limits,
-): Folded {
+  isOver: () => boolean = () => false,
+): FoldedRecords {
   const { rules, source } = deployment.pipeline;
   const panes = new Panes(rules);
   const touched = new Map<string, { readonly number: number; readonly state: KeyState }>();
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
   const ids = source.ordered ? undefined : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
-  for (let at = 0; at < records.length; at++) {
-    const one = records[at] as GroupRecord;
+  let poisonBytes = 0;
+  let taken = 0;
+  for (; taken < records.length && !isDue(taken, isOver); taken++) {
+    const one = records[taken] as GroupRecord;
     if (one.content.outcome === 'poison') {
+      poisonBytes += refusedBytes(one, one.content.poison);
+      if (poison.length > 0 && poisonBytes > limits.poison) break;
       poison.push(one);
       ids?.refuse(one);
       continue;
@@ -75,15 +91,16 @@ function foldAll(
     keys.set(key, state.freeze() as StoredKey);
     ids?.forget(key, state.watermark);
   }
-  const positions = source.ordered ? reachedBy(group, records) : group.positions;
+  const positions = source.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
   const { counters } = group;
   return {
+    taken,
     positions,
     inherited: group.inherited.filter((one) => isAhead(one, positions)),
     keys,
     ids: ids?.taken() ?? group.ids,
     counters: {
-      applied: counters.applied + records.length - late.length - poison.length,
+      applied: counters.applied + taken - late.length - poison.length,
       late: counters.late + late.length,
       poison: counters.poison + poison.length,
     },
@@ -92,6 +109,9 @@ function foldAll(
     late,
   };
 }
+
+const isDue = (taken: number, isOver: () => boolean): boolean =>
+  taken > 0 && taken % RECORDS_PER_LOOK === 0 && isOver();
 
 const columnsOf = ({ pipeline, epochs }: Deployment, keys: readonly string[], panes: Panes): GroupPanes => ({
   keys,
@@ -143,30 +163,35 @@ export const refused = (one: GroupRecord, code: PoisonCode, reason: string): Gro
 });
 
 /**
- * The same records, those refused on which an author's function throws: each is taken in with its key's state from before
- * at hand, as a state that something threw in is of no more use.
+ * The same records, those refused on which an author's function throws, or as many as there is time for: each is taken in with its
+ * key's state from before at hand, as a state that something threw in is of no more use.
  */
 function refuseThrowing(
   { rules }: Pipeline,
   group: Group,
   records: readonly GroupRecord[],
+  isOver: () => boolean,
 ): readonly GroupRecord[] {
   const keys = new Map(group.keys);
   const panes = new Panes(rules);
-  return records.map((one) => {
-    if (one.content.outcome === 'poison') return one;
+  const tried: GroupRecord[] = [];
+  for (; tried.length < records.length && !isDue(tried.length, isOver); panes.clear()) {
+    const one = records[tried.length] as GroupRecord;
+    if (one.content.outcome === 'poison') {
+      tried.push(one);
+      continue;
+    }
     const { key, record } = one.content;
     try {
       const state = new KeyState(rules, keys.get(key));
       state.apply(record, panes);
       keys.set(key, state.freeze() as StoredKey);
-      return one;
+      tried.push(one);
     } catch (error) {
-      return refused(one, 'fold', messageOf(error));
-    } finally {
-      panes.clear();
+      tried.push(refused(one, 'fold', messageOf(error)));
     }
-  });
+  }
+  return tried;
 }
 
 /** What the passing of time makes of a group, or of a part of it. */

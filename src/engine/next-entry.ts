@@ -41,8 +41,12 @@ export interface Appendable {
 /** An entry before it is written: what it would weigh, and the writing, which takes most of the time. */
 export interface Draft {
   readonly weight: EntryWeight;
-  /** Its weight must be such that it can be written. */
-  write(): Appendable;
+  /**
+   * Its weight must be such that it can be written.
+   *
+   * @param poisonObject what holds the records that it refuses
+   */
+  write(poisonObject?: string): Appendable;
 }
 
 /** What a fold comes to as the next entry: a delta, or where that is due, or no larger, a snapshot. */
@@ -66,11 +70,11 @@ export function draftEntry(
     lists: listsWeight(folded),
     panes: panesWeight(folded.panes),
   };
-  const write = (): Appendable => {
+  const write = (poisonObject?: string): Appendable => {
     invariant(canBeWritten(weight), 'a group takes in no more than can be written');
     const state = isDelta
-      ? writeState(deployment, before, folded, keys, base.ordinal)
-      : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, sealed);
+      ? writeState(deployment, before, folded, keys, base.ordinal, { poisonObject })
+      : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, { sealed, poisonObject });
     const entry = { ordinal, committedAt, body: bodyOf(state, folded.panes) };
     return {
       entry,
@@ -102,7 +106,7 @@ function writeState(
   { positions, inherited, counters, poison, late }: Folded,
   { changed, gone, keys, times, cuts, slots }: WrittenKeys,
   base: number,
-  sealed = false,
+  { sealed = false, poisonObject }: { readonly sealed?: boolean; readonly poisonObject: string | undefined },
 ): Uint8Array {
   const written: WrittenState = [
     deployment.pipeline.version,
@@ -117,6 +121,7 @@ function writeState(
     inherited.map(({ groups, group, positions }) => [groups, group, writtenReached(positions, new Map())]),
     [counters.applied, counters.late, counters.poison],
     poison.map(({ lineage, position }) => [lineage, position]),
+    poisonObject ?? null,
     [
       late.map(({ key }) => key),
       late.map(({ at }) => at),

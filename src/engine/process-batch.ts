@@ -60,14 +60,19 @@ async function takeIn(
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
   const shares = await splitByGroup(ports, deployment, records, cache);
   const outcomes = await Promise.all(
-    [...shares].map(([index, { group, records: share }]) =>
-      inTime(
+    [...shares].map(([index, { group, records: share }]) => {
+      let rest: readonly GroupRecord[] = share;
+      const onCommit = (left: readonly GroupRecord[]) => {
+        rest = left;
+      };
+      const options = { deadline, groups: shares.size, cache, onCommit };
+      return inTime(
         ports.clock,
         deadline,
-        commitGroup(ports, deployment, index, group, share, deadline, cache),
-        (): GroupOutcome => ({ outcome: 'stopped', rest: share, cause: TIME_IS_UP }),
-      ),
-    ),
+        commitGroup(ports, deployment, index, group, share, options),
+        (): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),
+      );
+    }),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
   for (const { cause } of stopped) ports.telemetry.fault('commit', cause);

@@ -185,7 +185,10 @@ function describe(finding: Finding): readonly [where: string, what: string] {
     case 'cursor':
       return [`${finding.log} ${finding.ordinal}`, `log ${finding.of} does not go on where it ended before`];
     case 'missing-poison':
-      return [`${finding.log} ${finding.ordinal}`, `refused record not kept: ${finding.object}`];
+      return [
+        `${finding.log} ${finding.ordinal}`,
+        `${plural(finding.records, 'refused record')} not kept in ${finding.object}`,
+      ];
     case 'missing-pane':
     case 'differing-pane':
     case 'unknown-pane':

@@ -1,12 +1,13 @@
 import type { EpochMillis } from '../core/time.ts';
-import { decodePanes } from '../engine/entry.ts';
+import { decodeLedger, decodePanes } from '../engine/entry.ts';
 import type { GroupPane } from '../engine/group.ts';
+import { readRefused } from '../engine/poison.ts';
 import { objectOf } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
-import { groupLogPrefix, PANES_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
+import { groupLogPrefix, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -37,13 +38,21 @@ export function createTally(pipeline: Pipeline): Tally {
   let panes = 0;
   let watermark: EpochMillis | undefined;
 
-  /** Bodies put as objects, which an entry is yet to name. */
+  /** Bodies of entries, and refused records, put as objects, which an entry is yet to name. */
   const bodies = new Map<string, Uint8Array>();
 
   const committed = (entry: LogEntry): void => {
     const object = objectOf(entry);
     const body = object === undefined ? entry.body : bodies.get(object);
-    for (const pane of body === undefined ? [] : decodePanes({ ...entry, body })) {
+    if (body === undefined) return;
+    const { poisonObject = '' } = decodeLedger({ ...entry, body });
+    const lines = bodies.get(poisonObject);
+    bodies.delete(poisonObject);
+    for (const { code, reason } of lines ? readRefused(lines) : []) {
+      const { times, reason: first } = refused.get(code) ?? { times: 0, reason };
+      refused.set(code, { times: times + 1, reason: first });
+    }
+    for (const pane of decodePanes({ ...entry, body })) {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];
@@ -85,18 +94,10 @@ export function createTally(pipeline: Pipeline): Tally {
       objects: {
         ...ports.objects,
         async create(name, object) {
-          if (name.startsWith(STATE_PREFIX)) bodies.set(name, object.body);
+          if (name.startsWith(STATE_PREFIX) || name.startsWith(POISON_PREFIX)) bodies.set(name, object.body);
           const outcome = await ports.objects.create(name, object);
           if (outcome === 'exists') return outcome;
           if (name.startsWith(PANES_PREFIX)) delivered.objects++;
-          const { code, reason } = object.metadata ?? {};
-          if (code !== undefined) {
-            const { times, reason: first } = refused.get(code) ?? {
-              times: 0,
-              reason: decodeURIComponent(reason ?? ''),
-            };
-            refused.set(code, { times: times + 1, reason: first });
-          }
           return outcome;
         },
       },

@@ -17,6 +17,8 @@ export interface Limits {
   readonly lists: number;
   /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
   readonly refusedIds: number;
+  /** What the refused records of one commit may take up as an object; a single one that takes up more is alone in its. */
+  readonly poison: number;
   /** So many lineages no stream or topic has; where a source has more, new ones are let in as new keys are. */
   readonly lineages: number;
 }
@@ -32,5 +34,6 @@ export const LIMITS: Limits = {
   step: 16 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,
+  poison: 4 * MIB,
   lineages: 10_000,
 };

@@ -13,6 +13,8 @@ import { must, mustMatch } from './violation.ts';
 /** The records that are in, over all groups and generations, and what must come of them. */
 export class Taken {
   readonly poison: Truth[] = [];
+  /** The objects that entries name, and the refused records that each of them lists. */
+  readonly kept: (readonly [object: string | undefined, refused: readonly string[]])[] = [];
   readonly revisions = new Map<string, number>();
   /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
   readonly buried = new Set<Truth>();
@@ -127,6 +129,7 @@ export class GroupAudit {
     const outcomes = this.#take(view, by, batch, where);
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, where);
+    if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(nameOf)]);
     this.#auditWatermarks(view, where);
     this.#auditRevisions(view, where);
   }
@@ -285,5 +288,5 @@ function auditLedger(
 export const labelOf = ({ window, layout: { epoch } }: GroupPane): string =>
   epoch === 0 ? window : `${window}@${epoch}`;
 
-const nameOf = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
+export const nameOf = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;

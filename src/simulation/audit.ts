@@ -15,9 +15,9 @@ import {
   POISON_PREFIX,
   rowsLog,
 } from '../wiring/names.ts';
-import { GroupAudit, labelOf, Taken } from './audit-group.ts';
+import { GroupAudit, labelOf, nameOf, Taken } from './audit-group.ts';
 import { Deployments } from './deployed.ts';
-import { type Covered, definitionIn, intentOf, rowsCoveredBy } from './log-format.ts';
+import { type Covered, definitionIn, intentOf, refusedIn, rowsCoveredBy } from './log-format.ts';
 import { Oracle } from './oracle.ts';
 import type { Case, Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
@@ -220,18 +220,21 @@ export class Audit {
   }
 
   #auditPoison({ objects }: MemoryPorts): void {
+    const linesOf = (object: string) => refusedIn(objects.stored.get(object)?.body ?? new Uint8Array());
+    for (const [object = '', refused] of this.#taken.kept) {
+      mustMatch(linesOf(object).map(nameOf), refused, 'An entry names the object of the records it refuses');
+    }
     // Kept before the commit that then never came, as it went to a dead-letter queue.
-    const spare = new Set([...this.#taken.buried].filter((one) => !this.#taken.has(one)).map(poisonName));
-    const kept = [...objects.stored].filter(([name]) => name.startsWith(POISON_PREFIX) && !spare.has(name));
+    const spare = new Set([...this.#taken.buried].filter((one) => !this.#taken.has(one)).map(nameOf));
+    const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));
+    const lines = names.flatMap(linesOf).filter((one) => !spare.has(nameOf(one)));
     mustMatch(
-      kept.map(([name, { body }]) => `${name} ${Buffer.from(body).toString('base64')}`),
-      this.#taken.poison.map((one) => `${poisonName(one)} ${Buffer.from(one.data).toString('base64')}`),
-      'The bytes of every refused record are kept under its name',
+      [...new Set(lines.map((one) => `${nameOf(one)} ${one.data}`))],
+      this.#taken.poison.map((one) => `${nameOf(one)} ${Buffer.from(one.data).toString('base64')}`),
+      'The bytes of every refused record are kept, and of no other',
     );
   }
 }
-
-const poisonName = ({ lineage, position }: Truth): string => `${POISON_PREFIX}${lineage}/${position}`;
 
 type Cursor = readonly [ordinal: number, panes: number];
 

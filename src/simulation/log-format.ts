@@ -29,6 +29,8 @@ export interface EntryView {
   readonly watermarks: ReadonlyMap<string, EpochMillis>;
   readonly panes: readonly GroupPane[];
   readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
+  /** What it says holds them. */
+  readonly poisonObject: string | undefined;
   readonly late: readonly LateRecord[];
 }
 
@@ -43,7 +45,7 @@ export class LogReader {
   take(entry: LogEntry, by: Deployed): EntryView {
     this.#group = readGroup({ ...firstDeployment(by.pipeline), epochs: by.epochs }, this.#group, [entry]);
     const { version, positions, inherited, sealed, counters, keys } = this.#group;
-    const { poison, late } = decodeLedger(entry);
+    const { poison, poisonObject, late } = decodeLedger(entry);
     return {
       version,
       positions: new Map([...positions].map(([lineage, { position }]) => [lineage, position])),
@@ -57,6 +59,7 @@ export class LogReader {
       watermarks: new Map([...keys].map(([key, { watermark }]) => [key, watermark])),
       panes: decodePanes(entry),
       poison,
+      poisonObject,
       late,
     };
   }
@@ -73,6 +76,15 @@ export function definitionIn({ body }: LogEntry): {
   };
   return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
 }
+
+/** What an object of refused records says of each. */
+export const refusedIn = (
+  body: Uint8Array,
+): readonly (Pick<GroupRecord, 'lineage' | 'position'> & { readonly data: string })[] =>
+  Buffer.from(body)
+    .toString()
+    .split('\n')
+    .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 
 /** By log, how far the panes of each group are covered: an ordinal, and a pane within the next entry. */
 export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;

@@ -17,6 +17,7 @@ import { decodePanes } from '../../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../../src/engine/group.ts';
 import type { GroupCache } from '../../src/engine/group-cache.ts';
 import { groupOf, hashOf } from '../../src/engine/key-group.ts';
+import { type RefusedRecord, readRefused } from '../../src/engine/poison.ts';
 import { processBatch } from '../../src/engine/process-batch.ts';
 import { projectObjects } from '../../src/engine/project-objects.ts';
 import { projectRows } from '../../src/engine/project-rows.ts';
@@ -29,7 +30,7 @@ import type { LogEntry } from '../../src/ports/commit-log.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import { behind, type Call, type Gate } from '../../src/simulation/gate.ts';
-import { groupLog, groupLogPrefix, PANES_PREFIX } from '../../src/wiring/names.ts';
+import { groupLog, groupLogPrefix, PANES_PREFIX, POISON_PREFIX } from '../../src/wiring/names.ts';
 
 /** The same ports, as handlers have them: large bodies of entries stand as objects. */
 const whole = (ports: Ports): Ports => ({ ...ports, log: spilling(ports.log, ports.objects) });
@@ -148,6 +149,16 @@ export class Scene {
             .map((line) => JSON.parse(line) as Pane)
         : [],
     );
+  }
+
+  /** The refused records that are kept, each once, by lineage and position. */
+  refused(): RefusedRecord[] {
+    const kept = new Map<string, RefusedRecord>();
+    for (const [name, { body }] of this.ports.objects.stored) {
+      if (!name.startsWith(POISON_PREFIX)) continue;
+      for (const one of readRefused(body)) kept.set(`${one.lineage}/${one.position}`, one);
+    }
+    return [...kept.values()];
   }
 
   row(machine: string, sort: string): unknown {

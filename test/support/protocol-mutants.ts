@@ -563,17 +563,17 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison is kept beside the commit',
     rule: 'Poison is kept before the commit that moves past it',
     file: 'src/engine/commit-group.ts',
-    find: 'await inParallel(folded.poison,',
+    find: 'poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;',
     replace:
-      'void inParallel(folded.poison, (one) => keepPoison(ports.objects, one).catch(() => {}));\n      await inParallel([] as GroupRecord[],',
+      "poison.length > 0 ? await keepRefused({ create: async (...given) => { void ports.objects.create(...given).catch(() => {}); return 'created'; } }, pipeline.name, poison) : undefined;",
   },
   {
     name: 'poison is not moved past',
     rule: 'The commit that moves past poison lists it, and the rest of the batch goes on',
     file: 'src/engine/fold.ts',
-    find: 'const positions = source.ordered ? reachedBy(group, records) : group.positions;',
+    find: 'const positions = source.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;',
     replace:
-      "const positions = source.ordered ? reachedBy(group, records.filter(({ content }) => content.outcome === 'record')) : group.positions;",
+      "const positions = source.ordered ? reachedBy(group, records.slice(0, taken).filter(({ content }) => content.outcome === 'record')) : group.positions;",
   },
   {
     name: 'poison has no group',
@@ -586,7 +586,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a function that throws refuses the batch',
     rule: 'A record on which an author’s function throws is poison; the batch is folded again without it',
     file: 'src/engine/fold.ts',
-    find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted), limits);',
+    find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted, isOver), limits);',
     replace: "return foldAll(deployment, group, admitted.map((one) => refused(one, 'fold', '')), limits);",
   },
 
