@@ -241,7 +241,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a commit without an answer is done',
     rule: 'A commit that has no answer by the deadline: its records are asked for again',
     file: 'src/engine/process-batch.ts',
-    find: "(): GroupOutcome => ({ outcome: 'stopped', rest: share, cause: TIME_IS_UP }),",
+    find: "(): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),",
     replace: "(): GroupOutcome => ({ outcome: 'committed' }),",
   },
   {
@@ -304,8 +304,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a base is the entry before',
     rule: 'Every entry names its base, the last snapshot: reading begins there',
     file: 'src/engine/next-entry.ts',
-    find: '? writeState(deployment, before, folded, keys, base.ordinal)',
-    replace: '? writeState(deployment, before, folded, keys, before.ordinal)',
+    find: '? writeState(deployment, before, folded, keys, base.ordinal,',
+    replace: '? writeState(deployment, before, folded, keys, before.ordinal,',
   },
   {
     name: 'a snapshot never grows old',
