@@ -5,7 +5,7 @@ import { explain, UnknownKeyError } from '../src/engine/explain.ts';
 import { loadGroup } from '../src/engine/group-log.ts';
 import { groupOf, hashOf } from '../src/engine/key-group.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
-import { batches, count, definePipeline, kinesis, mean, rolling, sliding } from '../src/index.ts';
+import { batches, count, definePipeline, kinesis, mean, rolling, session, sliding } from '../src/index.ts';
 import { groupLog } from '../src/wiring/names.ts';
 import { at, type Reading, Scene } from './support/engine-scene.ts';
 
@@ -40,6 +40,28 @@ async function begun(): Promise<Scene> {
 }
 
 describe('the explanation of a key', () => {
+  it('says of a session that what closes it comes after its end, not at it', async () => {
+    const visits = definePipeline('visits', kinesis<Reading>(), {
+      key: ({ machine }) => machine,
+      eventTime: (reading) => reading.at,
+      idleAfter: '2m',
+      windows: { visits: session({ gap: '30s' }, { n: count() }) },
+    });
+    const scene = await new Scene(visits).under(visits);
+    await scene.process([scene.put(PUMP, at(0, 10))]);
+    scene.ports.clock.set(at(0, 20));
+    const { windows } = await explain(scene.ports, visits, PUMP);
+    expect(windows[0]?.first).toEqual([
+      {
+        start: '2026-01-05T12:00:10.000Z',
+        end: '2026-01-05T12:00:40.000Z',
+        count: 1,
+        recordFrom: '2026-01-05T12:00:40.001Z',
+        silenceUntil: '2026-01-05T12:02:40.001Z',
+      },
+    ]);
+  });
+
   it('lists its open windows, and what closes each', async () => {
     const { ports } = await begun();
     const { windows, nextIdleClose } = await explain(ports, readings, PUMP);

@@ -4,7 +4,7 @@ import { KeyState } from '../src/core/key.ts';
 import type { OpenWindow } from '../src/core/window.ts';
 import { cases, keyRecord, longAfter, noPanes, rough, rulesOf } from './support/core-windows.ts';
 
-const byStart = (windows: readonly OpenWindow[]) =>
+const byStart = (windows: readonly Omit<OpenWindow, 'due'>[]) =>
   windows
     .map(({ start, end, count }) => ({ start, end, count }))
     .sort((a, b) => a.start - b.start || a.end - b.end || a.count - b.count);
@@ -18,10 +18,15 @@ it('lists the windows that silence closes, as they are then emitted', () => {
       for (const record of input.slice(0, 1 + (cut % input.length)))
         key.apply(keyRecord(rules, record), panes);
       const listed = key.listOpen();
+      const dues = listed.flatMap((windows) => windows.map(({ due }) => due));
       const open = key.open();
       panes.clear();
       key.idle(longAfter(input), panes);
       const emitted = panes.list().filter(({ kind }) => kind === 'final');
+      // Those that silence closes carry the watermark at which they were due.
+      expect(dues.filter((due) => due !== undefined).sort()).toEqual(
+        emitted.map(({ watermark }) => watermark).sort(),
+      );
       const closing = Object.entries(plan.windows).map(([name, { kind }], at) => {
         const windows = listed[at] ?? [];
         if (kind !== 'batches')
@@ -50,7 +55,14 @@ it('lists the batch that is being filled', () => {
       expect(key.listOpen()).toEqual([
         filling.length === 0
           ? []
-          : [{ start: Math.min(...filling), end: Math.max(...filling) + 1, count: filling.length }],
+          : [
+              {
+                start: Math.min(...filling),
+                end: Math.max(...filling) + 1,
+                due: undefined,
+                count: filling.length,
+              },
+            ],
       ]);
     }),
   );

@@ -85,7 +85,8 @@ function expectSame(actual: readonly KeyPane[], expected: readonly OraclePane[])
 /** Which of the cases a pane is, so that the random ones are known to reach each. */
 function told(plan: WindowPlan, pane: KeyPane, before: KeyPane | undefined): string {
   const follows = before === undefined ? '' : ` after ${before.kind}`;
-  const bySilence = pane.kind === 'final' && pane.watermark === pane.end ? ' by silence' : '';
+  const due = pane.end + (plan.kind === 'session' ? 1 : 0);
+  const bySilence = pane.kind === 'final' && pane.watermark === due ? ' by silence' : '';
   return `${plan.kind}: ${pane.kind}${bySilence}${follows}`;
 }
 

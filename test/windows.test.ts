@@ -31,7 +31,10 @@ interface Rec {
   readonly gap?: Duration;
 }
 
-const rulesOf = (window: Window<Rec>, more: { maxLateness?: Duration; allowedLateness?: Duration } = {}) =>
+const rulesOf = (
+  window: Window<Rec>,
+  more: { maxLateness?: Duration; allowedLateness?: Duration; outOfOrderness?: Duration } = {},
+) =>
   definePipeline('plan', kinesis<Rec>(), {
     key: () => 'key',
     eventTime: ({ at }) => at,
@@ -139,6 +142,20 @@ describe('a session', () => {
 
   it('takes one whose gap is 366 days', () => {
     expect(byRecord.inputs.read({ at: 0, value: 0, gap: '366d' })).toEqual([366 * 86_400_000]);
+  });
+
+  //  0         10        20            gap 10, outOfOrderness 5: the record at 10 is on time, and joins the others
+  //  0         |    15
+  //  [--------------)
+  it.each([
+    [0, 10, 15],
+    [0, 15, 10],
+  ])('closes only once nothing that would join it is on time: records %i, %i, %i', (...times) => {
+    const rules = rulesOf(session({ gap: '10ms' }, n), { outOfOrderness: '5ms' });
+    const key = new Key(rules).apply(...times.map((time) => at(time))).idle(1_000);
+    expect(key.panes().map(({ kind, start, end, count }) => ({ kind, start, end, count }))).toEqual([
+      { kind: 'final', start: 0, end: 25, count: 3 },
+    ]);
   });
 
   //  10 with a gap of 1 has closed and is gone. 10 again, with a gap of 50, would be session 10 once more.

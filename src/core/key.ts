@@ -83,7 +83,7 @@ export class KeyState {
     if (!applied) return 'late';
 
     if (at > this.#maxEventTime) this.#maxEventTime = at;
-    if ((watermarks[AFTER] as number) > met) this.#advance(panes);
+    if ((watermarks[AFTER] as number) > met) this.#advance(watermarks[AFTER] as number, panes);
     return 'applied';
   }
 
@@ -106,13 +106,12 @@ export class KeyState {
   /**
    * Lets event time pass up to a watermark, if that is later than the present one.
    *
-   * @param shown the watermark that panes carry; without one, each its own end
+   * @param shown the watermark that panes carry; without one, each that at which it is due
    */
   pass(watermark: EpochMillis, shown: EpochMillis | undefined, panes: Panes): void {
     if (watermark <= this.watermark) return;
     this.#watermarks[AFTER] = watermark;
-    panes.watermark(shown);
-    this.#advance(panes);
+    this.#advance(shown, panes);
   }
 
   /** A commit ends: emits what the definition asks to see of windows that are still open. */
@@ -165,14 +164,15 @@ export class KeyState {
     return this.#windows.every((window) => window.isEmpty(this.watermark));
   }
 
-  #advance(panes: Panes): void {
+  #advance(shown: number | undefined, panes: Panes): void {
     const watermarks = this.#watermarks;
     if (watermarks[BEFORE] !== NEVER) {
       const { length } = panes;
+      panes.watermark(undefined);
       for (let i = 0; i < this.#windows.length; i++) {
         (this.#windows[i] as WindowState).advance(watermarks, panes);
       }
-      if (panes.length - length > 1) panes.sortByEnd(length);
+      if (panes.length > length) panes.endDue(length, shown);
     }
     watermarks[BEFORE] = watermarks[AFTER] as number;
   }

@@ -34,8 +34,8 @@ export interface KeyPane {
   /** Null for a window without records: `empty`, or `retracted`. */
   readonly results: Results | null;
   /**
-   * The key's watermark when the pane was emitted. Where silence closed the window it is exactly `end`: the instant is
-   * reached at the speed of the clock, whenever it is that someone comes by to see it.
+   * The key's watermark when the pane was emitted. Where silence closed the window it is exactly the one at which that is due,
+   * its end or, of a session, a millisecond later: it is reached at the speed of the clock, whenever someone comes by to see it.
    */
   readonly watermark: EpochMillis;
 }
@@ -88,7 +88,7 @@ export class Panes {
   readonly #tables: readonly Table[];
   readonly #lanes: readonly Lanes[];
   readonly #postponed: Postponed[] = [];
-  /** One number: the watermark of the next panes; NaN stands for each pane's own end. */
+  /** One number: the watermark of the next panes; NaN stands for each pane's own end, or what its operator sets. */
   readonly #watermark = new Float64Array(1);
   #length = 0;
 
@@ -131,7 +131,7 @@ export class Panes {
     this.#postponed.length = 0;
   }
 
-  /** The next panes are emitted at a watermark; without one, each at its own end. */
+  /** The next panes are emitted at a watermark; without one, each when it is due: at its own end, unless its operator sets another. */
   watermark(watermark: number | undefined): void {
     this.#watermark[0] = watermark ?? Number.NaN;
   }
@@ -166,12 +166,18 @@ export class Panes {
     while (table.plains.length < table.rows * table.plainWidth) table.plains.push(null);
   }
 
-  /** Orders the panes added since there were `length` of them by their ends; what ends together stays as it is. */
-  sortByEnd(since: number): void {
+  /**
+   * Orders the panes added since there were `since` of them, as time passed, by when they were due; what was due together
+   * stays as it is.
+   *
+   * @param watermark that they carry; without one, each that at which it was due
+   */
+  endDue(since: number, watermark: number | undefined): void {
     const added = placesOf(this.#tables, since);
-    added.sort((a, b) => cell(a, END) - cell(b, END) || a.sequence - b.sequence);
+    if (added.length > 1) added.sort((a, b) => watermarkOf(a) - watermarkOf(b) || a.sequence - b.sequence);
     for (const [at, { table, row }] of added.entries()) {
       table.numbers[row * table.width + SEQUENCE] = since + at;
+      if (watermark !== undefined) table.numbers[row * table.width + WATERMARK] = watermark;
     }
   }
 
@@ -229,10 +235,15 @@ function placesOf(tables: readonly Table[], since: number): Place[] {
 const cell = ({ table, row }: Place, column: number): number =>
   table.numbers[row * table.width + column] as number;
 
+/** What a pane carries, or what it was due at. */
+function watermarkOf(place: Place): number {
+  const watermark = cell(place, WATERMARK);
+  return Number.isNaN(watermark) ? cell(place, END) : watermark;
+}
+
 function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane {
   const kind = KINDS[cell(place, KIND)] as PaneKind;
   const identified = cell(place, IDENTITY);
-  const watermark = cell(place, WATERMARK);
   return {
     window: name,
     kind,
@@ -244,7 +255,7 @@ function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane 
     revisable: cell(place, REVISABLE) === 1,
     count: cell(place, COUNT),
     results: kind === 'empty' || kind === 'retracted' ? null : resultsAt(place, results),
-    watermark: (Number.isNaN(watermark) ? cell(place, END) : watermark) as EpochMillis,
+    watermark: watermarkOf(place) as EpochMillis,
   };
 }
 

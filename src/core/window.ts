@@ -55,6 +55,8 @@ export const AFTER = 1;
 export interface OpenWindow {
   readonly start: EpochMillis;
   readonly end: EpochMillis;
+  /** The watermark at which it emits next; undefined where it waits for records. */
+  readonly due: EpochMillis | undefined;
   readonly count: number;
 }
 

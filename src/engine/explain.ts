@@ -68,9 +68,9 @@ interface WaitingWindow {
   readonly start: string;
   readonly end: string;
   readonly count: number;
-  /** A record of this event time or later closes it; undefined where records alone do. */
+  /** A record of this event time or later makes it emit; undefined where it waits for records alone. */
   readonly recordFrom?: string;
-  /** Silence until then closes it. */
+  /** Silence until then does so, too. */
   readonly silenceUntil?: string;
 }
 
@@ -118,18 +118,18 @@ export async function explain(
     const waitsFor = operator.ordered ? 'records' : 'watermark';
     return { window: name, waitsFor, all } as const;
   });
-  const closing = open.flatMap(({ waitsFor, all }) => (waitsFor === 'watermark' ? all : []));
-  const nextEnd = closing.reduce((least, { end }) => Math.min(least, end), Number.POSITIVE_INFINITY);
-  const waiting = ({ start, end, count }: OpenWindow, byTime: boolean): WaitingWindow => ({
+  const dues = open.flatMap(({ all }) => all.flatMap(({ due }) => due ?? []));
+  const nextDue = dues.reduce((least, due) => Math.min(least, due), Number.POSITIVE_INFINITY);
+  const waiting = ({ start, end, due, count }: OpenWindow): WaitingWindow => ({
     start: isoTime(start),
     end: isoTime(end),
     count,
-    ...(byTime
-      ? {
-          recordFrom: isoTime((end + outOfOrderness) as EpochMillis),
-          silenceUntil: isoTime(silenceUntil(end)),
-        }
-      : {}),
+    ...(due === undefined
+      ? {}
+      : {
+          recordFrom: isoTime((due + outOfOrderness) as EpochMillis),
+          silenceUntil: isoTime(silenceUntil(due)),
+        }),
   });
   return {
     pipeline: pipeline.name,
@@ -161,9 +161,9 @@ export async function explain(
       window,
       waitsFor,
       open: all.length,
-      first: all.slice(0, windows).map((one) => waiting(one, waitsFor === 'watermark')),
+      first: all.slice(0, windows).map(waiting),
     })),
-    nextIdleClose: closing.length === 0 ? undefined : isoTime(silenceUntil(nextEnd as EpochMillis)),
+    nextIdleClose: dues.length === 0 ? undefined : isoTime(silenceUntil(nextDue as EpochMillis)),
   };
 }
 

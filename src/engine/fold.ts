@@ -276,7 +276,7 @@ export function foldIdle(
   };
 }
 
-/** How far time passes, and the watermark that panes carry until then; without one, each its own end. */
+/** How far time passes, and the watermark that panes carry until then; without one, each that at which it is due. */
 interface Passage {
   readonly until: EpochMillis;
   readonly shown: EpochMillis | undefined;
@@ -323,7 +323,7 @@ export function foldBefore(
   };
 }
 
-/** A key whose time has passed up to the end of one of its windows: the last of which the panes until then are not too large, or the first. */
+/** A key whose time has passed up to when one of its windows is due: the last of which the panes until then are not too large, or the first. */
 function passInPart(
   { pipeline: { rules } }: Deployment,
   stored: StoredKey,
@@ -334,12 +334,12 @@ function passInPart(
   const { watermark } = stored;
   const until = (passages.at(-1) as Passage).until;
   const listed = new KeyState(rules, stored).listOpen().flat();
-  const ends = [...new Set(listed.map(({ end }) => end))]
-    .filter((end) => end > watermark && end <= until)
+  const dues = [...new Set(listed.map(({ due = Number.POSITIVE_INFINITY as EpochMillis }) => due))]
+    .filter((due) => due > watermark && due <= until)
     .sort((a, b) => a - b);
-  for (let count = ends.length; ; count = Math.ceil(count / 2)) {
+  for (let count = dues.length; ; count = Math.ceil(count / 2)) {
     const state = new KeyState(rules, stored);
-    const to = ends[count - 1] ?? until;
+    const to = dues[count - 1] ?? until;
     for (const { until, shown } of passages) state.pass(Math.min(until, to) as EpochMillis, shown, panes);
     if (count <= 1 || panesWeightSince(panes, 0) <= maxBytes) return state;
     panes.cut(0);

@@ -201,7 +201,7 @@ export function trailing<Rec, Of extends Results>(
 }
 
 /**
- * Records that are at most `gap` from a neighbour, as `[first, last + gap)`; a pane when the watermark reaches the end. A
+ * Records that are at most `gap` from a neighbour, as `[first, last + gap)`; a pane once the watermark is past the end. A
  * session that becomes part of another after it was emitted emits a `retracted` pane.
  *
  * @throws RangeError when gap or maxDuration is not positive; TypeError for an option that there is not

@@ -53,6 +53,8 @@ export type See = (what: string) => void;
 
 /** One window of a definition: what it took, in source order, and what it emitted. */
 export abstract class OracleWindow<Planned extends WindowPlan = WindowPlan> {
+  /** How long after its end a window closes. */
+  readonly lingers: number = 0;
   protected readonly plan: Planned;
   protected readonly allowedLateness: number;
   protected readonly see: See;
@@ -183,7 +185,7 @@ class Running extends OracleWindow<RunningPlan> {
   #everything(watermark: number): OraclePane {
     const held = this.taken.map(({ record }) => record);
     const timely = this.taken
-      .filter(({ record, met }) => record.at > met - this.allowedLateness)
+      .filter(({ record, met }) => record.at >= met - this.allowedLateness)
       .map(({ record }) => record);
     if (timely.length < held.length) this.see('running: settled before a record came');
     return this.pane('running', { identity: 0, ...spanOf(held), held, timely }, watermark);
@@ -354,13 +356,15 @@ interface Together {
 }
 
 class Session extends OracleWindow<SessionPlan> {
+  /** A record at the very end of a session is in it, and on time until the watermark is past it. */
+  override readonly lingers = 1;
   #kept: Together[] = [];
   #dropped = Number.NEGATIVE_INFINITY;
 
   take(record: Rec, met: number, reached: number): OraclePane[] | 'late' {
     this.#drop(met);
     const alone = Math.min(this.#gap(record), this.plan.maxDuration ?? Number.POSITIVE_INFINITY);
-    if (record.at + alone + this.allowedLateness <= met) return 'late';
+    if (record.at + alone + this.lingers + this.allowedLateness <= met) return 'late';
     if (record.at <= this.#dropped) {
       this.see('session: late for one that is gone');
       return 'late';
@@ -368,19 +372,19 @@ class Session extends OracleWindow<SessionPlan> {
     this.keep(record, met);
     const { united, retracted } = this.#unite(record);
     const panes = retracted.map((one) => this.#retract(one, reached));
-    if (this.#shown(united).end <= met) panes.push(this.#complete('late', united, reached));
+    if (this.#closes(united) <= met) panes.push(this.#complete('late', united, reached));
     else if (this.plan.emit === 'record') panes.push(this.#complete('early', united, reached));
     return panes;
   }
 
   override close(from: number, to: number, shown: (end: number) => number): OraclePane[] {
     return this.#inTime()
-      .filter((one) => from < this.#shown(one).end && this.#shown(one).end <= to)
+      .filter((one) => from < this.#closes(one) && this.#closes(one) <= to)
       .map((one) => {
         if (this.#shown(one).end < this.#rawEnd(one)) this.see('session: as long as may be');
         if (one.closed) this.see('session: reopened, and closed again');
         one.closed = true;
-        return this.#complete('final', one, shown(this.#shown(one).end));
+        return this.#complete('final', one, shown(this.#closes(one)));
       });
   }
 
@@ -389,17 +393,17 @@ class Session extends OracleWindow<SessionPlan> {
     this.fresh = [];
     if (this.plan.emit !== 'update') return [];
     return touched
-      .filter((one) => this.#shown(one).end > watermark)
+      .filter((one) => this.#closes(one) > watermark)
       .map((one) => this.#complete('early', one, watermark));
   }
 
   override open(watermark: number): number {
-    return this.#kept.filter((one) => this.#shown(one).end > watermark).length;
+    return this.#kept.filter((one) => this.#closes(one) > watermark).length;
   }
 
   /** Sessions that no record may change any more, and the latest event time in one. */
   #drop(met: number): void {
-    const gone = this.#kept.filter((one) => this.#shown(one).end + this.allowedLateness <= met);
+    const gone = this.#kept.filter((one) => this.#closes(one) + this.allowedLateness <= met);
     this.#kept = this.#kept.filter((one) => !gone.includes(one));
     this.#dropped = Math.max(this.#dropped, ...gone.flatMap(({ records }) => records.map(({ at }) => at)));
   }
@@ -460,6 +464,10 @@ class Session extends OracleWindow<SessionPlan> {
 
   #rawEnd({ records }: Together): number {
     return Math.max(...records.map((record) => record.at + this.#gap(record)));
+  }
+
+  #closes(one: Together): number {
+    return this.#shown(one).end + this.lingers;
   }
 
   #shown(one: Together): Stretch {

@@ -55,12 +55,14 @@ export class Oracle {
     return this.#windows.reduce((total, window) => total + window.open(this.#watermark), 0);
   }
 
-  /** The watermark rises, if it does: every window whose end it reaches emits, in order of the ends. */
+  /** The watermark rises, if it does: every window whose end it reaches emits, in that order. */
   #close(to: number, shown: (end: number) => number): void {
     const from = this.#watermark;
     if (to <= from) return;
     this.#watermark = to;
-    const closed = this.#windows.flatMap((window) => window.close(from, to, shown));
-    this.panes.push(...closed.sort((a, b) => a.end - b.end));
+    const closed = this.#windows.flatMap((window) =>
+      window.close(from, to, shown).map((pane) => ({ pane, due: pane.end + window.lingers })),
+    );
+    this.panes.push(...closed.sort((a, b) => a.due - b.due).map(({ pane }) => pane));
   }
 }

@@ -69,7 +69,8 @@ class RunningState implements WindowState {
 
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
     if (this.#all.rows > 0) {
-      const settled = (watermarks[BEFORE] as number) - this.#settings.allowedLateness;
+      // What is at the watermark itself may still come in time.
+      const settled = (watermarks[BEFORE] as number) - this.#settings.allowedLateness - 1;
       this.#lanes.settle(this.#all, 0, settled as EpochMillis);
     } else {
       beginSpan(this.#lanes, this.#all);

@@ -12,6 +12,7 @@ import {
   REVISABLE,
   REVISION,
   START,
+  WATERMARK,
 } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { numberInput, SelectError } from '../select.ts';
@@ -37,7 +38,8 @@ export interface SessionSettings {
 
 /**
  * Records that are at most a gap from a neighbour, by event time. A session is `[first, last + gap)`, or the greatest such
- * end where gaps differ, and at most `maxDuration` long: a record that would make it longer begins another one.
+ * end where gaps differ, and at most `maxDuration` long: a record that would make it longer begins another one. It closes a
+ * millisecond after its end, as a record at the very end would still be in it, and is on time until the watermark is past it.
  *
  * A record that reaches several sessions unites them. A session is known by its start when it was first emitted. Of those
  * united the least such identity stays, and each other that was emitted is retracted.
@@ -63,7 +65,7 @@ export function sessionOperator<Rec>(
       { width, plainWidth },
       { width: 1, plainWidth: 0 },
     ],
-    refusedFrom: (at) => at + longest + allowedLateness,
+    refusedFrom: (at) => at + longest + 1 + allowedLateness,
     thaw: (stored) => new SessionState({ gapOf, maxDuration, emit, allowedLateness }, lanes, window, stored),
   };
 }
@@ -130,7 +132,7 @@ class SessionState implements WindowState {
     this.#lanes.add(this.#sessions, session, record);
     this.#set(session, RECORDS, this.#get(session, RECORDS) + 1);
     this.#set(session, TOUCHED, 1);
-    if (this.#end(session) <= watermark) {
+    if (this.#closes(session) <= watermark) {
       this.#emit(LATE, session, panes);
     } else if (this.#settings.emit === 'record') {
       this.#emit(EARLY, session, panes);
@@ -141,8 +143,8 @@ class SessionState implements WindowState {
   advance(watermarks: Watermarks, panes: Panes): void {
     const to = watermarks[AFTER] as number;
     for (let row = 0; row < this.#sessions.rows; row++) {
-      const end = this.#end(row);
-      if ((watermarks[BEFORE] as number) < end && end <= to) this.#emit(FINAL, row, panes);
+      const closes = this.#closes(row);
+      if ((watermarks[BEFORE] as number) < closes && closes <= to) this.#emit(FINAL, row, panes);
       if (this.#isExpired(row, to)) this.#forget(row--);
     }
   }
@@ -150,14 +152,14 @@ class SessionState implements WindowState {
   update(watermark: number, panes: Panes): void {
     for (let row = 0; row < this.#sessions.rows; row++) {
       const shows = this.#settings.emit === 'update' && this.#get(row, TOUCHED) === 1;
-      if (shows && this.#end(row) > watermark) this.#emit(EARLY, row, panes);
+      if (shows && this.#closes(row) > watermark) this.#emit(EARLY, row, panes);
       this.#set(row, TOUCHED, 0);
     }
   }
 
   open(watermark: number): number {
     let open = 0;
-    for (let row = 0; row < this.#sessions.rows; row++) if (this.#end(row) > watermark) open++;
+    for (let row = 0; row < this.#sessions.rows; row++) if (this.#closes(row) > watermark) open++;
     return open;
   }
 
@@ -165,9 +167,10 @@ class SessionState implements WindowState {
     const rows = Array.from({ length: this.#sessions.rows }, (_, row) => ({
       start: this.#get(row, FIRST) as EpochMillis,
       end: this.#end(row) as EpochMillis,
+      due: this.#closes(row) as EpochMillis,
       count: this.#get(row, RECORDS),
     }));
-    return rows.filter(({ end }) => end > watermark);
+    return rows.filter(({ due }) => due > watermark);
   }
 
   isEmpty(): boolean {
@@ -184,7 +187,7 @@ class SessionState implements WindowState {
    */
   #isLate(at: number, until: number, watermark: number): boolean {
     const { allowedLateness, maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
-    if (Math.min(until, at + maxDuration) + allowedLateness <= watermark) return true;
+    if (Math.min(until, at + maxDuration) + 1 + allowedLateness <= watermark) return true;
     return this.#forgotten.rows > 0 && at <= (this.#forgotten.numbers[0] as number);
   }
 
@@ -279,6 +282,7 @@ class SessionState implements WindowState {
     numbers[at + REVISION] = this.#get(row, NEXT);
     numbers[at + REVISABLE] = revisable ? 1 : 0;
     numbers[at + COUNT] = count;
+    if (kind === FINAL) numbers[at + WATERMARK] = this.#closes(row);
   }
 
   #end(row: number): number {
@@ -286,8 +290,12 @@ class SessionState implements WindowState {
     return Math.min(this.#get(row, UNTIL), this.#get(row, FIRST) + maxDuration);
   }
 
+  #closes(row: number): number {
+    return this.#end(row) + 1;
+  }
+
   #isExpired(row: number, watermark: number): boolean {
-    return this.#end(row) + this.#settings.allowedLateness <= watermark;
+    return this.#closes(row) + this.#settings.allowedLateness <= watermark;
   }
 
   #get(row: number, column: number): number {

@@ -200,7 +200,7 @@ class SlidingState implements WindowState {
       for (start = Math.max(start, first(slice)) as EpochMillis; start <= last(slice); start = next(start)) {
         for (; to < slices.rows && this.#start(to) < end(start); to++) count += this.#records(to);
         for (; this.#start(from) < start; from++) count -= this.#records(from);
-        open.push({ start, end: end(start), count });
+        open.push({ start, end: end(start), due: end(start), count });
       }
     }
     return open;

@@ -34,6 +34,7 @@ export function takeInto(lanes: Lanes, table: Table, record: CurrentRecord): voi
 export const openSpan = ({ numbers }: Table): OpenWindow => ({
   start: numbers[EARLIEST] as EpochMillis,
   end: ((numbers[LATEST] as number) + 1) as EpochMillis,
+  due: undefined,
   count: numbers[RECORDS] as number,
 });
 

@@ -123,7 +123,7 @@ class TrailingState implements WindowState {
     for (let row = rowFrom(records, watermark); row < records.rows; row++) {
       const end = (this.#at(row) + 1) as EpochMillis;
       const start = (end - this.#rules.size) as EpochMillis;
-      open.push({ start, end, count: rowFrom(records, end) - rowFrom(records, start) });
+      open.push({ start, end, due: end, count: rowFrom(records, end) - rowFrom(records, start) });
     }
     return open;
   }
