@@ -1,6 +1,7 @@
 export type { Aggregate } from './core/aggregate.ts';
 export { anomaly, ewmaBand } from './core/aggregates/anomaly.ts';
 export { maxBy, minBy } from './core/aggregates/by.ts';
+export { correlation, covariance } from './core/aggregates/comoments.ts';
 export { countBy } from './core/aggregates/count-by.ts';
 export { defineAggregate } from './core/aggregates/define.ts';
 export { derivative } from './core/aggregates/derivative.ts';

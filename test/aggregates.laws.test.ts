@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Aggregate, CellAggregate, PartAggregate, Parts } from '../src/core/aggregate.ts';
 import { anomaly, ewmaBand } from '../src/core/aggregates/anomaly.ts';
 import { maxBy, minBy } from '../src/core/aggregates/by.ts';
+import { correlation, covariance } from '../src/core/aggregates/comoments.ts';
 import { countBy } from '../src/core/aggregates/count-by.ts';
 import { defineAggregate } from '../src/core/aggregates/define.ts';
 import { derivative } from '../src/core/aggregates/derivative.ts';
@@ -74,6 +75,22 @@ const cases: readonly Case[] = [
   {
     name: 'stddev of the population',
     aggregate: stddev<Rec>('x', { of: 'population' }),
+    alone: () => 0,
+    nothing: Number.NaN,
+    rounds: true,
+  },
+  {
+    name: 'covariance',
+    aggregate: covariance<Rec>('x', 'y'),
+    y: fc.integer({ min: 1, max: 1_000 }),
+    alone: () => Number.NaN,
+    nothing: Number.NaN,
+    rounds: true,
+  },
+  {
+    name: 'covariance of the population',
+    aggregate: covariance<Rec>('x', 'y', { of: 'population' }),
+    y: fc.integer({ min: 1, max: 1_000 }),
     alone: () => 0,
     nothing: Number.NaN,
     rounds: true,
@@ -341,6 +358,7 @@ describe('a number that is not finite', () => {
       'sum',
       'mean',
       'variance',
+      'covariance',
       'weightedMean',
       'slope',
       'ewma',
@@ -369,6 +387,8 @@ describe('a number that is not finite', () => {
     ['ewma', on(ewma('x', { halfLife: '1s', invalid: 'keep' })), Number.POSITIVE_INFINITY],
     ['weightedMean', on(weightedMean('x', 'y', { invalid: 'keep' })), Number.POSITIVE_INFINITY],
     ['variance', on(variance('x', { invalid: 'keep' })), Number.NaN],
+    ['covariance', on(covariance('x', 'y', { invalid: 'keep' })), Number.NaN],
+    ['correlation', on(correlation('y', 'x', { invalid: 'keep' })), Number.NaN],
     ['slope', on(slope('x', { invalid: 'keep' })), Number.NaN],
   ] as [string, unknown, number][])(
     'that is kept in %s shows where it is infinite',
@@ -392,6 +412,8 @@ describe('a number that is not finite', () => {
     ['mean', mean<Rec>('x'), Number.POSITIVE_INFINITY],
     ['range', range<Rec>('x'), Number.POSITIVE_INFINITY],
     ['variance', variance<Rec>('x'), Number.NaN],
+    ['covariance', covariance<Rec>('x', 'y'), Number.NaN],
+    ['correlation', correlation<Rec>('x', 'y'), Number.NaN],
     ['slope', slope<Rec>('x'), Number.NaN],
   ])('is what %s becomes past the largest double', (_, aggregate, shown) => {
     const monoid = monoidOf(aggregate as unknown as AnyAggregate);
@@ -425,6 +447,8 @@ describe('the signature', () => {
     [mean<Rec>((record) => record.x), 'mean(λ)'],
     [max<Rec, 'skip'>('x', { invalid: 'skip' }), 'max(x,skip)'],
     [variance<Rec>('x', { of: 'population' }), 'variance(x,population)'],
+    [covariance<Rec>('x', 'y'), 'covariance(x,y,sample)'],
+    [correlation<Rec, 'skip'>('x', 'y', { invalid: 'skip' }), 'correlation(x,y,skip)'],
     [slope<Rec>('x', { per: '1m' }), 'slope(x,60000)'],
     [forecast<Rec>('x', { ahead: '1m' }), 'forecast(x,60000)'],
     [ewma<Rec>('x', { halfLife: '1m' }), 'ewma(x,60000)'],
@@ -442,6 +466,8 @@ describe('the signature', () => {
 const withOptions: { readonly [kind: string]: (options: never) => unknown } = {
   anomaly: (options) => anomaly<Rec>('x', options),
   collect: (options) => collect<Rec, 'value'>('value', options),
+  correlation: (options) => correlation<Rec>('x', 'y', options),
+  covariance: (options) => covariance<Rec>('x', 'y', options),
   countBy: (options) => countBy<Rec>('value', options),
   derivative: (options) => derivative<Rec>('x', options),
   distinct: (options) => distinct<Rec>('value', options),
@@ -500,6 +526,10 @@ describe('a definition that is wrong is refused', () => {
     [
       () => variance<Rec>('x', { of: 'others' as 'sample' }),
       new RangeError('Cannot take the variance of a "others" as it must be of a "sample" or "population"'),
+    ],
+    [
+      () => covariance<Rec>('x', 'y', { of: 'others' as 'sample' }),
+      new RangeError('Cannot take the covariance of a "others" as it must be of a "sample" or "population"'),
     ],
     [() => slope<Rec>('x', { per: '0s' }), new RangeError('Cannot measure per "0s" as per must be > 0')],
     [() => rate<Rec>('x', { per: '0s' }), new RangeError('Cannot measure per "0s" as per must be > 0')],

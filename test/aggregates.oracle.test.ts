@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Anomaly, anomaly, ewmaBand } from '../src/core/aggregates/anomaly.ts';
 import { maxBy, minBy } from '../src/core/aggregates/by.ts';
+import { correlation, covariance } from '../src/core/aggregates/comoments.ts';
 import { epochOf, halved, weightOf } from '../src/core/aggregates/decay.ts';
 import { derivative } from '../src/core/aggregates/derivative.ts';
 import { ewma } from '../src/core/aggregates/ewma.ts';
@@ -15,9 +16,11 @@ import type { EpochMillis, Millis } from '../src/core/time.ts';
 import { type AnyAggregate, BRACKETINGS, monoidOf, type Taken } from './support/aggregate-monoid.ts';
 import { drawnFrom, HARD_SERIES, hardSeries, timed } from './support/aggregate-series.ts';
 import {
+  exactCovariance,
   exactIntegral,
   exactMean,
   exactSlope,
+  exactSquaredCorrelation,
   exactTimeWeightedMean,
   exactVariance,
   exactWeightedMean,
@@ -38,6 +41,7 @@ function recordsOf(points: readonly Point[]): Taken[] {
   return points.map(([time, x]) => ({ x, y: Math.floor(1e6 * draw()) / 1_000, time: time as EpochMillis }));
 }
 const xsOf = (records: readonly Taken[]): number[] => records.map(({ x }) => x as number);
+const pairsOf = (records: readonly Taken[]) => records.map(({ x, y }) => [x as number, y as number] as const);
 const pointsOf = (records: readonly Taken[]): Point[] => records.map(({ x, time }) => [time, x as number]);
 const inSeconds = ({ numerator, denominator }: Fraction): Fraction => ({
   numerator: numerator * 1_000n,
@@ -62,6 +66,17 @@ const exact = [
     name: 'variance of the population',
     aggregate: variance<Rec>('x', { of: 'population' }),
     of: (records: readonly Taken[]) => exactVariance(xsOf(records), 0),
+  },
+  {
+    name: 'covariance',
+    atLength: true,
+    aggregate: covariance<Rec>('x', 'y'),
+    of: (records: readonly Taken[]) => exactCovariance(pairsOf(records)),
+  },
+  {
+    name: 'covariance of the population',
+    aggregate: covariance<Rec>('y', 'x', { of: 'population' }),
+    of: (records: readonly Taken[]) => exactCovariance(pairsOf(records), 0),
   },
   {
     name: 'slope',
@@ -117,6 +132,47 @@ describe.each(exact)('$name', ({ aggregate, of, atLength = false }) => {
       expect(relativeError(result, expected)).toBeLessThan(1e-15);
     }
   });
+});
+
+it.each(Object.entries(BRACKETINGS))(
+  'correlation is within 1e-15 of exact arithmetic, combined %s',
+  (_, combined) => {
+    const monoid = monoidOf(correlation<Rec>('x', 'y') as AnyAggregate);
+    fc.assert(
+      fc.property(hardSeries(200), (values) => {
+        const records = recordsOf(timed(values, values.length));
+        const result = monoid.lower(combined(monoid, records)) as number;
+        const square = exactSquaredCorrelation(pairsOf(records));
+        // A square is off by twice as much.
+        expect(relativeError(result * Math.abs(result), square)).toBeLessThan(2e-15);
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+it('numbers that go along with each other correlate by 1, those that go against each other by −1, however small they stray', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: -1e6, max: 1e6 }), { minLength: 2, maxLength: 50 }),
+      fc.integer({ min: 1, max: 1_000 }),
+      fc.constantFrom(0, 1e9, 1_767_614_400_000),
+      (values, times, far) => {
+        const correlated = (sign: 1 | -1) => {
+          const records = values.map((x, at) => ({
+            x: far + x,
+            y: sign * times * x,
+            time: at as EpochMillis,
+          }));
+          const monoid = monoidOf(correlation<Rec>('x', 'y') as AnyAggregate);
+          return monoid.lower(BRACKETINGS['in halves']?.(monoid, records) as Plain) as number;
+        };
+        expect(correlated(1)).toBeCloseTo(1, 15);
+        expect(correlated(-1)).toBeCloseTo(-1, 15);
+        expect(Math.abs(correlated(1))).toBeLessThanOrEqual(1);
+      },
+    ),
+  );
 });
 
 it.each(Object.entries(BRACKETINGS))(

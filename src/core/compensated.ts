@@ -32,6 +32,32 @@ export function productError(a: number, b: number, rounded: number): number {
   return lowA * lowB - (rounded - highA * highB - lowA * highB - highA * lowB);
 }
 
+/** Adds a pair to a sum, and what it has lost beside it, in an array. */
+export function accumulate(to: Float64Array, at: number, high: number, low: number): void {
+  const a = to[at] as number;
+  const sum = a + high;
+  to[at] = sum;
+  to[at + 1] = (to[at + 1] as number) + (sumError(a, high, sum) + low);
+}
+
+/** n·a − b·c, in pairs of doubles, the lower ones each after its own. */
+export function apart(
+  n: number,
+  a: number,
+  lowA: number,
+  b: number,
+  lowB: number,
+  c: number,
+  lowC: number,
+): number {
+  const na = n * a;
+  const bc = b * c;
+  const difference = na - bc;
+  const lowNa = productError(n, a, na) + n * lowA;
+  const lowBc = productError(b, c, bc) + (b * lowC + lowB * c);
+  return difference + (sumError(na, -bc, difference) + (lowNa - lowBc));
+}
+
 /**
  * The value of a compensated sum, rounded. Beyond the largest double what was lost is NaN; the sum itself is the infinity
  * that the reader should see.

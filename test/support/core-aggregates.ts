@@ -3,8 +3,10 @@ import type { Plain } from '../../src/core/plain.ts';
 import {
   anomaly,
   collect,
+  correlation,
   count,
   countBy,
+  covariance,
   defineAggregate,
   derivative,
   derive,
@@ -112,6 +114,19 @@ function lineOf(held: readonly Rec[]): Line {
 const variancesOf = (held: readonly Rec[], fewer: number): number => {
   const { n, v, vv } = lineOf(held);
   return Number(n * vv - v * v) / 16 / (held.length * (held.length - fewer));
+};
+
+/** The sum of products of deviations, of whole numbers of quarters. */
+const covarianceOf = (
+  held: readonly Rec[],
+  x: 'value' | 'weight' = 'value',
+  y: 'value' | 'weight' = 'weight',
+): number => {
+  const sumOf = (of: (record: Rec) => number) => held.reduce((sum, record) => sum + BigInt(of(record)), 0n);
+  const products = sumOf((record) => 16 * record[x] * record[y]);
+  const apart =
+    BigInt(held.length) * products - sumOf((record) => 4 * record[x]) * sumOf((record) => 4 * record[y]);
+  return Number(apart) / 16 / held.length;
 };
 
 /** Per millisecond. */
@@ -260,6 +275,18 @@ const drawn = {
     agrees: closely,
   },
   stddev: { aggregate: stddev<Rec>('value'), of: (held) => Math.sqrt(variancesOf(held, 1)), agrees: closely },
+  covariance: {
+    aggregate: covariance<Rec>('value', 'weight'),
+    of: (held) => covarianceOf(held) / (held.length - 1),
+    agrees: closely,
+  },
+  correlation: {
+    aggregate: correlation<Rec>('value', 'weight'),
+    of: (held) =>
+      covarianceOf(held) /
+      Math.sqrt(covarianceOf(held, 'value', 'value') * covarianceOf(held, 'weight', 'weight')),
+    agrees: within(1e-9, 1e-15),
+  },
   weightedMean: {
     aggregate: weightedMean<Rec>('value', 'weight'),
     of: (held) =>

@@ -42,6 +42,25 @@ export function exactVariance(values: readonly number[], fewer = 1): Fraction {
   return { numerator: n * squares - total * total, denominator: n * (n - BigInt(fewer)) * ONE * ONE };
 }
 
+/** The sum of products of deviations from the means, over n − `fewer`. */
+export function exactCovariance(pairs: readonly (readonly [x: number, y: number])[], fewer = 1): Fraction {
+  const n = BigInt(pairs.length);
+  const xs = pairs.map(([x]) => exactly(x));
+  const ys = pairs.map(([, y]) => exactly(y));
+  const products = sumOf(xs.map((x, at) => x * (ys[at] as bigint)));
+  return {
+    numerator: n * products - sumOf(xs) * sumOf(ys),
+    denominator: n * (n - BigInt(fewer)) * ONE * ONE,
+  };
+}
+
+/** The square of Pearson's correlation, with the sign of the correlation itself. */
+export function exactSquaredCorrelation(pairs: readonly (readonly [x: number, y: number])[]): Fraction {
+  const { numerator: both } = exactCovariance(pairs);
+  const [x, y] = [exactVariance(pairs.map(([x]) => x)), exactVariance(pairs.map(([, y]) => y))];
+  return { numerator: both * magnitude(both), denominator: x.numerator * y.numerator };
+}
+
 /** The slope of the least-squares line, per unit of time. */
 export function exactSlope(points: readonly Point[]): Fraction {
   const n = BigInt(points.length);

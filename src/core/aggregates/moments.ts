@@ -86,7 +86,7 @@ const MOMENTS: Cells = new Moments();
 /** Whether the values are all there is (`population`, divided by n) or drawn from it (`sample`, divided by n − 1). */
 type Spread = 'sample' | 'population';
 
-interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
+export interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
   /** `sample` unless told. */
   readonly of?: Spread;
 }
@@ -96,16 +96,19 @@ type OfSpread = <Rec, On extends Invalid = 'poison'>(
   options?: SpreadOptions<On>,
 ) => CellAggregate<Rec, number>;
 
+/** How many fewer than there are values a sum of squares is divided by. */
+export function fewerOf(kind: string, of: Spread): 0 | 1 {
+  if (of !== 'sample' && of !== 'population') {
+    throw new RangeError(`Cannot take the ${kind} of a "${of}" as it must be of a "sample" or "population"`);
+  }
+  return of === 'sample' ? 1 : 0;
+}
+
 const spread =
   (kind: string, shown: (squared: number) => number): OfSpread =>
   (select, options = {}) => {
     const { of = 'sample', invalid } = optionsOf(kind, options, 'of');
-    if (of !== 'sample' && of !== 'population') {
-      throw new RangeError(
-        `Cannot take the ${kind} of a "${of}" as it must be of a "sample" or "population"`,
-      );
-    }
-    const fewer = of === 'sample' ? 1 : 0;
+    const fewer = fewerOf(kind, of);
     return {
       signature: `${kind}(${nameOf(select, invalid)},${of})`,
       inputs: [numberInput(select, invalid)],

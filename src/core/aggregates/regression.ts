@@ -1,5 +1,5 @@
 import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
-import { productError, sumError } from '../compensated.ts';
+import { accumulate, apart, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import {
   type Input,
@@ -95,14 +95,6 @@ function joinSums(to: Float64Array, at: number, from: Float64Array, place: numbe
   to[at + 3] = (to[at + 3] as number) + ((from[place + 3] as number) + n * p);
   accumulate(to, at + 4, from[place + 4] as number, from[place + 5] as number);
   accumulate(to, at + 4, nq, productError(n, q, nq) + n * sumError(otherOrigin, -origin, q));
-}
-
-/** Adds a pair to a sum and what it has lost. */
-function accumulate(to: Float64Array, at: number, high: number, low: number): void {
-  const a = to[at] as number;
-  const sum = a + high;
-  to[at] = sum;
-  to[at + 1] = (to[at + 1] as number) + (sumError(a, high, sum) + low);
 }
 
 const REGRESSION: Cells = new Regression();
@@ -207,18 +199,9 @@ function slopePerMilli(from: Float64Array, at: number): number {
     from[at + 8] as number,
     from[at + 9] as number,
     u,
+    0,
     from[at + 4] as number,
     from[at + 5] as number,
   );
-  return rise / apart(n, from[at + 6] as number, from[at + 7] as number, u, u, 0);
-}
-
-/** n·a − b·c, in pairs of doubles. */
-function apart(n: number, a: number, lowA: number, b: number, c: number, lowC: number): number {
-  const na = n * a;
-  const bc = b * c;
-  const difference = na - bc;
-  const lowNa = productError(n, a, na) + n * lowA;
-  const lowBc = productError(b, c, bc) + b * lowC;
-  return difference + (sumError(na, -bc, difference) + (lowNa - lowBc));
+  return rise / apart(n, from[at + 6] as number, from[at + 7] as number, u, 0, u, 0);
 }
