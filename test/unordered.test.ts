@@ -180,7 +180,7 @@ describe('the id of a message that was taken in', () => {
     await scene.process([first, reading(scene, 'b', 299)]);
     await scene.process([first]);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, duplicate: 1 });
-    await scene.process([reading(scene, 'c', 300)]);
+    await scene.process([reading(scene, 'c', 301)]);
     expect(idsOf(scene)).toBe(2);
     // It would begin a session of its own, which could change no more.
     await scene.process([first]);

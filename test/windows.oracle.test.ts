@@ -126,6 +126,7 @@ const CASES = [
   'trailing: late after late',
   'trailing: several panes corrected by one record',
   'trailing: equal times',
+  'trailing: late for its own pane alone',
   'session: final',
   'session: final by silence',
   'session: late',

@@ -172,6 +172,31 @@ describe('a session', () => {
   });
 });
 
+describe('a trailing window', () => {
+  //  0    10        20   25            size 20: at 20 the record at 5 comes too late for its own pane
+  //       1         2    4             and for that of 10, not for that of 25
+  //    ^ 8
+  it('holds a record whose own pane is past correcting in the panes that are not', () => {
+    const rules = rulesOf(trailing({ size: '21ms' }, { sum: sum('value') }));
+    const key = new Key(rules).apply(at(10, 1), at(20, 2));
+    expect(key.state.apply({ at: 5, arrival: 20, values: [8] } as never, new Panes(rules))).toBe('applied');
+    key.apply(at(25, 4)).idle(1_000);
+    const shown = key.panes().map(({ index, kind, end, results }) => [index, kind, end, results?.sum]);
+    expect(shown).toEqual([
+      [0, 'final', 11, 1],
+      [1, 'final', 21, 11],
+      [3, 'final', 26, 15],
+    ]);
+  });
+
+  it('refuses a record that no pane to come may hold', () => {
+    const rules = rulesOf(trailing({ size: '15ms' }, n));
+    const key = new Key(rules).apply(at(10), at(20));
+    expect(key.state.apply({ at: 5, arrival: 20, values: [] } as never, new Panes(rules))).toBe('late');
+    expect(key.state.apply({ at: 6, arrival: 20, values: [] } as never, new Panes(rules))).toBe('applied');
+  });
+});
+
 describe('a day that slides by a second', () => {
   const day = rulesOf(
     sliding({ size: '1d', slide: '1s' }, { n: count(), mean: mean('value'), max: max('value') }),

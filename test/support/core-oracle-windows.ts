@@ -312,11 +312,16 @@ const isIn = ({ at }: Rec, { start, end }: Stretch): boolean => start <= at && a
 /** A window for each record, that ends with it. */
 class Trailing extends OracleWindow<TrailingPlan> {
   take(record: Rec, met: number, reached: number): OraclePane[] | 'late' {
-    if (record.at + 1 + this.allowedLateness <= met) return 'late';
+    if (record.at + this.plan.size + this.allowedLateness <= met) return 'late';
     this.keep(record, met);
     if (record.at + 1 > met) return [];
+    if (record.at + 1 + this.allowedLateness <= met) this.see('trailing: late for its own pane alone');
     const changed = this.#inTime().filter(
-      ({ record: { at } }) => record.at <= at && at < record.at + this.plan.size && at + 1 <= met,
+      ({ record: { at } }) =>
+        record.at <= at &&
+        at < record.at + this.plan.size &&
+        at + 1 <= met &&
+        met < at + 1 + this.allowedLateness,
     );
     if (changed.length > 3) this.see('trailing: several panes corrected by one record');
     return changed.map((of) => this.#complete('late', of, reached));
@@ -336,7 +341,9 @@ class Trailing extends OracleWindow<TrailingPlan> {
   #complete(kind: 'final' | 'late', of: Taken, watermark: number): OraclePane {
     const index = this.taken.indexOf(of);
     const window = { start: of.record.at - this.plan.size + 1, end: of.record.at + 1 };
-    const held = this.taken.map(({ record }) => record).filter((record) => isIn(record, window));
+    const held = this.taken
+      .filter(({ record, met }) => isIn(record, window) && met < window.end + this.allowedLateness)
+      .map(({ record }) => record);
     return this.pane(kind, { identity: index, index, ...window, held }, watermark);
   }
 

@@ -21,7 +21,8 @@ import { RECORDS, rowFrom } from './slices.ts';
  * For each record at t the records in `(t − size, t]` by event time, emitted once the watermark has passed t: in order of
  * event time, ties in source order.
  *
- * A record that comes when its own time has passed emits at once, and corrects the panes of the records after it that hold it.
+ * A record that comes when its own time has passed emits at once, and corrects the panes of the records after it that hold it;
+ * one whose own pane is past correcting is in those of them that are not, and emits none of its own.
  */
 export function trailingOperator<Rec>(
   size: Millis,
@@ -42,7 +43,7 @@ export function trailingOperator<Rec>(
       { width: 1, plainWidth: 0 },
       { width, plainWidth },
     ],
-    refusedFrom: (at) => at + 1 + allowedLateness,
+    refusedFrom: (at) => at + size + allowedLateness,
     thaw: (stored) => new TrailingState(rules, stored),
   };
 }
@@ -84,13 +85,15 @@ class TrailingState implements WindowState {
     const { size, allowedLateness, anyTime } = this.#rules;
     const at = record.numbers[0] as number;
     const watermark = watermarks[BEFORE] as number;
-    if (at + 1 + allowedLateness <= watermark) return false;
+    // The last window that may hold it is that of a record a millisecond less than `size` later.
+    if (at + size + allowedLateness <= watermark) return false;
     this.#insert(record);
     this.#passing.changed(at);
     if (at >= watermark) return true;
     anyTime.forget();
     const until = Math.min(at + size, watermark);
-    for (let row = rowFrom(this.#records, at); row < this.#records.rows && this.#at(row) < until; row++) {
+    const from = Math.max(at, watermark - allowedLateness);
+    for (let row = rowFrom(this.#records, from); row < this.#records.rows && this.#at(row) < until; row++) {
       this.#emit(LATE, row, anyTime, panes);
     }
     return true;
@@ -172,7 +175,7 @@ class TrailingState implements WindowState {
   /** How many records no pane that may still be emitted holds. */
   #expired(watermark: number): number {
     const { size, allowedLateness } = this.#rules;
-    return rowFrom(this.#records, watermark - allowedLateness - size);
+    return rowFrom(this.#records, watermark - allowedLateness - size + 1);
   }
 
   #at(row: number): number {
