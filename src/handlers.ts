@@ -6,13 +6,13 @@ import * as sqs from './adapters/sqs/standard.ts';
 import { after, type EpochMillis } from './core/time.ts';
 import { groupLogsOf, holdDeployment } from './engine/deployment.ts';
 import { GroupCache, MAX_MEMORY } from './engine/group-cache.ts';
-import { processBatch } from './engine/process-batch.ts';
+import { processBatch, TIME_IS_UP } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
 import { projectRows } from './engine/project-rows.ts';
 import { spilling } from './engine/spill.ts';
 import { type Sweep, sweep } from './engine/sweep.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import type { Clock } from './ports/clock.ts';
+import { type Clock, inTime } from './ports/clock.ts';
 import type { Ports } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import { STATE_KEY } from './wiring/names.ts';
@@ -62,12 +62,23 @@ export function processHandler(
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
     ports.telemetry.count('received', records.length);
+    // One that is being found, and has no answer, is not waited for by the next invocation either.
+    const found = () =>
+      inTime(ports.clock, deadline, deployment.get(), () => {
+        deployment.forget();
+        return undefined;
+      });
     // Another number of groups, or newer code: only the first can be gone on with.
     const renew = () => {
       deployment.forget();
-      return deployment.get();
+      return found();
     };
-    const outcome = await processBatch(engine, await deployment.get(), records, deadline, cache, renew);
+    const known = await found();
+    if (known === undefined) {
+      ports.telemetry.fault('commit', TIME_IS_UP);
+      return responseOf(records, event);
+    }
+    const outcome = await processBatch(engine, known, records, deadline, cache, renew);
     return responseOf(outcome.again, event);
   };
 }
@@ -79,8 +90,11 @@ export function sweepHandler(
 ) {
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
   const cache = new GroupCache(CACHE_BYTES);
-  return async (_event: unknown, invocation: Invocation): Promise<Sweep> =>
-    sweep(engine, await holdDeployment(engine, pipeline), deadlineOf(ports.clock, invocation), cache);
+  return async (_event: unknown, invocation: Invocation): Promise<Sweep> => {
+    const deadline = deadlineOf(ports.clock, invocation);
+    const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
+    return sweep(engine, deployment, deadline, cache);
+  };
 }
 
 /**
@@ -96,7 +110,7 @@ export function projectHandler(
   const bucket = pipeline.sinks.find((sink) => sink.kind === 'bucket');
   return async (event: Partial<DynamoDBStreamEvent>, invocation: Invocation): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
-    const deployment = await holdDeployment(engine, pipeline);
+    const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     const logs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
     const outcomes = await Promise.allSettled([
       hasTable ? projectRows(engine, deployment, logs, deadline) : undefined,
@@ -113,6 +127,12 @@ export function projectHandler(
 const deadlineOf = (clock: Clock, invocation: Invocation): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;
 
+/** What a handler's work comes to. Where it has no answer in time another invocation goes on with it, so nobody waits for it. */
+const byThen = <Result>(clock: Clock, deadline: EpochMillis, work: Promise<Result>): Promise<Result> =>
+  inTime(clock, deadline, work, () => {
+    throw TIME_IS_UP;
+  });
+
 /**
  * What is found out when it is first asked for, and again after a failure, once it is forgotten, or when it is so old that what
  * would tell of a change may have expired.
@@ -128,9 +148,11 @@ function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise
       const now = clock.now();
       if (value === undefined || after(foundAt, MAX_MEMORY) <= now) {
         foundAt = now;
-        value = find().catch((error) => {
-          forget();
-          throw error;
+        const finding = find();
+        value = finding;
+        // Where it was asked for anew meanwhile, only the newer answer is kept.
+        finding.catch(() => {
+          if (value === finding) forget();
         });
       }
       return value;

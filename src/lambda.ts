@@ -40,7 +40,7 @@ export function sweepHandler(pipeline: Pipeline) {
 
 function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   if (source.kind === 'kinesis') {
-    return kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress);
+    return kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress, clock);
   }
   const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
   if (source.kind === 'kafka') {

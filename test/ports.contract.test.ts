@@ -35,6 +35,7 @@ import { memoryArrivals, memorySource } from '../src/adapters/memory/source.ts';
 import { memoryTelemetry } from '../src/adapters/memory/telemetry.ts';
 import { powertoolsTelemetry } from '../src/adapters/powertools/telemetry.ts';
 import { s3Objects } from '../src/adapters/s3/objects.ts';
+import { systemClock } from '../src/adapters/system/clock.ts';
 import { positionOf } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { definePipeline, kinesis, rolling } from '../src/index.ts';
@@ -161,7 +162,7 @@ for (const { name, missing, serve, gaps, start } of SERVERS) {
           const stream = await streamOfTwoShards(client);
           const progress = dynamoProgress(dynamodb, world.names.stateTable, stream);
           return {
-            arrivals: kinesisArrivals(client, stream, progress),
+            arrivals: kinesisArrivals(client, stream, progress, systemClock()),
             progress,
             put: (shard) => putToKinesis(client, stream, shard),
             split: () => splitFirstShard(client, stream),

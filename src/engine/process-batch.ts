@@ -28,7 +28,8 @@ export interface BatchOutcome {
  *
  * @param records in the order of their source
  * @param deadline no commit is begun at or after it, and none that is under way is waited for
- * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried again
+ * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried again;
+ *   undefined where that took too long
  */
 export async function processBatch(
   ports: BatchPorts,
@@ -36,19 +37,19 @@ export async function processBatch(
   records: readonly SourceRecord[],
   deadline: EpochMillis,
   cache?: GroupCache,
-  renew?: () => Promise<Deployment>,
+  renew?: () => Promise<Deployment | undefined>,
 ): Promise<BatchOutcome> {
   let { left, outdated } = await takeIn(ports, deployment, records, deadline, cache);
   for (let known = deployment; outdated && renew; ) {
     const found = await renew();
     // Only a later generation can be gone on with, and there may be several while one batch is taken in.
-    if (present(found).number <= present(known).number) break;
+    if (found === undefined || present(found).number <= present(known).number) break;
     known = found;
     ({ left, outdated } = await takeIn(ports, known, left, deadline, cache));
   }
   // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
   const isRead = deployment.pipeline.source.kind === 'kinesis';
-  return { again: isRead ? await noteProgress(ports, records, left) : left, outdated };
+  return { again: isRead ? await noteProgress(ports, records, left, deadline) : left, outdated };
 }
 
 async function takeIn(
@@ -99,7 +100,9 @@ function leftOf(
   });
 }
 
-const TIME_IS_UP = new Error('Cannot wait for a commit as the time of this invocation is up');
+export const TIME_IS_UP = new Error(
+  'Cannot wait for a store any longer as the time of this invocation is up',
+);
 
 const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;
@@ -166,9 +169,10 @@ async function splitByGroup(
  * @returns the records to be given again, in order
  */
 async function noteProgress(
-  { progress, telemetry }: BatchPorts,
+  { clock, progress, telemetry }: BatchPorts,
   records: readonly SourceRecord[],
   left: readonly SourceRecord[],
+  deadline: EpochMillis,
 ): Promise<readonly SourceRecord[]> {
   const lasts = new Map<string, SourceRecord>();
   for (let at = 0; at < records.length; at++) {
@@ -179,7 +183,9 @@ async function noteProgress(
   const again = new Set(left);
   for (const last of lasts.values()) {
     try {
-      await progress.note(last.lineage, last.position);
+      await inTime(clock, deadline, progress.note(last.lineage, last.position), () => {
+        throw TIME_IS_UP;
+      });
     } catch (cause) {
       telemetry.fault('note progress', cause);
       again.add(last);

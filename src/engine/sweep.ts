@@ -1,11 +1,13 @@
 import { before, type EpochMillis, millis } from '../core/time.ts';
+import { inTime } from '../ports/clock.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { type Deployment, present } from './deployment.ts';
 import { foldIdle } from './fold.ts';
+import type { Group } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
-import { appendTo, loadGroup } from './group-log.ts';
+import { appendTo, loadGroup, unchanged } from './group-log.ts';
 import { nextEntry } from './next-entry.ts';
 import { mustRenew } from './packed.ts';
 import { leaveOut } from './room.ts';
@@ -30,7 +32,11 @@ export interface Sweep {
  * Silence is only silence if nothing is waiting: it is counted up to the time before which the source has been wholly
  * committed, and not at all where that is unknown.
  *
- * @param deadline no group is visited at or after it; each minute begins with another group, so that all have their turn
+ * What must not expire is kept whatever the source does: no group waits for it before its snapshot is renewed, and it has a
+ * third of the time to answer. All groups have what is left.
+ *
+ * @param deadline no group is visited at or after it, and none that is being visited is waited for; each minute begins with
+ *   another group, so that all have their turn
  */
 export async function sweep(
   ports: SweepPorts,
@@ -39,8 +45,7 @@ export async function sweep(
   cache?: GroupCache,
 ): Promise<Sweep> {
   const clock = ports.clock.now();
-  const frontier = await frontierOf(ports, clock);
-  const now = frontier && before(Math.min(clock, frontier) as EpochMillis, MARGIN);
+  const silence = silenceUpTo(ports, clock, deadline);
   const { groups } = present(deployment);
   const first = Math.floor(clock / EVERY) % groups;
   const faults: unknown[] = [];
@@ -49,7 +54,11 @@ export async function sweep(
     async (index) => {
       if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
       try {
-        return await sweepGroup(ports, deployment, index, now, deadline, cache);
+        const swept = sweepGroup(ports, deployment, index, silence, deadline, cache);
+        return await inTime(ports.clock, deadline, swept, () => {
+          ports.telemetry.fault('sweep', stillUnderWay(index));
+          return { open: 0, panes: 0 };
+        });
       } catch (cause) {
         ports.telemetry.fault('sweep', cause);
         faults.push(cause);
@@ -61,17 +70,25 @@ export async function sweep(
   return {
     open: swept.reduce((total, { open }) => total + open, 0),
     panes: swept.reduce((total, { panes }) => total + panes, 0),
-    now,
+    now: await silence,
   };
 }
 
-/** Where the source cannot be asked what waits, no time passes by itself; the rest of the sweep goes on. */
-async function frontierOf(
-  { arrivals, telemetry }: SweepPorts,
+/**
+ * Up to when keys from which nothing came have been silent. Where the source cannot tell what waits, or not in its share of the
+ * time, no time passes by itself.
+ */
+async function silenceUpTo(
+  { arrivals, clock, telemetry }: SweepPorts,
   now: EpochMillis,
+  deadline: EpochMillis,
 ): Promise<EpochMillis | undefined> {
   try {
-    return await arrivals.frontier(now);
+    const patience = (now + (deadline - now) * SOURCE_SHARE) as EpochMillis;
+    const frontier = await inTime(clock, patience, arrivals.frontier(now), () => {
+      throw new Error('Cannot wait for the source any longer as the groups need the rest of the time');
+    });
+    return frontier && before(Math.min(now, frontier) as EpochMillis, MARGIN);
   } catch (cause) {
     telemetry.fault('tell what waits at the source', cause);
     return undefined;
@@ -82,20 +99,21 @@ async function sweepGroup(
   ports: SweepPorts,
   deployment: Deployment,
   index: number,
-  now: EpochMillis | undefined,
+  silence: Promise<EpochMillis | undefined>,
   deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly open: number; readonly panes: number }> {
   const { limits = LIMITS } = ports;
-  let group = await loadGroup(ports, deployment, index, cache);
+  const loaded = await loadGroup(ports, deployment, index, cache);
+  let group = await renewed(ports, deployment, index, loaded, cache);
+  const now = (await silence) ?? NEVER;
   let panes = 0;
   for (;;) {
-    const passed = foldIdle(deployment, group, now ?? NEVER, limits);
+    const passed = foldIdle(deployment, group, now, limits);
     if (passed.failed > 0) ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed));
     const cutPanes = leaveOut(passed.panes, limits);
     const committedAt = ports.clock.now();
-    const mustRewrite = group.base !== undefined && mustRenew(group.base.committedAt, committedAt);
-    if (!passed.changed && !mustRewrite) return { open: passed.open, panes };
+    if (!passed.changed) return { open: passed.open, panes };
     const next = nextEntry(deployment, group, passed, committedAt);
     // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
     if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
@@ -109,6 +127,24 @@ async function sweepGroup(
   }
 }
 
+/** The group with a snapshot that is young enough. Where another writer was first, the next sweep looks again. */
+async function renewed(
+  ports: SweepPorts,
+  deployment: Deployment,
+  index: number,
+  group: Group,
+  cache: GroupCache | undefined,
+): Promise<Group> {
+  const now = ports.clock.now();
+  if (group.base === undefined || !mustRenew(group.base.committedAt, now)) return group;
+  const next = nextEntry(deployment, group, unchanged(group), now);
+  return (await appendTo(ports, deployment, index, next, cache)) === 'committed' ? next.group : group;
+}
+
+/** It goes on where it is, or is done again with the next sweep: no other group need be held up. */
+const stillUnderWay = (group: number): Error =>
+  new Error(`Cannot wait for the sweep of group ${group} any longer as the time of this invocation is up`);
+
 /** What a key's windows threw may quote its records: it is not shown. */
 const keysThatThrow = (group: number, keys: number): Error =>
   new Error(
@@ -117,6 +153,9 @@ const keysThatThrow = (group: number, keys: number): Error =>
 
 /** Before any arrival: no key has been silent by then. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
+
+/** Of a sweep's time: how much its source has to tell what waits. */
+const SOURCE_SHARE = 1 / 3;
 
 /** How often the sweeper comes. */
 const EVERY = millis('1m');

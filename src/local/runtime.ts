@@ -67,14 +67,15 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   const clients = connect(endpoints);
   const { kinesis, dynamodb, s3 } = clients;
 
+  const clock = systemClock();
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
   const ports = decorate({
     log: dynamoCommitLog(dynamodb, names.stateTable),
     objects: s3Objects(s3, names.bucket),
     rows: dynamoRows(dynamodb, names.rowsTable),
     progress,
-    arrivals: kinesisArrivals(kinesis, names.stream, progress),
-    clock: systemClock(),
+    arrivals: kinesisArrivals(kinesis, names.stream, progress, clock),
+    clock,
     telemetry,
   });
   // Someone is watching, or waits for the end.

@@ -17,20 +17,15 @@ export interface Clock {
  * What `work` comes to, or what `late` does where the work has no answer at `deadline`. Work that is late goes on, but nobody
  * waits for it: what it comes to, even a fault, is dropped.
  */
-export function inTime<Result>(
+export async function inTime<Result, Late>(
   clock: Clock,
   deadline: EpochMillis,
   work: Promise<Result>,
-  late: () => Result | Promise<Result>,
-): Promise<Result> {
-  return new Promise((settle, refuse) => {
-    const giveUp = clock.alarm(deadline, () => {
-      try {
-        settle(late());
-      } catch (error) {
-        refuse(error);
-      }
-    });
-    work.finally(giveUp).then(settle, refuse);
+  late: () => Late,
+): Promise<Result | Late> {
+  const first = await new Promise<{ readonly result: Result } | undefined>((settle, refuse) => {
+    const giveUp = clock.alarm(deadline, () => settle(undefined));
+    work.finally(giveUp).then((result) => settle({ result }), refuse);
   });
+  return first === undefined ? late() : first.result;
 }

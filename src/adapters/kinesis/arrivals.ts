@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
+  ExpiredIteratorException,
   GetRecordsCommand,
   type GetRecordsCommandOutput,
   GetShardIteratorCommand,
@@ -8,7 +8,8 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
 import type { Position } from '../../core/position.ts';
-import type { EpochMillis } from '../../core/time.ts';
+import { after, type EpochMillis, millis } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 import { lineageOf } from './records.ts';
 
@@ -16,7 +17,7 @@ import { lineageOf } from './records.ts';
 const MAX_EMPTY_PAGES = 40;
 
 /** A shard gives five pages a second to all of its readers together, of which Lambda is one. */
-const PAUSE_MILLIS = 250;
+const PAUSE = millis('250ms');
 
 /** How far a shard was read in search of what waits: from where, and the iterator that goes on. */
 interface Search {
@@ -28,7 +29,12 @@ interface Search {
  * What waits on a Kinesis stream: each shard is read on from where it has been wholly committed, and by a process that
  * comes again within an iterator's five minutes from where it gave up.
  */
-export function kinesisArrivals(client: KinesisClient, stream: string, progress: Progress): Arrivals {
+export function kinesisArrivals(
+  client: KinesisClient,
+  stream: string,
+  progress: Progress,
+  clock: Clock,
+): Arrivals {
   const searches = new Map<string, Search>();
 
   /** The arrival of the first record that waits on a shard; `now` when none does; undefined when it cannot be told. */
@@ -41,16 +47,18 @@ export function kinesisArrivals(client: KinesisClient, stream: string, progress:
     for (let page = 0; page < MAX_EMPTY_PAGES; page++) {
       // A closed shard, read to its end, or one whose records have all expired.
       if (iterator === undefined) return now;
-      const read: GetRecordsCommandOutput = await client.send(
-        new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }),
-      );
+      const read = await pageAt(client, iterator);
+      if (read === undefined) {
+        iterator = await iteratorAfter(client, stream, shard, from);
+        continue;
+      }
       const [first] = read.Records ?? [];
       // The iterator that finds a record finds it again.
       searches.set(shard, { from, iterator: first ? iterator : read.NextShardIterator });
       if (first) return first.ApproximateArrivalTimestamp?.getTime() as EpochMillis | undefined;
       if (read.MillisBehindLatest === 0) return now;
       iterator = read.NextShardIterator;
-      await delay(PAUSE_MILLIS);
+      await new Promise<void>((settle) => clock.alarm(after(clock.now(), PAUSE), settle));
     }
     return undefined;
   };
@@ -63,6 +71,16 @@ export function kinesisArrivals(client: KinesisClient, stream: string, progress:
       return Math.min(now, ...fronts) as EpochMillis;
     },
   };
+}
+
+/** What an iterator finds; undefined where its five minutes are over. */
+async function pageAt(client: KinesisClient, iterator: string): Promise<GetRecordsCommandOutput | undefined> {
+  try {
+    return await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));
+  } catch (error) {
+    if (error instanceof ExpiredIteratorException) return undefined;
+    throw error;
+  }
 }
 
 async function iteratorAfter(
