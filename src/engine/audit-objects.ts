@@ -84,8 +84,9 @@ function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent)
   return logs.filter((log) => {
     const before = covered.get(log);
     const begun = intent.from.get(log);
-    const skip = intent.skipped.find((one) => one.log === log);
-    if (skip) return !isAt(intent.covered.get(log), [skip.to, 0]);
+    // Up to where something is skipped, unless that was covered before.
+    const skips = intent.skipped.filter((one) => one.log === log);
+    if (skips.some(({ to }) => isAt(intent.covered.get(log), [to, 0]))) return false;
     if (begun === undefined) return !isAt(intent.covered.get(log), before);
     return !isAt(begun, before) || !isAt(intent.covered.get(log), intent.to.get(log));
   });

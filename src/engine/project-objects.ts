@@ -19,6 +19,7 @@ import {
   panesAfter,
   panesOf,
   type ReadPorts,
+  remainsOf,
   type Skip,
   type Step,
   type Stretch,
@@ -156,11 +157,42 @@ async function carryOut(
       `Cannot carry out an intent as its objects must be those of its panes: it names ${names.length}, and its panes go to ${folders.size}`,
     );
   }
+  await createAll(objects, pipeline, names, folders);
+}
+
+/** The last of them when all others are there. */
+async function createAll(
+  objects: ObjectStore,
+  pipeline: Pipeline,
+  names: readonly string[],
+  folders: Folders,
+): Promise<void> {
   const create = async (name: string): Promise<void> => {
     await objects.create(name, await objectOf(pipeline, name, folders.get(folderOf(name)) ?? []));
   };
   await inParallel(names.slice(0, -1), create);
   for (const last of names.slice(-1)) await create(last);
+}
+
+/**
+ * Finishes an intent of which entries have expired with what is left of its panes.
+ *
+ * @returns what is gone; nothing where it is done, or can be carried out as it was decided
+ */
+export async function finishFromRemains(
+  ports: ReadPorts & Pick<Ports, 'objects'>,
+  pipeline: Pipeline,
+  intent: Intent,
+): Promise<readonly Skip[]> {
+  const { objects } = ports;
+  const last = intent.names.at(-1);
+  if (last === undefined || (await objects.exists(last))) return [];
+  const { panes, gone } = await remainsOf(ports, intent);
+  if (gone.length === 0) return [];
+  const isThere = await inParallel(intent.names, (name) => objects.exists(name));
+  const missing = intent.names.filter((_, at) => !isThere[at]);
+  await createAll(objects, pipeline, missing, byFolder(pipeline, panes));
+  return gone;
 }
 
 /** Panes by the folder of their object. */

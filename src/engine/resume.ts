@@ -4,9 +4,9 @@ import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { objectsLog, rowsLog } from '../wiring/names.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
-import { decodeIntent, encodeIntent, type Intent } from './project-objects.ts';
+import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
-import { type Cursors, oldestKept, panesOf, type ReadPorts, type Skip, START } from './unprojected.ts';
+import { type Cursors, oldestKept, type ReadPorts, type Skip, START } from './unprojected.ts';
 
 /** What a projector will never deliver: the entries of a group that expired before it came to them. */
 export interface Skipped extends Skip {
@@ -28,7 +28,11 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
     const { log, stateOf } = PROJECTORS[kind];
     const last = await lastOf(ports.log, log(name));
     if (last === undefined) continue;
-    const { covered, lost, bodyOf } = await stateOf(ports, last === 'expired' ? undefined : last);
+    const { covered, lost, bodyOf } = await stateOf(
+      ports,
+      deployment.pipeline,
+      last === 'expired' ? undefined : last,
+    );
     const skips = [...lost, ...(await gapsAfter(ports, deployment, covered))];
     if (skips.length === 0 && last !== 'expired') continue;
     const now = ports.clock.now();
@@ -61,7 +65,7 @@ type ResumePorts = ReadPorts & Pick<Ports, 'objects'>;
 /** What a projector's last entry says; without one, nothing is covered. */
 interface State {
   readonly covered: Cursors;
-  /** What it has covered and cannot carry out any more. */
+  /** What it has covered, and could not carry out any more. */
   readonly lost: readonly Skip[];
   /** The body of the entry after it. */
   bodyOf(covered: Cursors, skips: readonly Skip[]): Uint8Array;
@@ -70,12 +74,12 @@ interface State {
 const PROJECTORS: {
   readonly [Kind in Skipped['sink']]: {
     log(pipeline: string): string;
-    stateOf(ports: ResumePorts, last: LogEntry | undefined): Promise<State>;
+    stateOf(ports: ResumePorts, pipeline: Pipeline, last: LogEntry | undefined): Promise<State>;
   };
 } = {
   table: {
     log: rowsLog,
-    stateOf: async (_, last) => ({
+    stateOf: async (_ports, _pipeline, last) => ({
       covered: last ? decodeCovered(last).covered : new Map(),
       lost: [],
       bodyOf: encodeCovered,
@@ -83,30 +87,17 @@ const PROJECTORS: {
   },
   bucket: {
     log: objectsLog,
-    async stateOf(ports, last) {
+    async stateOf(ports, pipeline, last) {
       const intent = last && decodeIntent(last);
       return {
         covered: intent?.covered ?? new Map(),
-        lost: intent ? await lostOf(ports, intent) : [],
+        lost: intent ? await finishFromRemains(ports, pipeline, intent) : [],
         bodyOf: (covered, skipped) =>
           encodeIntent({ from: new Map(), to: new Map(), more: true, covered, names: [], skipped }),
       };
     },
   },
 };
-
-/** The stretch of an intent that was not carried out and cannot be, as entries of it are gone: some of its objects may be there. */
-async function lostOf(ports: ResumePorts, intent: Intent): Promise<readonly Skip[]> {
-  const last = intent.names.at(-1);
-  if (last === undefined || (await ports.objects.exists(last))) return [];
-  try {
-    await panesOf(ports, intent);
-    return [];
-  } catch (error) {
-    if (!(error instanceof LogLostError)) throw error;
-    return [...intent.from].map(([log, [from]]) => ({ log, from, to: (intent.to.get(log) ?? START)[0] }));
-  }
-}
 
 /** A stretch that is lost may end inside an entry: what is left of that is still to be delivered. */
 function withSkips(covered: Cursors, skips: readonly Skip[]): Cursors {
@@ -123,14 +114,10 @@ async function gapsAfter(
   const logs = groupLogsOf(deployment, ports.clock.now());
   const found = await inParallel(logs, async (log): Promise<readonly Skip[]> => {
     const [from] = covered.get(log) ?? START;
-    if (!(await isMissing(ports.log, log, from + 1))) return [];
-    return [{ log, from, to: Math.max(await oldestKept(ports, log), from) }];
+    const [next] = await ports.log.after(log, from);
+    if (next === undefined || next.ordinal === from + 1) return [];
+    // Entries that were deleted are gone, however young.
+    return [{ log, from, to: Math.max(next.ordinal - 1, await oldestKept(ports, log)) }];
   });
-  return found.flat().filter(({ from, to }) => to > from);
-}
-
-/** Whether an entry that others follow is gone. */
-async function isMissing(log: CommitLog, name: string, ordinal: number): Promise<boolean> {
-  const [next] = await log.after(name, ordinal - 1);
-  return next !== undefined && next.ordinal > ordinal;
+  return found.flat();
 }

@@ -43,9 +43,20 @@ const ABOUT_TO_EXPIRE = millis('1d');
 /** How long one step reads: of entries that hold no panes there may be any number. */
 const READING = millis('5s');
 
+/** How long the same log is read first. */
+const TURN = millis('1s');
+
+/** What of a step is left to be filled. */
+interface Room {
+  panes: number;
+  bytes: number;
+}
+
+const isFull = ({ panes, bytes }: Room): boolean => panes <= 0 || bytes <= 0;
+
 /**
- * The panes after `covered` of the given logs, in their order: about `maxPanes` at most, each its share and what the
- * others leave of theirs; fewer where they are large, or reading takes long.
+ * The panes after `covered` of the given logs, in their order: `maxPanes` at most, and of so many bytes, each its share and what
+ * the others leave of theirs; fewer where reading takes long.
  *
  * @param deadline nothing is read at or after it
  */
@@ -56,23 +67,27 @@ export async function panesAfter(
   maxPanes: number,
   deadline: EpochMillis,
 ): Promise<Stretch> {
-  const until = Math.min(deadline, after(ports.clock.now(), READING)) as EpochMillis;
+  const now = ports.clock.now();
+  const until = Math.min(deadline, after(now, READING)) as EpochMillis;
   const parts = new Map(
     logs.map((name) => [name, { panes: [], to: covered.get(name) ?? START, isEnd: false } as Part]),
   );
   const gaps: LogLostError[] = [];
-  const room = { bytes: (ports.limits ?? LIMITS).step };
-  let unread = logs;
-  for (let left = maxPanes; left > 0 && room.bytes > 0 && unread.length > 0 && ports.clock.now() < until; ) {
-    const share = Math.ceil(left / unread.length);
+  const left: Room = { panes: maxPanes, bytes: (ports.limits ?? LIMITS).step };
+  // Where time, or the panes of a few logs, fill a step, those that are read first are not always the same.
+  const first = Math.floor(now / TURN) % Math.max(1, logs.length);
+  let unread = [...logs.slice(first), ...logs.slice(0, first)];
+  while (!isFull(left) && unread.length > 0 && ports.clock.now() < until) {
+    const share = (): Room => ({ panes, bytes });
+    const panes = Math.ceil(left.panes / unread.length);
+    const bytes = Math.ceil(left.bytes / unread.length);
     await inParallel(
       unread,
       async (name) => {
         const before = parts.get(name) as Part;
         try {
-          const next = await readLog(ports, name, before.to, { maxPanes: share, room, until });
+          const next = await readLog(ports, name, before.to, { share: share(), left, until });
           parts.set(name, { ...next, panes: [...before.panes, ...next.panes] });
-          left -= next.panes.length;
         } catch (error) {
           if (!(error instanceof LogLostError)) throw error;
           gaps.push(error);
@@ -196,6 +211,34 @@ export async function panesOf(
   return read.flatMap(({ panes }) => panes);
 }
 
+/** The panes of a stretch of which entries have expired, as far as they are there, and what is gone. */
+export async function remainsOf(
+  { log }: ReadPorts,
+  { from, to }: Pick<Stretch, 'from' | 'to'>,
+): Promise<{ readonly panes: readonly GroupPane[]; readonly gone: readonly Skip[] }> {
+  const panes: GroupPane[] = [];
+  const gone: Skip[] = [];
+  for (const [name, [first, done]] of from) {
+    const [whole, part] = to.get(name) ?? START;
+    let read = first;
+    for (let entries = await log.after(name, read); entries.length > 0; ) {
+      const within = entries.filter(({ ordinal }) => ordinal <= (part > 0 ? whole + 1 : whole));
+      for (const entry of within) {
+        if (entry.ordinal > read + 1) gone.push({ log: name, from: read, to: entry.ordinal - 1 });
+        read = entry.ordinal;
+        const emitted = panesIn(entry);
+        panes.push(
+          ...emitted.slice(read === first + 1 ? done : 0, read === whole + 1 ? part : emitted.length),
+        );
+      }
+      entries = within.length < entries.length ? [] : await log.after(name, read);
+    }
+    // Of an entry that the stretch ends in, what comes next is missing, too: that is told by whoever goes on with it.
+    if (read < whole) gone.push({ log: name, from: read, to: whole });
+  }
+  return { panes, gone };
+}
+
 /** What was read of one group, up to where, and whether nothing came after it. */
 interface Part {
   readonly panes: readonly GroupPane[];
@@ -204,18 +247,12 @@ interface Part {
 }
 
 /**
- * How far a group is read: exactly up to a cursor, or as far as there is something, but for so many panes, as many as there is
- * still room for, and so long.
+ * How far a group is read: exactly up to a cursor, or as far as there is something, while there is room in its share and in
+ * what is left for all groups, and but for so long.
  */
 type Extent =
   | { readonly end: Cursor }
-  | {
-      readonly end?: never;
-      readonly maxPanes: number;
-      /** Of all groups that are read side by side. */
-      readonly room: { bytes: number };
-      readonly until: EpochMillis;
-    };
+  | { readonly end?: never; readonly share: Room; readonly left: Room; readonly until: EpochMillis };
 
 async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, extent: Extent): Promise<Part> {
   const { end } = extent;
@@ -224,7 +261,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   const isRead = (): boolean =>
     end
       ? ordinal === end[0] && done === end[1]
-      : panes.length >= extent.maxPanes || extent.room.bytes <= 0 || clock.now() >= extent.until;
+      : isFull(extent.share) || isFull(extent.left) || clock.now() >= extent.until;
   while (!isRead()) {
     const entries = await log.after(name, ordinal);
     if (entries.length === 0) {
@@ -244,10 +281,9 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
         );
       }
       const emitted = panesIn(entry);
-      const rest = emitted.slice(done);
       const taken = end
-        ? rest.slice(0, ordinal === end[0] ? end[1] - done : rest.length)
-        : thoseThatFit(rest, extent.maxPanes - panes.length, extent.room);
+        ? emitted.slice(done, ordinal === end[0] ? end[1] : emitted.length)
+        : thoseThatFit(emitted, done, extent);
       panes.push(...taken);
       done += taken.length;
       if (done < emitted.length) return { panes, to: [ordinal, done], isEnd: false };
@@ -259,18 +295,22 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   return { panes, to: [ordinal, done], isEnd: false };
 }
 
-/** The first of some panes: so many at most, and no more once the room is used up. */
+/** The panes from one on for which there is room, which they take up: the last of them may be larger. */
 function thoseThatFit(
   panes: readonly GroupPane[],
-  most: number,
-  room: { bytes: number },
+  from: number,
+  { share, left }: { readonly share: Room; readonly left: Room },
 ): readonly GroupPane[] {
-  let count = 0;
-  while (count < panes.length && count < most && room.bytes > 0) {
-    const { key, results } = panes[count++] as GroupPane;
-    room.bytes -= PANE_BYTES + key.length + plainBytes(results);
+  let end = from;
+  while (end < panes.length && !isFull(share) && !isFull(left)) {
+    const { key, results } = panes[end++] as GroupPane;
+    const bytes = PANE_BYTES + key.length + plainBytes(results);
+    for (const room of [share, left]) {
+      room.panes--;
+      room.bytes -= bytes;
+    }
   }
-  return panes.slice(0, count);
+  return panes.slice(from, end);
 }
 
 /** What a pane takes up besides its key and results, about. */
