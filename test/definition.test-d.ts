@@ -733,3 +733,11 @@ export const ownOfAnother = definePipeline('own', kinesis<{ id: string }>(), {
   // @ts-expect-error an aggregate of records that have a note
   windows: { minute: tumbling({ size: '1m' }, { longest }) },
 });
+
+export const costly = definePipeline('costly', kinesis<{ id: string }>(), {
+  key: (record) => record.id,
+  eventTime: () => 0,
+  // @ts-expect-error true or false
+  costly: 'yes',
+  windows: { day: sliding({ size: '1d', slide: '1s' }, { n: count() }) },
+});

@@ -11,6 +11,7 @@ import {
   kinesis,
   rolling,
   running,
+  sliding,
   sqs,
   table,
   tumbling,
@@ -126,6 +127,53 @@ describe('a wrong definition throws when it is made', () => {
       windows: { n: rolling({ count: 1 }, { n: count() }) },
     };
     expect(() => definePipeline('wrong', kinesis(), { ...right, ...wrong } as never)).toThrow(message);
+  });
+
+  describe('of which one record shows in more than 1,000 panes', () => {
+    const n = { n: count() };
+    type Windows = Exclude<Given['windows'], undefined>;
+    const defined = (windows: Windows, more: Given = {}) => define({ windows, ...more }, 'readings');
+
+    it.each<[string, Windows, string]>([
+      [
+        'as its windows overlap so much',
+        { day: sliding({ size: '1d', slide: '864ms' }, n) },
+        '100,000 panes, above 1,000: 100,000 of "day" (size 1d / slide 864ms)',
+      ],
+      [
+        'as they show it before they close, too',
+        { w: sliding({ size: '501s', slide: '1s', emit: 'update' }, n) },
+        '1,002 panes, above 1,000: 1,002 of "w" (size 501s / slide 1s, and as much before they close)',
+      ],
+      [
+        'as there are several of them',
+        {
+          a: sliding({ size: '10m', slide: '1s' }, n),
+          b: tumbling({ size: '1m' }, n),
+          c: sliding({ size: '400001ms', slide: '1s' }, n),
+        },
+        '1,002 panes, above 1,000: 600 of "a" (size 10m / slide 1s), 401 of "c" (size 400001ms / slide 1s)',
+      ],
+    ])('is refused unless it says so: %s', (_, windows, arithmetic) => {
+      const message = `Cannot define "readings" as one record would show in ${arithmetic}. Slide by more, or say costly: true`;
+      expect(() => defined(windows)).toThrow(new RangeError(message));
+      expect(() => defined(windows, { costly: false })).toThrow(new RangeError(message));
+      expect(() => defined(windows, { costly: true })).not.toThrow();
+    });
+
+    it('is any that has one more', () => {
+      expect(() => defined({ w: sliding({ size: '1000s', slide: '1s' }, n) })).not.toThrow();
+      expect(() => defined({ w: sliding({ size: '1000001ms', slide: '1s' }, n) })).toThrow('1,001 panes');
+      expect(() =>
+        defined({ w: sliding({ size: '1000s', slide: '1s' }, n), o: tumbling({ size: '1m' }, n) }),
+      ).toThrow('1,001 panes');
+    });
+
+    it('says whether it is costly by true or false', () => {
+      expect(() => defined({ w: tumbling({ size: '1m' }, n) }, { costly: 'yes' as never })).toThrow(
+        new TypeError('Cannot define "readings" as costly must be true or false: it is string'),
+      );
+    });
   });
 
   it.each([0, -1, 1.5, 1_000_001, Number.NaN])('no version is %d', (version) => {

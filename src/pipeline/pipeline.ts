@@ -37,6 +37,11 @@ export interface Options<Rec, Shapes> {
    * two up to 4,096. Default: the next from four per shard or partition, and 16 for a queue.
    */
   readonly groups?: number;
+  /**
+   * Allows windows that overlap so much that one record shows in more than 1,000 panes, each of which is written and delivered.
+   * Default false.
+   */
+  readonly costly?: boolean;
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
 }
 
@@ -116,16 +121,34 @@ const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'maxLateness',
   'version',
   'groups',
+  'costly',
   'windows',
 ];
 
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
+/** In how many panes a record may show unless the definition says that it is costly. */
+const MOST_PANES = 1_000;
+
+/** @throws RangeError when the panes of one record are too many, with the arithmetic */
+function checkPanes(name: string, windows: readonly (readonly [name: string, Window<never>])[]): void {
+  const panes = windows.map(([window, { shows }]) => [window, shows ?? { panes: 1, because: '' }] as const);
+  const total = panes.reduce((sum, [, { panes }]) => sum + panes, 0);
+  if (total <= MOST_PANES) return;
+  const told = panes
+    .filter(([, { because }]) => because !== '')
+    .map(([window, { panes, because }]) => `${panes.toLocaleString('en')} of "${window}" (${because})`);
+  throw new RangeError(
+    `Cannot define "${name}" as one record would show in ${total.toLocaleString('en')} panes, above ${MOST_PANES.toLocaleString('en')}: ${told.join(', ')}. Slide by more, or say costly: true`,
+  );
+}
+
 /**
  * Defines a pipeline: a source of records, how they are keyed, timed and windowed, and with `.to(...)` where the panes go.
  *
- * @throws RangeError when a name, a duration or a window breaks its rule, or the source lacks the order that a window follows; TypeError when a step is not a function
+ * @throws RangeError when a name, a duration or a window breaks its rule, the source lacks the order that a window follows, or
+ * one record would show in more than 1,000 panes and `costly` does not allow it; TypeError when a step is not a function
  */
 export function definePipeline<Rec, Shapes extends { readonly [name: string]: PaneShape }>(
   name: string,
@@ -166,8 +189,11 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       `Cannot define "${name}" as its version must be a whole number from 1 to 1,000,000: it is ${version}`,
     );
   }
-  const { groups = source.groups } = options;
+  const { groups = source.groups, costly = false } = options;
   checkGroups(groups);
+  if (typeof costly !== 'boolean') {
+    throw new TypeError(`Cannot define "${name}" as costly must be true or false: it is ${typeof costly}`);
+  }
   const maxLateness = options.maxLateness === undefined ? undefined : millis(options.maxLateness);
   if (!source.ordered && maxLateness !== undefined && maxLateness < (source.retention as Millis)) {
     throw new RangeError(
@@ -204,5 +230,6 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     },
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
   };
+  if (!costly) checkPanes(name, windows);
   return { ...definition, to: (...sinks) => ({ ...definition, sinks: checkSinks(name, sinks) }) };
 }

@@ -21,6 +21,8 @@ export interface PaneShape {
 /** A window as a definition holds it: a recipe for its operator, and the shape of its panes. */
 export interface Window<in Rec, out Shape extends PaneShape = PaneShape> {
   operator(rules: WindowRules<never>): WindowOperator;
+  /** Of windows that overlap, how many panes show one record at most, and why; where it is left out, one or two. */
+  readonly shows?: { readonly panes: number; readonly because: string };
   /** Never present, there for inference. */
   readonly reads?: (record: Rec) => void;
   readonly shape?: Shape;
@@ -146,8 +148,14 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
     );
   }
   const offset = offsetBelow('slide', options.slide, options.offset);
+  const windows = Math.ceil(size / slide);
+  const early = options.emit === 'record' || options.emit === 'update';
   const { operator } = timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
   return {
+    shows: {
+      panes: early ? 2 * windows : windows,
+      because: `size ${options.size} / slide ${options.slide}${early ? ', and as much before they close' : ''}`,
+    },
     operator(rules) {
       if (rules.allowedLateness > 0 && size > 2_000 * slide) {
         throw new RangeError(
