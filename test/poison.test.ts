@@ -193,6 +193,36 @@ describe('records that take long to take in', () => {
       },
     });
 
+  it('are committed in parts, too, where it is decoding that takes long', async () => {
+    const clock = { pass: (_length: number): void => {} };
+    const scene = new Scene(
+      definePipeline('readings', kinesis<Reading>(), {
+        ...rules,
+        groups: 4,
+        filter: () => {
+          clock.pass(100);
+          return true;
+        },
+        windows,
+      }),
+    );
+    clock.pass = (length) => scene.ports.clock.pass(length as ReturnType<typeof millis>);
+    // 40 s of work, in parts of 32 KB.
+    const batch = Array.from({ length: 400 }, (_, n) =>
+      scene.put(`m${n % 8}`, at(0, n % 60), n, 0, { note: 'x'.repeat(2_000) }),
+    );
+    const left: number[] = [];
+    let rest: readonly SourceRecord[] = batch;
+    while (rest.length > 0 && left.length < 20) {
+      rest = await scene.process(rest, scene.ports, (scene.ports.clock.now() + 20_000) as typeof NOON);
+      left.push(rest.length);
+    }
+    expect(left.at(-1)).toBe(0);
+    expect(left.length).toBeGreaterThan(1);
+    expect(left.length).toBeLessThan(6);
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 400, duplicate: 0 });
+  });
+
   it.each([
     ['that are taken in', false],
     ['on which an aggregate throws', true],

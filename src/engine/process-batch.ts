@@ -59,7 +59,7 @@ async function takeIn(
   deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
-  const shares = await splitByGroup(ports, deployment, records, cache);
+  const { shares, decoded } = await splitByGroup(ports, deployment, records, deadline, cache);
   const outcomes = await Promise.all(
     [...shares].map(([index, { group, records: share }]) => {
       let rest: readonly GroupRecord[] = share;
@@ -77,8 +77,9 @@ async function takeIn(
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
   for (const { cause } of stopped) ports.telemetry.fault('commit', cause);
+  if (decoded < records.length) ports.telemetry.fault('decode', TIME_IS_UP);
   return {
-    left: leftOf(records, stopped),
+    left: [...leftOf(records.slice(0, decoded), stopped), ...records.slice(decoded)],
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
 }
@@ -113,13 +114,23 @@ interface Share {
   readonly records: GroupRecord[];
 }
 
-/** The records by the group that they are of. Groups are read while the records after their first are decoded. */
+/** The records of a batch, or the first of them, by the group that they are of. */
+interface Split {
+  readonly shares: ReadonlyMap<number, Share>;
+  /** How many were decoded before half of the time was over: the others are for another try. */
+  readonly decoded: number;
+}
+
+/** Decodes records, and splits them. Groups are read while the records after their first are decoded. */
 async function splitByGroup(
   ports: BatchPorts,
   deployment: Deployment,
   records: readonly SourceRecord[],
+  deadline: EpochMillis,
   cache: GroupCache | undefined,
-): Promise<ReadonlyMap<number, Share>> {
+): Promise<Split> {
+  const begun = ports.clock.now();
+  const pause = begun + (deadline - begun) / 2;
   const { groups } = present(deployment);
   const shares = new Map<number, Share>();
   const shareOf = (index: number): Share => {
@@ -155,10 +166,13 @@ async function splitByGroup(
       share.records.push({ lineage, position, arrival, hash, data, content });
     }
     taken += decoded.length;
-    if (shares.size > before && taken < records.length) await ports.clock.turn();
+    if (taken < records.length) {
+      if (ports.clock.now() >= pause) break;
+      if (shares.size > before) await ports.clock.turn();
+    }
   }
   ports.telemetry.count('filtered', filtered);
-  return shares;
+  return { shares, decoded: taken };
 }
 
 /**
