@@ -301,12 +301,13 @@ describe('a record that is refused', () => {
 
   it('is kept with its reason though that is cut inside of a character', async () => {
     const scene = new Scene(minutes);
-    const thermometers = '\u{1f321}'.repeat(400);
+    const thermometers = '\u{1f321}'.repeat(4_000);
     const batch = ['', ' '].map((pad) =>
       scene.putText(JSON.stringify({ machine: PUMP, at: pad + thermometers }), at(0, 20)),
     );
     expect(await scene.process(batch)).toEqual([]);
-    expect(scene.refused()).toHaveLength(2);
+    expect(scene.refused().map(({ reason }) => reason.length)).toEqual([1_000, 1_000]);
+    expect(scene.refused().every(({ reason }) => reason.isWellFormed())).toBe(true);
   });
 });
 

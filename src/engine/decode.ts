@@ -257,10 +257,15 @@ const CLOSE_LIST = 0x5d;
 const OPEN_MAP = 0x7b;
 const CLOSE_MAP = 0x7d;
 
-/** What an error says, whatever was thrown. */
+/** Characters of a reason: a schema may find as many faults as a record has fields. */
+const MAX_REASON = 1_000;
+
+/** What an error says, or the beginning of it, whatever was thrown. */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? String(error.message) : typeof error;
+    return (error instanceof Error ? String(error.message) : typeof error)
+      .slice(0, MAX_REASON)
+      .toWellFormed();
   } catch {
     return 'what cannot be shown';
   }

@@ -19,9 +19,6 @@ export interface RefusedRecord {
   readonly data: string;
 }
 
-/** Characters of a reason that are kept: a schema may find as many faults as a record has fields. */
-const MAX_REASON = 1_000;
-
 /** What a line takes up beside the texts in it. */
 const LINE_BYTES = 128;
 
@@ -30,7 +27,7 @@ export const refusedBytes = ({ lineage, position, data }: GroupRecord, { reason 
   LINE_BYTES +
   lineage.length +
   position.length +
-  Buffer.byteLength(reason.slice(0, MAX_REASON)) +
+  Buffer.byteLength(reason) +
   Math.ceil((4 * data.length) / 3);
 
 /**
@@ -64,7 +61,7 @@ function lineOf({ lineage, position, arrival, data, content }: GroupRecord): str
     position,
     arrival: isoTime(arrival),
     code,
-    reason: reason.slice(0, MAX_REASON).toWellFormed(),
+    reason,
     data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64'),
   };
   return `${JSON.stringify(line)}\n`;

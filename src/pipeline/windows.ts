@@ -148,14 +148,9 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
     );
   }
   const offset = offsetBelow('slide', options.slide, options.offset);
-  const windows = Math.ceil(size / slide);
-  const early = options.emit === 'record' || options.emit === 'update';
   const { operator } = timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
   return {
-    shows: {
-      panes: early ? 2 * windows : windows,
-      because: `size ${options.size} / slide ${options.slide}${early ? ', and as much before they close' : ''}`,
-    },
+    shows: panesOf(Math.ceil(size / slide), options),
     operator(rules) {
       if (rules.allowedLateness > 0 && size > 2_000 * slide) {
         throw new RangeError(
@@ -192,6 +187,13 @@ function timeWindow<Rec, Of extends Results>(
   checkFlag(window, 'emitEmpty', emitEmpty);
   const settings = { alignment, emit: emitOf(emit, ['close', 'record', 'update']), emitEmpty };
   return { operator: (rules) => slidingOperator(shape, settings, aggregates, rules) };
+}
+
+/** The panes that show one record of overlapping windows: each as it closes, or once more before that. */
+function panesOf(windows: number, { size, slide, emit = 'close' }: SlidingOptions<Emit, boolean>) {
+  return emit === 'close'
+    ? { panes: windows, because: `size ${size} / slide ${slide}` }
+    : { panes: 2 * windows, because: `size ${size} / slide ${slide}, and as much before they close` };
 }
 
 /**
