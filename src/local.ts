@@ -13,6 +13,7 @@ import { readPanes } from './local/panes.ts';
 import { isAccountedFor, type Replayed, replay } from './local/replay.ts';
 import { type LocalRuntime, startLocal } from './local/runtime.ts';
 import {
+  lateLines,
   ledger,
   paneTable,
   quietScreen,
@@ -196,14 +197,15 @@ function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number
   const poison = [...tally.refused].map(
     ([code, { times, reason }]) => `  ${times} × poison, ${code}: ${reason}`,
   );
+  const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
   const accounted = isAccountedFor(replayed);
   const none =
-    replayed.poison > 0 && replayed.applied + replayed.late === 0 ? ['NO record was taken in.'] : [];
+    replayed.poison > 0 && replayed.applied + replayed.lateForAll === 0 ? ['NO record was taken in.'] : [];
   const verdict = accounted ? [] : ['NOT every record is accounted for: please report this'];
   return {
     exitCode: accounted ? 0 : 1,
-    text: [...lines, ...poison, ...none, ...faults, ...verdict, ledger(replayed)].join('\n'),
+    text: [...lines, ...poison, ...late, ...none, ...faults, ...verdict, ledger(replayed)].join('\n'),
   };
 }
 

@@ -16,8 +16,14 @@ import { run } from './simulation/simulation.ts';
 export interface Tried<Panes> {
   /** As they were emitted; after the last record, key by key. */
   readonly panes: readonly Panes[];
+  /** How many records at least one window took. */
   readonly applied: number;
-  readonly late: number;
+  /** How many records each window refused as late, by its name; none where it refused none. */
+  readonly late: Readonly<Record<string, number>>;
+  /** How many records no window took, as each refused them as late. */
+  readonly lateForAll: number;
+  /** The late records by their place in the input, from 0, and which windows refused them. */
+  readonly lateRecords: readonly { readonly at: number; readonly windows: readonly string[] }[];
   readonly filtered: number;
   /** The records refused, by their place in the input, from 0. */
   readonly poison: readonly (Poison & { readonly at: number })[];
@@ -71,6 +77,8 @@ function tryOnce(
     panes: [...listPanes(folded.panes), ...closing].map((pane) => writtenPane(pipeline, pane)),
     applied: folded.counters.applied,
     late: folded.counters.late,
+    lateForAll: folded.counters.lateForAll,
+    lateRecords: folded.late.map(({ position, windows }) => ({ at: Number(position), windows })),
     filtered: decoded.filter(({ outcome }) => outcome.outcome === 'filtered').length,
     poison: folded.poison.flatMap(({ position, content }) =>
       content.outcome === 'poison' ? [{ at: Number(position), ...content.poison }] : [],

@@ -36,7 +36,7 @@ const [log = ''] = [...Array(flights.groups).keys()]
 
 it('finds nothing in what a run kept, and explains a key of it', { timeout: 120_000 }, async () => {
   const audited = await millrace('audit', 'flights', '--data', folder);
-  expect(audited.stdout).toContain('600 taken in: 600 applied, 0 late, 0 poison');
+  expect(audited.stdout).toContain('600 taken in: 600 applied, 0 late for every window, 0 poison');
   expect(audited.stdout).toContain('Nothing found');
   expect(audited.code).toBe(0);
 

@@ -135,16 +135,17 @@ describe('the audit of a pipeline as it was left', () => {
     const scene = await worked();
     const report = await auditOf(scene);
     expect(report.findings).toEqual([]);
-    const { applied, late, poison } = scene.ports.telemetry.counted;
+    const { applied, late: lateForAll, poison } = scene.ports.telemetry.counted;
+    const late = Object.fromEntries(scene.ports.telemetry.late);
     expect(report).toMatchObject({
       pipeline: 'readings',
-      records: { applied, late, poison },
+      records: { applied, lateForAll, poison, late },
       logs: { groups: 4, panes: scene.lines().length, cut: 0 },
       objects: { objects: paneObjects(scene).length, panes: scene.lines().length, unverified: 0 },
       rows: { checked: [...rowsOf(scene).values()].flatMap((rows) => [...rows]).length, unverified: 0 },
       counts: {},
     });
-    expect(late * poison * report.records.applied).toBeGreaterThan(0);
+    expect(lateForAll * poison * report.records.applied).toBeGreaterThan(0);
     expect(report.projectors).toEqual([
       { log: rowsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
       { log: objectsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
@@ -354,7 +355,10 @@ describe('in a log', () => {
     await scene.process([...records, sent('m-x', scene.put(PUMP, at(11)))]);
     await scene.project();
     const report = await auditOf(scene);
-    expect(report).toMatchObject({ findings: [], records: { applied: 4, late: 4, poison: 0 } });
+    expect(report).toMatchObject({
+      findings: [],
+      records: { applied: 4, lateForAll: 4, poison: 0, late: { minute: 4 } },
+    });
   });
 
   it.each([
@@ -391,8 +395,31 @@ describe('in a log', () => {
       expect.objectContaining({ kind: 'counters', log: PUMPS, ordinal, counter: 'applied' }),
     );
     expect(findings).toContainEqual(
-      expect.objectContaining({ kind: 'counters', log: PUMPS, ordinal, counter: 'late' }),
+      expect.objectContaining({ kind: 'counters', log: PUMPS, ordinal, counter: 'lateForAll' }),
     );
+  });
+
+  it('finds a window that counted late records which no entry lists, and one whose count is gone', async () => {
+    const scene = await worked();
+    const entries = logsOf(scene).get(PUMPS) ?? [];
+    const group = scene.groupOf(PUMP);
+    const [window] = Object.keys(group.counters.late) as [string];
+    const ordinal = entries.length + 1;
+    for (const [late, counted, counter] of [
+      [{ ...group.counters.late, constructor: 3 }, 3, 'late for constructor'],
+      [{}, -(group.counters.late[window] ?? 0), `late for ${window}`],
+    ] as const) {
+      entries.length = ordinal - 1;
+      entries.push(snapshotOf(scene, group, ordinal, { counters: { ...group.counters, late } }));
+      expect(await findingsOf(scene)).toContainEqual({
+        kind: 'counters',
+        log: PUMPS,
+        ordinal,
+        counter,
+        counted,
+        listed: 0,
+      });
+    }
   });
 
   it('finds panes emitted again, and the second objects of them', async () => {
@@ -599,10 +626,11 @@ describe('over generations', () => {
     async (groups, pipeline) => {
       const scene = await rescaled(groups, pipeline);
       const report = await auditOf(scene);
-      const { applied, late, poison } = scene.ports.telemetry.counted;
+      const { applied, late: lateForAll, poison } = scene.ports.telemetry.counted;
+      const late = Object.fromEntries(scene.ports.telemetry.late);
       expect(report).toMatchObject({
         findings: [],
-        records: { applied, late, poison },
+        records: { applied, lateForAll, poison, late },
         logs: { generation: 2, groups, panes: scene.lines().length, cut: 0 },
         objects: { unverified: 0 },
         rows: { unverified: 0 },
@@ -675,7 +703,7 @@ describe('over generations', () => {
   });
 
   it.each([
-    ['counters', { counters: { applied: 7, late: 0, poison: 0 } }],
+    ['counters', { counters: { applied: 7, lateForAll: 0, poison: 0, late: {} } }],
     ['positions', { positions: new Map() }],
     ['keys', { keys: new Map() }],
   ])('finds a group that began with other %s than were left to it', async (_what, more) => {

@@ -347,6 +347,92 @@ describe('a window whose records an author’s function cannot combine', () => {
   });
 });
 
+describe('a record that is late', () => {
+  const both = definePipeline('readings', kinesis<Reading>(), {
+    key: ({ machine }) => machine,
+    eventTime: (reading) => reading.at,
+    groups: 1,
+    windows: {
+      lastTwo: rolling({ count: 2 }, n),
+      minute: tumbling({ size: '1m' }, n),
+      fiveMinutes: tumbling({ size: '5m' }, n),
+    },
+  });
+
+  //  12:00     12:01     12:02  …  12:05
+  //    20        ↑ 70                ↑ 310
+  //  [---------)                           30 comes after 70, and 40 after 310
+  it('for some windows is counted and listed for those, and taken by the others', async () => {
+    const scene = new Scene(both);
+    await scene.process([20, 70].map((second) => scene.put(PUMP, at(0, second))));
+    const first = scene.put(PUMP, at(0, 30));
+    await scene.process([first, scene.put(PUMP, at(0, 310))]);
+    const second = scene.put(PUMP, at(0, 40));
+    await scene.process([second]);
+    expect(scene.groupOf(PUMP).counters).toEqual({
+      applied: 5,
+      lateForAll: 0,
+      poison: 0,
+      late: { minute: 2, fiveMinutes: 1 },
+    });
+    const [none, ...listed] = scene.entriesOf(PUMP).map((entry) => decodeLedger(entry).late);
+    expect(none).toEqual([]);
+    const common = { key: PUMP, applied: true };
+    expect(listed).toEqual(
+      [
+        { one: first, at: at(0, 30), watermark: at(0, 70), windows: ['minute'] },
+        { one: second, at: at(0, 40), watermark: at(0, 310), windows: ['minute', 'fiveMinutes'] },
+      ].map(({ one: { lineage, position }, ...refused }) => [{ ...common, ...refused, lineage, position }]),
+    );
+    const { telemetry } = scene.ports;
+    expect(telemetry.counted).toMatchObject({ applied: 5, late: 0 });
+    expect([...telemetry.late]).toEqual([
+      ['minute', 2],
+      ['fiveMinutes', 1],
+    ]);
+  });
+
+  it('is told the windows of, whatever windows the code has by then', async () => {
+    const scene = new Scene(both);
+    await scene.process([20, 70, 30].map((second) => scene.put(PUMP, at(0, second))));
+    const renamed = definePipeline('readings', kinesis<Reading>(), {
+      key: ({ machine }) => machine,
+      eventTime: (reading) => reading.at,
+      groups: 1,
+      version: 2,
+      windows: { constructor: tumbling({ size: '1m' }, n), lastTwo: rolling({ count: 2 }, n) },
+    });
+    const later = scene.under(renamed);
+    await (await later).process([40, 20].map((second) => scene.put(PUMP, at(0, second))));
+    expect(scene.entriesOf(PUMP).flatMap((entry) => decodeLedger(entry).late)).toMatchObject([
+      { at: at(0, 30), windows: ['minute'] },
+      { at: at(0, 40), windows: ['constructor'] },
+      { at: at(0, 20), windows: ['constructor'] },
+    ]);
+    expect((await later).groupOf(PUMP).counters.late).toEqual({ minute: 1, constructor: 2 });
+  });
+
+  it('goes by many windows as it does by few', async () => {
+    const names = Array.from({ length: 70 }, (_, at) => `w${at}`);
+    const scene = new Scene(
+      definePipeline('readings', kinesis<Reading>(), {
+        key: ({ machine }) => machine,
+        eventTime: (reading) => reading.at,
+        groups: 1,
+        windows: Object.fromEntries(
+          names.map((name, at) => [name, tumbling({ size: `${at % 2 === 0 ? 1 : 60}m` }, n)]),
+        ),
+      }),
+    );
+    await scene.process([70, 30].map((second) => scene.put(PUMP, at(0, second))));
+    const refusing = names.filter((_, at) => at % 2 === 0);
+    expect(scene.groupOf(PUMP).counters.late).toEqual(Object.fromEntries(refusing.map((name) => [name, 1])));
+    expect(scene.entriesOf(PUMP).flatMap((entry) => decodeLedger(entry).late)).toMatchObject([
+      { windows: refusing, applied: true },
+    ]);
+  });
+});
+
 describe('a record that is late for all of its windows', () => {
   it('is listed in the entry that moves past it, with the watermark that it met', async () => {
     const scene = new Scene(of(tumbling({ size: '1m' }, n)));
@@ -355,7 +441,17 @@ describe('a record that is late for all of its windows', () => {
     await scene.process([late, scene.put(PUMP, at(2, 20))]);
     expect(scene.entriesOf(PUMP).map((entry) => decodeLedger(entry).late)).toEqual([
       [],
-      [{ key: PUMP, at: at(1, 30), lineage: late.lineage, position: late.position, watermark: at(2, 10) }],
+      [
+        {
+          key: PUMP,
+          at: at(1, 30),
+          lineage: late.lineage,
+          position: late.position,
+          watermark: at(2, 10),
+          windows: ['w'],
+          applied: false,
+        },
+      ],
     ]);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, late: 1 });
   });

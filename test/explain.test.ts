@@ -153,6 +153,7 @@ describe('the explanation of a key', () => {
           ordinal: 3,
           at: '2026-01-05T12:02:10.000Z',
           applied: 1,
+          late: {},
           panes: expect.any(Number),
           bytes: entries[2]?.body.length,
         },
@@ -160,6 +161,7 @@ describe('the explanation of a key', () => {
           ordinal: 2,
           at: '2026-01-05T12:01:05.000Z',
           applied: 1,
+          late: {},
           panes: expect.any(Number),
           bytes: entries[1]?.body.length,
         },
@@ -172,6 +174,14 @@ describe('the explanation of a key', () => {
       [2, 1],
       [1, 3],
     ]);
+  });
+
+  it('lists which windows a commit refused records of', async () => {
+    const scene = await begun();
+    scene.ports.clock.set(at(9));
+    await scene.process([scene.put(PUMP, at(8), 20), scene.put(PUMP, at(0, 30))]);
+    const { group } = await explain(scene.ports, readings, PUMP, { commits: 1 });
+    expect(group.commits).toMatchObject([{ applied: 2, late: { twoMinutes: 1 } }]);
   });
 
   it('does not know what the first commit left applied, once the one before has expired', async () => {

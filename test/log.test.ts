@@ -145,7 +145,7 @@ describe('an entry', () => {
     const scene = await seasoned();
     await scene.process([scene.putText('?', at(3))]);
     expect(basesOf(scene)).toEqual([1, 1]);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 100, late: 0, poison: 1 });
+    expect(scene.groupOf(PUMP).counters).toMatchObject({ applied: 100, lateForAll: 0, poison: 1 });
     expect([...scene.groupOf(PUMP).positions.values()].map(({ position }) => position)).toEqual(['101']);
   });
 });
@@ -269,7 +269,7 @@ describe('what an environment has in memory', () => {
     expect(scene.ports.telemetry.counted.conflicts).toBe(1);
     await scene.process([scene.put(PUMP, at(2, 3), 3)], ports, at(1e6), cache);
     const all = [...scene.source.shards.values()].flat();
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: all.length, late: 0, poison: 0 });
+    expect(scene.groupOf(PUMP).counters).toMatchObject({ applied: all.length, lateForAll: 0, poison: 0 });
     expect(scene.entriesOf(PUMP)).toHaveLength(5);
   });
 

@@ -121,7 +121,11 @@ describe('the model in memory has', () => {
     const telemetry = memoryTelemetry();
     return {
       telemetry,
-      told: () => ({ counted: telemetry.counted, faults: telemetry.faults.map(({ what }) => what) }),
+      told: () => ({
+        counted: telemetry.counted,
+        late: Object.fromEntries(telemetry.late),
+        faults: telemetry.faults.map(({ what }) => what),
+      }),
     };
   });
 });
@@ -353,8 +357,15 @@ describe('Powertools has', () => {
         telemetry.flush();
         const lines = written.flatMap((some) => some.trim().split('\n')).map((line) => JSON.parse(line));
         const faults = lines.filter(({ level }) => level === 'ERROR');
+        const metrics = lines.filter((line) => '_aws' in line);
+        const late = metrics.filter((line) => 'window' in line);
+        for (const { _aws, service } of late) {
+          expect(service).toBe('contract');
+          expect(_aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'window']]);
+        }
         return {
-          counted: lines.find((line) => '_aws' in line) ?? {},
+          counted: metrics.find((line) => !('window' in line)) ?? {},
+          late: Object.fromEntries(late.map(({ window, lateForWindow }) => [window, lateForWindow])),
           faults: faults.map(({ message }) => message.replace(/^Cannot /, '')),
         };
       },

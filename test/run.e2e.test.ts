@@ -56,6 +56,19 @@ const reading = (second: number, more: object = {}) =>
   });
 
 describe('millrace run', () => {
+  it('says which window refused records as late', { timeout: 60_000 }, async () => {
+    const times = ['00:00:10', '00:01:10', '00:00:20', '00:00:30', '00:01:20'];
+    const input = times.map((time) => reading(0, { at: `2026-01-01T${time}Z` })).join('\n');
+    const twoWindows = METERS.replace('windows: {', 'windows: { last: millrace.rolling({ count: 1 }, {}),');
+    const { stderr, code } = await millrace(
+      ['run', await pipelineFile('late', twoWindows), '--input', '-', '--output', '-'],
+      input,
+    );
+    expect(stderr).toContain('2 records were refused by window minute as late\n');
+    expect(stderr).toContain('5 records read, 5 applied, 0 late for every window, 0 poison');
+    expect(code).toBe(0);
+  });
+
   it('counts what it cannot take in, loses nothing, and goes on with the rest', {
     timeout: 60_000,
   }, async () => {
@@ -75,7 +88,7 @@ describe('millrace run', () => {
     );
     expect(stderr).toContain('line 5: 2,000,');
     expect(stderr).toContain(
-      '8 records read, 3 applied, 0 late, 3 poison, 1 filtered, 1 too large for Kinesis; 1 panes',
+      '8 records read, 3 applied, 0 late for every window, 3 poison, 1 filtered, 1 too large for Kinesis; 1 panes',
     );
     expect(
       stdout

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { PaneKind } from '../src/core/panes.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import type { GroupPane } from '../src/engine/group.ts';
-import { paneTable } from '../src/local/screen.ts';
+import { lateLines, ledger, paneTable } from '../src/local/screen.ts';
 import type { Tally } from '../src/local/tally.ts';
 
 const paneOf = (kind: PaneKind, results: GroupPane['results'], index?: number): GroupPane => ({
@@ -49,4 +49,27 @@ it('shows panes as lines, and says of each what is out of the ordinary', () => {
     `hourly (empty) ${FROM}`,
     `hourly ${FROM} byGate {"A1":2}, all [1,2]`,
   ]);
+});
+
+it('says of each window how many records it refused as late', () => {
+  expect(lateLines({})).toEqual([]);
+  expect(lateLines({ fiveMinutes: 1_800, hourly: 1 })).toEqual([
+    '1,800 records were refused by window fiveMinutes as late',
+    '1 record was refused by window hourly as late',
+  ]);
+});
+
+it('says of records where each went, once', () => {
+  const counted = {
+    read: 6,
+    resumed: 0,
+    applied: 3,
+    lateForAll: 1,
+    late: { hourly: 2 },
+    poison: 1,
+    filtered: 1,
+  };
+  expect(ledger({ ...counted, others: 0, refused: [], last: undefined, ahead: 0 })).toBe(
+    '6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis',
+  );
 });

@@ -46,7 +46,14 @@ describe('a pipeline that is tried', () => {
       ['2026-01-05T12:00:00.000Z', 25],
       ['2026-01-05T12:01:00.000Z', 50],
     ]);
-    expect(counted).toEqual({ applied: 3, late: 0, filtered: 0, poison: [] });
+    expect(counted).toEqual({
+      applied: 3,
+      late: {},
+      lateForAll: 0,
+      lateRecords: [],
+      filtered: 0,
+      poison: [],
+    });
   });
 
   it('counts what it does not take in, and says why', () => {
@@ -56,7 +63,7 @@ describe('a pipeline that is tried', () => {
       { ...reading('00:30', 20), celsius: 'warm' },
       Buffer.from('{"machine":'),
     ]);
-    expect(tried).toMatchObject({ applied: 1, filtered: 1, late: 0 });
+    expect(tried).toMatchObject({ applied: 1, filtered: 1, lateForAll: 0 });
     expect(tried.poison).toMatchObject([
       { at: 2, code: 'select', reason: 'field "celsius" is string, not a finite number' },
       { at: 3, code: 'not-json' },
@@ -149,8 +156,37 @@ describe('a pipeline that is tried', () => {
     });
   });
 
+  //  12:00         12:01         12:02
+  //    20            ↑ 12:01:40 closes the first minute, 12:00:30 and 12:00:40 come after it
+  //  [------------)[------------)
+  it('counts and lists late records by the windows that refused them, though others took them', () => {
+    const times = ['00:10', '01:40', '00:30', '01:50', '00:40'] as const;
+    const records = times.map((time) => reading(time, 20));
+    const { panes, ...tried } = tryPipeline(temperature, records);
+    expect(tried).toEqual({
+      applied: 5,
+      late: { minute: 2 },
+      lateForAll: 0,
+      lateRecords: [
+        { at: 2, windows: ['minute'] },
+        { at: 4, windows: ['minute'] },
+      ],
+      filtered: 0,
+      poison: [],
+    });
+    expect(panes.filter(({ window }) => window === 'lastTwo')).toHaveLength(5);
+  });
+
   it('has nothing to show for no records', () => {
-    expect(tryPipeline(temperature, [])).toEqual({ panes: [], applied: 0, late: 0, filtered: 0, poison: [] });
+    expect(tryPipeline(temperature, [])).toEqual({
+      panes: [],
+      applied: 0,
+      late: {},
+      lateForAll: 0,
+      lateRecords: [],
+      filtered: 0,
+      poison: [],
+    });
   });
 
   it('refuses a definition that folds differently the second time', () => {

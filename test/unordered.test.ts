@@ -86,7 +86,12 @@ describe('a message that is given twice', () => {
     await scene.process([early]);
     await scene.process([early, early]);
     expect(scene.emitted()).toEqual(emitted);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 2, late: 1, poison: 0 });
+    expect(scene.groupOf(PUMP).counters).toEqual({
+      applied: 2,
+      lateForAll: 1,
+      poison: 0,
+      late: { minute: 1 },
+    });
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, late: 1, duplicate: 2 });
   });
 
@@ -106,7 +111,7 @@ describe('a message that is refused', () => {
     const scene = new Scene(minutes);
     await scene.process([reading(scene, 'a', 10)]);
     for (const batch of batchesOf(message(scene, 'bad', '?', at(0, 20)))) await scene.process(batch);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 1, late: 0, poison: 1 });
+    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 1, lateForAll: 0, poison: 1, late: {} });
     expect(scene.ports.telemetry.counted).toMatchObject({ poison: 1, duplicate: 1 });
     expect(scene.refused()).toMatchObject([{ lineage: 'readings', position: 'bad' }]);
     expect(scene.ports.objects.stored.size).toBe(1);
@@ -120,7 +125,12 @@ describe('a message that is refused', () => {
     const scene = new Scene(minutes);
     await scene.process([reading(scene, 'a', 600)]);
     for (const batch of batchesOf(reading(scene, 'late', 10))) await scene.process(batch);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 1, late: 1, poison: 0 });
+    expect(scene.groupOf(PUMP).counters).toEqual({
+      applied: 1,
+      lateForAll: 1,
+      poison: 0,
+      late: { minute: 1 },
+    });
     expect(scene.ports.telemetry.counted).toMatchObject({ late: 1, duplicate: 1 });
     expect(scene.entriesOf(PUMP).flatMap((entry) => decodeLedger(entry).late)).toHaveLength(1);
   });
@@ -135,7 +145,7 @@ describe('a message that is refused', () => {
     await scene.process([reading(scene, 'p', 44)]);
     const { ids, counters } = scene.groupOf(PUMP);
     expect([PUMP, OVEN, REFUSED].map((name) => ids.get(name)?.rows)).toEqual([41, 2, 2]);
-    expect(counters).toEqual({ applied: 43, late: 0, poison: 2 });
+    expect(counters).toEqual({ applied: 43, lateForAll: 0, poison: 2, late: {} });
   });
 
   it('is known for as long as the queue could give it again, and no longer', async () => {
@@ -184,7 +194,12 @@ describe('the id of a message that was taken in', () => {
     expect(idsOf(scene)).toBe(2);
     // It would begin a session of its own, which could change no more.
     await scene.process([first]);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 3, late: 1, poison: 0 });
+    expect(scene.groupOf(PUMP).counters).toEqual({
+      applied: 3,
+      lateForAll: 1,
+      poison: 0,
+      late: { trailing: 1, session: 1 },
+    });
   });
 
   it('goes when silence has closed its window', async () => {
@@ -196,6 +211,11 @@ describe('the id of a message that was taken in', () => {
     expect(idsOf(scene)).toBe(0);
     expect(await scene.process([one])).toEqual([]);
     expect(scene.emitted()).toHaveLength(1);
-    expect(scene.groupOf(PUMP).counters).toEqual({ applied: 1, late: 1, poison: 0 });
+    expect(scene.groupOf(PUMP).counters).toEqual({
+      applied: 1,
+      lateForAll: 1,
+      poison: 0,
+      late: { minute: 1 },
+    });
   });
 });

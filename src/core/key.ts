@@ -63,8 +63,12 @@ export class KeyState {
     this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.windows[at]));
   }
 
-  /** Takes in the key's next record in source order. */
-  apply(record: KeyRecord, panes: Panes): 'applied' | 'late' {
+  /**
+   * Takes in the key's next record in source order.
+   *
+   * @returns how many windows refuse it, as it comes late for them: their places come first in `panes.refusing`
+   */
+  apply(record: KeyRecord, panes: Panes): number {
     const { at, arrival } = record;
     const { outOfOrderness, maxLateness } = this.#rules.time;
     const watermarks = this.#watermarks;
@@ -76,15 +80,16 @@ export class KeyState {
     watermarks[AFTER] = Math.max(met, at - outOfOrderness);
     panes.watermark(watermarks[AFTER] as number);
     panes.record.set(record);
-    let applied = false;
+    let refusing = 0;
     for (let i = 0; i < this.#windows.length; i++) {
-      if ((this.#windows[i] as WindowState).apply(panes.record, watermarks, panes)) applied = true;
+      const taken = (this.#windows[i] as WindowState).apply(panes.record, watermarks, panes);
+      if (!taken) panes.refusing[refusing++] = i;
     }
-    if (!applied) return 'late';
+    if (refusing === this.#windows.length) return refusing;
 
     if (at > this.#maxEventTime) this.#maxEventTime = at;
     if ((watermarks[AFTER] as number) > met) this.#advance(watermarks[AFTER] as number, panes);
-    return 'applied';
+    return refusing;
   }
 
   /**

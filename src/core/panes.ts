@@ -85,6 +85,8 @@ export class Panes {
   /** The number of the key that the next panes are of. */
   key = 0;
   readonly layouts: readonly PaneLayout[];
+  /** The places of the windows that refused the last record: as many as `KeyState.apply` told, what follows is older. */
+  readonly refusing: number[] = [];
   readonly #tables: readonly Table[];
   readonly #lanes: readonly Lanes[];
   readonly #postponed: Postponed[] = [];

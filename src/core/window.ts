@@ -62,7 +62,7 @@ export interface OpenWindow {
 
 /** The windows of one definition for one key, while a batch is folded. */
 export interface WindowState {
-  /** Takes a record in. False when every window that it belongs to refuses it, as it is late. */
+  /** Takes a record in. False when it refuses the record, as each window of it that would hold it is past correction. */
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean;
   /** The watermark passes: closes what ends after `BEFORE` and by `AFTER`, forgets what can no longer change. */
   advance(watermarks: Watermarks, panes: Panes): void;

@@ -22,7 +22,8 @@ export type Finding =
       readonly kind: 'counters';
       readonly log: string;
       readonly ordinal: number;
-      readonly counter: 'applied' | 'late' | 'poison';
+      /** `applied`, `lateForAll`, `poison`, or `late for` and a window. */
+      readonly counter: string;
       readonly counted: number;
       readonly listed: number;
     }

@@ -20,7 +20,7 @@ import {
   firstDeployment,
   type Generation,
 } from './deployment.ts';
-import type { Counters, Folded, Group } from './group.ts';
+import { type Counters, type Folded, type Group, sumOfCounters } from './group.ts';
 import { encodeWindows, type GroupEntry } from './log-reading.ts';
 import { joinedGroup } from './migrate.ts';
 
@@ -119,11 +119,8 @@ const counting = ({ generation, groups }: Era, next: Era | undefined): readonly 
     return taker !== undefined && next?.groups.get(taker)?.isBegun ? [] : [group];
   });
 
-export const sumOf = (all: readonly { readonly counters: Counters }[]): Counters => ({
-  applied: all.reduce((total, { counters }) => total + counters.applied, 0),
-  late: all.reduce((total, { counters }) => total + counters.late, 0),
-  poison: all.reduce((total, { counters }) => total + counters.poison, 0),
-});
+export const sumOf = (all: readonly { readonly counters: Counters }[]): Counters =>
+  sumOfCounters(all.map(({ counters }) => counters));
 
 /** The groups of a generation that have keys in common with one of another. */
 function overlapping(index: number, { groups }: Generation, other: Generation): readonly number[] {

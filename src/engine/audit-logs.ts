@@ -9,7 +9,14 @@ import { groupLog } from '../wiring/names.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import type { Deployment, Generation } from './deployment.ts';
 import { baseOf } from './entry.ts';
-import { type Counters, EMPTY_GROUP, type Group, type GroupPane, type Reached } from './group.ts';
+import {
+  type Counters,
+  EMPTY_GROUP,
+  type Group,
+  type GroupPane,
+  lateByWindow,
+  type Reached,
+} from './group.ts';
 import { type GroupEntry, readEntry } from './log-reading.ts';
 import { writtenPane } from './pane.ts';
 import { type RefusedRecord, readRefused } from './poison.ts';
@@ -384,17 +391,23 @@ class GroupHistory {
     return moved;
   }
 
-  /** A lineage goes on by records, each of which is applied, late or poison. */
+  /** A lineage goes on by records, each of which is applied, late for all windows, or poison. */
   #checkCounters({ ordinal, counters, late, poison }: GroupEntry, moved: number): void {
-    const check = (counter: keyof Counters, listed: number, isRight: (counted: number) => boolean): void => {
-      const counted = counters[counter] - this.counters[counter];
-      if (isRight(counted)) return;
-      this.#findings.add({ kind: 'counters', log: this.#log, ordinal, counter, counted, listed });
-    };
-    const atLeast = Math.max(0, moved - late.length - poison.length);
-    check('applied', atLeast, (counted) => counted >= atLeast);
-    check('late', late.length, (counted) => counted === late.length);
-    check('poison', poison.length, (counted) => counted === poison.length);
+    const lateForAll = late.filter((one) => !one.applied).length;
+    const listed = byName({
+      applied: Math.max(0, moved - lateForAll - poison.length),
+      lateForAll,
+      poison: poison.length,
+      late: lateByWindow(late),
+    });
+    const before = byName(this.counters);
+    const now = byName(counters);
+    for (const counter of new Set([...before.keys(), ...now.keys(), ...listed.keys()])) {
+      const counted = (now.get(counter) ?? 0) - (before.get(counter) ?? 0);
+      const expected = listed.get(counter) ?? 0;
+      if (counter === 'applied' ? counted >= expected : counted === expected) continue;
+      this.#findings.add({ kind: 'counters', log: this.#log, ordinal, counter, counted, listed: expected });
+    }
   }
 
   #checkRevision(ordinal: number, pane: GroupPane): void {
@@ -419,3 +432,10 @@ class GroupHistory {
     if (follows || revisable || !isPerRecord) revisions.set(place, number);
   }
 }
+
+/** The counters, those of each window under a name that no other counter has. */
+const byName = ({ late, ...others }: Counters): ReadonlyMap<string, number> =>
+  new Map([
+    ...Object.entries<number>(others),
+    ...Object.entries(late).map(([window, count]) => [`late for ${window}`, count] as const),
+  ]);

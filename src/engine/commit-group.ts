@@ -4,7 +4,7 @@ import type { Ports } from '../ports/index.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
 import type { Deployment } from './deployment.ts';
 import { fold, foldBefore, refused } from './fold.ts';
-import type { Folded, Group, GroupRecord } from './group.ts';
+import { type Folded, type Group, type GroupRecord, lateByWindow } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { appendTo, loadGroup } from './group-log.ts';
 import { type Kept, slotsOf } from './group-tables.ts';
@@ -204,10 +204,11 @@ const noRoomForLineages = (group: Group, left: readonly GroupRecord[], { newKeys
 function countCommit(
   { telemetry }: Pick<Ports, 'telemetry'>,
   before: Group,
-  { counters, panes, poison }: Folded,
+  { counters, panes, poison, late }: Folded,
 ): void {
   telemetry.count('applied', counters.applied - before.counters.applied);
-  telemetry.count('late', counters.late - before.counters.late);
+  telemetry.count('late', counters.lateForAll - before.counters.lateForAll);
+  for (const [window, count] of Object.entries(lateByWindow(late))) telemetry.countLate(window, count);
   telemetry.count('poison', counters.poison - before.counters.poison);
   telemetry.count('panes', panes.length);
   telemetry.count('noRoom', poison.filter(isWithoutRoom).length);

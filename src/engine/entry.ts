@@ -6,6 +6,7 @@ import { type LogEntry, LogLostError } from '../ports/commit-log.ts';
 import { type Deployment, OutdatedError } from './deployment.ts';
 import {
   type Base,
+  type Counters,
   type Group,
   type GroupPane,
   type GroupPanes,
@@ -29,14 +30,54 @@ const VERSION = 4;
 /** A window as an entry holds it: what it is, when it began, and how many tables it has for each key. */
 export type WrittenWindow = readonly [name: string, signature: string, epoch: number, tables: number];
 
-/** Late records, a list for each of their fields. */
+/** Late records, a list for each of their fields; and the windows that refused any, which `refusing` has the places of. */
 type LateColumns = readonly [
   keys: readonly string[],
   at: readonly EpochMillis[],
   lineages: readonly string[],
   positions: readonly Position[],
   watermarks: readonly EpochMillis[],
+  refusing: readonly (readonly number[])[],
+  applied: readonly boolean[],
+  windows: readonly string[],
 ];
+
+/** Written with the names of windows, as by the time that it is read the code may have others. */
+export function writtenLate(late: readonly LateRecord[]): LateColumns {
+  const windows = [...new Set(late.flatMap((one) => one.windows))];
+  const places = new Map(windows.map((window, place) => [window, place]));
+  return [
+    late.map(({ key }) => key),
+    late.map(({ at }) => at),
+    late.map(({ lineage }) => lineage),
+    late.map(({ position }) => position),
+    late.map(({ watermark }) => watermark),
+    late.map((one) => one.windows.map((window) => places.get(window) as number)),
+    late.map(({ applied }) => applied),
+    windows,
+  ];
+}
+
+type WrittenCounters = readonly [
+  applied: number,
+  lateForAll: number,
+  poison: number,
+  late: readonly (readonly [window: string, count: number])[],
+];
+
+export const writtenCounters = ({ applied, lateForAll, poison, late }: Counters): WrittenCounters => [
+  applied,
+  lateForAll,
+  poison,
+  Object.entries(late),
+];
+
+export const countersOf = ([applied, lateForAll, poison, late]: WrittenCounters): Counters => ({
+  applied,
+  lateForAll,
+  poison,
+  late: Object.fromEntries(late),
+});
 
 export type WrittenReached = readonly (readonly [
   lineage: string,
@@ -61,7 +102,7 @@ export type WrittenState = readonly [
   gone: readonly number[],
   keys: readonly string[],
   inherited: readonly (readonly [groups: number, group: number, positions: WrittenReached])[],
-  counters: readonly [applied: number, late: number, poison: number],
+  counters: WrittenCounters,
   poison: readonly (readonly [lineage: string, position: Position])[],
   poisonObject: string | null,
   late: LateColumns,
@@ -137,7 +178,7 @@ export interface Ledger {
   readonly counters: Group['counters'];
   /** Of an ordered source, those that moved; of a snapshot, all. */
   readonly positions: Group['positions'];
-  /** The records that it moved past and did not take in. */
+  /** The records that it moved past and did not take in; of those that came late, also the ones that some window took. */
   readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
   /** What holds the refused ones, as lines; undefined where there are none. */
   readonly poisonObject: string | undefined;
@@ -149,10 +190,9 @@ export function decodeLedger(entry: LogEntry): Ledger {
 }
 
 function ledgerOf(written: WrittenState): Ledger {
-  const [keys, at, lineages, positions, watermarks] = written[LATE];
-  const [applied, late, poison] = written[COUNTERS];
+  const [keys, at, lineages, positions, watermarks, refusing, applied, windows] = written[LATE];
   return {
-    counters: { applied, late, poison },
+    counters: countersOf(written[COUNTERS]),
     positions: new Map(reachedOf(written[POSITIONS])),
     poison: written[POISON].map(([lineage, position]) => ({ lineage, position })),
     poisonObject: written[POISON_OBJECT] ?? undefined,
@@ -164,6 +204,8 @@ function ledgerOf(written: WrittenState): Ledger {
           lineage: lineages[n],
           position: positions[n],
           watermark: watermarks[n],
+          windows: refusing[n]?.map((place) => windows[place]),
+          applied: applied[n],
         }) as LateRecord,
     ),
   };

@@ -5,7 +5,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
 import { type Deployment, type Generation, readDeployment } from './deployment.ts';
-import { EMPTY_GROUP, type Group } from './group.ts';
+import { type Counters, EMPTY_GROUP, type Group, lateByWindow } from './group.ts';
 import { readLog } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
 import { encodeWindows, type GroupEntry, readEntry } from './log-reading.ts';
@@ -50,6 +50,8 @@ interface Commit {
   readonly at: string;
   /** Undefined where the entry before has expired, or is of an earlier generation. */
   readonly applied: number | undefined;
+  /** By window, the records that it refused as late. */
+  readonly late: Counters['late'];
   readonly panes: number;
   readonly bytes: number;
 }
@@ -220,9 +222,10 @@ async function lastCommits(
 }
 
 function commitOf(
-  { ordinal, committedAt, counters, panes, bytes }: GroupEntry,
+  { ordinal, committedAt, counters, late, panes, bytes }: GroupEntry,
   before: Pick<GroupEntry, 'ordinal' | 'counters'> | undefined,
 ): Commit {
   const applied = before?.ordinal === ordinal - 1 ? counters.applied - before.counters.applied : undefined;
-  return { ordinal, at: isoTime(committedAt), applied, panes: panes.length, bytes };
+  const at = isoTime(committedAt);
+  return { ordinal, at, applied, late: lateByWindow(late), panes: panes.length, bytes };
 }

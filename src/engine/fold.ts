@@ -5,7 +5,15 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
 import { messageOf, type PoisonCode } from './decode.ts';
 import type { Deployment } from './deployment.ts';
-import type { Folded, Group, GroupPanes, GroupRecord, LateRecord } from './group.ts';
+import {
+  type Folded,
+  type Group,
+  type GroupPanes,
+  type GroupRecord,
+  type LateRecord,
+  lateByWindow,
+  sumOfCounters,
+} from './group.ts';
 import { OWN_TABLES } from './group-tables.ts';
 import { forgetPassed, isAhead, reachedBy, TakenIds } from './news.ts';
 import { refusedBytes } from './poison.ts';
@@ -56,6 +64,7 @@ function foldAll(
   const touched = new Map<string, { readonly number: number; readonly state: KeyState }>();
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
+  let lateForAll = 0;
   const ids = source.ordered ? undefined : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
   let poisonBytes = 0;
   let taken = 0;
@@ -75,12 +84,20 @@ function foldAll(
       touched.set(key, known);
     }
     panes.key = known.number;
-    if (known.state.apply(record, panes) === 'late') {
+    const refusing = known.state.apply(record, panes);
+    const applied = refusing < rules.windows.length;
+    if (refusing > 0) {
+      const { at: time } = record;
+      const { lineage, position } = one;
       const { watermark } = known.state;
-      late.push({ key, at: record.at, lineage: one.lineage, position: one.position, watermark });
-      ids?.refuse(one);
-    } else {
+      const windows = panes.refusing.slice(0, refusing).map((place) => nameIn(rules, place));
+      late.push({ key, at: time, lineage, position, watermark, windows, applied });
+    }
+    if (applied) {
       ids?.take(one, key, record.at);
+    } else {
+      lateForAll++;
+      ids?.refuse(one);
     }
   }
 
@@ -92,18 +109,15 @@ function foldAll(
     ids?.forget(key, state.watermark);
   }
   const positions = source.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
-  const { counters } = group;
+  const applied = taken - lateForAll - poison.length;
+  const counted = { applied, lateForAll, poison: poison.length, late: lateByWindow(late) };
   return {
     taken,
     positions,
     inherited: group.inherited.filter((one) => isAhead(one, positions)),
     keys,
     ids: ids?.taken() ?? group.ids,
-    counters: {
-      applied: counters.applied + taken - late.length - poison.length,
-      late: counters.late + late.length,
-      poison: counters.poison + poison.length,
-    },
+    counters: sumOfCounters([group.counters, counted]),
     panes: columnsOf(deployment, [...touched.keys()], panes),
     poison,
     late,
@@ -112,6 +126,9 @@ function foldAll(
 
 const isDue = (taken: number, isOver: () => boolean): boolean =>
   taken > 0 && taken % RECORDS_PER_LOOK === 0 && isOver();
+
+const nameIn = ({ windows }: Pipeline['rules'], place: number): string =>
+  (windows[place] as (typeof windows)[number]).name;
 
 const columnsOf = ({ pipeline, epochs }: Deployment, keys: readonly string[], panes: Panes): GroupPanes => ({
   keys,

@@ -51,11 +51,40 @@ export interface Inherited {
   readonly positions: ReadonlyMap<string, Reached>;
 }
 
-/** Records of the group since it began. */
+/** Records of the group since it began. Each is counted as one of `applied`, `lateForAll` and `poison`. */
 export interface Counters {
+  /** Those that at least one window took. */
   readonly applied: number;
-  readonly late: number;
+  /** Those that no window took, as they came late for each. */
+  readonly lateForAll: number;
   readonly poison: number;
+  /** By the name of a window, those that it refused as late, whether or not others took them; none where it is 0. */
+  readonly late: Readonly<Record<string, number>>;
+}
+
+const NO_RECORDS: Counters = { applied: 0, lateForAll: 0, poison: 0, late: {} };
+
+/** What some counters come to together. */
+export const sumOfCounters = (all: readonly Counters[]): Counters =>
+  all.reduce(
+    (one, other) => ({
+      applied: one.applied + other.applied,
+      lateForAll: one.lateForAll + other.lateForAll,
+      poison: one.poison + other.poison,
+      late: sumOfLate([...Object.entries(one.late), ...Object.entries(other.late)]),
+    }),
+    NO_RECORDS,
+  );
+
+/** Records by the window that refused them. */
+export const lateByWindow = (late: readonly Pick<LateRecord, 'windows'>[]): Counters['late'] =>
+  sumOfLate(late.flatMap(({ windows }) => windows.map((window) => [window, 1] as const)));
+
+/** Through a map, as a window may have the name of what every object has. */
+function sumOfLate(counts: readonly (readonly [window: string, count: number])[]): Counters['late'] {
+  const late = new Map<string, number>();
+  for (const [window, count] of counts) late.set(window, (late.get(window) ?? 0) + count);
+  return Object.fromEntries(late);
 }
 
 export const EMPTY_GROUP: Group = {
@@ -68,7 +97,7 @@ export const EMPTY_GROUP: Group = {
   inherited: [],
   keys: new Map(),
   ids: new Map(),
-  counters: { applied: 0, late: 0, poison: 0 },
+  counters: NO_RECORDS,
   weight: WEIGHTLESS,
 };
 
@@ -86,7 +115,7 @@ export interface GroupRecord {
     | { readonly outcome: 'poison'; readonly poison: Poison };
 }
 
-/** A record that all of its windows refused, as it came late. */
+/** A record that some windows refused, as it came late for them. */
 export interface LateRecord {
   readonly key: string;
   readonly at: EpochMillis;
@@ -94,6 +123,10 @@ export interface LateRecord {
   readonly position: Position;
   /** Its key's watermark when it came. */
   readonly watermark: EpochMillis;
+  /** The names of those that refused it. */
+  readonly windows: readonly string[];
+  /** Whether others took it. */
+  readonly applied: boolean;
 }
 
 /** What is needed to read a window's panes, and to know them apart. */

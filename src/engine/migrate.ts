@@ -1,6 +1,6 @@
 import { isAfter } from '../core/position.ts';
 import type { Generation } from './deployment.ts';
-import { type Folded, type Group, NOTHING, type Reached } from './group.ts';
+import { type Folded, type Group, NOTHING, type Reached, sumOfCounters } from './group.ts';
 import { groupOf, hashOf } from './key-group.ts';
 import { isAhead, joinedIds, REFUSED } from './news.ts';
 
@@ -34,18 +34,12 @@ export function joinedGroup(
     { groups: earlier.groups, group: first + at, positions: part.positions },
   ]);
   const isFirst = (index * earlier.groups) % generation.groups === 0;
-  const total = (of: (part: Group) => number): number =>
-    isFirst ? parts.reduce((sum, part) => sum + of(part), 0) : 0;
   return {
     positions,
     inherited: inherited.filter((one) => isAhead(one, positions)),
     keys: own(({ keys }) => keys),
     ids,
-    counters: {
-      applied: total(({ counters }) => counters.applied),
-      late: total(({ counters }) => counters.late),
-      poison: total(({ counters }) => counters.poison),
-    },
+    counters: sumOfCounters(isFirst ? parts.map(({ counters }) => counters) : []),
     ...NOTHING,
   };
 }

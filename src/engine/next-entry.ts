@@ -13,6 +13,8 @@ import {
   type WrittenReached,
   type WrittenState,
   withTail,
+  writtenCounters,
+  writtenLate,
   writtenWindows,
 } from './entry.ts';
 import { EMPTY_GROUP, type Folded, type Group } from './group.ts';
@@ -119,16 +121,10 @@ function writeState(
     gone,
     keys,
     inherited.map(({ groups, group, positions }) => [groups, group, writtenReached(positions, new Map())]),
-    [counters.applied, counters.late, counters.poison],
+    writtenCounters(counters),
     poison.map(({ lineage, position }) => [lineage, position]),
     poisonObject ?? null,
-    [
-      late.map(({ key }) => key),
-      late.map(({ at }) => at),
-      late.map(({ lineage }) => lineage),
-      late.map(({ position }) => position),
-      late.map(({ watermark }) => watermark),
-    ],
+    writtenLate(late),
     Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
   ];
   return section([

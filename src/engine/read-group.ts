@@ -7,6 +7,7 @@ import type { EpochMillis } from '../core/time.ts';
 import { type LogEntry, LogLostError } from '../ports/commit-log.ts';
 import { type Deployment, OutdatedError } from './deployment.ts';
 import {
+  countersOf,
   newBase,
   RELATED,
   reachedOf,
@@ -87,7 +88,6 @@ class Reading {
       for (const lineage of forgotten) this.#positions.delete(lineage);
     }
     for (const [lineage, reached] of reachedOf(positions)) this.#positions.set(lineage, reached);
-    const [applied, late, poison] = counters;
     const { base: before } = this.#last;
     this.#last = {
       ordinal,
@@ -100,7 +100,7 @@ class Reading {
         group,
         positions: new Map(reachedOf(own)),
       })),
-      counters: { applied, late, poison },
+      counters: countersOf(counters),
     };
   }
 

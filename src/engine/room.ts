@@ -36,15 +36,21 @@ function positionsWeight(positions: Positions): number {
 export const lineageWeight = (lineage: string, position: string): number =>
   3 * NUMBER_BYTES + textBytes(lineage) + textBytes(position);
 
-export function listsWeight({ late, poison }: Pick<Folded, 'late' | 'poison'>): number {
+export function listsWeight({
+  late,
+  poison,
+  counters,
+}: Pick<Folded, 'late' | 'poison' | 'counters'>): number {
   let bytes = 0;
+  // Once by its count, and once beside the records that it refused.
+  for (const window of Object.keys(counters.late)) bytes += 2 * (NUMBER_BYTES + textBytes(window));
   for (const one of late) bytes += lateWeight(one);
   for (const { lineage, position } of poison) bytes += lineageWeight(lineage, position);
   return bytes;
 }
 
-const lateWeight = ({ key, lineage, position }: LateRecord): number =>
-  2 * NUMBER_BYTES + textBytes(key) + lineageWeight(lineage, position);
+const lateWeight = ({ key, lineage, position, windows }: LateRecord): number =>
+  (4 + windows.length) * NUMBER_BYTES + textBytes(key) + lineageWeight(lineage, position);
 
 /** What the panes of an entry weigh. */
 export function panesWeight({ keys, tables }: GroupPanes): number {

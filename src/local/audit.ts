@@ -4,7 +4,7 @@ import { type AuditProgress, type AuditReport, audit, type Finding } from '../en
 import { type Explanation, explain, UnknownKeyError } from '../engine/explain.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type DeploymentOptions, withKept } from './deployment.ts';
-import { NO_BORDER, plural, progressOn, span, thousands } from './screen.ts';
+import { lateLines, NO_BORDER, plural, progressOn, span, thousands } from './screen.ts';
 
 export interface LookOptions extends DeploymentOptions {
   readonly json?: boolean | undefined;
@@ -72,12 +72,13 @@ function tableText(head: readonly string[], rows: readonly (readonly unknown[])[
 
 function reportText(report: AuditReport): string {
   const { records, logs, objects, rows, projectors, findings, counts } = report;
-  const { applied, late, poison } = records;
+  const { applied, lateForAll, poison, late } = records;
   const lines: (readonly [what: string, text: string])[] = [
     [
       'records',
-      `${thousands(applied + late + poison)} taken in: ${thousands(applied)} applied, ${thousands(late)} late, ${thousands(poison)} poison (duplicate and filtered ones are metrics, of which the logs know nothing)`,
+      `${thousands(applied + lateForAll + poison)} taken in: ${thousands(applied)} applied, ${thousands(lateForAll)} late for every window, ${thousands(poison)} poison (duplicate and filtered ones are metrics, of which the logs know nothing)`,
     ],
+    ...lateLines(late).map((line) => ['', line] as const),
     [
       'logs',
       `${plural(logs.groups, 'group')} of generation ${logs.generation}, ${plural(logs.entries, 'entry', 'entries')}, ${plural(logs.panes, 'pane')}${logs.cut > 0 ? `; entries of ${plural(logs.cut, 'log')} are gone` : ''}`,
@@ -265,11 +266,14 @@ function explanationText(explanation: Explanation): string {
     '',
     'Last commits of the group',
     tableText(
-      ['entry', 'at', 'applied', 'panes', 'bytes'],
-      group.commits.map(({ ordinal, at, applied, panes, bytes }) => [
+      ['entry', 'at', 'applied', 'late', 'panes', 'bytes'],
+      group.commits.map(({ ordinal, at, applied, late, panes, bytes }) => [
         ordinal,
         at,
         applied ?? '?',
+        Object.entries(late)
+          .map(([window, count]) => `${thousands(count)} for ${window}`)
+          .join(', '),
         panes,
         thousands(bytes),
       ]),

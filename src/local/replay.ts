@@ -4,7 +4,7 @@ import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { decode } from '../engine/decode.ts';
 import { holdDeployment, present } from '../engine/deployment.ts';
-import type { Counters } from '../engine/group.ts';
+import { type Counters, sumOfCounters } from '../engine/group.ts';
 import { loadGroup } from '../engine/group-log.ts';
 import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -43,8 +43,8 @@ export interface Replayed extends Counters {
 
 /** Whether every record that was read went somewhere. Of others it is not known how many were filtered. */
 export function isAccountedFor(replayed: Replayed): boolean {
-  const { read, others, applied, late, poison, filtered, refused } = replayed;
-  const somewhere = applied + late + poison + filtered + refused.length;
+  const { read, others, applied, lateForAll, poison, filtered, refused } = replayed;
+  const somewhere = applied + lateForAll + poison + filtered + refused.length;
   return somewhere >= read && somewhere <= read + others;
 }
 
@@ -132,11 +132,7 @@ async function totals({ log, objects, clock }: Ports, pipeline: Pipeline): Promi
     groups,
     async (index) => (await loadGroup(ports, deployment, index)).counters,
   );
-  return counted.reduce((a, b) => ({
-    applied: a.applied + b.applied,
-    late: a.late + b.late,
-    poison: a.poison + b.poison,
-  }));
+  return sumOfCounters(counted);
 }
 
 /** A timer's longest, some 25 days. */

@@ -51,6 +51,7 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
       `${thousands(tally.delivered.rows)} rows`,
       `${thousands(tally.delivered.objects)} objects`,
       ...(poison > 0 ? [`${thousands(poison)} poison`] : []),
+      ...[...tally.late].map(([window, count]) => `${thousands(count)} late for ${window}`),
     ].join(' · ');
   };
   const refresh = (): void => {
@@ -155,13 +156,19 @@ const short = (value: unknown): string => {
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
+/** How many records each window refused, a line for each that refused any. */
+export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>
+  Object.entries(late).map(
+    ([window, count]) => `${plural(count, 'record was', 'records were')} refused by window ${window} as late`,
+  );
+
 /** Where the records went, in words. */
 export const ledger = (replayed: Replayed): string =>
   [
     `${thousands(replayed.read)} records read`,
     ...(replayed.resumed > 0 ? [`${thousands(replayed.resumed)} of them sent by an earlier run`] : []),
     `${thousands(replayed.applied)} applied`,
-    `${thousands(replayed.late)} late`,
+    `${thousands(replayed.lateForAll)} late for every window`,
     `${thousands(replayed.poison)} poison`,
     `${thousands(replayed.filtered)} filtered`,
     `${thousands(replayed.refused.length)} too large for Kinesis`,

@@ -12,6 +12,8 @@ import { groupLogPrefix, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../wi
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
   readonly metrics: ReadonlyMap<Metric, number>;
+  /** By window, the records that it refused as late. */
+  readonly late: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   readonly panes: number;
   /** The furthest that any key's watermark is known to have come. */
@@ -30,6 +32,7 @@ const LATEST_PER_WINDOW = 5;
 
 export function createTally(pipeline: Pipeline): Tally {
   const metrics = new Map<Metric, number>();
+  const late = new Map<string, number>();
   const faults = new Map<string, number>();
   const latest = new Map<string, GroupPane[]>();
   const prefix = groupLogPrefix(pipeline.name);
@@ -64,6 +67,7 @@ export function createTally(pipeline: Pipeline): Tally {
 
   return {
     metrics,
+    late,
     faults,
     get panes() {
       return panes;
@@ -103,6 +107,7 @@ export function createTally(pipeline: Pipeline): Tally {
       },
     }),
     count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
+    countLate: (window, by) => late.set(window, (late.get(window) ?? 0) + by),
     fault(what, cause) {
       const name = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
       faults.set(name, (faults.get(name) ?? 0) + 1);

@@ -1,6 +1,6 @@
 /**
  * What is counted. Of the records of a batch, received = applied + duplicate + late + filtered + poison, once the batch is
- * wholly committed.
+ * wholly committed: `late` are those that no window took.
  */
 export const METRICS = [
   'received',
@@ -26,6 +26,8 @@ export type Metric = (typeof METRICS)[number];
 /** Figures and faults. Neither ever carries a payload, a key or a part of one. */
 export interface Telemetry {
   count(metric: Metric, by: number): void;
+  /** Records that a window refused as late, whether or not other windows took them. */
+  countLate(window: string, by: number): void;
   /** What could not be done; it will be tried again. */
   fault(what: string, cause: unknown): void;
 }

@@ -1,6 +1,7 @@
+import { canonicalJson } from '../core/hash.ts';
 import { isAfter } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import type { GroupPane } from '../engine/group.ts';
+import { type Counters, EMPTY_GROUP, type GroupPane, lateByWindow, sumOfCounters } from '../engine/group.ts';
 import { groupOf, hashOf } from '../engine/key-group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
@@ -16,6 +17,8 @@ export class Taken {
   /** The objects that entries name, and the refused records that each of them lists. */
   readonly kept: (readonly [object: string | undefined, refused: readonly string[]])[] = [];
   readonly revisions = new Map<string, number>();
+  /** The names of the windows that refused a record as late when it last came. */
+  readonly refusals = new Map<Truth, readonly string[]>();
   /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
   readonly buried = new Set<Truth>();
   readonly passed = new Set<Truth>();
@@ -38,8 +41,13 @@ export class Taken {
 
   take(truth: Truth, by: Deployed): Outcome {
     // Once more, it changes nothing: it is counted late, as its windows have closed.
-    if (this.has(truth)) return 'late';
-    const outcome = this.#oracle.take(truth, by);
+    if (this.has(truth)) {
+      const windows = by.pipeline.rules.windows.map(({ name }) => name);
+      this.refusals.set(truth, windows);
+      return 'lateForAll';
+    }
+    const [outcome, refusing] = this.#oracle.take(truth, by);
+    this.refusals.set(truth, refusing);
     const name = nameOf(truth);
     this.#names.add(name);
     if (outcome !== 'applied') this.#refused.add(name);
@@ -82,7 +90,7 @@ export class GroupAudit {
   readonly #reader = new LogReader();
   /** That its last entry was written by; 0 before the first. */
   version = 0;
-  counted = { applied: 0, late: 0, poison: 0 };
+  counted: Counters = EMPTY_GROUP.counters;
   watermarks: ReadonlyMap<string, EpochMillis> = new Map();
   sealed = false;
 
@@ -128,7 +136,7 @@ export class GroupAudit {
     if (version > this.version || entry.ordinal === 1) this.handOver(by, entry.committedAt);
     const outcomes = this.#take(view, by, batch, where);
     this.#auditPositions(view, where);
-    auditLedger(view, outcomes, where);
+    auditLedger(view, outcomes, this.#taken.refusals, by, where);
     if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(nameOf)]);
     this.#auditWatermarks(view, where);
     this.#auditRevisions(view, where);
@@ -160,8 +168,7 @@ export class GroupAudit {
     this.version = Math.max(...before.map(({ version }) => version));
     // What falls apart leaves its counters to the first of its parts.
     if ((this.#index * (before[0]?.groups ?? 1)) % this.groups !== 0) return;
-    const total = (name: Outcome): number => before.reduce((sum, part) => sum + part.counted[name], 0);
-    this.counted = { applied: total('applied'), late: total('late'), poison: total('poison') };
+    this.counted = sumOfCounters(before.map(({ counted }) => counted));
   }
 
   /** What the entry took in must be the first ones of its batch that were not in. */
@@ -171,10 +178,9 @@ export class GroupAudit {
     batch: readonly Truth[],
     where: string,
   ): ReadonlyMap<Truth, Outcome> {
-    const { applied, late, poison } = this.counted;
-    const news = counters.applied + counters.late + counters.poison - applied - late - poison;
+    const news = recordsIn(counters) - recordsIn(this.counted);
     const { ordered } = this.#pipeline.source;
-    const again = new Set(ordered ? [] : listed.map(nameOf));
+    const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(nameOf));
     const outcomes = new Map<Truth, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
     // Silence does not wait for what is no longer in the queue.
@@ -187,11 +193,12 @@ export class GroupAudit {
       );
       const outcome = this.#taken.take(one, by);
       outcomes.set(one, outcome);
-      this.counted[outcome]++;
+      const late = lateByWindow([{ windows: this.#taken.refusals.get(one) ?? [] }]);
+      this.counted = sumOfCounters([this.counted, { ...EMPTY_GROUP.counters, [outcome]: 1, late }]);
     }
     if (outcomes.size > 0) this.#taken.commit();
     must(
-      JSON.stringify(counters) === JSON.stringify(this.counted),
+      canonicalJson({ ...counters }) === canonicalJson({ ...this.counted }),
       `Each record of a batch is taken in once, and counted as what it is (${where})`,
       () => ({ counters, expected: this.counted }),
     );
@@ -261,20 +268,37 @@ export class GroupAudit {
   }
 }
 
-/** The records that an entry moved past and did not take in are those that it lists. */
+const recordsIn = ({ applied, lateForAll, poison }: Counters): number => applied + lateForAll + poison;
+
+/** The records that an entry moved past and did not take in, or some windows did not, are those that it lists. */
 function auditLedger(
   { poison, late }: EntryView,
   outcomes: ReadonlyMap<Truth, Outcome>,
+  refusals: ReadonlyMap<Truth, readonly string[]>,
+  { pipeline }: Deployed,
   where: string,
 ): void {
-  for (const [listed, outcome] of [
-    [poison, 'poison'],
-    [late, 'late'],
-  ] as const) {
-    mustMatch(
-      listed.map(nameOf),
-      [...outcomes].filter(([, of]) => of === outcome).map(([one]) => nameOf(one)),
-      `An entry lists its ${outcome} records (${where})`,
+  mustMatch(
+    poison.map(nameOf),
+    [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([one]) => nameOf(one)),
+    `An entry lists its poison records (${where})`,
+  );
+  const refusal = (one: Parameters<typeof nameOf>[0], windows: readonly string[]): string =>
+    `${nameOf(one)} by ${windows.join(', ')}`;
+  mustMatch(
+    late.map((one) => refusal(one, one.windows)),
+    [...outcomes.keys()].flatMap((one) => {
+      const refusing = refusals.get(one) ?? [];
+      return refusing.length > 0 ? [refusal(one, refusing)] : [];
+    }),
+    `An entry lists its late records, each with exactly the windows that refused it (${where})`,
+  );
+  for (const { at, watermark, windows, applied } of late) {
+    const taking = pipeline.rules.windows.filter(({ name }) => !windows.includes(name));
+    must(
+      applied === taking.length > 0 && taking.every(({ operator }) => watermark < operator.refusedFrom(at)),
+      `A late record is taken by the windows that do not refuse it (${where})`,
+      () => ({ at, watermark, windows, applied }),
     );
   }
   must(

@@ -6,8 +6,8 @@ import { type Deployed, placeIn } from './deployed.ts';
 import type { Truth } from './truth.ts';
 import { must } from './violation.ts';
 
-/** What became of a record that was taken in. */
-export type Outcome = 'applied' | 'late' | 'poison';
+/** What a record that was taken in counts as. */
+export type Outcome = 'applied' | 'lateForAll' | 'poison';
 
 interface Key {
   readonly number: number;
@@ -29,21 +29,23 @@ export class Oracle {
   /** Those of windows that a newer version did not keep, and of which nothing comes any more. */
   #closed: GroupPane[] = [];
 
-  take(truth: Truth, by: Deployed): Outcome {
-    if (truth.content === undefined) return 'poison';
+  /** @returns also the names of the windows that refused it as late */
+  take(truth: Truth, by: Deployed): readonly [outcome: Outcome, refusing: readonly string[]] {
+    if (truth.content === undefined) return ['poison', []];
     const { of = by } = this.#keys.get(truth.content.key) ?? {};
     must(of === by, 'A key is handed over before newer code takes its records in');
     try {
-      const outcome = this.#apply(truth, by);
+      const refusing = this.#apply(truth, by);
       this.#done.push(() => this.#apply(truth, by));
-      return outcome;
+      const isLateForAll = refusing.length === by.pipeline.rules.windows.length;
+      return [isLateForAll ? 'lateForAll' : 'applied', refusing];
     } catch {
       this.#keys.clear();
       this.#touched.clear();
       this.#panes.clear();
       this.#closed = [];
       for (const again of this.#done) again();
-      return 'poison';
+      return ['poison', []];
     }
   }
 
@@ -106,7 +108,7 @@ export class Oracle {
     this.#done.push(step);
   }
 
-  #apply({ content, arrival }: Truth, by: Deployed): Outcome {
+  #apply({ content, arrival }: Truth, by: Deployed): readonly string[] {
     const { key, at, values } = content as Required<Truth>['content'];
     const known = this.#keys.get(key) ?? {
       number: this.#keys.size,
@@ -116,7 +118,8 @@ export class Oracle {
     this.#keys.set(key, known);
     this.#touched.add(key);
     const panes = this.#panesOf(by, known.number);
-    return known.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
+    const refusing = known.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
+    return panes.refusing.slice(0, refusing).map((place) => by.pipeline.rules.windows[place]?.name ?? '');
   }
 
   #close(

@@ -582,6 +582,7 @@ class Simulation {
       },
       telemetry: {
         count: (metric, by) => this.#stage.running.telemetry.count(metric, by),
+        countLate: (window, by) => this.#stage.running.telemetry.countLate(window, by),
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);

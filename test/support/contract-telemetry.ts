@@ -6,6 +6,8 @@ export interface TelemetryHarness {
   /** What was counted, and what could not be done, since it was opened. */
   readonly told: () => {
     readonly counted: Partial<Record<Metric, number>>;
+    /** By window. */
+    readonly late: Readonly<Record<string, number>>;
     readonly faults: readonly string[];
   };
 }
@@ -19,6 +21,15 @@ export function telemetryContract(open: () => TelemetryHarness): void {
       telemetry.count('poison', 0);
       expect(told()).toMatchObject({ counted: { applied: 7, late: 1 }, faults: [] });
       expect(told().counted.poison ?? 0).toBe(0);
+    });
+
+    it('adds up the late records of each window apart from the rest', () => {
+      const { telemetry, told } = open();
+      telemetry.countLate('minute', 2);
+      telemetry.countLate('constructor', 1);
+      telemetry.countLate('minute', 3);
+      expect(told()).toMatchObject({ counted: {}, late: { minute: 5, constructor: 1 } });
+      expect(told().counted.late ?? 0).toBe(0);
     });
 
     it('tells each fault once, whatever was thrown', () => {

@@ -24,18 +24,21 @@ export class Oracle {
     );
   }
 
-  apply(record: Rec): 'applied' | 'late' {
+  /** The places of the windows that refuse it. */
+  apply(record: Rec): readonly number[] {
     this.idle(record.arrival);
     this.#lastArrival = Math.max(this.#lastArrival, record.arrival);
     const met = this.#watermark;
     const reached = Math.max(met, record.at - this.#plan.outOfOrderness);
     const answers = this.#windows.map((window) => window.take(record, met, reached));
-    if (answers.every((answer) => answer === 'late')) return 'late';
+    const refusing = [...answers.keys()].filter((place) => answers[place] === 'late');
+    if (refusing.length === answers.length) return refusing;
+    if (refusing.length > 0) this.seen.add('late: for some windows alone');
 
     this.panes.push(...answers.filter((answer) => answer !== 'late').flat());
     this.#maxApplied = Math.max(this.#maxApplied, record.at);
     this.#close(reached, () => reached);
-    return 'applied';
+    return refusing;
   }
 
   /** W = max(event time) − outOfOrderness + max(0, now − last arrival − idleAfter), once there was a record. */

@@ -134,9 +134,23 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'late records are not listed',
     rule: 'The commit that moves past a late record lists it',
     file: 'src/engine/fold.ts',
-    find: 'late.push({ key, at: record.at, lineage: one.lineage, position: one.position, watermark });',
+    find: 'late.push({ key, at: time, lineage, position, watermark, windows, applied });',
     replace:
-      'if (late.length === 0) late.push({ key, at: record.at, lineage: one.lineage, position: one.position, watermark });',
+      'if (late.length === 0) late.push({ key, at: time, lineage, position, watermark, windows, applied });',
+  },
+  {
+    name: 'a record that one window takes is late for none',
+    rule: 'Each window counts what it refuses by itself',
+    file: 'src/engine/fold.ts',
+    find: 'if (refusing > 0) {',
+    replace: 'if (!applied) {',
+  },
+  {
+    name: 'a late record is late for all windows',
+    rule: 'The commit that moves past a late record lists the windows that refused it',
+    file: 'src/engine/fold.ts',
+    find: 'const windows = panes.refusing.slice(0, refusing).map((place) => nameIn(rules, place));',
+    replace: 'const windows = rules.windows.map(({ name }) => name);',
   },
 
   // Commit: one write under one condition.

@@ -3,17 +3,23 @@ import { METRICS, type Metric, type Telemetry } from '../../ports/telemetry.ts';
 /** What was counted, and what went wrong, since it was made. */
 export interface MemoryTelemetry extends Telemetry {
   readonly counted: Readonly<Record<Metric, number>>;
+  readonly late: ReadonlyMap<string, number>;
   readonly faults: readonly { readonly what: string; readonly cause: unknown }[];
 }
 
 export function memoryTelemetry(): MemoryTelemetry {
   const counted = Object.fromEntries(METRICS.map((metric) => [metric, 0])) as Record<Metric, number>;
+  const late = new Map<string, number>();
   const faults: { readonly what: string; readonly cause: unknown }[] = [];
   return {
     counted,
+    late,
     faults,
     count(metric, by) {
       counted[metric] += by;
+    },
+    countLate(window, by) {
+      late.set(window, (late.get(window) ?? 0) + by);
     },
     fault(what, cause) {
       faults.push({ what, cause });
