@@ -23,4 +23,13 @@ export type { Duration } from './core/time.ts';
 export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
 export { bucket, table } from './pipeline/sinks.ts';
 export { kafka, kinesis, sqs } from './pipeline/source.ts';
-export { batches, rolling, running, session, sliding, trailing, tumbling } from './pipeline/windows.ts';
+export {
+  batches,
+  cumulate,
+  rolling,
+  running,
+  session,
+  sliding,
+  trailing,
+  tumbling,
+} from './pipeline/windows.ts';

@@ -35,6 +35,69 @@ const wholeMinutes = fc.constantFrom<Duration>('0s', '6h', '90m', '15m').map(mil
 const offset = fc.oneof(wholeMinutes, fc.constant(1 as Millis));
 const drawn = fc.record({ size, offset, where: zoneAndInstant() });
 
+/** When a zone's clock first reads, or has gone past, a date of the calendar: change by change of the clock. */
+function firstAt(timeZone: string, date: number): number {
+  const from = date - 3 * DAY;
+  const edges = [from, ...changesOf(timeZone, from, date + 3 * DAY), date + 3 * DAY];
+  const reached = edges.slice(1).flatMap((until, at) => {
+    const since = edges[at] as number;
+    const start = Math.max(since, date - offsetOf(timeZone)(since));
+    return start < until ? [start] : [];
+  });
+  return reached[0] as number;
+}
+
+describe('windows of months', () => {
+  const months = { month: 1, quarter: 3, year: 12 } as const;
+
+  it('start as the clock first reads their first day, and end as the next does', () => {
+    holds(
+      fc.record({ unit: fc.constantFrom('month', 'quarter', 'year'), offset, where: zoneAndInstant() }),
+      ({ unit, offset, where: { timeZone, at } }) => {
+        const [start, end] = windowAt(calendarOf(timeZone, unit, offset), at);
+        const read = new Date(clockOf(timeZone)(at) - offset);
+        // The clock may have read the month, and have been put back: the one before is then over.
+        const first = Math.floor(read.getUTCMonth() / months[unit]) * months[unit];
+        const starts = [-1, 0, 1, 2].map((by) =>
+          firstAt(timeZone, Date.UTC(read.getUTCFullYear(), first + by * months[unit]) + offset),
+        );
+        const place = starts.findLastIndex((start) => start <= at);
+        expect([start, end]).toEqual([starts[place], starts[place + 1]]);
+      },
+    );
+  });
+
+  it('are those of the Gregorian calendar in UTC', () => {
+    holds(
+      fc.record({
+        unit: fc.constantFrom('month', 'quarter', 'year'),
+        at: fc.integer({ min: Date.UTC(1, 0), max: Date.UTC(9_998, 0) }),
+      }),
+      ({ unit, at }) => {
+        const date = new Date(at);
+        const first = Math.floor(date.getUTCMonth() / months[unit]) * months[unit];
+        const [start, end] = [0, months[unit]].map((by) =>
+          new Date(0).setUTCFullYear(date.getUTCFullYear(), first + by, 1),
+        );
+        expect(windowAt(calendarOf('UTC', unit, none), at as EpochMillis)).toEqual([start, end]);
+      },
+    );
+  });
+
+  it('are as long as the clock makes them', () => {
+    const hours = (unit: 'month' | 'quarter' | 'year', day: string) => {
+      const at = parseIsoTime(`${day}T12:00:00Z`) as EpochMillis;
+      const [start, end] = windowAt(calendarOf('Europe/Berlin', unit, none), at);
+      return (end - start) / 3_600_000;
+    };
+    expect(hours('month', '2026-02-10')).toBe(28 * 24);
+    expect(hours('month', '2026-03-10')).toBe(31 * 24 - 1);
+    expect(hours('month', '2026-10-10')).toBe(31 * 24 + 1);
+    expect(hours('quarter', '2024-01-10')).toBe(91 * 24 - 1);
+    expect(hours('year', '2024-01-10')).toBe(366 * 24);
+  });
+});
+
 describe('windows by the wall clock', () => {
   it('hold every instant once, and follow each other without a gap', () => {
     holds(drawn, ({ size, offset, where: { timeZone, at } }) => {

@@ -9,6 +9,7 @@ import {
   count,
   countBy,
   covariance,
+  cumulate,
   type Duration,
   defineAggregate,
   definePipeline,
@@ -82,7 +83,25 @@ const kinds = {
   batches: { make: batches as Loose, options: { count: 3 } },
   tumbling: {
     make: tumbling as Loose,
-    options: { size: '1d', offset: '1h', timeZone: 'Europe/Berlin', emit: 'record', emitEmpty: true },
+    options: {
+      size: 'week',
+      weekStart: 'sunday',
+      offset: '1h',
+      timeZone: 'Europe/Berlin',
+      emit: 'record',
+      emitEmpty: true,
+    },
+  },
+  cumulate: {
+    make: cumulate as Loose,
+    options: {
+      size: 'week',
+      step: '1d',
+      weekStart: 'sunday',
+      offset: '1h',
+      timeZone: 'Europe/Berlin',
+      emitEmpty: true,
+    },
   },
   sliding: {
     make: sliding as Loose,
@@ -189,6 +208,44 @@ describe('a wrong window throws when it is made', () => {
       rangeError(`Cannot read "-1s" ${DURATION}`),
     ],
     [() => tumbling({ size: '0ms' }, n), rangeError('Cannot tumble by "0ms" as size must be > 0')],
+    [
+      () => tumbling({ size: '1d', weekStart: 'monday' as never }, n),
+      rangeError('Cannot begin weeks on "monday" as size must be "week" for that: size is "1d"'),
+    ],
+    [
+      () => tumbling({ size: 'week', weekStart: 'Mon' as never }, n),
+      rangeError(
+        'Cannot begin weeks on "Mon" as weekStart must be one of thursday, friday, saturday, sunday, monday, tuesday, wednesday',
+      ),
+    ],
+    [
+      () => tumbling({ size: 'month', offset: '28d' }, n),
+      rangeError('Cannot offset by "28d" as offset must be < size: size is "month"'),
+    ],
+    [
+      () => tumbling({ size: 'week', offset: '7d' }, n),
+      rangeError('Cannot offset by "7d" as offset must be < size: size is "week"'),
+    ],
+    [
+      () => cumulate({ size: '1d', step: '0s' }, n),
+      rangeError('Cannot cumulate by "0s" as step must be > 0'),
+    ],
+    ...(['7h', '1d', '2d'] as const).map((step): [() => unknown, Error] => [
+      () => cumulate({ size: '1d', step }, n),
+      rangeError(
+        `Cannot cumulate by "${step}" as step must be a whole part of size, and shorter than size: size is "1d"`,
+      ),
+    ]),
+    [
+      () => cumulate({ size: 'month', step: '7d' }, n),
+      rangeError(
+        'Cannot cumulate by "7d" as step must be a whole part of a day, and shorter than size: size is "month"',
+      ),
+    ],
+    [
+      () => cumulate({ size: '10001ms', step: '1ms' }, n),
+      rangeError('Cannot cumulate by "1ms" as size must be <= 10,000 steps: size is "10001ms"'),
+    ],
     [() => tumbling({ size: 60 as never }, n), rangeError(`Cannot read "60" ${DURATION}`)],
     [
       () => tumbling({ size: '5m', offset: '5m' }, n),
@@ -244,6 +301,10 @@ describe('a wrong window throws when it is made', () => {
       typeError('Cannot define a rolling window as partial must be true or false: it is string'),
     ],
     [
+      () => cumulate({ size: '1d', step: '1h', emitEmpty: 1 as never }, n),
+      typeError('Cannot define a cumulate window as emitEmpty must be true or false: it is number'),
+    ],
+    [
       () => tumbling({ size: '1m', emitEmpty: 1 as never }, n),
       typeError('Cannot define a tumbling window as emitEmpty must be true or false: it is number'),
     ],
@@ -276,6 +337,10 @@ describe('a window that is just right', () => {
       tumbling({ size: '1ms' }, n),
       tumbling({ size: '1m', timeZone: 'UTC' }, n),
       tumbling({ size: '366d', timeZone: 'Asia/Kathmandu', offset: '365d' }, n),
+      tumbling({ size: 'month', offset: '671h' }, n),
+      cumulate({ size: '10s', step: '1ms' }, n),
+      cumulate({ size: '10s', step: '5s' }, n),
+      cumulate({ size: 'year', step: '1h', timeZone: 'Asia/Kathmandu' }, n),
       sliding({ size: '100000s', slide: '1s', offset: '999ms' }, n),
       sliding({ size: '100s', slide: '1s', emit: 'record' }, n),
       sliding({ size: '100000s', slide: '1s', emit: 'update' }, n),
@@ -303,6 +368,21 @@ describe('the signature of a window', () => {
     'tumbling record': tumbling({ size: '1d', emit: 'record' }, n),
     'tumbling update': tumbling({ size: '1d', emit: 'update' }, n),
     'tumbling empty': tumbling({ size: '1d', emitEmpty: true }, n),
+    'tumbling 7d': tumbling({ size: '7d' }, n),
+    'tumbling week': tumbling({ size: 'week' }, n),
+    'tumbling week from Sunday': tumbling({ size: 'week', weekStart: 'sunday' }, n),
+    'tumbling month': tumbling({ size: 'month' }, n),
+    'tumbling quarter': tumbling({ size: 'quarter' }, n),
+    'tumbling year': tumbling({ size: 'year' }, n),
+    'calendar month': tumbling({ size: 'month', timeZone: berlin }, n),
+    'calendar month offset': tumbling({ size: 'month', timeZone: berlin, offset: '1d' }, n),
+    'calendar week': tumbling({ size: 'week', timeZone: berlin }, n),
+    'cumulate 1d': cumulate({ size: '1d', step: '1h' }, n),
+    'cumulate 1d by 2h': cumulate({ size: '1d', step: '2h' }, n),
+    'cumulate offset': cumulate({ size: '1d', step: '1h', offset: '1h' }, n),
+    'cumulate empty': cumulate({ size: '1d', step: '1h', emitEmpty: true }, n),
+    'cumulate elsewhere': cumulate({ size: '1d', step: '1h', timeZone: berlin }, n),
+    'cumulate month': cumulate({ size: 'month', step: '1d', timeZone: berlin }, n),
     'calendar 1d': tumbling({ size: '1d', timeZone: berlin }, n),
     'calendar 1h': tumbling({ size: '1h', timeZone: berlin }, n),
     'calendar elsewhere': tumbling({ size: '1d', timeZone: 'America/New_York' }, n),
@@ -363,6 +443,7 @@ describe('the signature of a window', () => {
       rolling: false,
       batches: false,
       tumbling: true,
+      cumulate: true,
       sliding: true,
       trailing: true,
       session: true,
@@ -378,6 +459,12 @@ describe('the signature of a window', () => {
         tumbling({ size: '1m' }, n),
         tumbling({ size: '60s', offset: '0ms', emit: 'close', emitEmpty: false }, n),
       ],
+      [tumbling({ size: 'week' }, n), tumbling({ size: '7d', offset: '4d' }, n)],
+      [
+        tumbling({ size: 'week', weekStart: 'tuesday', offset: '6d', timeZone: berlin }, n),
+        tumbling({ size: '7d', offset: '4d', timeZone: berlin }, n),
+      ],
+      [tumbling({ size: 'month' }, n), tumbling({ size: 'month', timeZone: 'UTC', offset: '0s' }, n)],
       [
         tumbling({ size: '1d', timeZone: berlin }, n),
         tumbling({ size: '24h', timeZone: berlin, offset: '0ms', emit: 'close', emitEmpty: false }, n),
@@ -510,6 +597,7 @@ describe('what tells panes apart', () => {
       rolling: 'index',
       batches: 'index',
       tumbling: 'start',
+      cumulate: 'start',
       sliding: 'start',
       trailing: 'index',
       session: 'start',

@@ -15,6 +15,7 @@ import {
   count,
   countBy,
   covariance,
+  cumulate,
   type Duration,
   defineAggregate,
   definePipeline,
@@ -349,6 +350,10 @@ const each = definePipeline('each', readings, {
     runningUpdate: running({ emit: 'update' }, n),
     trailing: trailing({ size: '1m' }, n),
     calendar: tumbling({ size: '1d', offset: '6h', timeZone: 'Europe/Berlin' }, n),
+    months: tumbling({ size: 'month', offset: '6h', timeZone: 'Europe/Berlin' }, n),
+    weeks: tumbling({ size: 'week', weekStart: 'sunday' }, n),
+    soFar: cumulate({ size: 'month', step: '1d', timeZone: 'Europe/Berlin' }, n),
+    soFarEmpty: cumulate({ size: '1d', step: '1h', emitEmpty: true }, n),
     tumblingClose: tumbling({ size: '1m', emit: 'close', emitEmpty: false }, n),
     tumblingRecord: tumbling({ size: '1m', emit: 'record' }, n),
     tumblingEmpty: tumbling({ size: '1m', emitEmpty: true }, n),
@@ -369,6 +374,8 @@ expectTypeOf<Of<'trailing'>['kind']>().toEqualTypeOf<'final' | 'late'>();
 expectTypeOf<Of<'calendar'>['kind']>().toEqualTypeOf<'final' | 'late'>();
 expectTypeOf<Of<'tumblingClose'>['kind']>().toEqualTypeOf<'final' | 'late'>();
 expectTypeOf<Of<'tumblingRecord'>['kind']>().toEqualTypeOf<'final' | 'late' | 'early'>();
+expectTypeOf<Of<'soFar'>['kind']>().toEqualTypeOf<'final' | 'late' | 'early'>();
+expectTypeOf<Of<'soFarEmpty'>['kind']>().toEqualTypeOf<'final' | 'late' | 'early' | 'empty'>();
 expectTypeOf<Of<'tumblingEmpty'>['kind']>().toEqualTypeOf<'final' | 'late' | 'empty'>();
 expectTypeOf<Of<'slidingUpdate'>['kind']>().toEqualTypeOf<'final' | 'late' | 'early' | 'empty'>();
 expectTypeOf<Of<'session'>['kind']>().toEqualTypeOf<'final' | 'late' | 'retracted'>();

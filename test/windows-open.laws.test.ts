@@ -18,15 +18,29 @@ it('lists the windows that silence closes, as they are then emitted', () => {
       for (const record of input.slice(0, 1 + (cut % input.length)))
         key.apply(keyRecord(rules, record), panes);
       const listed = key.listOpen();
-      const dues = listed.flatMap((windows) => windows.map(({ due }) => due));
+      const shown = Object.values(plan.windows).map(({ kind }) => kind === 'cumulate');
+      const dues = listed.flatMap((windows, at) => (shown[at] ? [] : windows.map(({ due }) => due)));
       const open = key.open();
       panes.clear();
       key.idle(longAfter(input), panes);
       const emitted = panes.list().filter(({ kind }) => kind === 'final');
       // Those that silence closes carry the watermark at which they were due.
       expect(dues.filter((due) => due !== undefined).sort()).toEqual(
-        emitted.map(({ watermark }) => watermark).sort(),
+        emitted
+          .filter(({ window }) => plan.windows[window]?.kind !== 'cumulate')
+          .map(({ watermark }) => watermark)
+          .sort(),
       );
+      // Those that show themselves at steps carry the first of those, which is the end of that pane.
+      const first = new Map<string, number>();
+      for (const { window, start, watermark, end, kind } of panes.list()) {
+        if (kind === 'early') expect(watermark).toBe(end);
+        if (!first.has(`${window} ${start}`)) first.set(`${window} ${start}`, watermark);
+      }
+      for (const [at, name] of Object.keys(plan.windows).entries()) {
+        if (!shown[at]) continue;
+        for (const { start, due } of listed[at] ?? []) expect(due).toBe(first.get(`${name} ${start}`));
+      }
       const closing = Object.entries(plan.windows).map(([name, { kind }], at) => {
         const windows = listed[at] ?? [];
         if (kind !== 'batches')

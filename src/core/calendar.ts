@@ -1,5 +1,5 @@
 import { invariant } from './plain.ts';
-import { after, before, type EpochMillis, floorTo, type Millis } from './time.ts';
+import { before, civilFromDays, daysFromCivil, type EpochMillis, floorTo, type Millis } from './time.ts';
 
 /** Windows that follow each other without gap or overlap: every instant is in exactly one. */
 export interface Calendar {
@@ -9,15 +9,23 @@ export interface Calendar {
   next(at: EpochMillis): EpochMillis;
 }
 
+/** What of a year, of months, a window is. */
+export type MonthUnit = keyof typeof MONTHS;
+const MONTHS = { month: 1, quarter: 3, year: 12 } as const;
+
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 const MAX_SIZE = 366 * DAY;
+
+/** The lengths of the shortest months, quarters and years. */
+export const SHORTEST = { month: 28 * DAY, quarter: 90 * DAY, year: 365 * DAY } as const;
 
 /**
  * Windows by the wall clock of an IANA time zone.
  *
  * A window starts when the clock reads a whole number of `size`s after 1970-01-01T00:00 plus `offset`: days start at local
- * midnight, weeks on Thursday, hours when the clock strikes, also where that is half an hour off. Where the clock is changed:
+ * midnight, weeks on Thursday, hours when the clock strikes, also where that is half an hour off. One of months starts `offset`
+ * after the first day of a month, of a quarter or of a year of the Gregorian calendar. Where the clock is changed:
  *
  * - Put forward to such a reading, or over it, it starts a window at the change: a day without midnight starts at 01:00. It
  *   starts only one however many it leaves out: a date that a zone skipped has no window.
@@ -34,7 +42,8 @@ const MAX_SIZE = 366 * DAY;
  * @throws RangeError when the runtime does not know the zone, or size is neither whole minutes that divide a day nor 1 to
  * 366 whole days
  */
-export function calendarOf(timeZone: string, size: Millis, offset: Millis): Calendar {
+export function calendarOf(timeZone: string, size: Millis | MonthUnit, offset: Millis): Calendar {
+  if (typeof size === 'string') return new WallClock(utcOffsetOf(timeZone), readingsOfMonths(size, offset));
   const dividesDay = size % MINUTE === 0 && DAY % size === 0;
   const wholeDays = size % DAY === 0 && size > 0 && size <= MAX_SIZE;
   if (!dividesDay && !wholeDays) {
@@ -42,7 +51,39 @@ export function calendarOf(timeZone: string, size: Millis, offset: Millis): Cale
       `Cannot follow the clock of "${timeZone}" as size must be whole minutes that divide a day, or 1 to 366 whole days: size is ${size} ms`,
     );
   }
-  return new WallClock(utcOffsetOf(timeZone), size, offset);
+  return new WallClock(utcOffsetOf(timeZone), readingsOf(size, offset));
+}
+
+/** What a clock reads as windows start. */
+interface Readings {
+  /** The least time between two of them. */
+  readonly shortest: number;
+  /** The latest at or before a reading, and the earliest after it. */
+  floor(reading: number): number;
+  next(reading: number): number;
+}
+
+function readingsOf(size: Millis, offset: Millis): Readings {
+  const floor = (reading: number) => floorTo(reading, size, offset);
+  return { shortest: size, floor, next: (reading) => floor(reading) + size };
+}
+
+function readingsOfMonths(unit: MonthUnit, offset: Millis): Readings {
+  const months = MONTHS[unit];
+  /** Whole units since the year 0. */
+  const ordinal = (reading: number): number => {
+    const { year, month } = civilFromDays(Math.floor((reading - offset) / DAY));
+    return Math.floor((year * 12 + month - 1) / months);
+  };
+  const start = (ordinal: number): number => {
+    const year = Math.floor((ordinal * months) / 12);
+    return daysFromCivil(year, ordinal * months - year * 12 + 1, 1) * DAY + offset;
+  };
+  return {
+    shortest: SHORTEST[unit],
+    floor: (reading) => start(ordinal(reading)),
+    next: (reading) => start(ordinal(reading) + 1),
+  };
 }
 
 /** The length of a cell, in which a clock is changed once at most: no zone has ever changed its own again within 3 days. */
@@ -54,8 +95,8 @@ const MAX_CELLS = 1_000;
 interface Stretch {
   readonly from: EpochMillis;
   readonly until: EpochMillis;
-  /** The clock reads the start of a window a whole number of sizes after this. */
-  readonly origin: Millis;
+  /** How far the clock is ahead of UTC. */
+  readonly ahead: Millis;
   /** The first start of a window since `from`; it may be past `until`. All later readings of a start are starts. */
   readonly firstStart: EpochMillis;
 }
@@ -72,17 +113,15 @@ type Cell = readonly [Stretch, Stretch?];
  */
 class WallClock implements Calendar {
   readonly #utcOffset: (at: number) => Millis;
-  readonly #size: Millis;
-  readonly #offset: Millis;
+  readonly #readings: Readings;
   /** By ordinal since the epoch. */
   readonly #cells = new Map<number, Cell>();
   #start = 0 as EpochMillis;
   #end = 0 as EpochMillis;
 
-  constructor(utcOffset: (at: number) => Millis, size: Millis, offset: Millis) {
+  constructor(utcOffset: (at: number) => Millis, readings: Readings) {
     this.#utcOffset = utcOffset;
-    this.#size = size;
-    this.#offset = offset;
+    this.#readings = readings;
   }
 
   floor(at: EpochMillis): EpochMillis {
@@ -106,13 +145,14 @@ class WallClock implements Calendar {
       const earlier = (stretch.from - 1) as EpochMillis;
       return this.#lastStart(this.#stretchAt(earlier), earlier);
     }
-    return Math.max(stretch.firstStart, floorTo(at, this.#size, stretch.origin)) as EpochMillis;
+    const { firstStart, ahead } = stretch;
+    return Math.max(firstStart, this.#readings.floor(at + ahead) - ahead) as EpochMillis;
   }
 
   #startAfter(stretch: Stretch, at: EpochMillis): EpochMillis {
-    const { until, origin, firstStart } = stretch;
-    const start = at < firstStart ? firstStart : after(floorTo(at, this.#size, origin), this.#size);
-    if (start < until) return start;
+    const { until, ahead, firstStart } = stretch;
+    const start = at < firstStart ? firstStart : this.#readings.next(at + ahead) - ahead;
+    if (start < until) return start as EpochMillis;
     return this.#startAfter(this.#stretchAt(until), (until - 1) as EpochMillis);
   }
 
@@ -151,17 +191,14 @@ class WallClock implements Calendar {
   }
 
   #stretch(from: EpochMillis, until: EpochMillis): Stretch {
-    const [offsetBefore, offset] = [this.#utcOffset(from - 1), this.#utcOffset(from)];
-    const origin = (this.#offset - offset) as Millis;
-    const putBack = offsetBefore - offset;
-    const earlier = (from - 1) as EpochMillis;
-    if (putBack >= this.#size) {
-      return { from, until, origin, firstStart: after(floorTo(earlier, this.#size, origin), this.#size) };
+    const [aheadBefore, ahead] = [this.#utcOffset(from - 1), this.#utcOffset(from)];
+    const { shortest, next } = this.#readings;
+    if (aheadBefore - ahead >= shortest) {
+      return { from, until, ahead, firstStart: (next(from - 1 + ahead) - ahead) as EpochMillis };
     }
     // What follows the latest start that the clock has read, as the changed clock reads it; unless that is skipped.
-    const latest = floorTo(earlier, this.#size, (this.#offset - offsetBefore) as Millis);
-    const firstStart = Math.max(from, latest + this.#size + putBack) as EpochMillis;
-    return { from, until, origin, firstStart };
+    const firstStart = Math.max(from, next(from - 1 + aheadBefore) - ahead) as EpochMillis;
+    return { from, until, ahead, firstStart };
   }
 }
 

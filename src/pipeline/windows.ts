@@ -1,9 +1,9 @@
 import type { Aggregates, Results } from '../core/aggregate.ts';
-import { type Alignment, calendarAlignment, fixedAlignment } from '../core/alignment.ts';
-import { calendarOf } from '../core/calendar.ts';
+import { type Alignment, calendarAlignment, fixedAlignment, steppedAlignment } from '../core/alignment.ts';
+import { calendarOf, type MonthUnit, SHORTEST } from '../core/calendar.ts';
 import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
-import { type Duration, type Millis, millis } from '../core/time.ts';
+import { type Duration, type EpochMillis, type Millis, millis } from '../core/time.ts';
 import type { Emit, WindowOperator, WindowRules } from '../core/window.ts';
 import { batchesOperator } from '../core/windows/batches.ts';
 import { rollingOperator } from '../core/windows/rolling.ts';
@@ -44,19 +44,45 @@ interface Emits<When> {
 }
 
 interface TimeOptions<When, Empty> extends Emits<When> {
-  readonly size: Duration;
   /** Shifts every window. Default 0. */
   readonly offset?: Duration;
   /** Whether windows without records emit, too, once there has been one with: up to 1,000 in a row. Default false. */
   readonly emitEmpty?: Empty;
 }
 
-interface TumblingOptions<When, Empty> extends TimeOptions<When, Empty> {
-  /** An IANA time zone, whose days, hours and minutes windows follow. Default: UTC. */
+type Weekday = (typeof WEEKDAYS)[number];
+/** 1970-01-01 was a Thursday. */
+const WEEKDAYS = ['thursday', 'friday', 'saturday', 'sunday', 'monday', 'tuesday', 'wednesday'] as const;
+
+/** Stretches of time that follow each other. */
+type Periods = (
+  | {
+      /** A length of time; or a month, a quarter (from January, April, July or October) or a year of the calendar. */
+      readonly size: Duration | MonthUnit;
+      readonly weekStart?: never;
+    }
+  | {
+      readonly size: 'week';
+      /** The day on which weeks begin. Default: monday. */
+      readonly weekStart?: Weekday;
+    }
+) & {
+  /** An IANA time zone, whose years, months, days, hours and minutes windows follow. Default: UTC. */
   readonly timeZone?: string;
-}
+};
+
+type TumblingOptions<When, Empty> = TimeOptions<When, Empty> & Periods;
+
+type CumulateOptions<Empty> = Periods & {
+  readonly step: Duration;
+  /** Shifts every window. Default 0. */
+  readonly offset?: Duration;
+  /** Whether windows without records emit a pane, when they end, once there has been one with: up to 1,000 in a row. Default false. */
+  readonly emitEmpty?: Empty;
+};
 
 interface SlidingOptions<When, Empty> extends TimeOptions<When, Empty> {
+  readonly size: Duration;
   readonly slide: Duration;
 }
 
@@ -106,21 +132,19 @@ export function batches<Rec, Of extends Results>(
 
 /**
  * `[k·size, (k+1)·size)` by event time, shifted by `offset`; a pane when the watermark reaches the end. With a `timeZone`,
- * days, hours and minutes of its calendar.
+ * days, hours and minutes of its calendar. With a `size` of `'week'`, `'month'`, `'quarter'` or `'year'` those of the calendar, in UTC
+ * or in a `timeZone`.
  *
- * @throws RangeError when size is not positive, offset not below it, the time zone unknown, or size nothing that its clock has;
- * TypeError for an option that there is not
+ * @throws RangeError when size is not positive, offset not below it (of months, the shortest), the time zone unknown, size nothing
+ * that its clock has, or `weekStart` no day or not that of weeks; TypeError for an option that there is not
  */
 export function tumbling<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
   options: TumblingOptions<When, Empty>,
   aggregates: Aggregates<Rec, Of>,
 ): Window<Rec, TimeShape<Of, When, Empty>> {
-  checkWindow('tumbling', options, ['size', 'offset', 'timeZone', 'emit', 'emitEmpty'], aggregates);
-  const { timeZone } = options;
-  const size = positive('tumble by', 'size', options.size);
-  const offset = offsetBelow('size', options.size, options.offset);
-  const grid = timeZone === undefined ? fixed(size, size, offset) : ofCalendar(timeZone, size, offset);
-  return timeWindow('tumbling', grid, options, aggregates);
+  const known = ['size', 'weekStart', 'offset', 'timeZone', 'emit', 'emitEmpty'] as const;
+  checkWindow('tumbling', options, known, aggregates);
+  return timeWindow('tumbling', gridOf('tumble by', options), options, aggregates);
 }
 
 /**
@@ -147,7 +171,7 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
       `Cannot slide by "${options.slide}" as size must be <= ${most.toLocaleString('en')} slides${when}: size is "${options.size}"`,
     );
   }
-  const offset = offsetBelow('slide', options.slide, options.offset);
+  const offset = offsetBelow('slide', options.slide, slide, options.offset);
   const { operator } = timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
   return {
     shows: panesOf(Math.ceil(size / slide), options),
@@ -162,10 +186,64 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
   };
 }
 
+/**
+ * Windows that follow each other, as those of `tumbling`, each of which shows itself at every `step` of its time from its first
+ * record on: the day so far, each hour. A pane is emitted when the watermark reaches the step, and holds what is before it: `end`
+ * is the step, `start` that of the window. All are revisions of one window: `early`, and `final` at its end. A record that comes late
+ * for a step is in the next one; for the window, it corrects that.
+ *
+ * @throws RangeError as `tumbling`; when step is not positive, is no whole part of size, not shorter than it, over 10,000 times in it, or, of weeks
+ * and months and in a time zone, no whole part of a day, or a day; TypeError for an option that there is not
+ */
+export function cumulate<Rec, Of extends Results, Empty extends boolean = false>(
+  options: CumulateOptions<Empty>,
+  aggregates: Aggregates<Rec, Of>,
+): Window<Rec, TimeShape<Of, 'record', Empty>> {
+  const known = ['size', 'step', 'weekStart', 'offset', 'timeZone', 'emitEmpty'] as const;
+  checkWindow('cumulate', options, known, aggregates);
+  const { step: duration, emitEmpty = false, ...periods } = options;
+  const windows = gridOf('cumulate over', periods);
+  const step = positive('cumulate by', 'step', duration);
+  const { length, offset, byCalendar } = windows;
+  const [whole, name] = byCalendar && length > DAY ? [DAY, 'a day'] : [length, 'size'];
+  if (whole % step !== 0 || step === length) {
+    throw new RangeError(
+      `Cannot cumulate by "${duration}" as step must be a whole part of ${name}, and shorter than size: size is "${options.size}"`,
+    );
+  }
+  const slices = Math.ceil(length / step);
+  if (slices > MOST_STEPS) {
+    throw new RangeError(
+      `Cannot cumulate by "${duration}" as size must be <= ${MOST_STEPS.toLocaleString('en')} steps: size is "${options.size}"`,
+    );
+  }
+  const { timeZone } = periods;
+  const steps =
+    timeZone === undefined
+      ? fixedAlignment(step, step, offset)
+      : calendarAlignment(calendarOf(timeZone, step, offset));
+  const stepAfter = (at: number) => steps.end(steps.last(at));
+  const alignment = steppedAlignment(windows.alignment, steps, slices);
+  const grid = { shape: `cumulate(${step},${windows.shape}`, alignment, stepAfter };
+  return timeWindow('cumulate', grid, { emitEmpty }, aggregates);
+}
+
+const DAY = millis('1d');
+const MOST_STEPS = 10_000;
+
 /** Where windows lie in time, and what a signature calls that. */
 interface Grid {
   readonly shape: string;
   readonly alignment: Alignment;
+  readonly stepAfter?: (at: number) => EpochMillis;
+}
+
+/** Of windows that follow each other: the length of the shortest, as the clock has it, and what they are shifted by. */
+interface PeriodGrid extends Grid {
+  readonly length: Millis;
+  readonly offset: Millis;
+  /** By the clock of a time zone, or by months: a whole number of days, or a whole part of one. */
+  readonly byCalendar: boolean;
 }
 
 const fixed = (size: Millis, slide: Millis, offset: Millis): Grid => ({
@@ -173,19 +251,53 @@ const fixed = (size: Millis, slide: Millis, offset: Millis): Grid => ({
   alignment: fixedAlignment(size, slide, offset),
 });
 
-const ofCalendar = (timeZone: string, size: Millis, offset: Millis): Grid => ({
+/** Of windows that follow each other. */
+function gridOf(
+  action: string,
+  { size, weekStart, timeZone, ...more }: Periods & { readonly offset?: Duration },
+): PeriodGrid {
+  if (weekStart !== undefined && size !== 'week') {
+    throw new RangeError(
+      `Cannot begin weeks on "${weekStart}" as size must be "week" for that: size is "${size}"`,
+    );
+  }
+  if (size === 'month' || size === 'quarter' || size === 'year') {
+    const length = SHORTEST[size] as Millis;
+    const offset = offsetBelow('size', size, length, more.offset);
+    return { ...ofCalendar(timeZone ?? 'UTC', size, offset), length, offset, byCalendar: true };
+  }
+  const length = size === 'week' ? WEEK : positive(action, 'size', size);
+  const shift = offsetBelow('size', size, length, more.offset);
+  const offset = (size === 'week' ? (shift + startOfWeek(weekStart)) % WEEK : shift) as Millis;
+  return timeZone === undefined
+    ? { ...fixed(length, length, offset), length, offset, byCalendar: false }
+    : { ...ofCalendar(timeZone, length, offset), length, offset, byCalendar: true };
+}
+
+const WEEK = millis('7d');
+
+/** How long after 1970-01-01 the first week begins. */
+function startOfWeek(weekStart: Weekday = 'monday'): number {
+  const days = WEEKDAYS.indexOf(weekStart);
+  if (days >= 0) return days * millis('1d');
+  throw new RangeError(
+    `Cannot begin weeks on "${weekStart}" as weekStart must be one of ${WEEKDAYS.join(', ')}`,
+  );
+}
+
+const ofCalendar = (timeZone: string, size: Millis | MonthUnit, offset: Millis): Grid => ({
   shape: `calendar(${timeZone},${size},${offset}`,
   alignment: calendarAlignment(calendarOf(timeZone, size, offset)),
 });
 
 function timeWindow<Rec, Of extends Results>(
   window: string,
-  { shape, alignment }: Grid,
+  { shape, ...grid }: Grid,
   { emit = 'close', emitEmpty = false }: TimeOptions<Emit, boolean>,
   aggregates: Aggregates<Rec, Of>,
 ): Window<Rec, never> {
   checkFlag(window, 'emitEmpty', emitEmpty);
-  const settings = { alignment, emit: emitOf(emit, ['close', 'record', 'update']), emitEmpty };
+  const settings = { ...grid, emit: emitOf(emit, ['close', 'record', 'update']), emitEmpty };
   return { operator: (rules) => slidingOperator(shape, settings, aggregates, rules) };
 }
 
@@ -276,9 +388,9 @@ function positive(action: string, name: string, duration: Duration): Millis {
   throw new RangeError(`Cannot ${action} "${duration}" as ${name} must be > 0`);
 }
 
-function offsetBelow(name: string, step: Duration, offset: Duration = '0s'): Millis {
+function offsetBelow(name: string, step: string, shortest: Millis, offset: Duration = '0s'): Millis {
   const length = millis(offset);
-  if (length < millis(step)) return length;
+  if (length < shortest) return length;
   throw new RangeError(`Cannot offset by "${offset}" as offset must be < ${name}: ${name} is "${step}"`);
 }
 

@@ -4,6 +4,7 @@ import { LocalWindows } from './core-calendar.ts';
 import type {
   BatchesPlan,
   CalendarPlan,
+  CumulatePlan,
   Rec,
   RollingPlan,
   RunningPlan,
@@ -129,6 +130,7 @@ export function windowOf(name: string, plan: WindowPlan, allowedLateness: number
       return new Batches(name, plan, allowedLateness, see);
     case 'sliding':
     case 'calendar':
+    case 'cumulate':
       return new Sliding(name, plan, allowedLateness, see);
     case 'trailing':
       return new Trailing(name, plan, allowedLateness, see);
@@ -195,9 +197,10 @@ class Running extends OracleWindow<RunningPlan> {
 /** How many empty windows in a row emit. */
 const MAX_EMPTY = 1_000;
 
-/** Windows that lie on a grid of event time: sliding, tumbling, and tumbling by the clocks of a zone. */
-class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
+/** Windows that lie on a grid of event time: sliding, tumbling, by the clocks of a zone, and those that show themselves at steps. */
+class Sliding extends OracleWindow<SlidingPlan | CalendarPlan | CumulatePlan> {
   #localWindows?: LocalWindows;
+  #localSteps?: LocalWindows;
 
   take(record: Rec, met: number, reached: number): OraclePane[] | 'late' {
     const windows = this.#holding(record.at, record.at).filter(({ end }) => met < end + this.allowedLateness);
@@ -208,7 +211,7 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
     if (closed.length > 0 && open.length > 0) this.see(`${this.plan.kind}: late for some windows alone`);
     return [
       ...closed.map((window) => this.#complete('late', window, reached)),
-      ...(this.plan.emit === 'record' ? open.map((window) => this.#complete('early', window, reached)) : []),
+      ...(this.#emits('record') ? open.map((window) => this.#complete('early', window, reached)) : []),
     ];
   }
 
@@ -216,6 +219,7 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
     const panes: OraclePane[] = [];
     let sinceHeld = Number.POSITIVE_INFINITY;
     for (const window of this.#onwards()) {
+      panes.push(...this.#steps(window, from, to, shown));
       if (window.end > to) break;
       sinceHeld = this.#heldInTime(window) ? 0 : sinceHeld + 1;
       if (window.end <= from) continue;
@@ -233,7 +237,7 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
   override update(watermark: number): OraclePane[] {
     const touched = this.#all().filter((window) => this.fresh.some((record) => isIn(record, window)));
     this.fresh = [];
-    if (this.plan.emit !== 'update') return [];
+    if (!this.#emits('update')) return [];
     return touched
       .filter(({ end }) => end > watermark)
       .map((window) => this.#complete('early', window, watermark));
@@ -241,6 +245,28 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
 
   override open(watermark: number): number {
     return this.#all().filter((window) => window.end > watermark && this.#held(window).length > 0).length;
+  }
+
+  #emits(emit: 'record' | 'update'): boolean {
+    return this.plan.kind !== 'cumulate' && this.plan.emit === emit;
+  }
+
+  /** What a window shows at steps of its time in `(from, to]`, once it holds a record. */
+  #steps(window: Stretch, from: number, to: number, shown: (end: number) => number): OraclePane[] {
+    if (this.plan.kind !== 'cumulate') return [];
+    const { step, offset, timeZone } = this.plan;
+    if (timeZone !== undefined) this.#localSteps ??= new LocalWindows(timeZone, step, offset);
+    const panes: OraclePane[] = [];
+    const after = (at: number) => this.#localSteps?.holding(at).end ?? at + step;
+    for (let end = after(window.start); end < window.end && end <= to; end = after(end)) {
+      const held = this.taken.map(({ record }) => record).filter((one) => isIn(one, { ...window, end }));
+      if (end <= from || held.length === 0) continue;
+      if (this.taken.some(({ record, met }) => held.includes(record) && met > record.at + step)) {
+        this.see('cumulate: late for a step');
+      }
+      panes.push(this.pane('early', { identity: window.start, start: window.start, end, held }, shown(end)));
+    }
+    return panes;
   }
 
   #complete(kind: 'early' | 'final' | 'late', window: Stretch, watermark: number): OraclePane {
@@ -289,20 +315,26 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan> {
 
   /** The earliest window that holds an instant. */
   #first(at: number): Stretch {
-    if (this.plan.kind === 'calendar') return this.#local(this.plan).holding(at);
-    const { size, slide, offset } = this.plan;
+    const local = this.#local();
+    if (local) return local.holding(at);
+    const { size, offset } = this.plan;
+    const slide = this.#slide();
     let start = Math.ceil((at - offset) / slide) * slide + offset;
     while (start + size > at) start -= slide;
     return { start: start + slide, end: start + slide + size };
   }
 
   #after({ start, end }: Stretch): Stretch {
-    if (this.plan.kind === 'calendar') return this.#local(this.plan).holding(end);
-    return { start: start + this.plan.slide, end: end + this.plan.slide };
+    return this.#local()?.holding(end) ?? { start: start + this.#slide(), end: end + this.#slide() };
   }
 
-  #local({ timeZone, size, offset }: CalendarPlan): LocalWindows {
-    this.#localWindows ??= new LocalWindows(timeZone, size, offset);
+  #slide(): number {
+    return this.plan.kind === 'sliding' ? this.plan.slide : this.plan.size;
+  }
+
+  #local(): LocalWindows | undefined {
+    if (this.plan.kind === 'sliding' || this.plan.timeZone === undefined) return undefined;
+    this.#localWindows ??= new LocalWindows(this.plan.timeZone, this.plan.size, this.plan.offset);
     return this.#localWindows;
   }
 }

@@ -7,6 +7,7 @@ import type { Table } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import {
   batches,
+  cumulate,
   type Duration,
   definePipeline,
   kinesis,
@@ -34,6 +35,7 @@ export type WindowPlan =
   | BatchesPlan
   | SlidingPlan
   | CalendarPlan
+  | CumulatePlan
   | TrailingPlan
   | SessionPlan
   | RunningPlan;
@@ -66,6 +68,15 @@ export interface CalendarPlan extends Aggregating {
   readonly offset: number;
   readonly timeZone: (typeof ZONES)[number];
   readonly emit: 'close' | 'record' | 'update';
+  readonly emitEmpty: boolean;
+}
+/** Windows that show themselves at each step: by the clocks of a zone, if there is one. */
+export interface CumulatePlan extends Aggregating {
+  readonly kind: 'cumulate';
+  readonly size: number;
+  readonly step: number;
+  readonly offset: number;
+  readonly timeZone?: (typeof ZONES)[number];
   readonly emitEmpty: boolean;
 }
 export interface TrailingPlan extends Aggregating {
@@ -136,6 +147,11 @@ function windowOf(plan: WindowPlan): Window<Rec> {
         aggregates,
       );
     }
+    case 'cumulate': {
+      const { size, step, offset, timeZone, emitEmpty } = plan;
+      const settings = { offset: ms(offset), emitEmpty, ...(timeZone && { timeZone }) };
+      return cumulate({ size: ms(size), step: ms(step), ...settings }, aggregates);
+    }
     case 'trailing':
       return trailing<Rec, Results>({ size: ms(plan.size) }, aggregates);
     case 'session': {
@@ -192,11 +208,20 @@ export interface Case {
   readonly input: readonly Rec[];
 }
 
-const KINDS = ['rolling', 'batches', 'sliding', 'calendar', 'trailing', 'session', 'running'] as const;
+const KINDS = [
+  'rolling',
+  'batches',
+  'sliding',
+  'calendar',
+  'cumulate',
+  'trailing',
+  'session',
+  'running',
+] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Windows by event time alone can refuse a record: one that counts records takes every record in. */
-const REFUSING = ['sliding', 'trailing', 'session'] as const;
+const REFUSING = ['sliding', 'cumulate', 'trailing', 'session'] as const;
 const ALL = KINDS.filter((kind) => kind !== 'calendar');
 
 /**
@@ -208,7 +233,7 @@ export function cases(value: fc.Arbitrary<number>): fc.Arbitrary<Case> {
   return fc.oneof(
     { weight: 4, arbitrary: casesOf(1, ALL, origin, value) },
     { weight: 4, arbitrary: casesOf(1, REFUSING, origin, value) },
-    { weight: 1, arbitrary: casesOf(QUARTER_HOUR, ['calendar'], nearShifts, value) },
+    { weight: 1, arbitrary: casesOf(QUARTER_HOUR, ['calendar', 'cumulate'], nearShifts, value) },
     {
       weight: 1,
       arbitrary: casesOf(QUARTER_HOUR, ['calendar', 'calendar', 'session', 'sliding'], nearShifts, value),
@@ -304,6 +329,33 @@ const windowPlans: { readonly [Name in Kind]: (tick: number) => fc.Arbitrary<Win
         aggregates,
       })
       .map(({ size, offset, ...rest }) => ({ kind: 'calendar', size, offset: offset % size, ...rest })),
+  cumulate: (tick) =>
+    fc
+      .record({
+        steps: often(fc.integer({ min: 2, max: 6 }), fc.constant(20), 3),
+        step: fc.integer({ min: 1, max: 4 }),
+        local: fc.constantFrom(
+          { size: HOUR, step: QUARTER_HOUR },
+          { size: 6 * HOUR, step: HOUR },
+          { size: DAY, step: 30 * MINUTE },
+          { size: 2 * DAY, step: DAY },
+        ),
+        offset: fc.nat({ max: 100 * tick }),
+        timeZone: fc.constantFrom(...ZONES),
+        emitEmpty,
+        aggregates,
+      })
+      .map(({ steps, step, local, offset, timeZone, ...rest }) => {
+        const size = tick === 1 ? { size: steps * step, step } : local;
+        const whole = Math.floor(offset / tick) * tick;
+        return {
+          kind: 'cumulate',
+          ...size,
+          offset: whole % size.size,
+          ...(tick > 1 && { timeZone }),
+          ...rest,
+        };
+      }),
   trailing: (tick) => fc.record({ kind: fc.constant('trailing'), size: ticks(tick, 1, 20), aggregates }),
   session: (tick) =>
     fc

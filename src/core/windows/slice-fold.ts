@@ -83,15 +83,18 @@ export class SliceFold {
     this.#whole.push();
   }
 
-  /** A window's records, combined: the last row of a table. Windows of the same items come by start, unless `forget` was called. */
-  window(items: Table, start: number): Table {
+  /**
+   * A window's records up to `end`, combined: the last row of a table. Windows of the same items come by start, and by end where that
+   * is the same, unless `forget` was called.
+   */
+  window(items: Table, start: number, end: number = this.#alignment.end(start)): Table {
     const middle = this.#alignment.middle(start);
     if (middle !== this.#middle) this.#begin(items, start, middle);
     const ends = this.#ends;
     while (ends.rows > 0 && (ends.numbers[(ends.rows - 1) * ends.width + SLICE] as number) < start) {
       ends.rows--;
     }
-    this.#extend(items, this.#alignment.end(start));
+    this.#extend(items, end);
     if (ends.rows === 0) return this.#beginning;
     if (this.#beginning.numbers[RECORDS] === 0) return ends;
     joinCounted(this.#lanes, this.#whole, 0, ends, ends.rows - 1, this.#beginning, 0);

@@ -34,6 +34,8 @@ export interface SlidingSettings {
   readonly alignment: Alignment;
   readonly emit: Emit;
   readonly emitEmpty: boolean;
+  /** Where windows show themselves as time passes: the first instant after another at which they do, an edge of a slice. */
+  readonly stepAfter?: (at: number) => EpochMillis;
 }
 
 /** What the states of all keys share. */
@@ -72,7 +74,7 @@ export function slidingOperator<Rec>(
     lanes,
     window,
     anyTime: new SliceFold(lanes, alignment, SLICES),
-    revises: allowedLateness > 0 || settings.emit !== 'close',
+    revises: allowedLateness > 0 || settings.emit !== 'close' || settings.stepAfter !== undefined,
   };
   return {
     signature: `${shape},${allowedLateness},${settings.emit},${settings.emitEmpty}){${lanes.signature}}`,
@@ -137,18 +139,20 @@ class SlidingState implements WindowState {
     const { first, end } = this.#rules.alignment;
     const start = first(watermarks[BEFORE] as number);
     const to = watermarks[AFTER] as number;
-    if (end(start) <= to) this.#close(start, to, panes);
+    if (end(start) <= to || this.#rules.stepAfter !== undefined) this.#close(start, watermarks, panes);
   }
 
   /** Closes the window that starts at `start`, the earliest that is open, and those after it. */
-  #close(start: EpochMillis, to: number, panes: Panes): void {
+  #close(start: EpochMillis, watermarks: Watermarks, panes: Panes): void {
     const { first, next, end } = this.#rules.alignment;
+    const to = watermarks[AFTER] as number;
     const fold = this.#closing ?? this.#rules.anyTime;
     if (fold !== this.#closing) fold.forget();
     while (end(start) <= to) {
       const row = rowFrom(this.#slices, start);
       const following = row < this.#slices.rows ? this.#start(row) : Number.POSITIVE_INFINITY;
       if (following < end(start)) {
+        this.#emitSteps(start, watermarks, fold, panes);
         this.#emit(FINAL, start, fold, panes);
         if (this.#rules.emitEmpty) this.#setEmpties(0);
         start = next(start);
@@ -161,9 +165,21 @@ class SlidingState implements WindowState {
         break;
       }
     }
+    this.#emitSteps(start, watermarks, fold, panes);
     const expired = this.#expired(to);
     // Not each time: what stays is moved.
     if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
+  }
+
+  /** Shows a window at each of its steps that the watermark passes before its end, from its first record on. */
+  #emitSteps(start: EpochMillis, watermarks: Watermarks, fold: SliceFold, panes: Panes): void {
+    const { alignment, stepAfter } = this.#rules;
+    const row = rowFrom(this.#slices, start);
+    if (stepAfter === undefined || row === this.#slices.rows) return;
+    const end = alignment.end(start);
+    const to = watermarks[AFTER] as number;
+    let step = stepAfter(Math.max(watermarks[BEFORE] as number, this.#start(row)));
+    for (; step <= to && step < end; step = stepAfter(step)) this.#emit(EARLY, start, fold, panes, step);
   }
 
   update(watermark: number, panes: Panes): void {
@@ -200,10 +216,15 @@ class SlidingState implements WindowState {
       for (start = Math.max(start, first(slice)) as EpochMillis; start <= last(slice); start = next(start)) {
         for (; to < slices.rows && this.#start(to) < end(start); to++) count += this.#records(to);
         for (; this.#start(from) < start; from++) count -= this.#records(from);
-        open.push({ start, end: end(start), due: end(start), count });
+        open.push({ start, end: end(start), due: this.#due(start, slice, watermark), count });
       }
     }
     return open;
+  }
+
+  /** When an open window emits next, as time passes, whose first record after the watermark, or before it, is in a slice. */
+  #due(start: EpochMillis, slice: number, watermark: number): EpochMillis {
+    return this.#rules.stepAfter?.(Math.max(watermark, slice)) ?? this.#rules.alignment.end(start);
   }
 
   isEmpty(watermark: number): boolean {
@@ -279,26 +300,32 @@ class SlidingState implements WindowState {
     for (const start of starts) this.#emit(kind, start, anyTime, panes);
   }
 
-  #emit(kind: number, start: EpochMillis, fold: SliceFold, panes: Panes): void {
-    const records = fold.window(this.#slices, start);
+  #emit(
+    kind: number,
+    start: EpochMillis,
+    fold: SliceFold,
+    panes: Panes,
+    end = this.#rules.alignment.end(start),
+  ): void {
+    const records = fold.window(this.#slices, start, end);
     const row = records.rows - 1;
-    this.#begin(kind, start, records.numbers[row * records.width + RECORDS] as number, panes);
+    this.#begin(kind, start, end, records.numbers[row * records.width + RECORDS] as number, panes);
     panes.end(this.#rules.window, records, row);
   }
 
   #emitEmpty(start: EpochMillis, panes: Panes): void {
-    this.#begin(EMPTY, start, 0, panes);
+    this.#begin(EMPTY, start, this.#rules.alignment.end(start), 0, panes);
     panes.endEmpty(this.#rules.window);
     this.#setEmpties(this.#emptied(this.#empties as Table) + 1);
   }
 
-  #begin(kind: number, start: EpochMillis, count: number, panes: Panes): void {
+  #begin(kind: number, start: EpochMillis, end: EpochMillis, count: number, panes: Panes): void {
     const revisable = kind === EARLY || this.#rules.allowedLateness > 0;
     const { numbers, width, rows } = panes.begin(this.#rules.window, kind);
     const at = (rows - 1) * width;
     numbers[at + IDENTITY] = start;
     numbers[at + START] = start;
-    numbers[at + END] = this.#rules.alignment.end(start);
+    numbers[at + END] = end;
     numbers[at + REVISION] = this.#revise(start);
     numbers[at + REVISABLE] = revisable ? 1 : 0;
     numbers[at + COUNT] = count;
