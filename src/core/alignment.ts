@@ -32,13 +32,6 @@ export function fixedAlignment(size: Millis, slide: Millis, offset: Millis): Ali
   };
 }
 
-/** Windows that follow each other, each made of steps that do. */
-export const steppedAlignment = (windows: Alignment, steps: Alignment, slices: number): Alignment => ({
-  ...windows,
-  slices,
-  slice: steps.slice,
-});
-
 /** Windows that follow each other as a calendar's days or hours do. */
 export function calendarAlignment(calendar: Calendar): Alignment {
   const floor = (at: number) => calendar.floor(at as EpochMillis);

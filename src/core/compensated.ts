@@ -40,6 +40,19 @@ export function accumulate(to: Float64Array, at: number, high: number, low: numb
   to[at + 1] = (to[at + 1] as number) + (sumError(a, high, sum) + low);
 }
 
+/** Likewise the product of two pairs. */
+export function accumulateProduct(
+  to: Float64Array,
+  at: number,
+  a: number,
+  lowA: number,
+  b: number,
+  lowB: number,
+): void {
+  const product = a * b;
+  accumulate(to, at, product, productError(a, b, product) + (a * lowB + lowA * b));
+}
+
 /** n·a − b·c, in pairs of doubles, the lower ones each after its own. */
 export function apart(
   n: number,

@@ -1,5 +1,5 @@
 import type { Aggregates, Results } from '../core/aggregate.ts';
-import { type Alignment, calendarAlignment, fixedAlignment, steppedAlignment } from '../core/alignment.ts';
+import { type Alignment, calendarAlignment, fixedAlignment } from '../core/alignment.ts';
 import { calendarOf, type MonthUnit, SHORTEST } from '../core/calendar.ts';
 import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
@@ -223,7 +223,7 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
       ? fixedAlignment(step, step, offset)
       : calendarAlignment(calendarOf(timeZone, step, offset));
   const stepAfter = (at: number) => steps.end(steps.last(at));
-  const alignment = steppedAlignment(windows.alignment, steps, slices);
+  const alignment = { ...windows.alignment, slices, slice: steps.slice };
   const grid = { shape: `cumulate(${step},${windows.shape}`, alignment, stepAfter };
   return timeWindow('cumulate', grid, { emitEmpty }, aggregates);
 }

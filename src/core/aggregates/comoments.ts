@@ -1,5 +1,5 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
-import { accumulate, apart, productError, sumError } from '../compensated.ts';
+import { accumulate, accumulateProduct, apart, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 import { fewerOf, type SpreadOptions } from './moments.ts';
@@ -24,7 +24,8 @@ class Comoments implements Cells {
       to[at + 1] = x;
       to[at + 2] = y;
     }
-    const [originX, originY] = [to[at + 1] as number, to[at + 2] as number];
+    const originX = to[at + 1] as number;
+    const originY = to[at + 2] as number;
     const u = x - originX;
     const v = y - originY;
     const lowU = sumError(x, -originX, u);
@@ -74,19 +75,6 @@ class Comoments implements Cells {
     accumulateProduct(to, at + 11, p, lowP, v, lowV);
     accumulateProduct(to, at + 11, q, lowQ, movedU, lowMovedU);
   }
-}
-
-/** Adds the product of two pairs to a sum and what it has lost. */
-function accumulateProduct(
-  to: Float64Array,
-  at: number,
-  a: number,
-  lowA: number,
-  b: number,
-  lowB: number,
-): void {
-  const product = a * b;
-  accumulate(to, at, product, productError(a, b, product) + (a * lowB + lowA * b));
 }
 
 const COMOMENTS: Cells = new Comoments();

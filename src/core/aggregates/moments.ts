@@ -1,5 +1,5 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
-import { productError, sumError } from '../compensated.ts';
+import { accumulate, accumulateProduct, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
@@ -23,18 +23,10 @@ class Moments implements Cells {
     const shift = n === 0 ? x : (to[at + 1] as number);
     const d = x - shift;
     const lowD = sumError(x, -shift, d);
-    const square = d * d;
-    const lowSquare = productError(d, d, square) + 2 * d * lowD;
-    const first = to[at + 2] as number;
-    const nextFirst = first + d;
-    const second = to[at + 4] as number;
-    const nextSecond = second + square;
     to[at] = n + 1;
     to[at + 1] = shift;
-    to[at + 2] = nextFirst;
-    to[at + 3] = (to[at + 3] as number) + (sumError(first, d, nextFirst) + lowD);
-    to[at + 4] = nextSecond;
-    to[at + 5] = (to[at + 5] as number) + (sumError(second, square, nextSecond) + lowSquare);
+    accumulate(to, at + 2, d, lowD);
+    accumulateProduct(to, at + 4, d, lowD, d, lowD);
   }
 
   join(to: Float64Array, at: number, from: Float64Array, place: number): void {
@@ -55,29 +47,11 @@ class Moments implements Cells {
     const lowOtherFirst = from[place + 3] as number;
     const factor = 2 * otherFirst + allMoved;
     const lowFactor = sumError(2 * otherFirst, allMoved, factor) + (2 * lowOtherFirst + lowAllMoved);
-    const gained = moved * factor;
-    const lowGained = productError(moved, factor, gained) + (moved * lowFactor + lowMoved * factor);
-
-    const first = to[at + 2] as number;
-    const bothFirst = first + otherFirst;
-    const nextFirst = bothFirst + allMoved;
-    const second = to[at + 4] as number;
-    const otherSecond = from[place + 4] as number;
-    const bothSecond = second + otherSecond;
-    const nextSecond = bothSecond + gained;
     to[at] = (to[at] as number) + n;
-    to[at + 2] = nextFirst;
-    to[at + 3] =
-      (to[at + 3] as number) +
-      lowOtherFirst +
-      lowAllMoved +
-      (sumError(first, otherFirst, bothFirst) + sumError(bothFirst, allMoved, nextFirst));
-    to[at + 4] = nextSecond;
-    to[at + 5] =
-      (to[at + 5] as number) +
-      (from[place + 5] as number) +
-      lowGained +
-      (sumError(second, otherSecond, bothSecond) + sumError(bothSecond, gained, nextSecond));
+    accumulate(to, at + 2, otherFirst, lowOtherFirst);
+    accumulate(to, at + 2, allMoved, lowAllMoved);
+    accumulate(to, at + 4, from[place + 4] as number, from[place + 5] as number);
+    accumulateProduct(to, at + 4, moved, lowMoved, factor, lowFactor);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
-import { accumulate, apart, productError, sumError } from '../compensated.ts';
+import { accumulate, accumulateProduct, apart, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import {
   type Input,
@@ -37,13 +37,11 @@ class Regression implements Cells {
     const origin = to[at + 2] as number;
     const v = x - origin;
     const lowV = sumError(x, -origin, v);
-    const uu = u * u;
-    const uv = u * v;
     to[at] = n + 1;
     to[at + 3] = (to[at + 3] as number) + u;
     accumulate(to, at + 4, v, lowV);
-    accumulate(to, at + 6, uu, productError(u, u, uu));
-    accumulate(to, at + 8, uv, productError(u, v, uv) + u * lowV);
+    accumulateProduct(to, at + 6, u, 0, u, 0);
+    accumulateProduct(to, at + 8, u, 0, v, lowV);
   }
 
   join(to: Float64Array, at: number, from: Float64Array, place: number): void {
@@ -71,17 +69,11 @@ function joinProducts(to: Float64Array, at: number, from: Float64Array, place: n
   const sumU = from[place + 3] as number;
   const movedU = sumU + (from[place] as number) * p;
   const twiceU = sumU + movedU;
-  const sumV = from[place + 4] as number;
-  const uu = p * twiceU;
-  const pv = p * sumV;
-  const qu = q * movedU;
-  const lowPv = productError(p, sumV, pv) + p * (from[place + 5] as number);
-  const lowQu = productError(q, movedU, qu) + sumError(otherOrigin, -origin, q) * movedU;
   accumulate(to, at + 6, from[place + 6] as number, from[place + 7] as number);
-  accumulate(to, at + 6, uu, productError(p, twiceU, uu));
+  accumulateProduct(to, at + 6, p, 0, twiceU, 0);
   accumulate(to, at + 8, from[place + 8] as number, from[place + 9] as number);
-  accumulate(to, at + 8, pv, lowPv);
-  accumulate(to, at + 8, qu, lowQu);
+  accumulateProduct(to, at + 8, p, 0, from[place + 4] as number, from[place + 5] as number);
+  accumulateProduct(to, at + 8, q, sumError(otherOrigin, -origin, q), movedU, 0);
 }
 
 function joinSums(to: Float64Array, at: number, from: Float64Array, place: number): void {

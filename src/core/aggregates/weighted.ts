@@ -1,5 +1,5 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
-import { productError, rounded, sumError } from '../compensated.ts';
+import { accumulate, productError, rounded, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
@@ -17,12 +17,12 @@ class WeightedSums implements Cells {
   add(to: Float64Array, at: number, x: number, weight: number): void {
     const product = x * weight;
     addWeighted(to, at, product, productError(x, weight, product), 0);
-    addWeight(to, at, weight, 0);
+    accumulate(to, at + 3, weight, 0);
   }
 
   join(to: Float64Array, at: number, from: Float64Array, place: number): void {
     addWeighted(to, at, from[place] as number, from[place + 1] as number, from[place + 2] as number);
-    addWeight(to, at, from[place + 3] as number, from[place + 4] as number);
+    accumulate(to, at + 3, from[place + 3] as number, from[place + 4] as number);
   }
 }
 
@@ -37,13 +37,6 @@ function addWeighted(to: Float64Array, at: number, sum: number, lost: number, re
   to[at + 1] = nextLost;
   to[at + 2] =
     (to[at + 2] as number) + rest + (sumError(lost, error, losses) + sumError(c, losses, nextLost));
-}
-
-function addWeight(to: Float64Array, at: number, weight: number, lost: number): void {
-  const a = to[at + 3] as number;
-  const next = a + weight;
-  to[at + 3] = next;
-  to[at + 4] = (to[at + 4] as number) + lost + sumError(a, weight, next);
 }
 
 const WEIGHTED_SUMS: Cells = new WeightedSums();
