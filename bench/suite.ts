@@ -369,5 +369,6 @@ export const REPORTS: readonly ReportEntry[] = [
     module: 'reports/invocation',
   },
   { name: 'cost', title: 'What is written, read and paid for 1,000 records', module: 'reports/cost' },
+  { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
   { name: 'size', title: 'Code in bytes', module: 'reports/size' },
 ];

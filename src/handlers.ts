@@ -46,8 +46,12 @@ const ADAPTERS: { readonly [Kind in Pipeline['source']['kind']]: SourceAdapter }
   kafka,
 };
 
-/** What an environment keeps of groups in memory: a small part of the smallest function's. */
-const CACHE_BYTES = 48 * 1_048_576;
+/**
+ * What environments keep of groups in memory: a fifth of the handler's function by default, as every group that it has to
+ * read anew costs it more than to take records in; of the sweeper's, which is smaller and comes once a minute, a tenth.
+ */
+const HANDLER_CACHE_BYTES = 208 * 1_048_576;
+const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
 
 /** Takes the records of an event of the pipeline's source in. */
 export function processHandler(
@@ -57,7 +61,7 @@ export function processHandler(
   const { recordsOf, responseOf } = ADAPTERS[pipeline.source.kind];
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
   const deployment = held(ports.clock, () => holdDeployment(engine, pipeline));
-  const cache = new GroupCache(CACHE_BYTES);
+  const cache = new GroupCache(HANDLER_CACHE_BYTES);
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
@@ -89,7 +93,7 @@ export function sweepHandler(
   pipeline: Pipeline,
 ) {
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
-  const cache = new GroupCache(CACHE_BYTES);
+  const cache = new GroupCache(SWEEPER_CACHE_BYTES);
   return async (_event: unknown, invocation: Invocation): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));

@@ -171,7 +171,7 @@ export async function auditObjects(
   const seen = new Set<string>();
   const ids = new Digests<string>();
   let folder = '';
-  const judgeObject = async (name: string, lines: readonly Line[] | undefined): Promise<void> => {
+  const judgeObject = async (name: string, held: Held | undefined): Promise<void> => {
     if (isOfLater(plan, name)) await readOn(ports, pipeline, plan);
     const planned = plan.objects.get(name);
     if (planned === undefined && !isOfEarlier(plan, name)) {
@@ -179,16 +179,16 @@ export async function auditObjects(
     }
     counts.objects++;
     seen.add(name);
-    if (lines === undefined) return;
-    counts.panes += lines.length;
+    if (held === undefined) return;
+    counts.panes += held.places.length;
     if (planned?.content === undefined) counts.unverified++;
-    else if (planned.content !== contentOf(lines)) {
-      await compare(ports, pipeline, name, planned.intent, lines, findings);
+    else if (planned.content !== held.content) {
+      await compare(ports, pipeline, name, planned.intent, findings);
     }
-    for (const line of lines) checkPlace(pipeline, name, line, ids, findings);
+    for (const place of held.places) checkPlace(pipeline, name, place, ids, findings);
   };
   for await (const names of inChunks(ports.reading.objects.list(foldersOf(pipeline)))) {
-    const read = await inParallel(names, (name) => readObject(ports, name, findings));
+    const read = await inParallel(names, (name) => heldBy(ports, name, findings));
     for (const [at, name] of names.entries()) {
       if (folderOf(name) !== folder) ids.clear();
       folder = folderOf(name);
@@ -235,6 +235,20 @@ async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promis
   }
 }
 
+/** What is kept of an object while others are read: not its panes, which may come to megabytes. */
+interface Held {
+  readonly content: string;
+  readonly places: readonly Place[];
+}
+
+/** Where a pane belongs. */
+type Place = Pick<Line, 'id' | 'end'>;
+
+async function heldBy(ports: AuditPorts, object: string, findings: Findings): Promise<Held | undefined> {
+  const lines = await readObject(ports, object, findings);
+  return lines && { content: contentOf(lines), places: lines.map(({ id, end }) => ({ id, end })) };
+}
+
 /** The panes of an object; undefined where it cannot be read. */
 async function readObject(
   { reading }: AuditPorts,
@@ -261,9 +275,10 @@ async function compare(
   pipeline: Pipeline,
   object: string,
   intent: number,
-  lines: readonly Line[],
   findings: Findings,
 ): Promise<void> {
+  const lines = await readObject(ports, object, findings);
+  if (lines === undefined) return;
   const [entry] = await ports.log.after(objectsLog(pipeline.name), intent - 1);
   const all = entry && (await linesOf(ports, pipeline, decodeIntent(entry)));
   const expected = new Map((all?.get(object) ?? []).map(({ id, text }) => [id, text]));
@@ -282,7 +297,7 @@ async function compare(
 function checkPlace(
   pipeline: Pipeline,
   object: string,
-  { id: pane, end }: Line,
+  { id: pane, end }: Place,
   ids: Digests<string>,
   findings: Findings,
 ): void {

@@ -1,5 +1,5 @@
 import { checkGroups, type Pipeline } from '../pipeline/pipeline.ts';
-import { inParallel } from '../ports/in-parallel.ts';
+import { FEW, inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { definitionLog } from '../wiring/names.ts';
@@ -26,8 +26,10 @@ export async function beginGeneration(
   const joined = before / groups;
   if (joined > 1) {
     const indexes = Array.from({ length: before }, (_, index) => index);
-    const sizes = await inParallel(indexes, async (index) =>
-      stateWeight(await loadGroup(ports, deployment, index)),
+    const sizes = await inParallel(
+      indexes,
+      async (index) => stateWeight(await loadGroup(ports, deployment, index)),
+      FEW,
     );
     const largest = Math.max(
       ...Array.from({ length: groups }, (_, at) =>
@@ -83,11 +85,15 @@ export async function rescale(
   const deployment = await holdDeployment(ports, pipeline);
   const generation = present(deployment);
   const indexes = Array.from({ length: generation.groups }, (_, index) => index);
-  const keys = await inParallel(indexes, async (index) => {
-    const group = await loadGroup(ports, deployment, index);
-    onGroup();
-    return group.keys.size;
-  });
+  const keys = await inParallel(
+    indexes,
+    async (index) => {
+      const group = await loadGroup(ports, deployment, index);
+      onGroup();
+      return group.keys.size;
+    },
+    FEW,
+  );
   return {
     isNew,
     generation: generation.number,

@@ -1,6 +1,6 @@
 import { before, type EpochMillis, millis } from '../core/time.ts';
 import { inTime } from '../ports/clock.ts';
-import { inParallel } from '../ports/in-parallel.ts';
+import { FEW, inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { type Deployment, present } from './deployment.ts';
@@ -65,6 +65,7 @@ export async function sweep(
         return { open: 0, panes: 0 };
       }
     },
+    FEW,
   );
   if (faults.length > 0) throw faults[0];
   return {
