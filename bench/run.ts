@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +15,9 @@ const ROUNDS = 2;
 const TIMEOUT_MILLIS = 120_000;
 /** Of a report, which measures many cases. */
 const REPORT_TIMEOUT_MILLIS = 15 * 60_000;
+
+/** Beside the one that runs this. */
+const OTHER_NODE = 24;
 
 /** What the rounds gave of one contender. */
 interface Measured {
@@ -134,10 +137,12 @@ function inFreshProcess<Of>(
   path: string,
   job: Job | { readonly quick: boolean },
   timeoutMillis: number,
+  execPath = process.execPath,
 ): Promise<Of | Failed> {
   return new Promise((resolve) => {
     const child: ChildProcess = fork(path, [], {
       cwd: HERE,
+      execPath,
       execArgv: ['--expose-gc', '--max-old-space-size=8192'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
@@ -175,16 +180,50 @@ function progress(line: string): void {
 }
 
 async function report(
+  entry: ReportEntry,
+  quick: boolean,
+  markdown: boolean,
+  unbuilt: ReadonlyMap<string, string>,
+) {
+  await reportOn(process.execPath, process.version, entry, quick, markdown, unbuilt);
+  if (!entry.onBoth) return;
+  const other = otherNode();
+  if (other === undefined) {
+    console.log(
+      `\nNot measured on Node ${OTHER_NODE}, as the package node@${OTHER_NODE} cannot be installed here.`,
+    );
+    return;
+  }
+  await reportOn(other, `v${OTHER_NODE}`, entry, quick, markdown, unbuilt);
+}
+
+/** The other Node that is supported, as a package; undefined where that cannot be installed. */
+function otherNode(): string | undefined {
+  const folder = join(HERE, 'node_modules', `.node-${OTHER_NODE}`);
+  const path = join(folder, 'node_modules', 'node', 'bin', 'node');
+  if (existsSync(path)) return path;
+  try {
+    const options = ['--no-save', '--no-audit', '--no-fund', '--prefix', folder];
+    execFileSync('npm', ['install', ...options, `node@${OTHER_NODE}`], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  return existsSync(path) ? path : undefined;
+}
+
+async function reportOn(
+  node: string,
+  version: string,
   { title, module }: ReportEntry,
   quick: boolean,
   markdown: boolean,
   unbuilt: ReadonlyMap<string, string>,
 ): Promise<void> {
-  console.log(`\n${markdown ? '## ' : ''}${title}\n`);
+  console.log(`\n${markdown ? '## ' : ''}${title}, Node ${version}\n`);
   const reason = unbuilt.get(module);
   const answer: ReportAnswer =
     reason === undefined
-      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick }, REPORT_TIMEOUT_MILLIS)
+      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick }, REPORT_TIMEOUT_MILLIS, node)
       : { outcome: 'failed', reason };
   if (answer.outcome === 'failed') {
     process.exitCode = 1;

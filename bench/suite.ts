@@ -59,6 +59,8 @@ export interface ReportEntry {
   readonly name: string;
   readonly title: string;
   readonly module: string;
+  /** Whether it is made on the other Node that is supported as well. */
+  readonly onBoth?: boolean;
 }
 
 function rollingMean(count: number): Case {
@@ -362,11 +364,12 @@ export const SUITE: readonly Section[] = [
 
 export const REPORTS: readonly ReportEntry[] = [
   { name: 'state', title: 'State in bytes', module: 'reports/state' },
-  { name: 'handler', title: 'A whole invocation, store in memory', module: 'reports/handler' },
+  { name: 'handler', title: 'A whole invocation, store in memory', module: 'reports/handler', onBoth: true },
   {
     name: 'invocation',
     title: 'A whole invocation, beside a PutItem for each key',
     module: 'reports/invocation',
+    onBoth: true,
   },
   { name: 'cost', title: 'What is written, read and paid for 1,000 records', module: 'reports/cost' },
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },

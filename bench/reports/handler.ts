@@ -1,3 +1,4 @@
+import { fork } from 'node:child_process';
 import type { KinesisStreamEvent } from 'aws-lambda';
 import { memoryPorts, memorySource } from '../../src/adapters/memory/index.ts';
 import { max, min } from '../../src/core/aggregates/extrema.ts';
@@ -9,10 +10,12 @@ import { rolling, sliding, tumbling } from '../../src/pipeline/windows.ts';
 import { streamOf } from '../data.ts';
 import { eventOf } from '../event.ts';
 import { pipelineOf, type SentReading } from '../fold.ts';
-import { enterReport, type Report, shown } from '../report.ts';
+import { enterReport, mean as meanOf, type Report, shown } from '../report.ts';
 
 const RECORDS = 10_000;
 const CPU_GOAL = 2.6;
+/** Timed at least, so that every collection of garbage comes up in the mean. */
+const BATCHES = 50;
 
 interface Extremes extends Record<string, number> {
   readonly mean: number;
@@ -54,82 +57,121 @@ const PIPELINES: readonly (readonly [name: string, pipeline: () => Pipeline, key
   ],
 ];
 
-/** A handler's processor time, for batches of 10,000 records whose groups are in memory. */
-enterReport(async (quick): Promise<Report> => {
-  const rows: string[][] = [];
-  const faults: string[] = [];
-  for (const [name, pipeline, counts] of PIPELINES) {
-    for (const keys of counts) {
-      if (quick && keys > 1_000) continue;
-      const { row, fault } = await measured(name, pipeline(), keys, quick ? 2 : 6);
-      rows.push(row);
-      if (fault !== undefined) faults.push(fault);
-    }
-  }
-  return {
-    head: [
-      'windows',
-      'keys',
-      'JSON.parse of the event, ns a record',
-      'with the handler',
-      '÷ parse',
-      `goal ${CPU_GOAL}`,
-      'panes a record',
-    ],
-    rows,
-    faults,
-  };
-});
-
-async function measured(
-  name: string,
-  pipeline: Pipeline,
-  keys: number,
-  repetitions: number,
-): Promise<{ readonly row: string[]; readonly fault: string | undefined }> {
-  // Until windows are full and code is compiled.
-  const warm = Math.max(6, Math.ceil((keys * 70) / RECORDS));
-  const batches = warm + repetitions;
-  const stream = streamOf({ records: batches * RECORDS, keys, skew: 'uniform', disorder: 0 });
-  const start = stream.at.at(-1) as number as EpochMillis;
-  const ports = memoryPorts({ source: memorySource('bench'), start });
-  const handler = processHandler(ports, pipeline);
-  const parses: number[] = [];
-  const wholes: number[] = [];
-  for (let batch = 0; batch < batches; batch++) {
-    const event = eventOf(stream, batch * RECORDS, (batch + 1) * RECORDS);
-    // Not all of it: that would drop compiled code and hidden classes, which an environment keeps.
-    globalThis.gc?.({ type: 'minor' } as never);
-    const started = process.cpuUsage();
-    const parsed = JSON.parse(event) as KinesisStreamEvent;
-    const parse = nanos(started);
-    const answer = await handler(parsed, { getRemainingTimeInMillis: () => 60_000 });
-    const whole = nanos(started);
-    if (answer.batchItemFailures.length > 0) throw new Error('Cannot measure a batch that failed');
-    if (batch < warm) continue;
-    parses.push(parse / RECORDS);
-    wholes.push(whole / RECORDS);
-  }
-  const { applied, panes } = ports.telemetry.counted;
-  const ratio = Math.min(...wholes) / Math.min(...parses);
-  return {
-    row: [
-      name,
-      keys.toLocaleString('en'),
-      shown(Math.min(...parses)),
-      shown(Math.min(...wholes)),
-      shown(ratio),
-      ratio <= CPU_GOAL ? 'met' : 'missed',
-      shown(panes / applied),
-    ],
-    fault:
-      applied === batches * RECORDS
-        ? undefined
-        : `${name}, ${keys} keys: ${applied} of ${batches * RECORDS} applied`,
-  };
+/** What one process is asked for: a case, with the handler, or with `JSON.parse` of the same events alone. */
+interface Job {
+  readonly place: number;
+  readonly keys: number;
+  readonly withHandler: boolean;
+  readonly batches: number;
 }
 
-function nanos(started: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(started);
-  return 1e3 * (user + system);
+/** Of a process; times are the processor's, of all its threads, in nanoseconds a record. */
+interface Measured {
+  readonly mean: number;
+  readonly firstMillis: number;
+  readonly heapBytes: number;
+  readonly residentBytes: number;
+  readonly counted: { readonly applied: number; readonly panes: number };
+  readonly sent: number;
+}
+
+const asked = process.argv[2];
+if (asked === undefined) {
+  /** A handler's processor time, for batches of 10,000 records whose groups are in memory. */
+  enterReport(async (quick): Promise<Report> => {
+    const rows: string[][] = [];
+    const faults: string[] = [];
+    for (const [place, [name, , counts]] of PIPELINES.entries()) {
+      for (const keys of counts) {
+        if (quick && keys > 1_000) continue;
+        const batches = quick ? 5 : BATCHES;
+        const parsed = await inProcess({ place, keys, withHandler: false, batches });
+        const whole = await inProcess({ place, keys, withHandler: true, batches });
+        const ratio = whole.mean / parsed.mean;
+        rows.push([
+          name,
+          keys.toLocaleString('en'),
+          shown(parsed.mean),
+          shown(whole.mean),
+          shown(ratio),
+          ratio <= CPU_GOAL ? 'met' : 'missed',
+          shown(whole.firstMillis),
+          shown(whole.heapBytes / 1_048_576),
+          shown(whole.residentBytes / 1_048_576),
+          shown(whole.counted.panes / whole.counted.applied),
+        ]);
+        const { counted, sent } = whole;
+        if (counted.applied !== sent)
+          faults.push(`${name}, ${keys} keys: ${counted.applied} of ${sent} applied`);
+      }
+    }
+    return {
+      head: [
+        'windows',
+        'keys',
+        'JSON.parse of the event, ns a record',
+        'with the handler',
+        '÷ parse',
+        `goal ${CPU_GOAL}`,
+        'first invocation, ms',
+        'heap at the end, MB',
+        'resident, MB',
+        'panes a record',
+      ],
+      rows,
+      faults,
+    };
+  });
+} else {
+  const measuredHere = await measured(JSON.parse(asked));
+  process.send?.(measuredHere, undefined, undefined, () => process.exit(0));
+}
+
+/** Each measurement has a process of its own: neither code nor memory is another's. */
+const inProcess = (job: Job): Promise<Measured> =>
+  new Promise((resolve, reject) => {
+    const child = fork(process.argv[1] as string, [JSON.stringify(job)]);
+    child.once('message', (answer) => resolve(answer as Measured));
+    child.once('exit', (code) =>
+      reject(new Error(`Cannot measure ${JSON.stringify(job)}: exit code ${code}`)),
+    );
+  });
+
+/** No garbage is collected but when the process does so by itself, whoever has made it. */
+async function measured({ place, keys, withHandler, batches }: Job): Promise<Measured> {
+  // Until windows are full and code is compiled.
+  const warm = Math.max(20, Math.ceil((keys * 70) / RECORDS));
+  const sent = (warm + batches) * RECORDS;
+  const stream = streamOf({ records: sent, keys, skew: 'uniform', disorder: 0 });
+  const ports = memoryPorts({
+    source: memorySource('bench'),
+    start: stream.at.at(-1) as EpochMillis,
+  });
+  const [, make] = PIPELINES[place] as (typeof PIPELINES)[number];
+  const handler = processHandler(ports, make());
+  const times: number[] = [];
+  for (let from = 0; from < sent; from += RECORDS) {
+    const event = eventOf(stream, from, from + RECORDS);
+    const started = process.cpuUsage();
+    const parsed = JSON.parse(event) as KinesisStreamEvent;
+    if (withHandler) {
+      const answer = await handler(parsed, { getRemainingTimeInMillis: () => 60_000 });
+      if (answer.batchItemFailures.length > 0) throw new Error('Cannot measure a batch that failed');
+    }
+    const { user, system } = process.cpuUsage(started);
+    times.push((1e3 * (user + system)) / RECORDS);
+  }
+  const [first = 0] = times;
+  const residentBytes = process.memoryUsage.rss();
+  // All times are taken by now.
+  globalThis.gc?.();
+  const { applied, panes } = ports.telemetry.counted;
+  return {
+    mean: meanOf(times.slice(warm)),
+    firstMillis: (first * RECORDS) / 1e6,
+    heapBytes: process.memoryUsage().heapUsed,
+    residentBytes,
+    counted: { applied, panes },
+    sent,
+  };
 }
