@@ -150,11 +150,11 @@ for (const { name, missing, serve, gaps, start } of SERVERS) {
           () => ({
             objects: s3Objects(world.clients.s3, world.names.bucket),
             async read(name) {
-              const { Body, ContentType, Metadata } = await world.clients.s3.send(
+              const { Body, ContentType } = await world.clients.s3.send(
                 new GetObjectCommand({ Bucket: world.names.bucket, Key: name }),
               );
               const body = (await Body?.transformToByteArray()) ?? new Uint8Array();
-              return { body, contentType: ContentType ?? '', metadata: Metadata ?? {} };
+              return { body, contentType: ContentType ?? '' };
             },
           }),
           gaps,

@@ -13,8 +13,6 @@ export interface ObjectStore {
 export interface StoredObject {
   readonly body: Uint8Array;
   readonly contentType: string;
-  /** Printable ASCII, 2 KB in all. */
-  readonly metadata?: { readonly [name: string]: string };
 }
 
 /** Panes as rows that a reader looks up by key and window. */

@@ -6,22 +6,19 @@ export interface MemoryObjects extends ObjectStore {
   expire(names: Iterable<string>): void;
 }
 
-/** S3's bounds, in bytes of UTF-8: on a name, and on the names and values of its metadata together. */
+/** S3's bound on a name, in bytes of UTF-8. */
 const NAME_BYTES = 1_024;
-const METADATA_BYTES = 2_048;
 
-/** Objects in memory, by name. As in S3 a name and the metadata are limited in bytes. */
+/** Objects in memory, by name. As in S3 a name is limited in bytes. */
 export function memoryObjects(): MemoryObjects {
   const stored = new Map<string, StoredObject>();
   return {
     stored,
     async create(name, object) {
-      const metadata = Object.entries(object.metadata ?? {})
-        .flat()
-        .join('');
-      if (Buffer.byteLength(name) > NAME_BYTES || Buffer.byteLength(metadata) > METADATA_BYTES) {
+      const bytes = Buffer.byteLength(name);
+      if (bytes > NAME_BYTES) {
         throw new RangeError(
-          `Cannot create an object as its name and metadata must be at most ${NAME_BYTES} and ${METADATA_BYTES} bytes: they are ${Buffer.byteLength(name)} and ${Buffer.byteLength(metadata)}`,
+          `Cannot create an object as its name must be at most ${NAME_BYTES} bytes: it is ${bytes}`,
         );
       }
       if (stored.has(name)) return 'exists';

@@ -12,14 +12,13 @@ const MAX_TRIES = 5;
 
 /** Objects of one S3 bucket, created under the condition that their name is free. */
 export const s3Objects = (client: S3Client, bucket: string): ObjectStore => ({
-  async create(name, { body, contentType, metadata }) {
+  async create(name, { body, contentType }) {
     const request = {
       Bucket: bucket,
       Key: name,
       Body: body,
       ContentType: contentType,
       IfNoneMatch: '*',
-      ...(metadata ? { Metadata: { ...metadata } } : {}),
     };
     for (let tries = 1; ; tries++) {
       try {
