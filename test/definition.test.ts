@@ -5,6 +5,7 @@ import {
   batches,
   bucket,
   count,
+  cumulate,
   type Duration,
   definePipeline,
   kafka,
@@ -146,6 +147,11 @@ describe('a wrong definition throws when it is made', () => {
         '1,002 panes, above 1,000: 1,002 of "w" (size 501s / slide 1s, and as much before they close)',
       ],
       [
+        'as its steps are so many',
+        { day: cumulate({ size: '1d', step: '1m' }, n) },
+        '1,440 panes, above 1,000: 1,440 of "day" (size 1d / step 1m)',
+      ],
+      [
         'as there are several of them',
         {
           a: sliding({ size: '10m', slide: '1s' }, n),
@@ -155,7 +161,7 @@ describe('a wrong definition throws when it is made', () => {
         '1,002 panes, above 1,000: 600 of "a" (size 10m / slide 1s), 401 of "c" (size 400001ms / slide 1s)',
       ],
     ])('is refused unless it says so: %s', (_, windows, arithmetic) => {
-      const message = `Cannot define "readings" as one record would show in ${arithmetic}. Slide by more, or say costly: true`;
+      const message = `Cannot define "readings" as one record would show in ${arithmetic}. Slide or step by more, or say costly: true`;
       expect(() => defined(windows)).toThrow(new RangeError(message));
       expect(() => defined(windows, { costly: false })).toThrow(new RangeError(message));
       expect(() => defined(windows, { costly: true })).not.toThrow();

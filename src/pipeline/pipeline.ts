@@ -38,7 +38,7 @@ export interface Options<Rec, Shapes> {
    */
   readonly groups?: number;
   /**
-   * Allows windows that overlap so much that one record shows in more than 1,000 panes, each of which is written and delivered.
+   * Allows windows that overlap, or step, so much that one record shows in more than 1,000 panes, each of which is written and delivered.
    * Default false.
    */
   readonly costly?: boolean;
@@ -140,7 +140,7 @@ function checkPanes(name: string, windows: readonly (readonly [name: string, Win
     .filter(([, { because }]) => because !== '')
     .map(([window, { panes, because }]) => `${panes.toLocaleString('en')} of "${window}" (${because})`);
   throw new RangeError(
-    `Cannot define "${name}" as one record would show in ${total.toLocaleString('en')} panes, above ${MOST_PANES.toLocaleString('en')}: ${told.join(', ')}. Slide by more, or say costly: true`,
+    `Cannot define "${name}" as one record would show in ${total.toLocaleString('en')} panes, above ${MOST_PANES.toLocaleString('en')}: ${told.join(', ')}. Slide or step by more, or say costly: true`,
   );
 }
 

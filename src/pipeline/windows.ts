@@ -21,7 +21,7 @@ export interface PaneShape {
 /** A window as a definition holds it: a recipe for its operator, and the shape of its panes. */
 export interface Window<in Rec, out Shape extends PaneShape = PaneShape> {
   operator(rules: WindowRules<never>): WindowOperator;
-  /** Of windows that overlap, how many panes show one record at most, and why; where it is left out, one or two. */
+  /** Of windows that overlap or show themselves in steps, how many panes show one record, and why; where it is left out, one or two. */
   readonly shows?: { readonly panes: number; readonly because: string };
   /** Never present, there for inference. */
   readonly reads?: (record: Rec) => void;
@@ -225,7 +225,8 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
   const stepAfter = (at: number) => steps.end(steps.last(at));
   const alignment = { ...windows.alignment, slices, slice: steps.slice };
   const grid = { shape: `cumulate(${step},${windows.shape}`, alignment, stepAfter };
-  return timeWindow('cumulate', grid, { emitEmpty }, aggregates);
+  const { operator } = timeWindow('cumulate', grid, { emitEmpty }, aggregates);
+  return { operator, shows: { panes: slices, because: `size ${options.size} / step ${duration}` } };
 }
 
 const DAY = millis('1d');
