@@ -5,6 +5,7 @@ import { type Counters, EMPTY_GROUP, type GroupPane, lateByWindow, sumOfCounters
 import { groupOf, hashOf } from '../engine/key-group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
+import type { Limits } from '../ports/limits.ts';
 import type { Deployed } from './deployed.ts';
 import { type EntryView, LogReader } from './log-format.ts';
 import type { Oracle, Outcome } from './oracle.ts';
@@ -55,6 +56,15 @@ export class Taken {
     return outcome;
   }
 
+  /** What was found to have no place: no window ever sees it. */
+  refuse(truth: Truth): Outcome {
+    const name = nameOf(truth);
+    this.#names.add(name);
+    this.#refused.add(name);
+    this.poison.push(truth);
+    return 'poison';
+  }
+
   commit(): void {
     this.#oracle.commit();
   }
@@ -82,6 +92,7 @@ export class GroupAudit {
   readonly #pipeline: Pipeline;
   readonly groups: number;
   readonly #index: number;
+  readonly #limits: Limits | undefined;
   /** Its records, by lineage. */
   readonly #own = new Map<string, readonly Truth[]>();
   readonly #taken: Taken;
@@ -99,7 +110,13 @@ export class GroupAudit {
       pipeline,
       groups,
       index,
-    }: { readonly pipeline: Pipeline; readonly groups: number; readonly index: number },
+      limits,
+    }: {
+      readonly pipeline: Pipeline;
+      readonly groups: number;
+      readonly index: number;
+      readonly limits: Limits | undefined;
+    },
     truths: readonly Truth[],
     taken: Taken,
     parts: readonly (GroupAudit | undefined)[] | undefined,
@@ -107,6 +124,7 @@ export class GroupAudit {
     this.#pipeline = pipeline;
     this.groups = groups;
     this.#index = index;
+    this.#limits = limits;
     this.#taken = taken;
     this.#parts = parts;
     this.add(truths);
@@ -173,7 +191,7 @@ export class GroupAudit {
 
   /** What the entry took in must be the first ones of its batch that were not in. */
   #take(
-    { counters, late: listed }: EntryView,
+    { counters, late: listed, poison: refused }: EntryView,
     by: Deployed,
     batch: readonly Truth[],
     where: string,
@@ -183,6 +201,9 @@ export class GroupAudit {
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(nameOf));
     const outcomes = new Map<Truth, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
+    // Where bounds are small nothing throws: what is refused though it is whole has found no room.
+    const outside = new Set(this.#limits === undefined ? [] : refused.map(nameOf));
+    const known = new Set(this.watermarks.keys());
     // Silence does not wait for what is no longer in the queue.
     for (const one of own) if (this.#taken.buried.has(one)) this.#taken.pass(one, this.watermarks);
     for (const one of own) {
@@ -191,7 +212,12 @@ export class GroupAudit {
         `The records of a lineage are taken in one after the other (${where})`,
         () => nameOf(one),
       );
-      const outcome = this.#taken.take(one, by);
+      const outcome = outside.has(nameOf(one)) ? this.#taken.refuse(one) : this.#taken.take(one, by);
+      if (one.content && outcome === 'poison') {
+        must(!known.has(one.content.key), `No record of a known key is refused for room (${where})`, () =>
+          nameOf(one),
+        );
+      } else if (one.content) known.add(one.content.key);
       outcomes.set(one, outcome);
       const late = lateByWindow([{ windows: this.#taken.refusals.get(one) ?? [] }]);
       this.counted = sumOfCounters([this.counted, { ...EMPTY_GROUP.counters, [outcome]: 1, late }]);

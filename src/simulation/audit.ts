@@ -36,6 +36,7 @@ export interface Audited {
 export class Audit {
   /** Its name and its source are those of every version. */
   readonly #pipeline: Pipeline;
+  readonly #limits: Case['limits'];
   readonly deployments: Deployments;
   #truths: readonly Truth[];
   readonly #taken: Taken;
@@ -46,7 +47,8 @@ export class Audit {
   /** Every entry ever appended, as some expire. */
   readonly #entries = new Map<string, LogEntry[]>();
 
-  constructor({ versions, lineages }: Case) {
+  constructor({ versions, lineages, limits }: Case) {
+    this.#limits = limits;
     [this.#pipeline] = versions;
     this.deployments = new Deployments(versions);
     this.#truths = lineages.flatMap(({ truths }) => truths).filter(({ fate }) => fate !== 'filtered');
@@ -102,7 +104,7 @@ export class Audit {
     must(groups !== undefined && index < groups, 'Every group log is of a group', () => log);
     const earlier = this.#generations.get(number - 1);
     const group = new GroupAudit(
-      { pipeline: this.#pipeline, groups, index },
+      { pipeline: this.#pipeline, groups, index, limits: this.#limits },
       this.#truths,
       this.#taken,
       earlier === undefined
@@ -224,8 +226,13 @@ export class Audit {
     for (const [object = '', refused] of this.#taken.kept) {
       mustMatch(linesOf(object).map(nameOf), refused, 'An entry names the object of the records it refuses');
     }
-    // Kept before the commit that then never came, as it went to a dead-letter queue.
-    const spare = new Set([...this.#taken.buried].filter((one) => !this.#taken.has(one)).map(nameOf));
+    const refused = new Set(this.#taken.poison);
+    // Kept before a commit that then never came, as it went to a dead-letter queue; or by a try that found no room.
+    const isSpare = (one: Truth): boolean =>
+      this.#taken.has(one)
+        ? this.#limits !== undefined && one.content !== undefined && !refused.has(one)
+        : this.#taken.buried.has(one);
+    const spare = new Set(this.#truths.filter(isSpare).map(nameOf));
     const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));
     const lines = names.flatMap(linesOf).filter((one) => !spare.has(nameOf(one)));
     mustMatch(

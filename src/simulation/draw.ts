@@ -25,6 +25,7 @@ import {
   tumbling,
 } from '../index.ts';
 import type { PaneShape, Window } from '../pipeline/windows.ts';
+import { LIMITS, type Limits } from '../ports/limits.ts';
 import { lineageOf, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
 import type { SourceKind } from './shapes.ts';
@@ -185,10 +186,28 @@ export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTE
   return {
     versions,
     lineages: drawLineages(random, versions, kind, extent),
+    limits: random.chance(0.4) ? drawLimits(random, versions, kind) : undefined,
     resent: (one, place, arrival) => {
       const isKeyed = one.hash !== hashOf(one.partitionKey);
       return { ...one, ...place, arrival, hash: isKeyed ? one.hash : hashOf(place.partitionKey) };
     },
+  };
+}
+
+/** Groups hold some keys and no more; and their panes, and what they list, take several entries. */
+function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind): Limits {
+  // Where a record's panes take entries of their own, time has passed before it is in: another version that takes it in, or
+  // another lineage of its key that comes first, would meet that.
+  const isAlone = versions.length === 1 && kind === 'kafka';
+  const newKeys = random.pick([random.whole(50, 3_000), LIMITS.newKeys]);
+  return {
+    ...LIMITS,
+    newKeys,
+    crowded: newKeys / 2,
+    // Any pane fits by itself, as nothing of it is to be left out.
+    panes: isAlone ? random.pick([2_000, LIMITS.panes]) : LIMITS.panes,
+    lists: random.pick([200, LIMITS.lists]),
+    poison: random.pick([4_000, LIMITS.poison]),
   };
 }
 

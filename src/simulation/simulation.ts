@@ -9,7 +9,7 @@ import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
-import { groupLogPrefix, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
+import { groupLogPrefix, POISON_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
 import { drawCase } from './draw.ts';
 import { drawFaults, type Fault } from './faults.ts';
@@ -104,11 +104,31 @@ export async function run(settings: Settings, { seed, faults }: Schedule): Promi
   return { ...audited, violation, ...simulation.outcome() };
 }
 
+/** So few groups have no room for their keys, where bounds are small. */
+const refusedForRoom = (limits: Case['limits']) => (error: unknown) => {
+  if (limits === undefined || !(error instanceof RangeError)) throw error;
+  return false;
+};
+
 /** What the engine threw where nothing may throw, or the machine itself. */
 function unexpected(error: unknown): Violation {
   const violation = new Violation(`Nothing but what is injected fails: ${String(error)}`);
   violation.cause = error;
   return violation;
+}
+
+/** What a batch is taken in with: as many requests as there are commits, whatever the records are. */
+function auditCost({ calls }: Invocation): void {
+  const [refused = 0, bodies = 0, appends = 0] = [
+    `objects.create ${POISON_PREFIX}`,
+    `objects.create ${STATE_PREFIX}`,
+    'log.append',
+  ].map((kind) => calls.get(kind));
+  must(
+    Math.max(refused, bodies) <= appends,
+    'A commit creates one object of refused records, and one body',
+    () => [...calls],
+  );
 }
 
 type Role = 'process' | 'sweep' | 'project' | 'rescale';
@@ -135,6 +155,7 @@ class Simulation {
   readonly #pipeline: Pipeline;
   readonly #versions: Case['versions'];
   readonly #mistaken: Pipeline | undefined;
+  readonly #limits: Case['limits'];
   readonly #kind: SourceKind;
   readonly #source: SourceModel;
   readonly #world: ReturnType<typeof memoryPorts>;
@@ -163,12 +184,13 @@ class Simulation {
   #faultless = false;
 
   constructor(random: Random, given: Case, faults: readonly Fault[], settings: Settings) {
-    const { versions } = given;
+    const { versions, limits } = given;
     this.#random = random;
     [this.#pipeline] = versions;
     this.#serving = [this.#pipeline];
     this.#versions = versions;
     this.#mistaken = mistaken(versions);
+    this.#limits = limits;
     this.#kind = this.#pipeline.source.kind;
     this.#tamper = settings.tamper ?? ((ports) => ports);
     this.#source = sourceOf(random.fork(), SHAPES[this.#kind], given);
@@ -432,6 +454,7 @@ class Simulation {
           const back = namedBy(SHAPES[this.#kind], batch, ending.result);
           const excused = met.length > 0 || this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);
+          if (!excused) auditCost(invocation);
           this.#bury(settle(back));
           return;
         }
@@ -488,7 +511,7 @@ class Simulation {
     const host = this.#host('rescale');
     this.#invoke(
       host,
-      () => host.rescale(groups),
+      () => host.rescale(groups).catch(refusedForRoom(this.#limits)),
       () => {},
     );
   }
@@ -572,6 +595,7 @@ class Simulation {
     const environment = this.#stage.environment(role);
     const ports = behind(this.#stage.gateOf(environment), {
       ...this.#world,
+      ...(this.#limits ? { limits: this.#limits } : {}),
       arrivals: { frontier: (now) => this.#source.frontier(now, this.#world.progress) },
       clock: {
         ...clock,

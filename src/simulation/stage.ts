@@ -17,6 +17,8 @@ export interface Invocation {
   readonly name: string;
   /** The calls of all invocations that were made before it began. */
   readonly from: number;
+  /** How many of its calls were of each kind; the creation of objects is counted by their folder. */
+  readonly calls: Map<string, number>;
   /** What happened to its calls so far. */
   readonly met: Fault[];
   readonly telemetry: MemoryTelemetry;
@@ -145,6 +147,7 @@ export class Stage {
     const invocation: Invocation = {
       name: `${environment.name}.${++environment.invocations}`,
       from: this.#steps,
+      calls: new Map(),
       met: [],
       telemetry: memoryTelemetry(),
       timeOut: () => end({ ended: 'timed out' }),
@@ -171,6 +174,8 @@ export class Stage {
     return async (call, name, carryOut) => {
       const invocation = this.running;
       const step = this.#steps++;
+      const kind = call === 'objects.create' ? `${call} ${name.slice(0, name.indexOf('/') + 1)}` : call;
+      invocation.calls.set(kind, (invocation.calls.get(kind) ?? 0) + 1);
       const land = async () => {
         const answer = await carryOut();
         this.#onlooker.landed(invocation, call, name, answer);

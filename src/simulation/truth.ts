@@ -1,6 +1,7 @@
 import type { KeyRecord } from '../core/key.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Limits } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';
 
 /** Where a record stands in its source. */
@@ -32,6 +33,8 @@ export interface Case {
   /** Its definitions, each of a higher version than the one before: they differ in their windows alone. */
   readonly versions: readonly [Pipeline, ...Pipeline[]];
   readonly lineages: readonly Lineage[];
+  /** Bounds so small that they are met; none of the records is one on which taking it in throws then. */
+  readonly limits?: Limits | undefined;
   /** A record of the same content as another one, that stands elsewhere and arrives later. */
   readonly resent: (one: Truth, place: Place, arrival: EpochMillis) => Truth;
 }
