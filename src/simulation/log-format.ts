@@ -104,8 +104,10 @@ export function intentOf({ body }: LogEntry): {
 }
 
 /** Up to where the projector of rows has come, by an entry of its log. */
-export const rowsCoveredBy = ({ body }: LogEntry): Covered =>
-  coveredOf(unpack(body) as unknown as WrittenCursors);
+export function rowsCoveredBy({ body }: LogEntry): Covered {
+  const [covered] = unpack(body) as unknown as [covered: WrittenCursors];
+  return coveredOf(covered);
+}
 
 type WrittenCursors = readonly (readonly [log: string, ordinal: number, panes: number])[];
 

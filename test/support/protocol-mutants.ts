@@ -407,6 +407,15 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
 
+  {
+    name: 'a body keeps its age',
+    rule: 'A body beside the log is created on the day of its commit, and so outlives the entry that names it',
+    file: 'src/engine/spill.ts',
+    find: '${entry.ordinal}-${day}-${hashOf(entry.body)}',
+    replace: '${entry.ordinal}-${hashOf(entry.body)}',
+    sources: ['kafka'],
+  },
+
   // Commit: ids of a queue.
   {
     name: 'ids that are in are not asked for',
@@ -602,6 +611,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/fold.ts',
     find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted, isOver), limits);',
     replace: "return foldAll(deployment, group, admitted.map((one) => refused(one, 'fold', '')), limits);",
+  },
+
+  {
+    name: 'a known key is refused for room',
+    rule: 'Above the high-water mark new keys alone are refused',
+    file: 'src/engine/fold.ts',
+    find: "if (content.outcome === 'poison' || group.keys.has(content.key) || admitted.has(content.key)) return one;",
+    replace: "if (content.outcome === 'poison') return one;",
   },
 
   // Changing a definition.
