@@ -12,6 +12,7 @@ import { PipelineFunction } from './constructs/pipeline-function.ts';
 import { SqsSource } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
+import { checkLock } from './lock.ts';
 
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
 
@@ -39,7 +40,7 @@ export interface PipelineStackProps extends StackProps {
 /**
  * Everything that a pipeline runs on, read from its definition.
  *
- * @throws RangeError when `entry` lacks one of its files, or the source is a Kafka topic
+ * @throws RangeError when `entry` lacks one of its files, its lock file is of another definition, or the source is a Kafka topic
  */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
@@ -52,6 +53,7 @@ export class PipelineStack extends Stack {
       removalPolicy = RemovalPolicy.RETAIN,
     } = props;
     const entry = resolve(folder);
+    checkLock(this, pipeline, entry);
     const has = (kind: Pipeline['sinks'][number]['kind']) =>
       pipeline.sinks.some((sink) => sink.kind === kind);
 

@@ -35,6 +35,8 @@ export interface BatchAnswer {
 /** Between the events of a source and records. */
 interface SourceAdapter {
   recordsOf(event: SourceEvent): readonly SourceRecord[];
+  /** The source that all records of the event are of; undefined where it has none. */
+  sourceOf(event: SourceEvent): string | undefined;
   /** @param again of the records of the event those to be given again, in order */
   responseOf(again: readonly SourceRecord[], event: SourceEvent): BatchAnswer;
 }
@@ -58,13 +60,19 @@ export function processHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
 ) {
-  const { recordsOf, responseOf } = ADAPTERS[pipeline.source.kind];
+  const { recordsOf, sourceOf, responseOf } = ADAPTERS[pipeline.source.kind];
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
-  const deployment = held(ports.clock, () => holdDeployment(engine, pipeline));
+  let source: string | undefined;
+  const deployment = held(ports.clock, () => holdDeployment(engine, pipeline, source));
   const cache = new GroupCache(HANDLER_CACHE_BYTES);
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
+    const from = sourceOf(event);
+    if (from !== undefined && from !== source) {
+      source = from;
+      deployment.forget();
+    }
     ports.telemetry.count('received', records.length);
     // One that is being found, and has no answer, is not waited for by the next invocation either.
     const found = () =>

@@ -40,7 +40,7 @@ import type { LogEntry } from '../src/ports/commit-log.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
 import type { Row, StoredObject } from '../src/ports/stores.ts';
 import { definitionLog, groupLog, objectsLog, PANES_PREFIX, rowsLog } from '../src/wiring/names.ts';
-import { at, type Reading, Scene } from './support/engine-scene.ts';
+import { at, putToWork, type Reading, Scene } from './support/engine-scene.ts';
 
 /** Two machines of one key group, and one of another. */
 const PUMP = 'pump';
@@ -184,7 +184,7 @@ describe('the audit of a pipeline as it was left', () => {
 
   it('is not begun by an earlier definition than is at work', async () => {
     const scene = await worked();
-    await holdDeployment(scene.ports, { ...readings, version: 2 });
+    await putToWork(scene.ports, { ...readings, version: 2 });
     await expect(auditOf(scene)).rejects.toThrow('Cannot run version 1 of "readings" as version 2');
   });
 

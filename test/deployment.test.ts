@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../src/core/time.ts';
-import { firstDeployment, groupLogsOf, holdDeployment, OutdatedError } from '../src/engine/deployment.ts';
+import {
+  firstDeployment,
+  groupLogsOf,
+  holdDeployment,
+  OutdatedError,
+  writeDown,
+} from '../src/engine/deployment.ts';
 import { beginGeneration } from '../src/engine/rescale.ts';
-import { processHandler } from '../src/handlers.ts';
+import { processHandler, projectHandler, sweepHandler } from '../src/handlers.ts';
 import {
   batches,
   bucket,
@@ -24,10 +30,11 @@ import {
 } from '../src/index.ts';
 import type { PaneShape, Window } from '../src/pipeline/windows.ts';
 import { ENTRY_LIFETIME } from '../src/ports/commit-log.ts';
+import type { Ports } from '../src/ports/index.ts';
 import type { SourceRecord } from '../src/ports/source.ts';
 import { kinesisEvent } from '../src/simulation/shapes.ts';
 import { definitionLog } from '../src/wiring/names.ts';
-import { at, NOON, type Reading, Scene } from './support/engine-scene.ts';
+import { at, NOON, putToWork, type Reading, Scene } from './support/engine-scene.ts';
 
 const PUMP = 'pump';
 const LATHE = 'lathe';
@@ -55,8 +62,8 @@ const define = (
 const context = { getRemainingTimeInMillis: () => 60_000 };
 
 /** An environment of a function that runs a pipeline's code. */
-const environment = (scene: Scene, pipeline = scene.pipeline) => {
-  const handle = processHandler(scene.ports, pipeline);
+const environment = (scene: Scene, pipeline = scene.pipeline, ports: Ports = scene.ports) => {
+  const handle = processHandler(ports, pipeline);
   return (...records: readonly SourceRecord[]) => handle(kinesisEvent(records), context);
 };
 
@@ -65,7 +72,7 @@ const definitions = (scene: Scene): number =>
 
 /** The epochs of a pipeline's windows once it has been put to work. */
 const epochsOf = async (scene: Scene, pipeline: Scene['pipeline']): Promise<object> => {
-  const { epochs } = await holdDeployment(scene.ports, pipeline);
+  const { epochs } = await putToWork(scene.ports, pipeline);
   return Object.fromEntries(pipeline.rules.windows.map(({ name }, place) => [name, epochs[place]]));
 };
 
@@ -78,18 +85,18 @@ describe('what was settled about a pipeline', () => {
   it('is written down once, by whoever is first', async () => {
     const scene = new Scene(pipeline);
     const held = await Promise.all([1, 2, 3].map(() => holdDeployment(scene.ports, pipeline)));
+    expect(definitions(scene)).toBe(0);
+    await Promise.all(held.flatMap((one) => [1, 2].map(() => writeDown(scene.ports, one))));
     expect(definitions(scene)).toBe(1);
-    for (const one of held) {
-      expect(one).toEqual({
-        ...firstDeployment(pipeline),
-        generations: [{ number: 1, groups: 4, begunAt: NOON }],
-      });
-    }
+    expect(await holdDeployment(scene.ports, pipeline)).toEqual({
+      ...firstDeployment(pipeline),
+      generations: [{ number: 1, groups: 4, begunAt: NOON }],
+    });
   });
 
-  it('is what the first start said of groups, whatever later code says', async () => {
+  it('is what the first to commit said of groups, whatever later code says', async () => {
     const scene = new Scene(pipeline);
-    await holdDeployment(scene.ports, pipeline);
+    await putToWork(scene.ports, pipeline);
     const eight = define(2, { hottest: maxOf('1m') }, { groups: 8 });
     expect(await holdDeployment(scene.ports, eight)).toMatchObject({
       generations: [{ number: 1, groups: 4 }],
@@ -99,7 +106,7 @@ describe('what was settled about a pipeline', () => {
 
   it('is appended anew before it can expire', async () => {
     const scene = new Scene(pipeline);
-    await holdDeployment(scene.ports, pipeline);
+    await putToWork(scene.ports, pipeline);
     for (let day = 1; day <= 20; day++) {
       scene.ports.clock.set(at(day * 24 * 60));
       scene.ports.log.expire(scene.ports.clock.now());
@@ -131,7 +138,7 @@ describe('a change of windows', () => {
       RangeError,
     );
     expect(definitions(scene)).toBe(1);
-    await holdDeployment(scene.ports, define(4, given, more));
+    await putToWork(scene.ports, define(4, given, more));
     expect(definitions(scene)).toBe(2);
   });
 
@@ -147,7 +154,7 @@ describe('a change of windows', () => {
 
   it('is refused to code of a version lower than has been at work', async () => {
     const scene = new Scene(define(2, { hottest: maxOf('1m') }));
-    await holdDeployment(scene.ports, scene.pipeline);
+    await putToWork(scene.ports, scene.pipeline);
     await expect(holdDeployment(scene.ports, define(1, { hottest: maxOf('1m') }))).rejects.toThrow(
       new OutdatedError(
         'Cannot run version 1 of "readings" as version 2 has been at work: to go back to an earlier definition, give it a higher version',
@@ -288,6 +295,100 @@ describe('old code beside new', () => {
     define(1, { w: maxOf('1m') }),
     define(2, { w: maxOf('1m'), n: running({}, { n: count() }) }),
   ];
+
+  it('goes on while the new has begun, swept and projected, and committed nothing', async () => {
+    const scene = new Scene(two);
+    const [old, fresh] = [environment(scene, one), environment(scene, two)];
+    const first = scene.put(PUMP, at(0), 1);
+    await old(first);
+    // A batch of what is in, a sweep that has nothing to do, and a projector.
+    expect(await fresh(first)).toEqual({ batchItemFailures: [] });
+    await sweepHandler(scene.ports, two)({}, context);
+    await projectHandler(scene.ports, two)({}, context);
+    expect(definitions(scene)).toBe(1);
+    // Taken back: whether it was there all the time, or begins now.
+    await old(scene.put(PUMP, at(0, 30), 7));
+    await environment(scene, one)(scene.put(PUMP, at(1), 2));
+    await sweepHandler(scene.ports, one)({}, context);
+    expect(scene.emitted()).toEqual(['pump 12:00:00 0 {"max":7}']);
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 3, duplicate: 1 });
+    // And rolled out again.
+    await fresh(scene.put(PUMP, at(2), 3));
+    expect(definitions(scene)).toBe(2);
+    await expect(environment(scene, one)(scene.put(PUMP, at(3)))).rejects.toThrow(OutdatedError);
+  });
+
+  it('is put in place of by another definition of the same version, as long as none of them has committed', async () => {
+    const scene = new Scene(one);
+    const [mistake, mended] = [define(2, { w: maxOf('2m') }), define(2, { w: maxOf('1m'), v: maxOf('2m') })];
+    const first = scene.put(PUMP, at(0), 1);
+    await environment(scene, one)(first);
+    expect(await holdDeployment(scene.ports, mistake)).toMatchObject({ epochs: [2] });
+    const late = environment(scene, mistake);
+    await late(first);
+    await environment(scene, mended)(scene.put(PUMP, at(0, 30), 7));
+    expect(await epochsOf(scene, mended)).toEqual({ w: 0, v: 0 });
+    // The mistake is told so, in an environment that had begun before as in a new one.
+    const next = scene.put(PUMP, at(1), 3);
+    await expect(late(next)).rejects.toThrow('give it version: 3');
+    await expect(environment(scene, mistake)(next)).rejects.toThrow('give it version: 3');
+    await environment(scene, mended)(next);
+    expect(scene.emitted()).toEqual(['pump 12:00:00 0 {"max":7}']);
+  });
+
+  it('that was written down meanwhile makes another deployment of the new, which then begins with that', async () => {
+    const scene = new Scene(one);
+    const three = define(3, { w: maxOf('1m') });
+    const first = scene.put(PUMP, at(0), 1);
+    await environment(scene, one)(first);
+    const newest = environment(scene, three);
+    await newest(first);
+    // Between them the window was altered: what three has is another than that of one.
+    await environment(scene, define(2, { w: maxOf('2m') }))(scene.put(PUMP, at(0, 10), 2));
+    expect(await newest(scene.put(PUMP, at(0, 20), 3))).toEqual({ batchItemFailures: [] });
+    expect(await epochsOf(scene, three)).toEqual({ w: 3 });
+    expect(scene.groupOf(PUMP, await holdDeployment(scene.ports, three)).counters.applied).toBe(3);
+  });
+
+  it.each(['log.append', 'log.latest'] as const)(
+    'is not stopped by new code that fails at any %s before it has committed',
+    async (call) => {
+      let failures = 0;
+      for (let allowed = 0, ended = false; !ended; allowed++) {
+        const scene = new Scene(one);
+        await environment(scene, one)(scene.put(PUMP, at(0), 1));
+        let calls = 0;
+        const failing = scene.through(async (made, _, carryOut) => {
+          if (made === call && ++calls > allowed) throw new Error('refused');
+          return carryOut();
+        });
+        const fresh = environment(scene, two, failing);
+        ended = await fresh(scene.put(PUMP, at(0, 10), 2)).then(
+          ({ batchItemFailures }) => batchItemFailures.length === 0,
+          () => false,
+        );
+        if (ended) continue;
+        failures++;
+        // Unless it was about to commit, and has said so.
+        const isWritten = definitions(scene) === 2;
+        const old = environment(scene, one)(scene.put(PUMP, at(0, 20), 3));
+        await (isWritten ? expect(old).rejects.toThrow(OutdatedError) : old);
+        expect(isWritten).toBe(call === 'log.append' && allowed === 1);
+      }
+      expect(failures).toBeGreaterThan(0);
+    },
+  );
+
+  it('and new that both begin a pipeline have its groups from whichever commits first', async () => {
+    const eight = define(2, { w: maxOf('1m') }, { groups: 8 });
+    const scene = new Scene(one);
+    const [old, fresh] = [environment(scene, one), environment(scene, eight)];
+    const held = await holdDeployment(scene.ports, eight);
+    await old(scene.put(PUMP, at(0), 1));
+    await expect(writeDown(scene.ports, held)).rejects.toThrow(OutdatedError);
+    await fresh(scene.put(PUMP, at(0, 1), 1));
+    expect(await holdDeployment(scene.ports, eight)).toMatchObject({ generations: [{ groups: 4 }] });
+  });
 
   it('is refused where the new has been, and nothing is lost or doubled', async () => {
     const scene = new Scene(two);

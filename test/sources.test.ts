@@ -67,6 +67,8 @@ const grouped = (group: string, sequence: number) => ({
   },
 });
 
+const CLUSTER = 'arn:aws:kafka:eu-central-1:123456789012:cluster/plant/0123-4567-2';
+
 const kafkaRecord = (partition: number, offset: number, more: object = {}) => ({
   topic: 'plant.readings',
   partition,
@@ -80,6 +82,7 @@ const kafkaRecord = (partition: number, offset: number, more: object = {}) => ({
 });
 
 const kafkaEvent = (...records: readonly ReturnType<typeof kafkaRecord>[]): kafkaRecords.KafkaEvent => ({
+  eventSourceArn: CLUSTER,
   records: Object.fromEntries(
     [...new Set(records.map(({ partition }) => partition))].map((partition) => [
       `plant.readings-${partition}`,

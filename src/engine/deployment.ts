@@ -3,8 +3,10 @@ import { after, type EpochMillis, type Millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME, type LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
+import { changedWindows, firstDiffering, lockOf, wentDown } from '../wiring/definition.ts';
 import { definitionLog, groupLog } from '../wiring/names.ts';
 import { mustRenew, pack, unpack } from './packed.ts';
+import { type Sources, sourcesWith } from './sources.ts';
 
 /** A pipeline as it was put to work: its definition, and what was settled about it once, for all who run it. */
 export interface Deployment {
@@ -13,6 +15,16 @@ export interface Deployment {
   readonly generations: readonly [Generation, ...Generation[]];
   /** Of each of the pipeline's windows, in order: the version in which it began, 0 for what was there at first. */
   readonly epochs: readonly number[];
+  /** Where it is not what is written down: it is to be before its first entry is. */
+  readonly unwritten?: Unwritten;
+}
+
+/** What is yet to be written down of a deployment. */
+interface Unwritten {
+  /** Where its records come from, if it is for them. */
+  readonly source: string | undefined;
+  /** While it is being written down, and once it has been. */
+  writing?: Promise<void> | undefined;
 }
 
 /** A number of key groups, and the logs that go with it. */
@@ -29,13 +41,15 @@ interface Written {
   readonly windows: readonly (readonly [name: string, signature: string, epoch: number])[];
   /** Every window's name there ever was. */
   readonly names: readonly string[];
+  /** Where records have come from, once some did. */
+  readonly sources?: Sources;
 }
 
 const read = ({ body }: Pick<LogEntry, 'body'>): Written => unpack(body) as unknown as Written;
 
 const packed = (written: Written): Uint8Array => pack(written as unknown as Plain);
 
-/** Newer code has been at work: this one would lose what it does not know. It is tried again, by the newer. */
+/** Newer code has committed: this one would lose what it does not know. It is tried again, by the newer. */
 export class OutdatedError extends Error {
   override readonly name = 'OutdatedError';
 }
@@ -76,31 +90,95 @@ export const firstDeployment = (pipeline: Pipeline): Deployment => ({
 });
 
 /**
- * The deployment of a pipeline, which is written down where it is new or has a higher version than what is.
+ * The deployment of a pipeline: by what is written down, which is renewed where it is old, and the code at hand.
  *
- * A window that is added or altered begins with that version, and its panes are told from those of an earlier window of its
+ * A window that is added or altered begins with the version, and its panes are told from those of an earlier window of its
  * name by it. The number of key groups is that of the first start, or what `rescale` made of it.
  *
- * @throws RangeError when windows were changed and the version was not; OutdatedError when a higher version was at work
+ * What is new is not written down by this, but by `writeDown` before the first entry of it: code that has committed nothing stops
+ * no other. A source that is new is, at once.
+ *
+ * @param source where the records come from that are to be taken in
+ * @throws RangeError when windows were changed and the version was not, or records come from a source that the pipeline must not
+ * read; OutdatedError when a higher version has committed
  */
 export async function holdDeployment(
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<Ports, 'log' | 'clock'>,
   pipeline: Pipeline,
+  source?: string,
 ): Promise<Deployment> {
-  const name = definitionLog(pipeline.name);
   for (;;) {
-    const last = await log.latest(name);
+    const now = ports.clock.now();
+    const last = await ports.log.latest(definitionLog(pipeline.name));
     const before = last && read(last);
-    const next = nextOf(pipeline, before, clock.now());
-    if (last && next === before && !mustRenew(last.committedAt, clock.now()))
-      return deploymentOf(pipeline, next);
-    await log.append(name, {
-      ordinal: (last?.ordinal ?? 0) + 1,
-      committedAt: clock.now(),
-      body: packed(next),
-    });
+    const next = nextOf(pipeline, before, now, source);
+    if (last && before && mustRenew(last.committedAt, now)) {
+      await appendAfter(ports, pipeline, last, before);
+      continue;
+    }
+    const deployment = deploymentOf(pipeline, next);
+    if (next === before) return deployment;
+    const unwritten = { ...deployment, unwritten: { source } };
+    // Before a record of another source is held against positions: one that seems to be in commits nothing.
+    if (source !== before?.sources?.names.at(-1) && source !== undefined) await writeDown(ports, unwritten);
+    return unwritten;
   }
 }
+
+/**
+ * Writes a deployment down that is not what is written down. Whoever is about to append an entry of it must have done so: from
+ * then on no other definition goes on under its version, and none of a lower one.
+ *
+ * @throws RangeError when other windows have been written down under the same version; OutdatedError when a higher version was, or
+ * what was makes another deployment of this one: it is to be held again
+ */
+export async function writeDown(
+  ports: Pick<Ports, 'log' | 'clock'>,
+  { pipeline, unwritten, ...held }: Deployment,
+): Promise<void> {
+  if (unwritten === undefined) return;
+  const write = async (): Promise<void> => {
+    for (;;) {
+      const last = await ports.log.latest(definitionLog(pipeline.name));
+      const before = last && read(last);
+      const next = nextOf(pipeline, before, ports.clock.now(), unwritten.source);
+      if (!goesOn(held, deploymentOf(pipeline, next))) {
+        throw new OutdatedError(
+          `Cannot go on with version ${pipeline.version} of "${pipeline.name}" as it was read, as another has been written down since`,
+        );
+      }
+      if (next === before || (await appendAfter(ports, pipeline, last, next)) === 'committed') return;
+    }
+  };
+  unwritten.writing ??= write().catch((cause) => {
+    unwritten.writing = undefined;
+    throw cause;
+  });
+  await unwritten.writing;
+}
+
+type Settled = Pick<Deployment, 'generations' | 'epochs'>;
+
+/** Whether two deployments of one pipeline are the same, written down or not. */
+export const isSame = (one: Settled, other: Settled): boolean =>
+  one.generations.length === other.generations.length && goesOn(one, other);
+
+/** Whether a deployment is the one that was held, and perhaps has more generations. */
+const goesOn = (held: Settled, now: Settled): boolean =>
+  held.epochs.every((epoch, at) => now.epochs[at] === epoch) &&
+  held.generations.every(({ groups }, at) => now.generations[at]?.groups === groups);
+
+const appendAfter = (
+  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { name }: Pick<Pipeline, 'name'>,
+  last: LogEntry | undefined,
+  next: Written,
+): Promise<'committed' | 'conflict'> =>
+  log.append(definitionLog(name), {
+    ordinal: (last?.ordinal ?? 0) + 1,
+    committedAt: clock.now(),
+    body: packed(next),
+  });
 
 /** What an entry of a definition's log says, whoever reads it. */
 export interface Definition extends Pick<Deployment, 'generations'> {
@@ -118,7 +196,7 @@ export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
  * @throws as `holdDeployment` does
  */
 export const deploymentAsOf = (pipeline: Pipeline, entry: LogEntry): Deployment =>
-  deploymentOf(pipeline, nextOf(pipeline, read(entry), entry.committedAt));
+  deploymentOf(pipeline, nextOf(pipeline, read(entry), entry.committedAt, undefined));
 
 /**
  * The same of the last entry; undefined where the pipeline was never put to work.
@@ -135,67 +213,71 @@ export async function readDeployment(
 
 /** Writes down a generation with another number of key groups, unless that is the number already. */
 export async function addGeneration(
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
-  { pipeline }: Deployment,
+  ports: Pick<Ports, 'log' | 'clock'>,
+  deployment: Deployment,
   groups: number,
 ): Promise<boolean> {
-  const name = definitionLog(pipeline.name);
+  const { pipeline } = deployment;
   for (;;) {
-    // Written down by who held the deployment.
-    const last = (await log.latest(name)) as LogEntry;
+    const last = await ports.log.latest(definitionLog(pipeline.name));
+    if (last === undefined) {
+      await writeDown(ports, deployment);
+      continue;
+    }
     const before = read(last);
     const [number, present] = before.generations.at(-1) as Written['generations'][number];
     if (present === groups) return false;
     const next = {
       ...before,
-      generations: [...before.generations, [number + 1, groups, clock.now()]] as const,
+      generations: [...before.generations, [number + 1, groups, ports.clock.now()]] as const,
     };
-    const entry = { ordinal: last.ordinal + 1, committedAt: clock.now(), body: packed(next) };
-    if ((await log.append(name, entry)) === 'committed') return true;
+    if ((await appendAfter(ports, pipeline, last, next)) === 'committed') return true;
   }
 }
 
+/** What is to be written down for a pipeline to go on; the same object where it is that already. */
 function nextOf(
-  { name, version, groups, rules }: Pipeline,
+  pipeline: Pipeline,
   before: Written | undefined,
   now: EpochMillis,
+  source: string | undefined,
 ): Written {
-  const windows = rules.windows.map(({ name, operator }) => [name, operator.signature] as const);
-  if (before === undefined) {
-    return {
-      version,
-      generations: [[1, groups, now]],
-      windows: windows.map((one) => [...one, 0] as const),
-      names: windows.map(([one]) => one),
-    };
+  const next = before ? windowsAfter(pipeline, before) : firstOf(pipeline, now);
+  if (source === undefined) return next;
+  const sources = sourcesWith(pipeline, next.sources, source);
+  return sources === next.sources ? next : { ...next, sources };
+}
+
+function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
+  const { version, windows } = lockOf(pipeline);
+  return {
+    version,
+    generations: [[1, pipeline.groups, now]],
+    windows: windows.map((one) => [...one, 0] as const),
+    names: windows.map(([window]) => window),
+  };
+}
+
+function windowsAfter(pipeline: Pipeline, before: Written): Written {
+  const { version, windows } = lockOf(pipeline);
+  const { name } = pipeline;
+  if (version < before.version) throw new OutdatedError(wentDown(name, version, before.version));
+  if (version === before.version) {
+    const differing = firstDiffering(windows, before.windows);
+    if (differing === undefined) return before;
+    throw new RangeError(changedWindows(name, version, differing));
   }
-  const { version: was, windows: written, names } = before;
-  if (version < was) {
-    throw new OutdatedError(
-      `Cannot run version ${version} of "${name}" as version ${was} has been at work: to go back to an earlier definition, give it a higher version`,
-    );
-  }
-  if (version === was) {
-    const at = [...windows, ...written].findIndex(
-      (_, place) =>
-        windows[place]?.[0] !== written[place]?.[0] || windows[place]?.[1] !== written[place]?.[1],
-    );
-    if (at < 0) return before;
-    throw new RangeError(
-      `Cannot run "${name}" as its windows may only change with its version: "${(windows[at] ?? written[at])?.[0]}" was added, removed, altered or moved; give it version: ${version + 1}`,
-    );
-  }
-  const known = new Map(written.map(([window, signature, epoch]) => [window, { signature, epoch }]));
+  const known = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
   const epochOf = (window: string, signature: string): number => {
     const one = known.get(window);
     if (one?.signature === signature) return one.epoch;
-    return names.includes(window) ? version : 0;
+    return before.names.includes(window) ? version : 0;
   };
   return {
     ...before,
     version,
     windows: windows.map(([window, signature]) => [window, signature, epochOf(window, signature)] as const),
-    names: [...new Set([...names, ...windows.map(([window]) => window)])],
+    names: [...new Set([...before.names, ...windows.map(([window]) => window)])],
   };
 }
 

@@ -1,7 +1,7 @@
 import { type CommitLog, type LogEntry, LogLostError, MAX_SECTION_BYTES } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
-import { type Deployment, type Generation, OutdatedError, present } from './deployment.ts';
+import { type Deployment, type Generation, OutdatedError, present, writeDown } from './deployment.ts';
 import { baseOf } from './entry.ts';
 import { EMPTY_GROUP, type Folded, type Group, NOTHING } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
@@ -92,14 +92,15 @@ async function entriesAfter(log: CommitLog, name: string, ordinal: number): Prom
 
 /** Appends what a fold comes to, unless another writer was first. The group must be the one that was folded. */
 export async function appendTo(
-  { log }: Pick<Ports, 'log'>,
+  ports: LogPorts,
   deployment: Deployment,
   index: number,
   { entry, group }: ReturnType<typeof nextEntry>,
   cache?: GroupCache,
 ): Promise<'committed' | 'conflict'> {
   const name = groupLog(deployment.pipeline.name, present(deployment).number, index);
-  const outcome = await log.append(name, entry);
+  await writeDown(ports, deployment);
+  const outcome = await ports.log.append(name, entry);
   if (outcome === 'committed') cache?.set(name, group, entry.committedAt);
   return outcome;
 }
@@ -127,6 +128,7 @@ async function begin(
     );
   }
   const { entry } = draft.write();
+  await writeDown(ports, deployment);
   await ports.log.append(groupLog(deployment.pipeline.name, generation.number, index), entry);
 }
 
@@ -145,6 +147,7 @@ async function sealed(
       continue;
     }
     const { entry } = nextEntry(deployment, group, unchanged(group), ports.clock.now(), { sealed: true });
+    await writeDown(ports, deployment);
     await ports.log.append(groupLog(deployment.pipeline.name, generation.number, index), entry);
   }
 }

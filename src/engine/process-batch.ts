@@ -4,7 +4,7 @@ import type { Ports } from '../ports/index.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { type Decoded, decodeAll } from './decode.ts';
-import { type Deployment, OutdatedError, present } from './deployment.ts';
+import { type Deployment, isSame, OutdatedError, present } from './deployment.ts';
 import type { Group, GroupRecord } from './group.ts';
 import type { GroupCache } from './group-cache.ts';
 import { loadGroup } from './group-log.ts';
@@ -42,8 +42,8 @@ export async function processBatch(
   let { left, outdated } = await takeIn(ports, deployment, records, deadline, cache);
   for (let known = deployment; outdated && renew; ) {
     const found = await renew();
-    // Only a later generation can be gone on with, and there may be several while one batch is taken in.
-    if (found === undefined || present(found).number <= present(known).number) break;
+    // Only another deployment can be gone on with, and there may be several while one batch is taken in.
+    if (found === undefined || isSame(known, found)) break;
     known = found;
     ({ left, outdated } = await takeIn(ports, known, left, deadline, cache));
   }

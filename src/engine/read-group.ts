@@ -5,6 +5,7 @@ import { unrelate } from '../core/related.ts';
 import { Table } from '../core/table.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { type LogEntry, LogLostError } from '../ports/commit-log.ts';
+import { firstDiffering } from '../wiring/definition.ts';
 import { type Deployment, OutdatedError } from './deployment.ts';
 import {
   countersOf,
@@ -27,7 +28,7 @@ import { Scale, TIMES } from './weight.ts';
  * window that began in a later version than they were written by has no state, one that is gone loses its own.
  *
  * @throws CodecError when a body was not written by `nextEntry`, or by a newer version of it; LogLostError when they do not
- * follow each other; OutdatedError when a newer version of the definition wrote them
+ * follow each other; OutdatedError when a newer version of the definition wrote them, or its own once others had been at work
  */
 export function readGroup(deployment: Deployment, from: Group, entries: readonly LogEntry[]): Group {
   if (entries.length === 0) return from;
@@ -68,6 +69,11 @@ class Reading {
       );
     }
     const isSnapshot = base === ordinal;
+    if (isSnapshot && version === pipeline.version && !this.#isWrittenBy(windows)) {
+      throw new OutdatedError(
+        `Cannot read on in a log of "${pipeline.name}" as version ${version} has been written down since, with other windows or after another version`,
+      );
+    }
     if (!isSnapshot && (ordinal !== this.#last.ordinal + 1 || base !== this.#last.base?.ordinal)) {
       throw new LogLostError(
         `Cannot read on in a log as entries must follow each other from the last snapshot: entry ${ordinal} came after ${this.#last.ordinal}`,
@@ -102,6 +108,14 @@ class Reading {
       })),
       counters: countersOf(counters),
     };
+  }
+
+  /** Whether an entry's windows are those of the deployment, and began when they did. */
+  #isWrittenBy(windows: readonly WrittenWindow[]): boolean {
+    const own = writtenWindows(this.#deployment);
+    return (
+      firstDiffering(windows, own) === undefined && windows.every(([, , epoch], at) => epoch === own[at]?.[2])
+    );
   }
 
   group(): Group {

@@ -10,3 +10,17 @@ export interface SourceRecord {
   readonly partitionKey: string;
   readonly data: Uint8Array;
 }
+
+/**
+ * The one source that the records of a batch are of, by its name; undefined for a batch without records.
+ *
+ * @throws RangeError when they are of several
+ */
+export function onlySource(names: readonly string[]): string | undefined {
+  const [first] = names;
+  const other = names.find((name) => name !== first);
+  if (other === undefined) return first;
+  throw new RangeError(
+    `Cannot take a batch in as its records must be of one source: some are of ${first}, some of ${other}`,
+  );
+}

@@ -21,7 +21,8 @@ export function drawRollout(
     if (before === undefined) continue;
     from(30, before, next);
     if (random.chance(0.4)) {
-      from(10, before);
+      // Now and then so soon that the next one has begun, and committed nothing.
+      from(random.pick([1, 10]), before);
       from(10, before, next);
     }
     from(20, next);

@@ -99,7 +99,7 @@ function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly e
       value: Buffer.from(data).toString('base64'),
     });
   }
-  return { eventSource: 'aws:kafka', records: partitions };
+  return { eventSource: 'SelfManagedKafka', bootstrapServers: 'broker:9092', records: partitions };
 }
 
 /** Fewer than a queue's, so that some fail as often. */

@@ -147,6 +147,8 @@ interface Host extends Environment {
 interface Work {
   readonly version: number;
   readonly batch: readonly Truth[];
+  /** How many versions had been put to work as it began. */
+  readonly deployments: number;
 }
 
 class Simulation {
@@ -278,6 +280,8 @@ class Simulation {
       }
       await this.#drain();
     }
+    // A version that has committed nothing is taken back: the windows that are open are those of the one before.
+    this.#serveAtWork();
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
     if (again) {
@@ -554,23 +558,30 @@ class Simulation {
       });
     });
     this.#running.add(invocation);
-    this.#work.set(invocation, { version: host.pipeline.version, batch });
+    const { length: deployments } = this.#audit.deployments;
+    this.#work.set(invocation, { version: host.pipeline.version, batch, deployments });
     return invocation;
   }
 
   /** What was injected, and what code is told that newer was there before, or that knows a generation that has ended. */
-  #mayThrow({ pipeline }: Host, { from }: Invocation, error: unknown): boolean {
+  #mayThrow({ pipeline }: Host, invocation: Invocation, error: unknown): boolean {
     const injected = injectedAt(error);
     if (injected !== undefined) {
       // Of invocations that ran side by side one may have waited for what another one asked.
-      must(injected >= from, 'An invocation fails by what happens while it runs, and by nothing before');
+      must(
+        injected >= invocation.from,
+        'An invocation fails by what happens while it runs, and by nothing before',
+      );
       return true;
     }
     // Only faults take so long: what meets none must answer.
     if (error === TIME_IS_UP) return true;
     if (!(error instanceof OutdatedError)) return pipeline === this.#mistaken && error instanceof RangeError;
-    if (pipeline.version < this.#audit.deployments.version) this.#happened.outdated++;
-    return pipeline.version < this.#audit.deployments.version || this.#audit.generations > 1;
+    const { version, length } = this.#audit.deployments;
+    if (pipeline.version < version) this.#happened.outdated++;
+    // Or that a version was put to work while it ran, which makes another deployment of its own.
+    const { deployments } = this.#work.get(invocation) as Work;
+    return pipeline.version < version || length > deployments || this.#audit.generations > 1;
   }
 
   /** An environment for one more invocation: one that is warm, or a new one. */

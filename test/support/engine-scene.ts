@@ -12,6 +12,7 @@ import {
   groupLogsOf,
   holdDeployment,
   present,
+  writeDown,
 } from '../../src/engine/deployment.ts';
 import { decodePanes } from '../../src/engine/entry.ts';
 import { EMPTY_GROUP, type Group } from '../../src/engine/group.ts';
@@ -49,6 +50,16 @@ export const at = (minutes: number, seconds = 0): EpochMillis =>
 /** After anything that happens here. */
 const LATER = 8e15 as EpochMillis;
 
+/** The deployment of a pipeline, written down as by whoever commits the first entry of it. */
+export async function putToWork(
+  ports: Pick<Ports, 'log' | 'clock'>,
+  pipeline: Pipeline,
+): Promise<Deployment> {
+  const deployment = await holdDeployment(ports, pipeline);
+  await writeDown(ports, deployment);
+  return deployment;
+}
+
 /** Every record that is put waits one shard further on; the clock stands at the arrival of the last. */
 export class Scene {
   readonly pipeline: Pipeline;
@@ -69,7 +80,7 @@ export class Scene {
 
   /** The same world under a definition that is put to work in it: another version, or the same after a change of groups. */
   async under(pipeline: Pipeline): Promise<Scene> {
-    return new Scene(pipeline, await holdDeployment(this.ports, pipeline), this);
+    return new Scene(pipeline, await putToWork(this.ports, pipeline), this);
   }
 
   put(machine: string, time: EpochMillis, celsius = 20, shard = 0, more: object = {}): SourceRecord {

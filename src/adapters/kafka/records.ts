@@ -1,10 +1,14 @@
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { isTopic } from '../../pipeline/source.ts';
-import type { SourceRecord } from '../../ports/source.ts';
+import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda hands to a consumer of a topic, of Amazon MSK or of any other cluster. */
 export interface KafkaEvent {
+  /** The cluster's ARN, where it is one of Amazon MSK. */
+  readonly eventSourceArn?: string;
+  /** `host:port,host:port`, as the mapping has them. */
+  readonly bootstrapServers?: string;
   /** By topic and partition (`topic-0`), in the order of their offsets. */
   readonly records: { readonly [partition: string]: readonly KafkaRecord[] };
 }
@@ -43,6 +47,26 @@ export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
     }
     return records.flatMap(recordOf);
   });
+}
+
+/**
+ * The topic that the records of an event are of, as `<cluster>/<topic>`; undefined for an event without records. The cluster is
+ * told by its ARN, or one that has none by its servers.
+ *
+ * @throws TypeError when the event names neither; RangeError when its records are of several topics
+ */
+export function sourceOf({ eventSourceArn, bootstrapServers, records }: KafkaEvent): string | undefined {
+  const cluster = eventSourceArn ?? bootstrapServers?.split(',').toSorted().join();
+  if (!cluster) {
+    throw new TypeError(
+      'Cannot read the event as it must be a Kafka event: it has neither "eventSourceArn" nor "bootstrapServers"',
+    );
+  }
+  return onlySource(
+    Object.values(records)
+      .flat()
+      .map(({ topic }) => `${cluster}/${topic}`),
+  );
 }
 
 function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaRecord): readonly SourceRecord[] {

@@ -1,7 +1,7 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { positionOf } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
-import type { SourceRecord } from '../../ports/source.ts';
+import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /**
  * The records of the event that Lambda hands to a Kinesis consumer.
@@ -14,6 +14,20 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
   }
   const lineages = new Lineages();
   return event.Records.map((record) => recordOf(record, lineages));
+}
+
+/**
+ * The stream that the records of an event are of, by its ARN; undefined for an event without records.
+ *
+ * @throws RangeError when they are of several
+ */
+export const sourceOf = ({ Records }: KinesisStreamEvent): string | undefined =>
+  onlySource(Records.map(({ eventSourceARN }) => streamArnOf(eventSourceARN)));
+
+/** A consumer with a throughput of its own is called by the stream's ARN and its own name: `…/consumer/name:1`. */
+function streamArnOf(arn: string): string {
+  const end = arn.indexOf('/consumer/');
+  return end < 0 ? arn : arn.slice(0, end);
 }
 
 function recordOf(
@@ -51,7 +65,8 @@ class Lineages {
       const shard = id.slice(0, id.indexOf(':'));
       this.#source = source;
       this.#shard = `${shard}:`;
-      this.#lineage = lineageOf(source.slice(source.lastIndexOf('/') + 1), shard);
+      const stream = streamArnOf(source);
+      this.#lineage = lineageOf(stream.slice(stream.lastIndexOf('/') + 1), shard);
     }
     return this.#lineage;
   }

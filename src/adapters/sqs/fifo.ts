@@ -3,6 +3,8 @@ import { positionOf } from '../../core/position.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { contentOf, messagesOf } from './message.ts';
 
+export { sourceOf } from './message.ts';
+
 /**
  * The messages of a FIFO queue: each message group is a lineage, in the order of its sequence numbers.
  *

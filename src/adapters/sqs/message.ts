@@ -1,6 +1,6 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
-import type { SourceRecord } from '../../ports/source.ts';
+import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /** The messages of the event that Lambda hands to a consumer of a queue, each with the queue's name. */
 export function messagesOf(
@@ -11,6 +11,14 @@ export function messagesOf(
   }
   return event.Records.map((message) => ({ queue: queueOf(message), message }));
 }
+
+/**
+ * The queue that the messages of an event are of, by its ARN; undefined for an event without messages.
+ *
+ * @throws RangeError when they are of several
+ */
+export const sourceOf = ({ Records }: SQSEvent): string | undefined =>
+  onlySource(Records.map(({ eventSourceARN }) => eventSourceARN));
 
 function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
   if (typeof messageId !== 'string' || typeof body !== 'string' || typeof eventSourceARN !== 'string') {

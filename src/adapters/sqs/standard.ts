@@ -3,6 +3,8 @@ import { unorderedPositionOf } from '../../core/position.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { contentOf, messagesOf } from './message.ts';
 
+export { sourceOf } from './message.ts';
+
 /**
  * The messages of a standard queue: one lineage without order, each message known by its id.
  *

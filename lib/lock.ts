@@ -1,0 +1,39 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Annotations } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import type { Pipeline } from '../src/index.ts';
+import { heldAgainst, LOCK_FILE, type Lock, lockOf, readLock } from '../src/wiring/definition.ts';
+
+/**
+ * Holds a pipeline against the lock file in its folder, so that what its handlers would refuse to run is not deployed. Where there
+ * is none, it warns.
+ *
+ * @throws RangeError when the lock is of another definition, or cannot be read
+ */
+export function checkLock(scope: Construct, pipeline: Pipeline, folder: string): void {
+  const path = join(folder, LOCK_FILE);
+  const file = relative(process.cwd(), path);
+  const write = `npm run -s millrace -- check ${pipeline.name} --write`;
+  if (!existsSync(path)) {
+    Annotations.of(scope).addWarningV2(
+      'millrace:no-lock',
+      `Cannot tell whether windows of "${pipeline.name}" change without its version as there is no ${file}: write it with ${write}, and commit it`,
+    );
+    return;
+  }
+  const fault = heldAgainst(lockIn(path, file), lockOf(pipeline));
+  if (fault === undefined) return;
+  const remedy = fault.kind === 'behind' ? `; write it with ${write}, and commit it` : '';
+  throw new RangeError(`${fault.why}${remedy} (${file})`);
+}
+
+function lockIn(path: string, file: string): Lock {
+  try {
+    return readLock(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new RangeError(`Cannot read ${file} as it must be a lock file: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
