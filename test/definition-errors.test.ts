@@ -81,7 +81,9 @@ const cases = {
   },
   'a duration in words': {
     written: { windows: `{ minute: tumbling({ size: '1 minute' }, { n: count() }) }` },
-    told: [`Type '"1 minute"' is not assignable to type '${DURATION}'.`],
+    told: [
+      `Type '"1 minute"' is not assignable to type '"month" | "quarter" | "week" | "year" | ${DURATION}'.`,
+    ],
   },
   'a result that the window does not have': {
     written: {

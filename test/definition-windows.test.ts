@@ -209,7 +209,7 @@ describe('a wrong window throws when it is made', () => {
     ],
     [() => tumbling({ size: '0ms' }, n), rangeError('Cannot tumble by "0ms" as size must be > 0')],
     [
-      () => tumbling({ size: '1d', weekStart: 'monday' as never }, n),
+      () => tumbling({ size: '1d', weekStart: 'monday' }, n),
       rangeError('Cannot begin weeks on "monday" as size must be "week" for that: size is "1d"'),
     ],
     [

@@ -55,31 +55,24 @@ type Weekday = (typeof WEEKDAYS)[number];
 const WEEKDAYS = ['thursday', 'friday', 'saturday', 'sunday', 'monday', 'tuesday', 'wednesday'] as const;
 
 /** Stretches of time that follow each other. */
-type Periods = (
-  | {
-      /** A length of time; or a month, a quarter (from January, April, July or October) or a year of the calendar. */
-      readonly size: Duration | MonthUnit;
-      readonly weekStart?: never;
-    }
-  | {
-      readonly size: 'week';
-      /** The day on which weeks begin. Default: monday. */
-      readonly weekStart?: Weekday;
-    }
-) & {
+interface Periods {
+  /** A length of time; or a week, a month, a quarter (from January, April, July or October) or a year of the calendar. */
+  readonly size: Duration | 'week' | MonthUnit;
+  /** The day on which weeks begin, where they are the size. Default: monday. */
+  readonly weekStart?: Weekday;
   /** An IANA time zone, whose years, months, days, hours and minutes windows follow. Default: UTC. */
   readonly timeZone?: string;
-};
+}
 
-type TumblingOptions<When, Empty> = TimeOptions<When, Empty> & Periods;
+interface TumblingOptions<When, Empty> extends TimeOptions<When, Empty>, Periods {}
 
-type CumulateOptions<Empty> = Periods & {
+interface CumulateOptions<Empty> extends Periods {
   readonly step: Duration;
   /** Shifts every window. Default 0. */
   readonly offset?: Duration;
   /** Whether windows without records emit a pane, when they end, once there has been one with: up to 1,000 in a row. Default false. */
   readonly emitEmpty?: Empty;
-};
+}
 
 interface SlidingOptions<When, Empty> extends TimeOptions<When, Empty> {
   readonly size: Duration;
