@@ -14,6 +14,7 @@ import {
   invokeBundle,
   loadPipeline,
   rescaleCommand,
+  restoreCommand,
   resumeCommand,
   run,
   show,
@@ -120,6 +121,14 @@ deployed('rescale')
   .requiredOption('-g, --groups <number>', 'a power of two up to 4,096', whole)
   .action((pipeline, options) =>
     working(async () => rescaleCommand(await loadPipeline(fileOf(pipeline)), options)),
+  );
+
+deployed('restore')
+  .description(
+    'go on from a state table that was restored to an earlier time, while no function runs, and say what the source must be read again from: exit code 0, 2 not done; the same command again does it',
+  )
+  .action((pipeline, options) =>
+    working(async () => restoreCommand(await loadPipeline(fileOf(pipeline)), options)),
   );
 
 deployed('resume')

@@ -3,9 +3,9 @@ import * as kafka from './adapters/kafka/records.ts';
 import * as kinesis from './adapters/kinesis/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
-import { after, type EpochMillis } from './core/time.ts';
+import { after, type EpochMillis, millis } from './core/time.ts';
 import { groupLogsOf, holdDeployment } from './engine/deployment.ts';
-import { GroupCache, MAX_MEMORY } from './engine/group-cache.ts';
+import { GroupCache } from './engine/group-cache.ts';
 import { processBatch, TIME_IS_UP } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
 import { projectRows } from './engine/project-rows.ts';
@@ -145,10 +145,10 @@ const byThen = <Result>(clock: Clock, deadline: EpochMillis, work: Promise<Resul
     throw TIME_IS_UP;
   });
 
-/**
- * What is found out when it is first asked for, and again after a failure, once it is forgotten, or when it is so old that what
- * would tell of a change may have expired.
- */
+/** How long an environment may go on by what was settled before, at the cost of a read each: whoever restores waits for it. */
+const HELD = millis('1m');
+
+/** What is found out when it is first asked for, and again after a failure, once it is forgotten, or when it is a minute old. */
 function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
   let value: Promise<Value> | undefined;
   let foundAt: EpochMillis;
@@ -158,7 +158,7 @@ function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise
   return {
     get() {
       const now = clock.now();
-      if (value === undefined || after(foundAt, MAX_MEMORY) <= now) {
+      if (value === undefined || after(foundAt, HELD) <= now) {
         foundAt = now;
         const finding = find();
         value = finding;

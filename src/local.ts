@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 
 export { auditCommand, explainCommand } from './local/audit.ts';
 export { invokeBundle } from './local/invoke.ts';
-export { backfillCommand, rescaleCommand, resumeCommand } from './local/maintain.ts';
+export { backfillCommand, rescaleCommand, restoreCommand, resumeCommand } from './local/maintain.ts';
 
 import { readInput } from './local/input.ts';
 import { readPanes } from './local/panes.ts';

@@ -466,6 +466,7 @@ describe('in a log', () => {
       ...last,
       ordinal: last.ordinal + 1,
       body: encodeIntent({
+        ...decodeIntent(last),
         from: new Map([[of, [ordinal + 1, panes]]]),
         to,
         covered: new Map([...covered, ...to]),
@@ -483,8 +484,9 @@ describe('in a log', () => {
   it('finds objects that an intent does not name, though it takes their panes', async () => {
     const scene = await worked();
     const entries = logsOf(scene).get(objectsLog('readings')) ?? [];
-    const { from, to, covered, names } = decodeIntent(entries[1] as LogEntry);
-    const body = encodeIntent({ from, to, covered, names: names.slice(1), more: false, skipped: [] });
+    const intent = decodeIntent(entries[1] as LogEntry);
+    const { names } = intent;
+    const body = encodeIntent({ ...intent, names: names.slice(1) });
     entries[1] = { ...(entries[1] as LogEntry), body };
     objectsOf(scene).delete(names[0] as string);
     expect(await findingsOf(scene)).toEqual([

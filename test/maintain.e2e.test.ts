@@ -38,6 +38,15 @@ it('rescales what a run kept, on which the next run goes on', { timeout: 120_000
   expect(audited.stdout).toContain('Nothing found');
 });
 
+it('goes on from what a table holds, under new names', { timeout: 120_000 }, async () => {
+  const { stdout, code } = await millrace('restore', 'flights', '--data', folder);
+  expect(stdout).toMatch(
+    /^"flights" goes on from what its state table holds, as incarnation \d+: 0 objects set aside under superseded\/\nIts source must be read again: .+ AT_TIMESTAMP .+Z\. Earlier is never wrong\n.+\/shardId-0+: after sequence number \d+, or from /,
+  );
+  expect(code).toBe(0);
+  expect((await millrace('audit', 'flights', '--data', folder)).stdout).toContain('Nothing found');
+});
+
 it('backfills another bucket, each pane once', { timeout: 120_000 }, async () => {
   const panesOf = (bucket: string) =>
     tampering(folder, async ({ s3 }) => {

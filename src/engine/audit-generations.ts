@@ -50,8 +50,13 @@ export async function auditDefinition(
 }
 
 function goesOn(before: Definition, definition: Definition): boolean {
-  const kept = definition.generations.slice(0, before.generations.length);
-  return definition.version >= before.version && digestOfPlain(kept) === digestOfPlain(before.generations);
+  const groupsOf = ({ generations }: Definition) => generations.map(({ number, groups }) => [number, groups]);
+  const kept = groupsOf(definition).slice(0, before.generations.length);
+  return (
+    definition.version >= before.version &&
+    definition.incarnation >= before.incarnation &&
+    digestOfPlain(kept) === digestOfPlain(groupsOf(before))
+  );
 }
 
 /** How many parts of the key space there are that no group of any generation reaches beyond. */

@@ -8,6 +8,7 @@ import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import { type AuditPorts, walkLog } from './audit-logs.ts';
 import { beginsAnew, type Coverage, isBefore } from './audit-rows.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
+import { holds, type Incarnations, placeOf, presentOf } from './incarnation.ts';
 import { type Line, readLines, writtenLines } from './object-reading.ts';
 import { byFolder, decodeIntent, folderAt, folderOf, foldersOf, type Intent } from './project-objects.ts';
 import { spilling } from './spill.ts';
@@ -31,6 +32,7 @@ type Content = string | undefined;
 /** What the bucket must hold: some 200 bytes for each object that an intent names. */
 interface Plan {
   readonly objects: Map<string, { readonly intent: number; readonly content: Content }>;
+  incarnations: Incarnations;
   /** The ordinals of the first and of the last intent that is left. */
   first: number;
   last: number;
@@ -48,7 +50,12 @@ export async function auditIntents(
 ): Promise<IntentsAudit> {
   const { pipeline } = deployment;
   const log = objectsLog(pipeline.name);
-  const plan: Plan = { objects: new Map(), first: Number.POSITIVE_INFINITY, last: 0 };
+  const plan: Plan = {
+    objects: new Map(),
+    incarnations: [{ number: deployment.incarnation, follows: 0 }],
+    first: Number.POSITIVE_INFINITY,
+    last: 0,
+  };
   let covered: Cursors = new Map();
   let from: Cursors | undefined;
   const skipped: Skip[] = [];
@@ -58,7 +65,9 @@ export async function auditIntents(
   })) {
     if (intent === undefined) continue;
     if (before === 'nothing') from = intent.covered;
-    if (before === 'entry') {
+    // Where an incarnation begins it may go back, to where the logs do.
+    const goesBack = !isKnown(plan, intent) && presentOf(intent.incarnations).follows < entry.ordinal - 1;
+    if (before === 'entry' && !goesBack) {
       for (const of of brokenChains(groupLogsOf(deployment, entry.committedAt), covered, intent)) {
         findings.add({ kind: 'cursor', log, ordinal: entry.ordinal, of });
       }
@@ -100,6 +109,12 @@ async function planIntent(
   intent: Intent,
 ): Promise<void> {
   plan.first = Math.min(plan.first, entry.ordinal);
+  if (!isKnown(plan, intent)) {
+    for (const [name, { intent: ordinal }] of plan.objects) {
+      if (ordinal > presentOf(intent.incarnations).follows) plan.objects.delete(name);
+    }
+  }
+  plan.incarnations = intent.incarnations;
   plan.last = entry.ordinal;
   const lines = await linesOf(ports, pipeline, intent);
   // Panes of a folder in which it names no object were never written.
@@ -218,15 +233,16 @@ async function* inChunks(names: AsyncIterable<string>): AsyncGenerator<readonly 
   if (chunk.length > 0) yield chunk;
 }
 
-/** The ordinal of the intent that an object is named by. */
-function intentOf(name: string): number | undefined {
-  const [, ordinal] = /\/part-(\d+)\.[^/]+$/.exec(name) ?? [];
-  return ordinal === undefined ? undefined : Number(ordinal);
+const isKnown = (plan: Plan, intent: Intent): boolean =>
+  presentOf(plan.incarnations).number === presentOf(intent.incarnations).number;
+
+/** Whether it was named by an intent that has expired, and not by one that was taken back. */
+function isOfEarlier({ first, incarnations }: Plan, name: string): boolean {
+  const place = placeOf(name);
+  return place !== undefined && place.ordinal < first && holds(incarnations, place);
 }
 
-const isOfEarlier = ({ first }: Plan, name: string): boolean => (intentOf(name) ?? first) < first;
-
-const isOfLater = ({ last }: Plan, name: string): boolean => (intentOf(name) ?? last) > last;
+const isOfLater = ({ last }: Plan, name: string): boolean => (placeOf(name)?.ordinal ?? last) > last;
 
 /** Adds the intents that were appended since they were read. */
 async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promise<void> {

@@ -57,7 +57,7 @@ export const backfillObjects = (
 ): Promise<boolean> => {
   const name = checked(options.name);
   const log = backfillLog(deployment.pipeline.name, name, 'objects');
-  const target = { log, objects, format, label: `backfill-${name}`, every: millis('0s') };
+  const target = { log, objects, format, label: `backfill-${name}`, incarnation: 0, every: millis('0s') };
   return withProgress(ports, options, () => stepObjects(ports, deployment, target, options.deadline));
 };
 

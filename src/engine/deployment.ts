@@ -15,6 +15,8 @@ export interface Deployment {
   readonly generations: readonly [Generation, ...Generation[]];
   /** Of each of the pipeline's windows, in order: the version in which it began, 0 for what was there at first. */
   readonly epochs: readonly number[];
+  /** When its logs were last taken back to an earlier time, or 0: see `Incarnation`. */
+  readonly incarnation: number;
   /** Where it is not what is written down: it is to be before its first entry is. */
   readonly unwritten?: Unwritten;
 }
@@ -41,6 +43,7 @@ interface Written {
   readonly windows: readonly (readonly [name: string, signature: string, epoch: number])[];
   /** Every window's name there ever was. */
   readonly names: readonly string[];
+  readonly incarnation: number;
   /** Where records have come from, once some did. */
   readonly sources?: Sources;
 }
@@ -87,6 +90,7 @@ export const firstDeployment = (pipeline: Pipeline): Deployment => ({
   pipeline,
   generations: [{ number: 1, groups: pipeline.groups, begunAt: 0 as EpochMillis }],
   epochs: pipeline.rules.windows.map(() => 0),
+  incarnation: 0,
 });
 
 /**
@@ -157,7 +161,7 @@ export async function writeDown(
   await unwritten.writing;
 }
 
-type Settled = Pick<Deployment, 'generations' | 'epochs'>;
+type Settled = Pick<Deployment, 'generations' | 'epochs' | 'incarnation'>;
 
 /** Whether two deployments of one pipeline are the same, written down or not. */
 export const isSame = (one: Settled, other: Settled): boolean =>
@@ -165,6 +169,7 @@ export const isSame = (one: Settled, other: Settled): boolean =>
 
 /** Whether a deployment is the one that was held, and perhaps has more generations. */
 const goesOn = (held: Settled, now: Settled): boolean =>
+  held.incarnation === now.incarnation &&
   held.epochs.every((epoch, at) => now.epochs[at] === epoch) &&
   held.generations.every(({ groups }, at) => now.generations[at]?.groups === groups);
 
@@ -181,13 +186,17 @@ const appendAfter = (
   });
 
 /** What an entry of a definition's log says, whoever reads it. */
-export interface Definition extends Pick<Deployment, 'generations'> {
+export interface Definition extends Pick<Deployment, 'generations' | 'incarnation'> {
   readonly version: number;
 }
 
 export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
   const written = read(entry);
-  return { version: written.version, generations: generationsOf(written) };
+  return {
+    version: written.version,
+    generations: generationsOf(written),
+    incarnation: written.incarnation,
+  };
 }
 
 /**
@@ -235,6 +244,34 @@ export async function addGeneration(
   }
 }
 
+/**
+ * Writes down that the logs were taken back to an earlier time: a new incarnation begins. Generations whose entries were
+ * there then count as begun now, lest they be taken for long gone.
+ */
+export async function addIncarnation(
+  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { pipeline }: Deployment,
+): Promise<void> {
+  const name = definitionLog(pipeline.name);
+  for (;;) {
+    // Written down by who held the deployment.
+    const last = (await log.latest(name)) as LogEntry;
+    const before = read(last);
+    const now = clock.now();
+    const next: Written = {
+      ...before,
+      incarnation: Math.max(now, before.incarnation + 1),
+      generations: before.generations.map(([number, groups, begunAt]) => [
+        number,
+        groups,
+        number > 1 && after(begunAt, GONE_AFTER) >= last.committedAt ? now : begunAt,
+      ]),
+    };
+    const entry = { ordinal: last.ordinal + 1, committedAt: now, body: packed(next) };
+    if ((await log.append(name, entry)) === 'committed') return;
+  }
+}
+
 /** What is to be written down for a pipeline to go on; the same object where it is that already. */
 function nextOf(
   pipeline: Pipeline,
@@ -255,6 +292,7 @@ function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
     generations: [[1, pipeline.groups, now]],
     windows: windows.map((one) => [...one, 0] as const),
     names: windows.map(([window]) => window),
+    incarnation: 0,
   };
 }
 
@@ -287,6 +325,7 @@ function deploymentOf(pipeline: Pipeline, written: Written): Deployment {
     pipeline,
     generations: generationsOf(written),
     epochs: pipeline.rules.windows.map(({ name }) => epochs.get(name) ?? 0),
+    incarnation: written.incarnation,
   };
 }
 

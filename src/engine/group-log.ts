@@ -46,12 +46,15 @@ export async function readLog(
 ): Promise<Group> {
   const name = groupLog(deployment.pipeline.name, generation.number, index);
   const now = clock.now();
-  const known = cache?.get(name, now);
+  const known = cache?.get(memoryName(deployment, name), now);
   const group =
     (known && (await readOn(log, deployment, name, known))) ?? (await readCold(log, deployment, name));
-  if (group.ordinal > 0) cache?.set(name, group, now);
+  if (group.ordinal > 0) cache?.set(memoryName(deployment, name), group, now);
   return group;
 }
+
+/** What is in memory of a log that was taken back to an earlier time since is not what the log goes on from. */
+const memoryName = ({ incarnation }: Deployment, log: string): string => `${incarnation} ${log}`;
 
 /** A group that was kept, as of now; undefined where it must be read anew. */
 async function readOn(
@@ -101,7 +104,7 @@ export async function appendTo(
   const name = groupLog(deployment.pipeline.name, present(deployment).number, index);
   await writeDown(ports, deployment);
   const outcome = await ports.log.append(name, entry);
-  if (outcome === 'committed') cache?.set(name, group, entry.committedAt);
+  if (outcome === 'committed') cache?.set(memoryName(deployment, name), group, entry.committedAt);
   return outcome;
 }
 

@@ -8,7 +8,8 @@ import type { ObjectStore } from '../ports/stores.ts';
 import { objectsLog, PANES_PREFIX } from '../wiring/names.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
 import type { GroupPane } from './group.ts';
-import { objectOf, suffixOf } from './object-format.ts';
+import { type Incarnations, type Place, placeText, presentOf, withIncarnation } from './incarnation.ts';
+import { isObjectOf, objectOf, suffixOf } from './object-format.ts';
 import { mustRenew, pack, unpack } from './packed.ts';
 import {
   beginnings,
@@ -45,6 +46,7 @@ export interface Intent extends Pick<Stretch, 'from' | 'to' | 'more'> {
   readonly names: readonly string[];
   /** What was skipped on the way to `covered`. */
   readonly skipped: readonly Skip[];
+  readonly incarnations: Incarnations;
 }
 
 /** Where panes go as objects: an intent each step, in the log of that name. */
@@ -53,6 +55,8 @@ export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
   readonly objects: ObjectStore;
   /** What its objects' names begin with in their folder: what else is written there has another. */
   readonly label: string;
+  /** Of the logs that panes are read from, where its objects' names are told apart by it: see `Incarnation`. */
+  readonly incarnation: number;
 }
 
 /** There may be panes, for which it is not the time. */
@@ -72,10 +76,16 @@ export async function projectObjects(
   { format, every }: BucketSink,
   deadline: EpochMillis,
 ): Promise<void> {
-  const log = objectsLog(deployment.pipeline.name);
-  const target = { log, objects: ports.objects, label: 'part', format, every };
+  const target = ownTarget(deployment, ports.objects, { format, every });
   await toTheEnd(ports, deadline, () => stepObjects(ports, deployment, target, deadline));
 }
+
+/** The pipeline's own bucket. */
+export const ownTarget = (
+  { pipeline, incarnation }: Deployment,
+  objects: ObjectStore,
+  { format, every }: Pick<BucketSink, 'format' | 'every'>,
+): ObjectTarget => ({ log: objectsLog(pipeline.name), objects, label: 'part', incarnation, format, every });
 
 /**
  * One step: finishes the last intent; then, unless that was less than `every` ago and took all that there was, decides the
@@ -95,14 +105,13 @@ export async function stepObjects(
   const last = await ports.log.latest(target.log);
   if (last === undefined) {
     const covered = await beginnings(ports, deployment);
-    await decide(1, { from: new Map(), to: new Map(), more: true, covered, names: [], skipped: [] });
+    const incarnations: Incarnations = [{ number: target.incarnation, follows: 0 }];
+    const none = { from: new Map(), to: new Map(), names: [], skipped: [] };
+    await decide(1, { ...none, more: true, covered, incarnations });
     return TO_BE_REPEATED;
   }
   const intent = decodeIntent(last);
-  if (!(await isDone(target, intent))) {
-    const panes = await panesOf(ports, intent);
-    await carryOut(target, pipeline, intent, byFolder(pipeline, panes));
-  }
+  await finish(ports, pipeline, target, intent);
   const age = ports.clock.now() - last.committedAt;
   if (!intent.more && age >= 0 && age < target.every) return AT_REST;
   const { stretch, folders } = await nextStretch(ports, deployment, intent.covered, deadline);
@@ -112,14 +121,21 @@ export async function stepObjects(
   if (now >= deadline) return AT_REST;
   if (!step.moved && !mustRenew(last.committedAt, now)) return step;
   const ordinal = last.ordinal + 1;
+  const incarnations = withIncarnation(intent.incarnations, {
+    number: target.incarnation,
+    follows: last.ordinal,
+  });
+  const place = { incarnation: presentOf(incarnations).number, ordinal };
   const next: Intent = {
     from: stretch.from,
     to: stretch.to,
     more: stretch.more,
     covered: coveredWith(intent.covered, stretch, deployment, now),
-    names: [...folders.keys()].map((folder) => nameIn(folder, ordinal, target)),
+    names: [...folders.keys()].map((folder) => nameIn(folder, place, target)),
     skipped: [],
+    incarnations,
   };
+  if (!(await areFree(ports, target, next, ordinal))) return TO_BE_REPEATED;
   if ((await decide(ordinal, next)) === 'conflict') return TO_BE_REPEATED;
   await carryOut(target, pipeline, next, folders);
   return step;
@@ -146,6 +162,43 @@ const isDone = async ({ objects }: ObjectTarget, { names }: Intent): Promise<boo
   return last === undefined || objects.exists(last);
 };
 
+/** Carries out what an intent decided, where that was left. */
+export async function finish(
+  ports: ReadPorts,
+  pipeline: Pipeline,
+  target: ObjectTarget,
+  intent: Intent,
+): Promise<void> {
+  if (!(await isDone(target, intent))) {
+    const panes = await panesOf(ports, intent);
+    await carryOut(target, pipeline, intent, byFolder(pipeline, panes));
+  }
+}
+
+/**
+ * Whether an intent that is to be decided may be: once it is, its last object's being there tells that it is carried out,
+ * so that object must not be there before.
+ *
+ * @returns false where another projector has decided it meanwhile
+ * @throws Error where the object is there and nobody has
+ */
+async function areFree(
+  { log }: ReadPorts,
+  target: ObjectTarget,
+  intent: Intent,
+  ordinal: number,
+): Promise<boolean> {
+  const last = intent.names.at(-1);
+  if (last === undefined || !(await target.objects.exists(last))) return true;
+  if (((await log.latest(target.log))?.ordinal ?? 0) >= ordinal) return false;
+  throw takenError(last);
+}
+
+const takenError = (name: string): Error =>
+  new Error(
+    `Cannot deliver panes as the object ${name}, as every object, must hold what was decided under its name: it is there, and holds something else. Where the state table was restored to an earlier time, run millrace restore; where a backfill was, begin another, into another bucket`,
+  );
+
 async function carryOut(
   { objects }: ObjectTarget,
   pipeline: Pipeline,
@@ -168,7 +221,11 @@ async function createAll(
   folders: Folders,
 ): Promise<void> {
   const create = async (name: string): Promise<void> => {
-    await objects.create(name, await objectOf(pipeline, name, folders.get(folderOf(name)) ?? []));
+    const panes = folders.get(folderOf(name)) ?? [];
+    const object = await objectOf(pipeline, name, panes);
+    if ((await objects.create(name, object)) === 'created') return;
+    const stored = await objects.read(name);
+    if (!stored || !(await isObjectOf(pipeline, name, panes, object.body, stored))) throw takenError(name);
   };
   await inParallel(names.slice(0, -1), create);
   for (const last of names.slice(-1)) await create(last);
@@ -217,24 +274,36 @@ export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folde
   return folders;
 }
 
-const nameIn = (folder: string, ordinal: number, { label, format }: ObjectTarget): string =>
-  `${folder}${label}-${String(ordinal).padStart(12, '0')}${suffixOf(format)}`;
+const nameIn = (folder: string, place: Place, { label, format }: ObjectTarget): string =>
+  `${folder}${label}-${placeText(place)}${suffixOf(format)}`;
 
 /** The folder of an object. */
 export const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
 
-export const encodeIntent = ({ from, to, covered, names, more, skipped }: Intent): Uint8Array =>
-  pack([packCursors(from), packCursors(to), packCursors(covered), names, more, packSkips(skipped)]);
+export const encodeIntent = (intent: Intent): Uint8Array => {
+  const { from, to, covered, names, more, skipped, incarnations } = intent;
+  const begun = incarnations.map(({ number, follows }) => [number, follows] as const);
+  return pack([
+    packCursors(from),
+    packCursors(to),
+    packCursors(covered),
+    names,
+    more,
+    packSkips(skipped),
+    begun,
+  ]);
+};
 
 export function decodeIntent({ body }: LogEntry): Intent {
   type Packed = ReturnType<typeof packCursors>;
-  const [from, to, covered, names, more, skipped] = unpack(body) as unknown as [
+  const [from, to, covered, names, more, skipped, begun] = unpack(body) as unknown as [
     from: Packed,
     to: Packed,
     covered: Packed,
     names: readonly string[],
     more: boolean,
     skipped: ReturnType<typeof packSkips>,
+    begun: readonly (readonly [number: number, follows: number])[],
   ];
   return {
     from: unpackCursors(from),
@@ -243,5 +312,6 @@ export function decodeIntent({ body }: LogEntry): Intent {
     names,
     more,
     skipped: unpackSkips(skipped),
+    incarnations: begun.map(([number, follows]) => ({ number, follows })) as unknown as Incarnations,
   };
 }

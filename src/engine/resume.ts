@@ -4,6 +4,7 @@ import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { objectsLog, rowsLog } from '../wiring/names.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
+import { FIRST } from './incarnation.ts';
 import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import { type Cursors, oldestKept, type ReadPorts, type Skip, START } from './unprojected.ts';
@@ -93,7 +94,15 @@ const PROJECTORS: {
         covered: intent?.covered ?? new Map(),
         lost: intent ? await finishFromRemains(ports, pipeline, intent) : [],
         bodyOf: (covered, skipped) =>
-          encodeIntent({ from: new Map(), to: new Map(), more: true, covered, names: [], skipped }),
+          encodeIntent({
+            from: new Map(),
+            to: new Map(),
+            more: true,
+            covered,
+            names: [],
+            skipped,
+            incarnations: intent?.incarnations ?? FIRST,
+          }),
       };
     },
   },

@@ -4,16 +4,18 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { clientOf } from '../adapters/aws/client.ts';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
+import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
 import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
+import { s3ObjectRemover } from '../adapters/s3/object-remover.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Reading } from '../ports/reading.ts';
-import type { ObjectStore } from '../ports/stores.ts';
+import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import { startServers } from './servers.ts';
@@ -32,6 +34,8 @@ export interface Kept {
   /** The same as the engine has them: bodies that stand beside the log are in it. */
   readonly engine: Pick<Ports, 'log' | 'rows' | 'clock'>;
   readonly names: Named;
+  readonly progress: Ports['progress'];
+  readonly remover: ObjectRemover;
   /** The objects of another bucket: of one that is there, but in a directory, where it is made. */
   bucket(name: string): Promise<ObjectStore>;
   close(): Promise<void>;
@@ -50,7 +54,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     const dynamodb = clientOf(DynamoDBClient);
     const s3 = clientOf(S3Client);
     return {
-      ...portsOf(names, dynamodb, s3),
+      ...portsOf(pipeline, names, dynamodb, s3),
       async bucket(name) {
         await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
           throw new Error(`Cannot write to bucket ${name} as it must be there: ${cause.name}`, { cause });
@@ -72,7 +76,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
   const servers = await startServers({ dataDirectory: data });
   const { kinesis, dynamodb, s3 } = connect(servers.endpoints);
   return {
-    ...portsOf(resourceNames(pipeline), dynamodb, s3),
+    ...portsOf(pipeline, resourceNames(pipeline), dynamodb, s3),
     async bucket(name) {
       await createBucket(s3, name);
       return s3Objects(s3, name);
@@ -133,10 +137,11 @@ function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Na
 }
 
 function portsOf(
+  pipeline: Pipeline,
   names: Named,
   dynamodb: DynamoDBClient,
   s3: S3Client,
-): Pick<Kept, 'ports' | 'engine' | 'names'> {
+): Pick<Kept, 'ports' | 'engine' | 'names' | 'progress' | 'remover'> {
   const { stateTable, rowsTable, bucket } = names;
   const ports = {
     log: dynamoCommitLog(dynamodb, stateTable),
@@ -146,5 +151,11 @@ function portsOf(
     reading: { objects: s3ObjectReader(s3, bucket), rows: dynamoRowReader(dynamodb, rowsTable) },
   };
   const { rows, clock } = ports;
-  return { ports, engine: { log: spilling(ports.log, ports.objects), rows, clock }, names };
+  return {
+    ports,
+    engine: { log: spilling(ports.log, ports.objects), rows, clock },
+    names,
+    progress: dynamoProgress(dynamodb, stateTable, pipeline.name),
+    remover: s3ObjectRemover(s3, bucket),
+  };
 }

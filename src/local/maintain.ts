@@ -3,9 +3,11 @@ import { isoTime } from '../core/time.ts';
 import { type Backfilled, backfillObjects, backfillRows } from '../engine/backfill.ts';
 import { readDeployment } from '../engine/deployment.ts';
 import { rescale } from '../engine/rescale.ts';
+import { type Restored, restore } from '../engine/restore.ts';
 import { resume } from '../engine/resume.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ObjectFormat } from '../pipeline/sinks.ts';
+import { SUPERSEDED_PREFIX } from '../wiring/names.ts';
 import { type DeploymentOptions, type Kept, withKept } from './deployment.ts';
 import { plural, progressOn, thousands } from './screen.ts';
 
@@ -31,6 +33,55 @@ export async function rescaleCommand(
     `"${pipeline.name}" has ${plural(groups, 'key group')}${isNew ? '' : ' already'}, generation ${generation}: all have begun, with ${plural(keys, 'key')}\n`,
   );
   return 0;
+}
+
+/**
+ * Has a pipeline go on from a state table that was taken back to an earlier time, and says on standard output what its source
+ * must be read again from.
+ *
+ * @returns the exit code, 0
+ * @throws Error when it cannot be done; the same call does it all
+ */
+export async function restoreCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
+  const progress = progressOn(process.stderr);
+  let looked = 0;
+  const restored = await withKept(pipeline, where, ({ ports, engine, progress: noted, remover }) =>
+    restore(
+      { ...engine, objects: ports.objects, listing: ports.reading.objects, progress: noted, remover },
+      pipeline,
+      () => progress.tell(`${plural(++looked, 'object')} looked at`),
+    ),
+  ).finally(progress.end);
+  const lines = [
+    `"${pipeline.name}" goes on from what its state table holds, as incarnation ${restored.incarnation}: ${plural(restored.setAside, 'object')} set aside under ${SUPERSEDED_PREFIX}`,
+    ...readAgain(pipeline, restored.from),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+/** What must be read again, in words. */
+function readAgain({ source: { kind } }: Pipeline, from: Restored['from']): readonly string[] {
+  if (kind === 'sqs' || kind === 'fifo') {
+    return [
+      'Messages that were deleted from the queue since then cannot be read again: send again what its senders still have',
+    ];
+  }
+  const isStream = kind === 'kinesis';
+  const times = from.map(({ after }) => after?.arrival);
+  const earliest = times.includes(undefined) ? undefined : Math.min(...(times as EpochMillis[]));
+  const start =
+    earliest === undefined || from.length === 0
+      ? 'TRIM_HORIZON'
+      : `AT_TIMESTAMP ${isoTime(earliest as EpochMillis)}`;
+  return [
+    `Its source must be read again: make the handler's event source mapping anew, with the starting position ${start}. Earlier is never wrong`,
+    ...from.map(({ lineage, after }) =>
+      after === undefined
+        ? `${lineage}: from its beginning`
+        : `${lineage}: after ${isStream ? 'sequence number' : 'offset'} ${after.position}, or from ${isoTime(after.arrival)} on`,
+    ),
+  ];
 }
 
 /**

@@ -10,6 +10,11 @@ export interface ObjectStore {
   read(name: string): Promise<Uint8Array | undefined>;
 }
 
+/** What removes objects: no function of a pipeline does, only who takes one back to an earlier time. */
+export interface ObjectRemover {
+  remove(name: string): Promise<void>;
+}
+
 export interface StoredObject {
   readonly body: Uint8Array;
   readonly contentType: string;

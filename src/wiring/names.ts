@@ -20,6 +20,9 @@ export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
 
+/** Where objects are set aside whose panes were taken back with the logs. */
+export const SUPERSEDED_PREFIX = 'superseded/';
+
 /** Bodies of entries that are too large for a log. */
 export const STATE_PREFIX = 'state/';
 

@@ -1,6 +1,6 @@
-import type { ObjectStore, StoredObject } from '../../ports/stores.ts';
+import type { ObjectRemover, ObjectStore, StoredObject } from '../../ports/stores.ts';
 
-export interface MemoryObjects extends ObjectStore {
+export interface MemoryObjects extends ObjectStore, ObjectRemover {
   readonly stored: ReadonlyMap<string, StoredObject>;
   /** Drops objects, as a bucket does with those whose lifetime is over. */
   expire(names: Iterable<string>): void;
@@ -27,6 +27,9 @@ export function memoryObjects(): MemoryObjects {
     },
     async read(name) {
       return stored.get(name)?.body;
+    },
+    async remove(name) {
+      stored.delete(name);
     },
     async exists(name) {
       return stored.has(name);
