@@ -5,30 +5,6 @@ import type { StoredObject } from '../ports/stores.ts';
 import type { GroupPane } from './group.ts';
 import { identityOf, writtenPane } from './pane.ts';
 
-/**
- * Whether an object that is there holds some panes: the very bytes, or, as another zlib may have written it, the same once read.
- *
- * @param body what this code writes of them
- */
-export async function isObjectOf(
-  pipeline: Pipeline,
-  name: string,
-  panes: readonly GroupPane[],
-  body: Uint8Array,
-  stored: Uint8Array,
-): Promise<boolean> {
-  if (Buffer.compare(body, stored) === 0) return true;
-  // Rare, and large: Parquet has to be read for it.
-  const { readLines, writtenLines } = await import('./object-reading.ts');
-  try {
-    const lines = await readLines(name, stored);
-    const written = writtenLines(pipeline, name, panes);
-    return lines.length === written.length && lines.every(({ text }, at) => text === written[at]?.text);
-  } catch {
-    return false;
-  }
-}
-
 /** How an object holds panes. Its bytes are a function of them alone, and of zlib's version, as anybody may be the one to write it. */
 interface Format {
   /** What its objects' names end in, and are told by. */
