@@ -39,6 +39,7 @@ const rulesOf = (
     key: () => 'key',
     eventTime: ({ at }) => at,
     idleAfter: '0s',
+    costly: true,
     ...more,
     windows: { w: window },
   }).rules;
@@ -179,7 +180,7 @@ describe('a trailing window', () => {
   it('holds a record whose own pane is past correcting in the panes that are not', () => {
     const rules = rulesOf(trailing({ size: '21ms' }, { sum: sum('value') }));
     const key = new Key(rules).apply(at(10, 1), at(20, 2));
-    expect(key.state.apply({ at: 5, arrival: 20, values: [8] } as never, new Panes(rules))).toBe('applied');
+    expect(key.state.apply({ at: 5, arrival: 20, values: [8] } as never, new Panes(rules))).toBe(0);
     key.apply(at(25, 4)).idle(1_000);
     const shown = key.panes().map(({ index, kind, end, results }) => [index, kind, end, results?.sum]);
     expect(shown).toEqual([
@@ -192,8 +193,8 @@ describe('a trailing window', () => {
   it('refuses a record that no pane to come may hold', () => {
     const rules = rulesOf(trailing({ size: '15ms' }, n));
     const key = new Key(rules).apply(at(10), at(20));
-    expect(key.state.apply({ at: 5, arrival: 20, values: [] } as never, new Panes(rules))).toBe('late');
-    expect(key.state.apply({ at: 6, arrival: 20, values: [] } as never, new Panes(rules))).toBe('applied');
+    expect(key.state.apply({ at: 5, arrival: 20, values: [] } as never, new Panes(rules))).toBe(1);
+    expect(key.state.apply({ at: 6, arrival: 20, values: [] } as never, new Panes(rules))).toBe(0);
   });
 });
 
