@@ -346,8 +346,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a lost race stays in memory',
     rule: 'Warm environments keep groups as they were appended',
     file: 'src/engine/group-log.ts',
-    find: "if (outcome === 'committed') cache?.set(name, group, entry.committedAt);",
-    replace: 'cache?.set(name, group, entry.committedAt);',
+    find: "if (outcome === 'committed') cache?.set(memoryName(deployment, name), group, entry.committedAt);",
+    replace: 'cache?.set(memoryName(deployment, name), group, entry.committedAt);',
   },
   {
     name: 'an answer is the whole tail',
@@ -576,7 +576,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'objects of one name',
     rule: 'Listing the bucket gives every pane exactly once',
-    file: 'src/engine/project-objects.ts',
+    file: 'src/engine/incarnation.ts',
     find: "String(ordinal).padStart(12, '0')",
     replace: "'0'.padStart(12, '0')",
   },
