@@ -67,6 +67,19 @@ describe('a message that is given twice', () => {
     }
   });
 
+  it('is known to the last millisecond in which its window would take it in', async () => {
+    const scene = new Scene(minutes);
+    const { outOfOrderness } = minutes.rules.time;
+    const first = reading(scene, 'a', 10, 5);
+    // The window ends a minute after it began, and is corrected for another one.
+    const last = at(2, 0) + outOfOrderness - 1;
+    const text = JSON.stringify({ machine: PUMP, at: last, celsius: 1 });
+    await scene.process([first, message(scene, 'b', text, last as EpochMillis)]);
+    await scene.process([first]);
+    expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, duplicate: 1, late: 0 });
+    expect(scene.emitted()).toEqual(['pump 12:00:00 0 {"n":1,"sum":5}']);
+  });
+
   it('while its closed window may still be corrected corrects it once', async () => {
     const scene = new Scene(minutes);
     const late = reading(scene, 'late', 30, 5);
