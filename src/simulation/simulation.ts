@@ -456,7 +456,11 @@ class Simulation {
         this.#happened.poison += counted.poison;
         if (ending.ended === 'answered') {
           const back = namedBy(SHAPES[this.#kind], batch, ending.result);
-          const excused = met.length > 0 || this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
+          // One may wait for what another one of its environment writes down.
+          const excused =
+            met.length > 0 ||
+            host.failedAt >= invocation.from ||
+            this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);
           if (!excused) auditCost(invocation);
           this.#bury(settle(back));

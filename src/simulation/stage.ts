@@ -40,6 +40,8 @@ export interface Environment {
   alive: boolean;
   /** Whether it is given no other invocation. */
   retired: boolean;
+  /** How many calls of all invocations had been made when one of its own failed last. */
+  failedAt: number;
   /** Whether one of its invocations threw. */
   threw: boolean;
 }
@@ -127,6 +129,7 @@ export class Stage {
       invocations: 0,
       alive: true,
       retired: false,
+      failedAt: Number.NEGATIVE_INFINITY,
       threw: false,
     };
   }
@@ -188,11 +191,11 @@ export class Stage {
       invocation.met.push(fault);
       switch (fault.kind) {
         case 'refused':
-          throw this.#injected(`${call} of ${name} was refused`);
+          throw this.#injected(environment, `${call} of ${name} was refused`);
         case 'answer lost':
           await land();
           await this.#turn(environment);
-          throw this.#injected(`the answer to ${call} of ${name} was lost`);
+          throw this.#injected(environment, `the answer to ${call} of ${name} was lost`);
         case 'crash before':
           return this.#crashed(environment);
         case 'crash after':
@@ -200,7 +203,7 @@ export class Stage {
           return this.#crashed(environment);
         case 'lands late':
           this.#later(step + fault.delay, `${step} lands`, land);
-          throw this.#injected(`${call} of ${name} timed out`);
+          throw this.#injected(environment, `${call} of ${name} timed out`);
         case 'zombie':
           invocation.timeOut();
           await this.#turn(environment, step + fault.delay);
@@ -231,7 +234,8 @@ export class Stage {
     return true;
   }
 
-  #injected(message: string): InjectedFault {
+  #injected(environment: Environment, message: string): InjectedFault {
+    environment.failedAt = this.#steps;
     return new InjectedFault(message, this.#steps);
   }
 
