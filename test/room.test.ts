@@ -125,7 +125,7 @@ describe('what a group weighs', () => {
     for (let minute = 0; minute < 200; minute += 20) {
       const batch = machines(minute % 40, 60).map((name) => scene.put(name, at(minute), minute));
       await scene.process(batch, scene.ports, at(1e6), cache);
-      const warm = cache.get(scene.logOf(PUMP), scene.ports.clock.now());
+      const warm = cache.get(`${scene.deployment.incarnation} ${scene.logOf(PUMP)}`, scene.ports.clock.now());
       expect(warm?.weight).toEqual(expect.objectContaining({ ...scene.groupOf(PUMP).weight }));
     }
   });
