@@ -186,17 +186,15 @@ const appendAfter = (
   });
 
 /** What an entry of a definition's log says, whoever reads it. */
-export interface Definition extends Pick<Deployment, 'generations' | 'incarnation'> {
+export interface Definition
+  extends Pick<Deployment, 'generations' | 'incarnation'>,
+    Pick<Written, 'windows' | 'names' | 'sources'> {
   readonly version: number;
 }
 
 export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
   const written = read(entry);
-  return {
-    version: written.version,
-    generations: generationsOf(written),
-    incarnation: written.incarnation,
-  };
+  return { ...written, generations: generationsOf(written) };
 }
 
 /**
