@@ -42,7 +42,7 @@ export async function checkDefinition(
     return { pipeline: name, version, atWork: undefined, windows, refused: undefined };
   }
   const written = definitionIn(last);
-  const { number: generation, groups } = present(deploymentOf(pipeline, written));
+  const { number: generation, groups } = present(written);
   return {
     pipeline: name,
     version,
@@ -54,12 +54,6 @@ export async function checkDefinition(
     }),
   };
 }
-
-const deploymentOf = (pipeline: Pipeline, { generations }: Definition) => ({
-  pipeline,
-  generations,
-  epochs: [],
-});
 
 function changesOf({ rules }: Pipeline, { windows, names }: Definition): Check['windows'] {
   const before = new Map(windows.map(([name, signature]) => [name, signature]));

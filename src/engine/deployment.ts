@@ -57,7 +57,8 @@ export class OutdatedError extends Error {
   override readonly name = 'OutdatedError';
 }
 
-export const present = ({ generations }: Deployment): Generation => generations.at(-1) as Generation;
+export const present = ({ generations }: Pick<Deployment, 'generations'>): Generation =>
+  generations.at(-1) as Generation;
 
 /** The logs of all groups, those of an earlier generation as long as they may have entries. */
 export const groupLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
