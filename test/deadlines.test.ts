@@ -160,7 +160,7 @@ describe('an environment', () => {
     const record = scene.put('pump', at(0));
     await expect(handle(record)).rejects.toThrow('no answer');
     expect(await handle(record)).toEqual({ batchItemFailures: [] });
-    await handle(scene.put('pump', at(1)));
+    await handle(scene.put('pump', at(0, 30)));
     expect(asked()).toBe(2);
   });
 

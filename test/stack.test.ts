@@ -436,7 +436,11 @@ describe('the stack of a pipeline that reads a queue', () => {
     const reading = (source: Pipeline['source'], more: Partial<PipelineStackProps> = {}) => {
       const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
       return Template.fromStack(
-        new PipelineStack(app, 'Queue', { pipeline: { ...flights, version: 2, source }, ...more }),
+        new PipelineStack(app, 'Queue', {
+          pipeline: { ...flights, source },
+          entry: entryOf('flights'),
+          ...more,
+        }),
       );
     };
     standard = reading(sqs());
@@ -573,8 +577,9 @@ describe('the stack of a pipeline that reads a queue', () => {
 });
 
 it('refuses a stack that would read a Kafka topic', () => {
-  const pipeline = { ...flights, version: 2, source: kafka({ topic: 'flights' }) };
-  expect(() => new PipelineStack(new App(), 'Flights', { pipeline })).toThrow(
+  const pipeline = { ...flights, source: kafka({ topic: 'flights' }) };
+  const entry = entryOf('flights');
+  expect(() => new PipelineStack(new App(), 'Flights', { pipeline, entry })).toThrow(
     new RangeError(
       'Cannot make a stack of "flights" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic',
     ),

@@ -5,7 +5,7 @@ import { type Definition, definitionIn, deploymentAsOf, present } from './deploy
 import { sourcesWith } from './sources.ts';
 
 /** What becomes of a window as a definition is deployed. */
-export type WindowChange = 'kept' | 'begins anew' | 'added' | 'removed';
+type WindowChange = 'kept' | 'begins anew' | 'added' | 'removed';
 
 /** What deploying a definition would do. */
 export interface Check {

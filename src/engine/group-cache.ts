@@ -3,7 +3,7 @@ import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import type { Group } from './group.ts';
 
 /** What was read longer ago may have entries after it that have expired. */
-export const MAX_MEMORY = (ENTRY_LIFETIME / 8) as Millis;
+const MAX_MEMORY = (ENTRY_LIFETIME / 8) as Millis;
 
 interface Kept {
   readonly group: Group;
