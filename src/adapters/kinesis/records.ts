@@ -1,7 +1,7 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { positionOf } from '../../core/position.ts';
 
-import { type EpochMillis, isInstant } from '../../core/time.ts';
+import { isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /**
