@@ -10,6 +10,7 @@ import { bundle } from '../lib/bundle.ts';
 import {
   auditCommand,
   backfillCommand,
+  checkCommand,
   explainCommand,
   invokeBundle,
   loadPipeline,
@@ -19,6 +20,7 @@ import {
   run,
   show,
 } from '../src/local.ts';
+import { LOCK_FILE } from '../src/wiring/definition.ts';
 
 // Node 20 is enough for a local run; the SDK's word about its end of life is for deployments.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -94,6 +96,20 @@ program
       await rm(folder, { recursive: true });
     }
   });
+
+deployed('check')
+  .description(
+    'say what deploying a definition would do, and write nothing that runs: exit code 0 fine, 1 it would be refused, 2 it could not look',
+  )
+  .option('--source <name>', 'the ARN of the stream or queue to be read, or <cluster or servers>/<topic>')
+  .option('--write', 'write the lock file that cdk synth compares, unless the definition is refused')
+  .option('--json', 'the same as JSON')
+  .action((pipeline, options) =>
+    working(async () => {
+      const file = fileOf(pipeline);
+      return checkCommand(await loadPipeline(file), join(dirname(file), LOCK_FILE), options);
+    }),
+  );
 
 deployed('audit')
   .description(

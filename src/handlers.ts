@@ -4,7 +4,7 @@ import * as kinesis from './adapters/kinesis/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
 import { after, type EpochMillis, millis } from './core/time.ts';
-import { groupLogsOf, holdDeployment } from './engine/deployment.ts';
+import { groupLogsOf, holdDeployment, OutdatedError } from './engine/deployment.ts';
 import { GroupCache } from './engine/group-cache.ts';
 import { processBatch, TIME_IS_UP } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
@@ -80,10 +80,16 @@ export function processHandler(
         deployment.forget();
         return undefined;
       });
-    // Another number of groups, or newer code: only the first can be gone on with.
-    const renew = () => {
+    // Another number of groups, or newer code: only the first can be gone on with. The other takes in what is left.
+    const renew = async () => {
       deployment.forget();
-      return found();
+      try {
+        return await found();
+      } catch (cause) {
+        if (!(cause instanceof OutdatedError)) throw cause;
+        ports.telemetry.fault('go on with a batch', cause);
+        return undefined;
+      }
     };
     const known = await found();
     if (known === undefined) {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 
 export { auditCommand, explainCommand } from './local/audit.ts';
+export { checkCommand } from './local/check.ts';
 export { invokeBundle } from './local/invoke.ts';
 export { backfillCommand, rescaleCommand, restoreCommand, resumeCommand } from './local/maintain.ts';
 

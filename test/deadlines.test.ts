@@ -137,7 +137,8 @@ describe('an environment', () => {
   /** A handler whose first questions for what is deployed are answered as told. */
   const environment = async (...answers: (() => Promise<never>)[]) => {
     const scene = new Scene(minutes);
-    await holdDeployment(scene.ports, minutes);
+    // What is written down with the first batch is there.
+    await processHandler(scene.ports, minutes)(kinesisEvent([scene.put('oven', at(-1))]), INVOCATION);
     let asked = 0;
     const ports = scene.through(async (call, name, carryOut) => {
       if (call !== 'log.latest' || name !== definitionLog('readings')) return carryOut();
@@ -159,7 +160,7 @@ describe('an environment', () => {
     const record = scene.put('pump', at(0));
     await expect(handle(record)).rejects.toThrow('no answer');
     expect(await handle(record)).toEqual({ batchItemFailures: [] });
-    await handle(scene.put('pump', at(1)));
+    await handle(scene.put('pump', at(0, 30)));
     expect(asked()).toBe(2);
   });
 

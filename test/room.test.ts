@@ -45,6 +45,7 @@ const FEW: Limits = {
   crowded: 10_000,
   panes: 20_000,
   step: 20_000,
+  held: 1,
   lists: 5_000,
   refusedIds: 20,
   poison: 100_000,
@@ -124,7 +125,7 @@ describe('what a group weighs', () => {
     for (let minute = 0; minute < 200; minute += 20) {
       const batch = machines(minute % 40, 60).map((name) => scene.put(name, at(minute), minute));
       await scene.process(batch, scene.ports, at(1e6), cache);
-      const warm = cache.get(scene.logOf(PUMP), scene.ports.clock.now());
+      const warm = cache.get(`${scene.deployment.incarnation} ${scene.logOf(PUMP)}`, scene.ports.clock.now());
       expect(warm?.weight).toEqual(expect.objectContaining({ ...scene.groupOf(PUMP).weight }));
     }
   });
@@ -302,6 +303,27 @@ describe('a flood', () => {
     ]);
     expect(scene.groupOf(PUMP).counters).toMatchObject({ applied: positions.size + 1, poison: 0 });
     expect(String(scene.ports.telemetry.faults.at(-1)?.cause)).toMatch(/no room for more lineages/);
+  });
+});
+
+describe('groups that are worked on side by side', () => {
+  it.each(['a batch', 'a sweep'])('are few where memory is kept for few: by %s', async (by) => {
+    const many = { ...hours, groups: 32 } as Pipeline;
+    const scene = within(many);
+    const read = new Set<string>();
+    let most = 0;
+    const ports = scene.through(async (call, name, carryOut) => {
+      if (call === 'log.latest') read.add(name);
+      most = Math.max(most, read.size);
+      if (call === 'log.append') read.delete(name);
+      return carryOut();
+    });
+    const batchAt = (minute: number) => machines(0, 200).map((name) => scene.put(name, at(minute)));
+    await scene.process(batchAt(0));
+    if (by === 'a batch') expect(await scene.process(batchAt(1), ports)).toEqual([]);
+    else expect(await scene.sweepAt(at(3 * 24 * 60), ports)).toMatchObject({ open: 0, panes: 200 });
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(4);
   });
 });
 

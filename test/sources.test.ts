@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cloudWatchGauge } from '../src/adapters/cloudwatch/gauge.ts';
 import { kafkaArrivals } from '../src/adapters/kafka/arrivals.ts';
 import * as kafkaRecords from '../src/adapters/kafka/records.ts';
+import * as kinesisRecords from '../src/adapters/kinesis/records.ts';
 import { sqsArrivals } from '../src/adapters/sqs/arrivals.ts';
 import * as fifo from '../src/adapters/sqs/fifo.ts';
 import * as standard from '../src/adapters/sqs/standard.ts';
@@ -92,6 +93,40 @@ const kafkaEvent = (...records: readonly ReturnType<typeof kafkaRecord>[]): kafk
 });
 
 const shown = ({ data, ...record }: SourceRecord) => ({ ...record, data: Buffer.from(data).toString() });
+
+describe('a record of a stream', () => {
+  const record = {
+    lineage: 'readings/shardId-0',
+    position: positionOf('7'),
+    arrival: NOON,
+    partitionKey: 'a',
+  };
+  const broken = (change: (one: Record<string, unknown>) => void) => {
+    const event = kinesisEvent([{ ...record, data: Buffer.from('{}') }]);
+    change(event.Records[0]?.kinesis as never);
+    return () => kinesisRecords.recordsOf(event);
+  };
+
+  it.each(['data', 'partitionKey'])('is refused when it lacks its %s', (name) => {
+    expect(broken((one) => delete one[name])).toThrow(
+      new TypeError(
+        'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "kinesis.partitionKey", "eventID" or "eventSourceARN"',
+      ),
+    );
+  });
+
+  it.each([undefined, Number.NaN, 1e300, 'noon'])('is refused when it arrived at %s', (arrival) => {
+    expect(
+      broken((one) => {
+        one['approximateArrivalTimestamp'] = arrival;
+      }),
+    ).toThrow(
+      new TypeError(
+        'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
+      ),
+    );
+  });
+});
 
 describe('a message of a standard queue', () => {
   it('is known by its id, of one lineage for the queue, and holds its text as UTF-8', () => {

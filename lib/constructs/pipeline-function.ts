@@ -16,6 +16,9 @@ export interface PipelineFunctionProps {
 
 export const FUNCTION_TIMEOUT = Duration.minutes(1);
 
+/** The share of a function's memory that objects may take up before they are collected: the rest is for buffers, code and requests. */
+const HEAP_SHARE = 0.6;
+
 /** A function with its own log group, and a role that may do nothing yet but write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
@@ -28,7 +31,10 @@ export class PipelineFunction extends lambda.Function {
       code: bundled(handler, pipeline),
       memorySize,
       timeout: FUNCTION_TIMEOUT,
-      environment,
+      environment: {
+        ...environment,
+        NODE_OPTIONS: `--max-old-space-size=${Math.floor(HEAP_SHARE * memorySize)}`,
+      },
       // Not the managed policy that CDK would attach: it lets a function write every log group of the account.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
       logGroup: new logs.LogGroup(scope, `${id}Logs`, {

@@ -57,7 +57,8 @@ export class OutdatedError extends Error {
   override readonly name = 'OutdatedError';
 }
 
-export const present = ({ generations }: Deployment): Generation => generations.at(-1) as Generation;
+export const present = ({ generations }: Pick<Deployment, 'generations'>): Generation =>
+  generations.at(-1) as Generation;
 
 /** The logs of all groups, those of an earlier generation as long as they may have entries. */
 export const groupLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
@@ -186,17 +187,15 @@ const appendAfter = (
   });
 
 /** What an entry of a definition's log says, whoever reads it. */
-export interface Definition extends Pick<Deployment, 'generations' | 'incarnation'> {
+export interface Definition
+  extends Pick<Deployment, 'generations' | 'incarnation'>,
+    Pick<Written, 'windows' | 'names' | 'sources'> {
   readonly version: number;
 }
 
 export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
   const written = read(entry);
-  return {
-    version: written.version,
-    generations: generationsOf(written),
-    incarnation: written.incarnation,
-  };
+  return { ...written, generations: generationsOf(written) };
 }
 
 /**

@@ -3,7 +3,7 @@ import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import type { Group } from './group.ts';
 
 /** What was read longer ago may have entries after it that have expired. */
-export const MAX_MEMORY = (ENTRY_LIFETIME / 8) as Millis;
+const MAX_MEMORY = (ENTRY_LIFETIME / 8) as Millis;
 
 interface Kept {
   readonly group: Group;
@@ -16,6 +16,8 @@ export class GroupCache {
   readonly #maxBytes: number;
   /** By log, the one used longest ago first. */
   readonly #groups = new Map<string, Kept>();
+  /** What groups took up when they were last here. */
+  readonly #sizes = new Map<string, number>();
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -30,10 +32,16 @@ export class GroupCache {
     return known.group;
   }
 
+  /** What a group took up when it was last here, if it ever was. */
+  sizeOf(log: string): number | undefined {
+    return this.#sizes.get(log);
+  }
+
   /** @param now no later than it was read, or appended */
   set(log: string, group: Group, now: EpochMillis): void {
     this.#delete(log);
     const bytes = bytesOf(group);
+    this.#sizes.set(log, bytes);
     this.#groups.set(log, { group, readAt: now, bytes });
     this.#bytes += bytes;
     for (const oldest of this.#groups.keys()) {
@@ -55,8 +63,8 @@ const IDS_BYTES = 250;
 /** Numbers are counted as nine bytes and take eight, and some tables have room for more rows than they have. */
 const ROOM = 1.25;
 
-/** Without a look at each table, as that would cost as much as to write those that a batch changes. */
-function bytesOf({ keys, ids, weight }: Group): number {
+/** What a group takes up in memory, about: without a look at each table, as that would cost as much as to write those that a batch changes. */
+export function bytesOf({ keys, ids, weight }: Group): number {
   const [first] = keys.values();
   const windows = first?.windows.length ?? 0;
   return ROOM * weight.content + keys.size * (KEY_BYTES + windows * WINDOW_BYTES) + ids.size * IDS_BYTES;

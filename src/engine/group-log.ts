@@ -93,6 +93,14 @@ async function entriesAfter(log: CommitLog, name: string, ordinal: number): Prom
   }
 }
 
+/** The log of a group of the present generation. */
+const logOf = (deployment: Deployment, index: number): string =>
+  groupLog(deployment.pipeline.name, present(deployment).number, index);
+
+/** What a group took up in memory when it was last read or appended to, if that is known. */
+export const sizeOf = (deployment: Deployment, index: number, cache?: GroupCache): number | undefined =>
+  cache?.sizeOf(memoryName(deployment, logOf(deployment, index)));
+
 /** Appends what a fold comes to, unless another writer was first. The group must be the one that was folded. */
 export async function appendTo(
   ports: LogPorts,
@@ -101,7 +109,7 @@ export async function appendTo(
   { entry, group }: ReturnType<typeof nextEntry>,
   cache?: GroupCache,
 ): Promise<'committed' | 'conflict'> {
-  const name = groupLog(deployment.pipeline.name, present(deployment).number, index);
+  const name = logOf(deployment, index);
   await writeDown(ports, deployment);
   const outcome = await ports.log.append(name, entry);
   if (outcome === 'committed') cache?.set(memoryName(deployment, name), group, entry.committedAt);

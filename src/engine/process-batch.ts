@@ -1,13 +1,15 @@
 import type { EpochMillis } from '../core/time.ts';
 import { inTime } from '../ports/clock.ts';
+import { Budget, FEW } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { type Decoded, decodeAll } from './decode.ts';
 import { type Deployment, isSame, OutdatedError, present } from './deployment.ts';
 import type { Group, GroupRecord } from './group.ts';
-import type { GroupCache } from './group-cache.ts';
-import { loadGroup } from './group-log.ts';
+import { bytesOf, type GroupCache } from './group-cache.ts';
+import { loadGroup, sizeOf } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
 
 type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
@@ -61,7 +63,7 @@ async function takeIn(
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
   const { shares, decoded } = await splitByGroup(ports, deployment, records, deadline, cache);
   const outcomes = await Promise.all(
-    [...shares].map(([index, { group, records: share }]) => {
+    [...shares].map(([index, { group, leave, records: share }]) => {
       let rest: readonly GroupRecord[] = share;
       const onCommit = (left: readonly GroupRecord[]) => {
         rest = left;
@@ -70,7 +72,7 @@ async function takeIn(
       return inTime(
         ports.clock,
         deadline,
-        commitGroup(ports, deployment, index, group, share, options),
+        commitGroup(ports, deployment, index, group, share, options).finally(leave),
         (): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),
       );
     }),
@@ -111,6 +113,8 @@ const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'
 /** What a batch has of a group, which is being loaded. */
 interface Share {
   readonly group: Promise<Group>;
+  /** Lets another group be loaded, once this one is committed. */
+  readonly leave: () => void;
   readonly records: GroupRecord[];
 }
 
@@ -121,7 +125,10 @@ interface Split {
   readonly decoded: number;
 }
 
-/** Decodes records, and splits them. Groups are read while the records after their first are decoded. */
+/**
+ * Decodes records, and splits them. Groups are read while the records after their first are decoded: as many at a time as
+ * memory is kept for, the others once those are committed.
+ */
 async function splitByGroup(
   ports: BatchPorts,
   deployment: Deployment,
@@ -132,11 +139,23 @@ async function splitByGroup(
   const begun = ports.clock.now();
   const pause = begun + (deadline - begun) / 2;
   const { groups } = present(deployment);
+  const { held } = ports.limits ?? LIMITS;
+  const budget = new Budget(held);
   const shares = new Map<number, Share>();
   const shareOf = (index: number): Share => {
     const known = shares.get(index);
     if (known) return known;
-    const share = { group: loadGroup(ports, deployment, index, cache), records: [] };
+    let leave = (): void => {};
+    const load = async (holds: (bytes: number) => void): Promise<Group> => {
+      leave = () => holds(0);
+      if (ports.clock.now() >= deadline) throw TIME_IS_UP;
+      const group = await loadGroup(ports, deployment, index, cache);
+      holds(bytesOf(group));
+      return group;
+    };
+    const size = sizeOf(deployment, index, cache) ?? held / FEW;
+    const group = new Promise<Group>((settle) => budget.enter(size, (holds) => settle(load(holds))));
+    const share = { group, leave: () => leave(), records: [] };
     // It is thrown where the group is waited for.
     share.group.catch(() => {});
     shares.set(index, share);

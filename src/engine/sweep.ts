@@ -1,13 +1,13 @@
 import { before, type EpochMillis, millis } from '../core/time.ts';
 import { inTime } from '../ports/clock.ts';
-import { FEW, inParallel } from '../ports/in-parallel.ts';
+import { Budget, FEW, inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { type Deployment, present } from './deployment.ts';
 import { foldIdle } from './fold.ts';
 import type { Group } from './group.ts';
-import type { GroupCache } from './group-cache.ts';
-import { appendTo, loadGroup, unchanged } from './group-log.ts';
+import { bytesOf, type GroupCache } from './group-cache.ts';
+import { appendTo, loadGroup, sizeOf, unchanged } from './group-log.ts';
 import { nextEntry } from './next-entry.ts';
 import { mustRenew } from './packed.ts';
 import { leaveOut } from './room.ts';
@@ -48,13 +48,17 @@ export async function sweep(
   const silence = silenceUpTo(ports, clock, deadline);
   const { groups } = present(deployment);
   const first = Math.floor(clock / EVERY) % groups;
+  const { held } = ports.limits ?? LIMITS;
+  const budget = new Budget(held);
   const faults: unknown[] = [];
   const swept = await inParallel(
     Array.from({ length: groups }, (_, at) => (first + at) % groups),
     async (index) => {
-      if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
+      const size = sizeOf(deployment, index, cache) ?? held / FEW;
+      const holds = await new Promise<(bytes: number) => void>((begin) => budget.enter(size, begin));
       try {
-        const swept = sweepGroup(ports, deployment, index, silence, deadline, cache);
+        if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
+        const swept = sweepGroup(ports, deployment, index, silence, deadline, holds, cache);
         return await inTime(ports.clock, deadline, swept, () => {
           ports.telemetry.fault('sweep', stillUnderWay(index));
           return { open: 0, panes: 0 };
@@ -63,9 +67,10 @@ export async function sweep(
         ports.telemetry.fault('sweep', cause);
         faults.push(cause);
         return { open: 0, panes: 0 };
+      } finally {
+        holds(0);
       }
     },
-    FEW,
   );
   if (faults.length > 0) throw faults[0];
   return {
@@ -102,10 +107,12 @@ async function sweepGroup(
   index: number,
   silence: Promise<EpochMillis | undefined>,
   deadline: EpochMillis,
+  holds: (bytes: number) => void,
   cache: GroupCache | undefined,
 ): Promise<{ readonly open: number; readonly panes: number }> {
   const { limits = LIMITS } = ports;
   const loaded = await loadGroup(ports, deployment, index, cache);
+  holds(bytesOf(loaded));
   let group = await renewed(ports, deployment, index, loaded, cache);
   const now = (await silence) ?? NEVER;
   let panes = 0;

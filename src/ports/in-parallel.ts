@@ -25,3 +25,39 @@ export async function inParallel<Item, Result>(
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   return results;
 }
+
+/** Lets those in that hold something large, one after the other, for as long as what they hold together is not too much. */
+export class Budget {
+  #left: number;
+  readonly #waiting: { readonly bytes: number; readonly begin: (holds: (bytes: number) => void) => void }[] =
+    [];
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /**
+   * Begins once there is room, which there always is where nobody holds anything.
+   *
+   * @param bytes what it will hold, as far as that is known
+   * @param begin is given what it tells what it holds in truth, and 0 when it holds nothing any more
+   */
+  enter(bytes: number, begin: (holds: (bytes: number) => void) => void): void {
+    this.#waiting.push({ bytes, begin });
+    this.#admit();
+  }
+
+  #admit(): void {
+    while (this.#left > 0) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      let held = next.bytes;
+      this.#left -= held;
+      next.begin((holds) => {
+        this.#left += held - holds;
+        held = holds;
+        this.#admit();
+      });
+    }
+  }
+}

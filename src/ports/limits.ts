@@ -13,6 +13,8 @@ export interface Limits {
   readonly panes: number;
   /** What the panes of one step of a projector may weigh: it has them in memory, as they are and as they are written. */
   readonly step: number;
+  /** What the groups that a function works on side by side may take up in memory, about, before another is read. */
+  readonly held: number;
   /** What an entry's lists of late and of refused records may weigh. */
   readonly lists: number;
   /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
@@ -32,6 +34,7 @@ export const LIMITS: Limits = {
   crowded: 16 * MIB,
   panes: 16 * MIB,
   step: 16 * MIB,
+  held: 96 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,
   poison: 4 * MIB,

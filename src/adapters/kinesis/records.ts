@@ -1,6 +1,7 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { positionOf } from '../../core/position.ts';
-import type { EpochMillis } from '../../core/time.ts';
+
+import { isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /**
@@ -36,18 +37,25 @@ function recordOf(
 ): SourceRecord {
   if (
     typeof kinesis?.data !== 'string' ||
+    typeof kinesis.partitionKey !== 'string' ||
     typeof eventID !== 'string' ||
     typeof eventSourceARN !== 'string'
   ) {
     throw new TypeError(
-      'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "eventID" or "eventSourceARN"',
+      'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "kinesis.partitionKey", "eventID" or "eventSourceARN"',
+    );
+  }
+  // Seconds, with the milliseconds behind the point.
+  const arrival = Math.round(kinesis.approximateArrivalTimestamp * 1_000);
+  if (!isInstant(arrival)) {
+    throw new TypeError(
+      'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
     );
   }
   return {
     lineage: lineages.of(eventSourceARN, eventID),
     position: positionOf(kinesis.sequenceNumber),
-    // Seconds, with the milliseconds behind the point.
-    arrival: Math.round(kinesis.approximateArrivalTimestamp * 1_000) as EpochMillis,
+    arrival,
     partitionKey: kinesis.partitionKey,
     data: Buffer.from(kinesis.data, 'base64'),
   };
