@@ -420,7 +420,7 @@ describe('a shard that is read while groups change', () => {
     await environment.take([scene.put(first, at(0)), scene.put(second, at(0, 1))]);
     await rescale(scene, 8);
     await loadGroup(scene.ports, await deploymentOf(scene), groupOf(hashOf(first), 8));
-    const batch = [scene.put(first, at(1)), scene.put(second, at(1, 1))];
+    const batch = [scene.put(first, at(0, 2)), scene.put(second, at(0, 3))];
     expect(await environment.take(batch)).toBe(true);
     expect(scene.ports.telemetry.faults).not.toEqual([]);
     expect(await scene.ports.progress.read(batch[1]?.lineage as string)).toBe(batch[1]?.position);

@@ -213,11 +213,11 @@ export class GroupAudit {
         () => nameOf(one),
       );
       const outcome = outside.has(nameOf(one)) ? this.#taken.refuse(one) : this.#taken.take(one, by);
-      if (one.content && outcome === 'poison') {
+      if (one.content && outside.has(nameOf(one))) {
         must(!known.has(one.content.key), `No record of a known key is refused for room (${where})`, () =>
           nameOf(one),
         );
-      } else if (one.content) known.add(one.content.key);
+      } else if (one.content && outcome !== 'poison') known.add(one.content.key);
       outcomes.set(one, outcome);
       const late = lateByWindow([{ windows: this.#taken.refusals.get(one) ?? [] }]);
       this.counted = sumOfCounters([this.counted, { ...EMPTY_GROUP.counters, [outcome]: 1, late }]);
