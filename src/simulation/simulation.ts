@@ -456,9 +456,10 @@ class Simulation {
         this.#happened.poison += counted.poison;
         if (ending.ended === 'answered') {
           const back = namedBy(SHAPES[this.#kind], batch, ending.result);
-          // One may wait for what another one of its environment writes down.
+          // One may wait for what another one of its environment writes down, and older code leaves newer what it cannot do.
           const excused =
             met.length > 0 ||
+            host.pipeline.version < this.#audit.deployments.version ||
             host.failedAt >= invocation.from ||
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);

@@ -51,17 +51,13 @@ export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
 
 /**
  * The topic that the records of an event are of, as `<cluster>/<topic>`; undefined for an event without records. The cluster is
- * told by its ARN, or one that has none by its servers.
+ * told by its ARN, or one that has none by its servers; what names neither, as only what somebody made by hand does, is of none.
  *
- * @throws TypeError when the event names neither; RangeError when its records are of several topics
+ * @throws RangeError when its records are of several topics
  */
 export function sourceOf({ eventSourceArn, bootstrapServers, records }: KafkaEvent): string | undefined {
   const cluster = eventSourceArn ?? bootstrapServers?.split(',').toSorted().join();
-  if (!cluster) {
-    throw new TypeError(
-      'Cannot read the event as it must be a Kafka event: it has neither "eventSourceArn" nor "bootstrapServers"',
-    );
-  }
+  if (!cluster) return undefined;
   return onlySource(
     Object.values(records)
       .flat()
