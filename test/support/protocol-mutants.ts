@@ -760,8 +760,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'an environment keeps its generation',
     rule: 'An environment that knows the old generation reads the definition’s log again and goes on',
     file: 'src/handlers.ts',
-    find: 'deployment.forget();\n      return found();',
-    replace: 'return found();',
+    find: 'deployment.forget();\n      try {',
+    replace: 'try {',
   },
   {
     name: 'what groups had taken in is forgotten',
