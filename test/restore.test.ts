@@ -169,12 +169,17 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
     expect(restored.from.map(({ lineage }) => lineage)).toEqual([...world.scene.source.shards.keys()]);
     const again = world.again(restored.from);
     expect(again.length).toBe(4 * MACHINES.length);
+    const kept = new Set(world.names(PANES_PREFIX));
     await world.take(again);
     await world.deliver();
     await world.minutes(7, 9);
     await world.silence();
     expect(await world.findings()).toEqual([]);
     expect(world.panes()).toEqual(await faultless(9));
+    // None is of a name that may have been used for what was taken back.
+    const added = world.names(PANES_PREFIX).filter((name) => !kept.has(name));
+    expect(added.length).toBeGreaterThan(0);
+    for (const name of added) expect(name).toMatch(/\/part-\d{13}-\d{12}\./);
   });
 
   it('has them though its environments stayed, once a minute has passed', async () => {

@@ -283,6 +283,64 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['kinesis'],
   },
 
+  // Room in an entry, in a step and in a group.
+  {
+    name: 'a full group takes in new keys',
+    rule: 'From a weight on records of new keys are refused, so that those which are there go on',
+    file: 'src/engine/fold.ts',
+    find: 'if (weight >= newKeys) {',
+    replace: 'if (weight === Number.POSITIVE_INFINITY) {',
+    killedBy: 'test/room.test.ts',
+  },
+  {
+    name: 'a step is bounded in panes alone',
+    rule: 'A step of a projector takes no more panes than there is memory for',
+    file: 'src/engine/unprojected.ts',
+    find: 'panes <= 0 || bytes <= 0;',
+    replace: 'panes <= 0 && bytes <= Number.POSITIVE_INFINITY;',
+    killedBy: 'test/resume.test.ts',
+  },
+  {
+    name: 'a gap of one group stops the others',
+    rule: 'A projector delivers what the other groups have where entries of one have expired',
+    file: 'src/engine/unprojected.ts',
+    find: 'if (!(error instanceof LogLostError)) throw error;',
+    replace: 'throw error;',
+    killedBy: 'test/resume.test.ts',
+  },
+  {
+    name: 'a restored log names objects as before',
+    rule: 'The names of objects say which incarnation of the logs decided them',
+    file: 'src/engine/incarnation.ts',
+    find: 'incarnation === 0 ?',
+    replace: 'incarnation >= 0 ?',
+    killedBy: 'test/restore.test.ts',
+  },
+  {
+    name: 'any source is read',
+    rule: 'Records of another source than the pipeline reads are refused',
+    file: 'src/engine/sources.ts',
+    find: 'if (present === next && version <= before.version) return before;',
+    replace: 'return before;',
+    killedBy: 'test/source-identity.test.ts',
+  },
+  {
+    name: 'a renewal waits for the source',
+    rule: 'What must not expire is renewed whatever the source does',
+    file: 'src/engine/sweep.ts',
+    find: 'let group = await renewed(ports, deployment, index, loaded, cache);\n  const now = (await silence) ?? NEVER;',
+    replace:
+      'const now = (await silence) ?? NEVER;\n  let group = await renewed(ports, deployment, index, loaded, cache);',
+    killedBy: 'test/deadlines.test.ts',
+  },
+  {
+    name: 'a session closes at its end',
+    rule: 'A session closes only once nothing that would join it is on time',
+    file: 'src/core/windows/session.ts',
+    find: 'return this.#end(row) + 1;',
+    replace: 'return this.#end(row);',
+    killedBy: 'test/windows.test.ts',
+  },
   // Time that a service or a handler has.
   {
     name: 'no time is left for the answer',
