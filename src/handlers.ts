@@ -64,7 +64,7 @@ export function processHandler(
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
   let source: string | undefined;
   const deployment = held(ports.clock, () => holdDeployment(engine, pipeline, source));
-  const cache = new GroupCache(HANDLER_CACHE_BYTES);
+  const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
@@ -107,7 +107,7 @@ export function sweepHandler(
   pipeline: Pipeline,
 ) {
   const engine = { ...ports, log: spilling(ports.log, ports.objects) };
-  const cache = new GroupCache(SWEEPER_CACHE_BYTES);
+  const cache = new GroupCache(ports.limits?.kept ?? SWEEPER_CACHE_BYTES);
   return async (_event: unknown, invocation: Invocation): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));

@@ -15,6 +15,8 @@ export interface Limits {
   readonly step: number;
   /** What the groups that a function works on side by side may take up in memory, about, before another is read. */
   readonly held: number;
+  /** What the groups that an environment keeps from one invocation to the next may take up; without it, what its handler may. */
+  readonly kept?: number;
   /** What an entry's lists of late and of refused records may weigh. */
   readonly lists: number;
   /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */

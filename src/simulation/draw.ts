@@ -204,6 +204,8 @@ function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind
     ...LIMITS,
     newKeys,
     crowded: newKeys / 2,
+    // Of groups that have little room an environment keeps the last few, or none.
+    kept: newKeys,
     // Any pane fits by itself, as nothing of it is to be left out.
     panes: isAlone ? random.pick([2_000, LIMITS.panes]) : LIMITS.panes,
     lists: random.pick([200, LIMITS.lists]),
