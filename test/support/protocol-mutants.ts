@@ -662,7 +662,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (entry.ordinal !== ordinal + 1) {',
     replace: 'if (false) {',
     killedBy: 'test/projectors.test.ts',
-    title: 'stops where an entry is missing',
+    title: 'before an entry that is missing',
   },
   {
     name: 'objects before their intent',
