@@ -63,7 +63,7 @@ async function takeIn(
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
   const { shares, decoded } = await splitByGroup(ports, deployment, records, deadline, cache);
   const outcomes = await Promise.all(
-    [...shares].map(([index, { group, leave, records: share }]) => {
+    [...shares].map(([index, { take, leave, records: share }]) => {
       let rest: readonly GroupRecord[] = share;
       const onCommit = (left: readonly GroupRecord[]) => {
         rest = left;
@@ -72,7 +72,7 @@ async function takeIn(
       return inTime(
         ports.clock,
         deadline,
-        commitGroup(ports, deployment, index, group, share, options).finally(leave),
+        commitGroup(ports, deployment, index, take(), share, options).finally(leave),
         (): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),
       );
     }),
@@ -110,9 +110,12 @@ export const TIME_IS_UP = new Error(
 const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;
 
+const TAKEN = new Promise<never>(() => {});
+
 /** What a batch has of a group, which is being loaded. */
 interface Share {
-  readonly group: Promise<Group>;
+  /** The group, to be asked for once: it is held by nobody else, so that it leaves memory with its commit. */
+  readonly take: () => Promise<Group>;
   /** Lets another group be loaded, once this one is committed. */
   readonly leave: () => void;
   readonly records: GroupRecord[];
@@ -154,10 +157,15 @@ async function splitByGroup(
       return group;
     };
     const size = sizeOf(deployment, index, cache) ?? held / FEW;
-    const group = new Promise<Group>((settle) => budget.enter(size, (holds) => settle(load(holds))));
-    const share = { group, leave: () => leave(), records: [] };
+    let group = new Promise<Group>((settle) => budget.enter(size, (holds) => settle(load(holds))));
     // It is thrown where the group is waited for.
-    share.group.catch(() => {});
+    group.catch(() => {});
+    const take = (): Promise<Group> => {
+      const taken = group;
+      group = TAKEN;
+      return taken;
+    };
+    const share = { take, leave: () => leave(), records: [] };
     shares.set(index, share);
     return share;
   };
