@@ -12,10 +12,10 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { atOnce } from '../pipeline/sinks.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import { groupLogPrefix, STATE_KEY } from '../wiring/names.ts';
+import { groupLogPrefix } from '../wiring/names.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
-import { type LocalServers, startServers } from './servers.ts';
+import { type LocalServers, startServersBeside } from './servers.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
@@ -56,21 +56,23 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   const { pipeline, telemetry, dataDirectory, batchSize = BATCH_SIZE, decorate = (ports) => ports } = options;
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);
-  const servers = await startServers({
-    ...(dataDirectory === undefined ? {} : { dataDirectory }),
-    onInsert: ({ table, keys }) => {
-      const log = keys[STATE_KEY.partition];
-      if (table === names.stateTable && log && 'S' in log && log.S.startsWith(prefix)) wakeUps.insert(keys);
-    },
-  });
+  const servers = await startServersBeside({ dataDirectory });
   const { endpoints } = servers;
   const clients = connect(endpoints);
   const { kinesis, dynamodb, s3 } = clients;
 
   const clock = systemClock();
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
+  const log = dynamoCommitLog(dynamodb, names.stateTable);
   const ports = decorate({
-    log: dynamoCommitLog(dynamodb, names.stateTable),
+    log: {
+      ...log,
+      async append(name, entry) {
+        const outcome = await log.append(name, entry);
+        if (outcome === 'committed' && name.startsWith(prefix)) wakeUps.insert(name);
+        return outcome;
+      },
+    },
     objects: s3Objects(s3, names.bucket),
     rows: dynamoRows(dynamodb, names.rowsTable),
     progress,

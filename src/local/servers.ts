@@ -1,13 +1,13 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import dynalite from 'dynalite';
 import kinesalite from 'kinesalite';
 import { startS3 } from './s3-server.ts';
+import { useParsedConditions } from './server-conditions.ts';
 import { runServer } from './server-lifecycle.ts';
 import { lockDirectory } from './server-lock.ts';
 import { useNativeSequences } from './server-sequences.ts';
-import { type StreamInsert, tapInserts } from './stream-tap.ts';
-
-export type { StreamInsert } from './stream-tap.ts';
 
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
@@ -19,8 +19,6 @@ export interface LocalServers {
 export interface LocalServersOptions {
   /** Where streams, tables and objects outlive the process, even a killed one; in memory without it. */
   dataDirectory?: string | undefined;
-  /** Called for every item that PutItem writes. */
-  onInsert?: (insert: StreamInsert) => void;
   /** Free ones where left out. */
   ports?: { kinesis?: number; dynamodb?: number; s3?: number };
 }
@@ -36,7 +34,7 @@ const SHARD_LIMIT = 1000;
  * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
  */
 export async function startServers(options: LocalServersOptions): Promise<LocalServers> {
-  const { dataDirectory, onInsert, ports } = options;
+  const { dataDirectory, ports } = options;
   const within = (name: string) => dataDirectory && join(dataDirectory, name);
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
@@ -57,13 +55,13 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     const kinesis = await runServer(streams, ports?.kinesis ?? 0);
     closing.push(kinesis.close);
 
+    useParsedConditions();
     const tables = dynalite({
       path: within('dynamodb'),
       createTableMs: 0,
       deleteTableMs: 0,
       updateTableMs: 0,
     });
-    if (onInsert) tapInserts(tables, onInsert);
     const dynamodb = await runServer(tables, ports?.dynamodb ?? 0);
     closing.push(dynamodb.close);
 
@@ -75,4 +73,18 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     await close();
     throw error;
   }
+}
+
+/** The same in a thread of its own, so that what asks the servers and what they do take a processor each. */
+export async function startServersBeside(options: LocalServersOptions): Promise<LocalServers> {
+  const thread = new Worker(new URL('./servers-thread.mjs', import.meta.url), { workerData: options });
+  const [{ endpoints, error }] = await once(thread, 'message');
+  if (error) throw error;
+  return {
+    endpoints,
+    async close() {
+      thread.postMessage('close');
+      await once(thread, 'exit');
+    },
+  };
 }

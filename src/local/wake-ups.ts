@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DynamoDBStreamEvent } from 'aws-lambda';
-import type { StreamInsert } from './servers.ts';
+import { STATE_KEY } from '../wiring/names.ts';
 
 type Projector = (event: Partial<DynamoDBStreamEvent>) => Promise<void>;
 
 export interface WakeUps {
-  /** An item came into the state table. */
-  insert(keys: StreamInsert['keys']): void;
+  /** An entry was appended to the log of that name. */
+  insert(log: string): void;
   /** The once-a-minute event, which names no groups. */
   schedule(): void;
   /** Wakes the projector now instead of when the window is over; settles when nothing waits for it. */
@@ -16,7 +16,7 @@ export interface WakeUps {
 }
 
 /** A shorter window than in AWS: someone is watching. */
-const WINDOW_MILLIS = 250;
+const WINDOW_MILLIS = 2_000;
 const RETRY_MILLIS = 200;
 
 /**
@@ -26,7 +26,7 @@ const RETRY_MILLIS = 200;
 export function startWakeUps(project: Projector, onError: (error: unknown) => void): WakeUps {
   const stopping = new AbortController();
   let hurry = new AbortController();
-  let waiting: StreamInsert['keys'][] = [];
+  let waiting: string[] = [];
   let scheduled = false;
   let running: Promise<void> | undefined;
 
@@ -59,8 +59,8 @@ export function startWakeUps(project: Projector, onError: (error: unknown) => vo
   };
 
   return {
-    insert(keys) {
-      waiting.push(keys);
+    insert(log) {
+      waiting.push(log);
       start();
     },
     schedule() {
@@ -79,13 +79,13 @@ export function startWakeUps(project: Projector, onError: (error: unknown) => vo
   };
 }
 
-const streamEvent = (inserted: readonly StreamInsert['keys'][]): DynamoDBStreamEvent => ({
-  Records: inserted.map((Keys, at) => ({
+const streamEvent = (logs: readonly string[]): DynamoDBStreamEvent => ({
+  Records: logs.map((log, at) => ({
     eventID: String(at),
     eventName: 'INSERT',
     eventSource: 'aws:dynamodb',
     eventVersion: '1.1',
     awsRegion: 'us-east-1',
-    dynamodb: { Keys, StreamViewType: 'KEYS_ONLY' },
+    dynamodb: { Keys: { [STATE_KEY.partition]: { S: log } }, StreamViewType: 'KEYS_ONLY' },
   })),
 });
