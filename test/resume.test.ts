@@ -186,6 +186,25 @@ describe('a step of a projector', () => {
     windows: { all: rolling({ count: 20 }, { notes: collect((one) => one.note ?? '') }) },
   }).to(table(), bucket({ every: '0s' }));
 
+  it('takes nothing that was committed after what it leaves: panes of one time come together', async () => {
+    const scene = await new Scene(large).under(large);
+    for (let minute = 0; minute < 6; minute++) {
+      const many = Array.from({ length: 50 }, (_, n) => scene.put(PUMP, at(minute, n)));
+      await scene.process([...many, scene.put(OVEN, at(minute, 59))]);
+    }
+    const ports = { ...scene.ports, log: spilling(scene.ports.log, scene.ports.objects) };
+    const logs = [scene.logOf(PUMP), scene.logOf(OVEN)];
+    const { panes, more } = await panesAfter(ports, new Map(), logs, 120, NEVER);
+    // The oven's log was read to its end; of the pump's there was room for two minutes, and a part of the third.
+    expect(more).toBe(true);
+    expect(panes.filter(({ key }) => key === PUMP).length).toBeGreaterThan(100);
+    expect(panes.filter(({ key }) => key === OVEN).map(({ end }) => end - 1)).toEqual([
+      at(0, 59),
+      at(1, 59),
+      at(2, 59),
+    ]);
+  });
+
   it('is bounded in bytes, whatever its panes are: they are the same in many steps as in one', async () => {
     const scene = await new Scene(large).under(large);
     for (let n = 0; n < 10; n++) {

@@ -32,8 +32,8 @@ import {
 } from './unprojected.ts';
 
 /** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
-const STEP_PANES = 20_000;
-const STEP_OBJECTS = 1_000;
+const STEP_PANES = 30_000;
+const STEP_OBJECTS = 2_000;
 
 /**
  * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds

@@ -28,7 +28,7 @@ import {
 type RowPorts = ReadPorts & Pick<Ports, 'rows'>;
 
 /** Panes of one step: some seconds of conditional puts. */
-const STEP_PANES = 4_000;
+const STEP_PANES = 16_000;
 
 /**
  * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and

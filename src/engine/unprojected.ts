@@ -69,9 +69,8 @@ export async function panesAfter(
 ): Promise<Stretch> {
   const now = ports.clock.now();
   const until = Math.min(deadline, after(now, READING)) as EpochMillis;
-  const parts = new Map(
-    logs.map((name) => [name, { panes: [], to: covered.get(name) ?? START, isEnd: false } as Part]),
-  );
+  const fromOf = (name: string): Cursor => covered.get(name) ?? START;
+  const parts = new Map(logs.map((name) => [name, { taken: [], isEnd: false } as Part]));
   const gaps: LogLostError[] = [];
   const left: Room = { panes: maxPanes, bytes: (ports.limits ?? LIMITS).step };
   // Where time, or the panes of a few logs, fill a step, those that are read first are not always the same.
@@ -84,28 +83,34 @@ export async function panesAfter(
     await inParallel(
       unread,
       async (name) => {
-        const before = parts.get(name) as Part;
+        const { taken } = parts.get(name) as Part;
+        const from = taken.at(-1)?.to ?? fromOf(name);
         try {
-          const next = await readLog(ports, name, before.to, { share: share(), left, until });
-          parts.set(name, { ...next, panes: [...before.panes, ...next.panes] });
+          const next = await readLog(ports, name, from, { share: share(), left, until });
+          parts.set(name, { taken: [...taken, ...next.taken], isEnd: next.isEnd });
         } catch (error) {
           if (!(error instanceof LogLostError)) throw error;
           gaps.push(error);
-          parts.set(name, { ...before, isEnd: true });
+          parts.set(name, { taken, isEnd: true });
         }
       },
       FEW,
     );
     unread = unread.filter((name) => !parts.get(name)?.isEnd);
   }
-  const moved = [...parts].flatMap(([name, { to }]) => {
-    const from = covered.get(name) ?? START;
-    return to[0] === from[0] && to[1] === from[1] ? [] : [{ name, from, to }];
+  // What is left for another step was committed after what is taken: panes of one time come together, in few objects.
+  const bound = Math.min(
+    ...unread.map((name) => parts.get(name)?.taken.at(-1)?.committedAt ?? Number.POSITIVE_INFINITY),
+  );
+  const moved = [...parts].flatMap(([name, part]) => {
+    const taken = part.taken.filter(({ committedAt }) => committedAt <= bound);
+    const to = taken.at(-1)?.to;
+    return to ? [{ name, to, panes: taken.flatMap(({ panes }) => panes) }] : [];
   });
   return {
-    from: new Map(moved.map(({ name, from }) => [name, from])),
+    from: new Map(moved.map(({ name }) => [name, fromOf(name)])),
     to: new Map(moved.map(({ name, to }) => [name, to])),
-    panes: [...parts.values()].flatMap(({ panes }) => panes),
+    panes: moved.flatMap(({ panes }) => panes),
     more: unread.length > 0,
     gaps,
   };
@@ -208,7 +213,7 @@ export async function panesOf(
     ([name, start]) => readLog(ports, name, start, { end: to.get(name) ?? START }),
     FEW,
   );
-  return read.flatMap(({ panes }) => panes);
+  return read.flatMap(({ taken }) => taken.flatMap(({ panes }) => panes));
 }
 
 /** The panes of a stretch of which entries have expired, as far as they are there, and what is gone. */
@@ -239,11 +244,16 @@ export async function remainsOf(
   return { panes, gone };
 }
 
-/** What was read of one group, up to where, and whether nothing came after it. */
+/** What was read of one group, entry by entry, and whether nothing came after it. */
 interface Part {
+  readonly taken: readonly Taken[];
+  readonly isEnd: boolean;
+}
+
+/** What was read of an entry: some of its panes, and up to where the group is covered with them. */
+interface Taken extends Pick<LogEntry, 'committedAt'> {
   readonly panes: readonly GroupPane[];
   readonly to: Cursor;
-  readonly isEnd: boolean;
 }
 
 /**
@@ -256,7 +266,7 @@ type Extent =
 
 async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, extent: Extent): Promise<Part> {
   const { end } = extent;
-  const panes: GroupPane[] = [];
+  const all: Taken[] = [];
   let [ordinal, done] = from;
   const isRead = (): boolean =>
     end
@@ -265,7 +275,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   while (!isRead()) {
     const entries = await log.after(name, ordinal);
     if (entries.length === 0) {
-      if (end === undefined) return { panes, to: [ordinal, done], isEnd: true };
+      if (end === undefined) return { taken: all, isEnd: true };
       throw new LogLostError(
         `Cannot read log ${name} up to entry ${end[0]} as there is none after ${ordinal}`,
       );
@@ -274,7 +284,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
       if (entry.ordinal !== ordinal + 1) {
         // What comes before the gap is delivered first.
         if (end === undefined && (ordinal !== from[0] || done !== from[1])) {
-          return { panes, to: [ordinal, done], isEnd: false };
+          return { taken: all, isEnd: false };
         }
         throw new LogLostError(
           `Cannot read on in log ${name} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
@@ -284,15 +294,15 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
       const taken = end
         ? emitted.slice(done, ordinal === end[0] ? end[1] : emitted.length)
         : thoseThatFit(emitted, done, extent);
-      panes.push(...taken);
       done += taken.length;
-      if (done < emitted.length) return { panes, to: [ordinal, done], isEnd: false };
-      ordinal = entry.ordinal;
-      done = 0;
+      const isWhole = done === emitted.length;
+      if (isWhole) [ordinal, done] = [entry.ordinal, 0];
+      all.push({ committedAt: entry.committedAt, panes: taken, to: [ordinal, done] });
+      if (!isWhole) return { taken: all, isEnd: false };
       if (isRead()) break;
     }
   }
-  return { panes, to: [ordinal, done], isEnd: false };
+  return { taken: all, isEnd: false };
 }
 
 /** The panes from one on for which there is room, which they take up: the last of them may be larger. */
