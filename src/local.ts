@@ -63,7 +63,7 @@ export async function show(
   return running(
     pipeline,
     options,
-    (tally) => startScreen(tally, process.stdout),
+    (tally) => startScreen(pipeline, tally, process.stdout),
     async (runtime, tally, screen, signal) => {
       screen.say(
         `Pipeline "${pipeline.name}", ${relative('', options.input)}: sending to stream ${runtime.names.stream} on ${runtime.endpoints.kinesis}`,

@@ -1,6 +1,8 @@
 import Table from 'cli-table3';
+import { createLogUpdate } from 'log-update';
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { GroupPane } from '../engine/group.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY } from '../wiring/names.ts';
 import type { Replayed } from './replay.ts';
 import type { LocalRuntime } from './runtime.ts';
@@ -9,36 +11,42 @@ import type { Tally } from './tally.ts';
 /** What a person sees of a local run. */
 export interface Screen {
   say(text: string): void;
-  /** The newest event time sent, for the watermark to be held against. */
-  sent(records: number, eventTime: EpochMillis | undefined): void;
+  /** The newest event time sent, for the watermark to be held against, and how much of the input is, where that is known. */
+  sent(records: number, eventTime: EpochMillis | undefined, share?: number): void;
   stop(): void;
 }
 
 const REFRESH_MILLIS = 250;
-const LOG_MILLIS = 2_000;
+const LOG_MILLIS = 10_000;
 
-/** Progress on one line of a terminal, or a line now and then where there is none; the first panes as soon as there are. */
-export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
+/**
+ * Progress and the latest panes, drawn over and over at the foot of a terminal, or a line now and then where there is none. First
+ * of all what the pipeline asks.
+ */
+export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.WriteStream): Screen {
+  const live = output.isTTY ? createLogUpdate(output) : undefined;
   const started = performance.now();
+  const secondsSince = () => (performance.now() - started) / 1_000;
   let sent = 0;
+  let sentShare: number | undefined;
   let committed = 0;
   /** Until the last commit. */
   let seconds = 1;
   let newest: EpochMillis | undefined;
   let shown = false;
-  const newFaults = faultsOf(tally);
   let said = '';
+  let logged = started;
+  const newFaults = faultsOf(tally);
 
-  const erase = () => output.isTTY && output.write('\r\x1b[K');
   const say = (text: string): void => {
-    erase();
+    live?.clear();
     output.write(`${text}\n`);
   };
-  const line = (): string => {
-    const applied = (tally.metrics.get('applied') ?? 0) + (tally.metrics.get('late') ?? 0);
-    if (applied > committed) {
-      committed = applied;
-      seconds = (performance.now() - started) / 1_000;
+  const counts = (): string => {
+    const received = tally.metrics.get('received') ?? 0;
+    if (received > committed) {
+      committed = received;
+      seconds = secondsSince();
     }
     const poison = tally.metrics.get('poison') ?? 0;
     const lag = tally.watermark && newest && ` (${span(newest - tally.watermark)} behind)`;
@@ -54,32 +62,83 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
       ...[...tally.late].map(([window, count]) => `${thousands(count)} late for ${window}`),
     ].join(' · ');
   };
+  const progress = (): readonly string[] => {
+    if (sentShare === undefined || sent === 0) return [];
+    const committedShare = sentShare * Math.min(1, committed / sent);
+    const share = (committedShare + committedShare * tally.deliveredShare) / 2;
+    const left = (secondsSince() * (1 - share)) / share;
+    const soon = share > 0.02 && share < 1 ? [`about ${span(1_000 * Math.max(1, left))} left`] : [];
+    return [`${barOf(share)} ${percent(share)}`, ...soon];
+  };
   const refresh = (): void => {
     if (!shown && tally.panes > 0) {
       shown = true;
-      say(`\nFirst panes, after ${((performance.now() - started) / 1_000).toFixed(1)} s:`);
-      say(paneTable(tally, output.columns));
+      say(`\nFirst panes, after ${secondsSince().toFixed(1)} s${live ? '' : `:\n${paneTable(tally)}`}`);
     }
     for (const fault of newFaults()) say(fault);
-    const now = line();
-    // A line that wraps could not be written over.
-    if (output.isTTY) output.write(`\r\x1b[K${now.slice(0, output.columns - 1)}`);
-    else if (now !== said) say(now);
-    said = now;
+    const now = counts();
+    const lines = [[...progress(), now].join(' · ')];
+    if (live === undefined) {
+      if (now === said || performance.now() - logged < LOG_MILLIS) return;
+      say(lines.join('\n'));
+      [said, logged] = [now, performance.now()];
+      return;
+    }
+    if (tally.panes > 0) lines.push('', ...paneTable(tally, output.columns).split('\n'));
+    // What is higher than the terminal could not be drawn over.
+    live(lines.slice(0, Math.max(1, output.rows - 4)).join('\n'));
   };
-  const timer = setInterval(refresh, output.isTTY ? REFRESH_MILLIS : LOG_MILLIS);
+  say(asked(pipeline));
+  const timer = setInterval(refresh, REFRESH_MILLIS);
 
   return {
     say,
-    sent(records, eventTime) {
+    sent(records, eventTime, share) {
       sent = records;
+      sentShare = share;
       if (eventTime !== undefined && (newest === undefined || eventTime > newest)) newest = eventTime;
     },
     stop() {
       clearInterval(timer);
-      erase();
+      live?.clear();
+      live?.done();
     },
   };
+}
+
+const BAR = 24;
+
+const barOf = (share: number): string => {
+  const full = Math.floor(BAR * share);
+  return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
+};
+
+const percent = (share: number): string => `${Math.floor(100 * share)} %`;
+
+/** What a pipeline asks of its records, a line for each window. */
+export function asked({ name, rules }: Pipeline): string {
+  const lines = rules.windows.map(({ name, operator }) => `  ${name}: ${windowText(operator.signature)}`);
+  const { idleAfter, outOfOrderness } = rules.time;
+  return [
+    `Pipeline "${name}": by key and event time, up to ${span(outOfOrderness)} out of order; after ${span(idleAfter)} of silence time passes by itself`,
+    ...lines,
+  ].join('\n');
+}
+
+/** A window's signature in words: lengths of time are whole milliseconds there. */
+function windowText(signature: string): string {
+  const [, kind = '', settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
+  const given = settings.split(',').map((one) => (/^\d{4,}$/.test(one) ? span(Number(one)) : one));
+  const [size, slide] = given;
+  const what =
+    kind === 'sliding'
+      ? size === slide
+        ? `tumbling, ${size}`
+        : `sliding, ${size} every ${slide}`
+      : kind === 'rolling'
+        ? `rolling, the last ${size}`
+        : `${kind}${given.length > 0 ? ` (${given.join(', ')})` : ''}`;
+  return kind === '' ? signature : `${what}: ${results.split(';').join(', ').replaceAll('=', ' = ')}`;
 }
 
 /** Says what is said and what goes wrong, and nothing else. */

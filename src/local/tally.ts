@@ -2,12 +2,22 @@ import type { EpochMillis } from '../core/time.ts';
 import { decodeLedger, decodePanes } from '../engine/entry.ts';
 import type { GroupPane } from '../engine/group.ts';
 import { readRefused } from '../engine/poison.ts';
+import { decodeIntent } from '../engine/project-objects.ts';
+import { decodeCovered } from '../engine/project-rows.ts';
 import { objectOf } from '../engine/spill.ts';
+import type { Cursors } from '../engine/unprojected.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
-import { groupLogPrefix, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
+import {
+  groupLogPrefix,
+  objectsLog,
+  PANES_PREFIX,
+  POISON_PREFIX,
+  rowsLog,
+  STATE_PREFIX,
+} from '../wiring/names.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -22,6 +32,8 @@ export interface Tally extends Telemetry {
   latest(): readonly GroupPane[];
   /** Rows and objects that the sinks were given. */
   readonly delivered: { readonly rows: number; readonly objects: number };
+  /** The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none. */
+  readonly deliveredShare: number;
   /** Refused records by code, each with the reason of the first. */
   readonly refused: ReadonlyMap<string, { readonly times: number; readonly reason: string }>;
   /** The same ports, counting what goes through them. */
@@ -38,24 +50,30 @@ export function createTally(pipeline: Pipeline): Tally {
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
   const refused = new Map<string, { times: number; reason: string }>();
+  /** By log of a group, its last entry; by sink, up to which entry it has been delivered. */
+  const entries = new Map<string, number>();
+  const covered = new Map<string, Cursors>();
   let panes = 0;
   let watermark: EpochMillis | undefined;
 
   /** Bodies of entries, and refused records, put as objects, which an entry is yet to name. */
   const bodies = new Map<string, Uint8Array>();
 
-  const committed = (entry: LogEntry): void => {
+  const wholeOf = (entry: LogEntry): LogEntry | undefined => {
     const object = objectOf(entry);
     const body = object === undefined ? entry.body : bodies.get(object);
-    if (body === undefined) return;
-    const { poisonObject = '' } = decodeLedger({ ...entry, body });
+    return body && { ...entry, body };
+  };
+
+  const committed = (entry: LogEntry): void => {
+    const { poisonObject = '' } = decodeLedger(entry);
     const lines = bodies.get(poisonObject);
     bodies.delete(poisonObject);
     for (const { code, reason } of lines ? readRefused(lines) : []) {
       const { times, reason: first } = refused.get(code) ?? { times: 0, reason };
       refused.set(code, { times: times + 1, reason: first });
     }
-    for (const pane of decodePanes({ ...entry, body })) {
+    for (const pane of decodePanes(entry)) {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];
@@ -77,6 +95,15 @@ export function createTally(pipeline: Pipeline): Tally {
     },
     latest: () => [...latest.values()].flat(),
     delivered,
+    get deliveredShare() {
+      let [all, done] = [0, 0];
+      for (const [log, last] of entries) {
+        all += last;
+        const each = pipeline.sinks.map(({ kind }) => covered.get(kind)?.get(log)?.[0] ?? 0);
+        done += Math.min(last, ...each);
+      }
+      return all === 0 ? 1 : done / all;
+    },
     refused,
     watch: (ports) => ({
       ...ports,
@@ -84,7 +111,14 @@ export function createTally(pipeline: Pipeline): Tally {
         ...ports.log,
         async append(name, entry) {
           const outcome = await ports.log.append(name, entry);
-          if (outcome === 'committed' && name.startsWith(prefix)) committed(entry);
+          const whole = outcome === 'committed' ? wholeOf(entry) : undefined;
+          if (whole && name.startsWith(prefix)) {
+            entries.set(name, entry.ordinal);
+            committed(whole);
+          } else if (whole && name === rowsLog(pipeline.name))
+            covered.set('table', decodeCovered(whole).covered);
+          else if (whole && name === objectsLog(pipeline.name))
+            covered.set('bucket', decodeIntent(whole).covered);
           bodies.delete(objectOf(entry) ?? '');
           return outcome;
         },
