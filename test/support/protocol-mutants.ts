@@ -33,12 +33,12 @@ export const SMALL_BOUNDS: readonly Edit[] = [
   },
   {
     file: 'src/engine/project-rows.ts',
-    find: 'const STEP_PANES = 4_000;',
+    find: 'const STEP_PANES = 16_000;',
     replace: 'const STEP_PANES = 5;',
   },
   {
     file: 'src/engine/project-objects.ts',
-    find: 'const STEP_PANES = 20_000;',
+    find: 'const STEP_PANES = 30_000;',
     replace: 'const STEP_PANES = 7;',
   },
   {
@@ -651,8 +651,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a cursor without its pane',
     rule: 'A cursor is an ordinal and a pane within it',
     file: 'src/engine/unprojected.ts',
-    find: 'if (done < emitted.length) return { panes, to: [ordinal, done], isEnd: false };',
-    replace: 'if (done < emitted.length) return { panes, to: [ordinal + 1, 0], isEnd: false };',
+    find: 'if (isWhole) [ordinal, done] = [entry.ordinal, 0];',
+    replace: '[ordinal, done] = [entry.ordinal, 0];',
     also: SMALL_BOUNDS,
   },
   {
