@@ -46,7 +46,7 @@ export function createTally(pipeline: Pipeline): Tally {
   const metrics = new Map<Metric, number>();
   const late = new Map<string, number>();
   const faults = new Map<string, number>();
-  const latest = new Map<string, GroupPane[]>();
+  const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
   const refused = new Map<string, { times: number; reason: string }>();
@@ -77,7 +77,6 @@ export function createTally(pipeline: Pipeline): Tally {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];
-      latest.set(pane.window, last);
       last.push(pane);
       if (last.length > LATEST_PER_WINDOW) last.shift();
     }
