@@ -1,8 +1,9 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { flights } from '../functions/flights/pipeline.ts';
 import type { PaneKind } from '../src/core/panes.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import type { GroupPane } from '../src/engine/group.ts';
-import { lateLines, ledger, paneTable } from '../src/local/screen.ts';
+import { asked, lateLines, ledger, paneTable, startScreen } from '../src/local/screen.ts';
 import type { Tally } from '../src/local/tally.ts';
 
 const paneOf = (kind: PaneKind, results: GroupPane['results'], index?: number): GroupPane => ({
@@ -72,4 +73,49 @@ it('says of records where each went, once', () => {
   expect(ledger({ ...counted, others: 0, refused: [], last: undefined, ahead: 0 })).toBe(
     '6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis',
   );
+});
+
+it('says what a pipeline asks', () => {
+  expect(asked(flights).split('\n')).toEqual([
+    'Pipeline "flights": by key and event time, up to 0s out of order; after 6h of silence time passes by itself',
+    '  lastTen: rolling, the last 10: meanDelay = mean(delay)',
+    '  hourly: tumbling, 1h: flights = count, meanDelay = mean(delay), maxDelay = max(delay)',
+    '  threeHours: sliding, 3h every 30m: meanDelay = mean(delay), minDelay = min(delay), maxDelay = max(delay)',
+  ]);
+});
+
+it('says how far a run is and how long it will take, where that is known, in a line every ten seconds', () => {
+  vi.useFakeTimers();
+  try {
+    const said: string[] = [];
+    const output = {
+      isTTY: false,
+      write: (text: string) => said.push(text),
+    } as unknown as NodeJS.WriteStream;
+    const delivered = { rows: 0, objects: 0 };
+    const tally = {
+      metrics: new Map([['received', 30]]),
+      late: new Map(),
+      faults: new Map(),
+      panes: 0,
+      watermark: undefined,
+      delivered,
+      deliveredShare: 1 / 3,
+    } as unknown as Tally;
+    const screen = startScreen(flights, tally, output);
+    screen.sent(60, undefined);
+    vi.advanceTimersByTime(10_000);
+    screen.sent(60, undefined, 0.75);
+    delivered.objects = 1;
+    vi.advanceTimersByTime(15_000);
+    screen.stop();
+    vi.advanceTimersByTime(60_000);
+    const [, unknown = '', known = '', ...more] = said;
+    expect(unknown).toMatch(/^60 sent · 30 committed/);
+    // Three quarters are sent, half of them committed, and a third of those delivered; some 20 s have passed.
+    expect(known).toMatch(/^█{6}░{18} 25 % · about 1m left · 60 sent/);
+    expect(more).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -8,7 +8,7 @@ export interface RunningServer {
 }
 
 /** Calls back in the turn in which `response` is answered, even when its client has gone by then. */
-export function onAnswer(response: ServerResponse, answered: () => void): void {
+function onAnswer(response: ServerResponse, answered: () => void): void {
   const { end } = response;
   response.end = (...sent: unknown[]) => {
     const ended = Reflect.apply(end, response, sent);
