@@ -32,7 +32,7 @@ import {
 } from './unprojected.ts';
 
 /** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
-const STEP_PANES = 30_000;
+const STEP_PANES = 20_000;
 const STEP_OBJECTS = 2_000;
 
 /**

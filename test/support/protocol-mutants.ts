@@ -38,7 +38,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
   },
   {
     file: 'src/engine/project-objects.ts',
-    find: 'const STEP_PANES = 30_000;',
+    find: 'const STEP_PANES = 20_000;',
     replace: 'const STEP_PANES = 7;',
   },
   {
