@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { bundle } from '../lib/bundle.ts';
+import { checkLoading } from '../lib/loading.ts';
 import {
   auditCommand,
   backfillCommand,
@@ -21,6 +22,7 @@ import {
   show,
 } from '../src/local.ts';
 import { LOCK_FILE } from '../src/wiring/definition.ts';
+import { ENVIRONMENT } from '../src/wiring/names.ts';
 
 // Node 20 is enough for a local run; the SDK's word about its end of life is for deployments.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
@@ -86,11 +88,14 @@ program
   .argument('<event.json>', 'a Kinesis event as Lambda hands it over')
   .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there')
   .action(async (name, event, { data }) => {
-    const pipeline = fileOf(name);
+    const file = fileOf(name);
     const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
     try {
-      const built = bundle({ handler: join(dirname(pipeline), 'handler.ts'), pipeline, to: folder });
-      const answer = await invokeBundle(built.path, await loadPipeline(pipeline), resolve(event), data);
+      const built = bundle({ handler: join(dirname(file), 'handler.ts'), pipeline: file, to: folder });
+      const pipeline = await loadPipeline(file);
+      const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);
+      checkLoading(built.path, { ...Object.fromEntries(variables), [ENVIRONMENT.pipeline]: pipeline.name });
+      const answer = await invokeBundle(built.path, pipeline, resolve(event), data);
       process.stdout.write(`${JSON.stringify(answer)}\n`);
     } finally {
       await rm(folder, { recursive: true });

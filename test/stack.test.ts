@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,77 +7,22 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { flights } from '../functions/flights/pipeline.ts';
-import { bundle } from '../lib/bundle.ts';
 import { PipelineStack, type PipelineStackProps } from '../lib/pipeline-stack.ts';
 import { millis } from '../src/core/time.ts';
 import { kafka, type Pipeline, sqs, table } from '../src/index.ts';
 import { ENTRY_LIFETIME } from '../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
+import { writeEntry } from './support/stack-entry.ts';
 
 // A stack is bundled for real, three functions each.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
-const FLIGHTS = join(PROJECT, 'functions/flights/pipeline.ts');
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-stack-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /** The entry folder of a pipeline of another name, as its author would write it. */
-function entryOf(name: string): string {
-  const entry = join(scratch, name);
-  mkdirSync(entry, { recursive: true });
-  writeFileSync(
-    join(entry, 'pipeline.ts'),
-    `import { count, definePipeline, kinesis, table, tumbling } from '${PROJECT}/src/index.ts';
-     export const other = definePipeline('${name}', kinesis<{ id: string; at: number }>(), {
-       key: (record) => record.id,
-       eventTime: (record) => record.at,
-       windows: { minute: tumbling({ size: '1m' }, { records: count() }) },
-     }).to(table());`,
-  );
-  writeFileSync(
-    join(entry, 'handler.ts'),
-    `import { lambdaHandler } from '${PROJECT}/src/lambda.ts';
-     import { other } from './pipeline.ts';
-     export const handler = lambdaHandler(other);`,
-  );
-  return entry;
-}
-
-describe('a bundle', () => {
-  const sweep = join(PROJECT, 'functions/sweep/handler.ts');
-
-  it('has the same bytes every time', () => {
-    const [one, other] = ['one', 'other'].map((name) =>
-      bundle({ handler: sweep, pipeline: FLIGHTS, to: join(scratch, name) }),
-    );
-    expect(readFileSync(one?.path ?? '')).toEqual(readFileSync(other?.path ?? ''));
-  });
-
-  it('sweeps the pipeline that it was given', () => {
-    const pipeline = join(entryOf('quakes'), 'pipeline.ts');
-    const code = readFileSync(
-      bundle({ handler: sweep, pipeline, to: join(scratch, 'quakes-sweep') }).path,
-      'utf8',
-    );
-    expect(code).toContain('"quakes"');
-    expect(code).not.toContain('"flights"');
-  });
-
-  it('calls for nothing that an ES module lacks', () => {
-    const { path, bytes } = bundle({ handler: sweep, pipeline: FLIGHTS, to: join(scratch, 'require') });
-    const code = readFileSync(path, 'utf8');
-    expect(bytes).toBe(Buffer.byteLength(code));
-    expect(code).not.toContain('Dynamic require of');
-    expect(code).not.toMatch(/from ?"@/);
-  });
-
-  it('of a folder without its files is refused', () => {
-    expect(() =>
-      bundle({ handler: sweep, pipeline: join(scratch, 'none/pipeline.ts'), to: scratch }),
-    ).toThrow(/^Cannot bundle ".*" as it and its pipeline must exist: there is no ".*none\/pipeline\.ts"$/);
-  });
-});
+const entryOf = (name: string): string => writeEntry(join(scratch, name), name).folder;
 
 describe('the stack of a pipeline', () => {
   let template: Template;
@@ -236,7 +181,9 @@ describe('the stack of a pipeline', () => {
     for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
       const { NODE_OPTIONS, ...names } = Properties.Environment.Variables;
       // Objects are collected before a function's memory is used up.
-      expect(NODE_OPTIONS).toBe(`--max-old-space-size=${Math.floor(0.6 * Properties.MemorySize)}`);
+      expect(NODE_OPTIONS).toBe(
+        `--enable-source-maps --max-old-space-size=${Math.floor(0.6 * Properties.MemorySize)}`,
+      );
       const variables = Object.entries(names).map(([name, value]) => [name, nameOf(value)]);
       expect(Object.fromEntries(variables)).toEqual({
         [ENVIRONMENT.pipeline]: 'flights',

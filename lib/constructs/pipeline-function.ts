@@ -1,10 +1,11 @@
 import { dirname } from 'node:path';
-import { AssetHashType, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { bundle } from '../bundle.ts';
+import { checkLoading } from '../loading.ts';
 
 export interface PipelineFunctionProps {
   readonly description: string;
@@ -22,19 +23,21 @@ const HEAP_SHARE = 0.6;
 /** A function with its own log group, and a role that may do nothing yet but write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
-    const { description, handler, pipeline, memorySize, environment } = props;
+    const { description, handler, pipeline, memorySize } = props;
+    const environment = {
+      ...props.environment,
+      // Stacks name lines of the sources: the map is beside the bundle, and is only read through where one is asked for.
+      NODE_OPTIONS: `--enable-source-maps --max-old-space-size=${Math.floor(HEAP_SHARE * memorySize)}`,
+    };
     super(scope, id, {
       description,
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
-      code: bundled(handler, pipeline),
+      code: bundled(handler, pipeline, environment),
       memorySize,
       timeout: FUNCTION_TIMEOUT,
-      environment: {
-        ...environment,
-        NODE_OPTIONS: `--max-old-space-size=${Math.floor(HEAP_SHARE * memorySize)}`,
-      },
+      environment,
       // Not the managed policy that CDK would attach: it lets a function write every log group of the account.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
       logGroup: new logs.LogGroup(scope, `${id}Logs`, {
@@ -53,13 +56,28 @@ export class PipelineFunction extends lambda.Function {
   }
 }
 
-const bundled = (handler: string, pipeline: string): lambda.Code =>
+const bundled = (
+  handler: string,
+  pipeline: string,
+  environment: PipelineFunctionProps['environment'],
+): lambda.Code =>
   lambda.Code.fromAsset(dirname(handler), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('never-run'),
       // Never run either, but CDK remembers a bundle by it: the shared handlers differ by their pipeline alone.
       command: [handler, pipeline],
-      local: { tryBundle: (to) => bundle({ handler, pipeline, to }).bytes > 0 },
+      local: {
+        tryBundle(to) {
+          checkLoading(bundle({ handler, pipeline, to }).path, named(environment));
+          return true;
+        },
+      },
     },
   });
+
+/** The variables of a function, with names for what only has one once it is deployed. */
+const named = (environment: PipelineFunctionProps['environment']): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => [name, Token.isUnresolved(value) ? 'any' : value]),
+  );

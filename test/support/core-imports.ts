@@ -56,6 +56,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/testing.ts', COMPOSITION],
   ['src/local.ts', LOCAL],
   ['src/local/', LOCAL],
+  ['lib/loading.ts', ['node:', COMPUTED]],
   ['lib/', ['src/index.ts', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:']],
   ['functions/', ['src/index.ts', 'src/lambda.ts', '.', '#pipeline']],
   ['bin/', ['src/index.ts', 'src/local.ts', 'src/wiring/', 'lib/', 'functions/', ANY_PACKAGE]],
