@@ -48,7 +48,7 @@ import { progressContract } from './support/contract-progress.ts';
 import { rowOf, rowStoreContract } from './support/contract-rows.ts';
 import { SERVERS, type World } from './support/contract-servers.ts';
 import { telemetryContract } from './support/contract-telemetry.ts';
-import { fresher } from './support/contract-titles.ts';
+import { fresher, type Gaps } from './support/contract-titles.ts';
 
 const NOON = Date.UTC(2026, 0, 5, 12) as EpochMillis;
 const fresh = fresher();
@@ -89,7 +89,7 @@ describe('the model in memory has', () => {
         },
       };
     },
-    { itemLimits: 'it holds any results' },
+    { items: 'it holds any results' },
   );
 
   progressContract(() => {
@@ -143,7 +143,7 @@ for (const { name, missing, serve, gaps, start } of SERVERS) {
       afterAll(() => world?.close());
 
       if (serve.includes('DynamoDB')) {
-        onDynamodb(() => world);
+        onDynamodb(() => world, gaps);
       }
       if (serve.includes('S3')) {
         objectStoreContract(
@@ -177,37 +177,46 @@ for (const { name, missing, serve, gaps, start } of SERVERS) {
   );
 }
 
-function onDynamodb(open: () => World): void {
+function onDynamodb(open: () => World, gaps?: Gaps): void {
   const dynamodb = () => open().clients.dynamodb;
   const stateTable = () => open().names.stateTable;
 
-  commitLogContract(() => ({
-    log: dynamoCommitLog(dynamodb(), stateTable()),
-    another: dynamoCommitLog(dynamodb(), stateTable()),
-    expire: (log, now) => deleteExpired(dynamodb(), stateTable(), log, now),
-  }));
+  commitLogContract(
+    () => ({
+      log: dynamoCommitLog(dynamodb(), stateTable()),
+      another: dynamoCommitLog(dynamodb(), stateTable()),
+      expire: (log, now) => deleteExpired(dynamodb(), stateTable(), log, now),
+    }),
+    gaps,
+  );
 
-  rowStoreContract(() => ({
-    rows: dynamoRows(dynamodb(), open().names.rowsTable),
-    async read(partition, sort) {
-      const Key = { [ROWS_KEY.partition]: { S: partition }, [ROWS_KEY.sort]: { S: sort } };
-      const { Item } = await dynamodb().send(
-        new GetItemCommand({ TableName: open().names.rowsTable, Key, ConsistentRead: true }),
-      );
-      if (Item === undefined) return undefined;
-      return {
-        order: Number(Item['order']?.N),
-        revision: Number(Item['revision']?.N),
-        results: plain(Item['results']),
-      };
-    },
-  }));
+  rowStoreContract(
+    () => ({
+      rows: dynamoRows(dynamodb(), open().names.rowsTable),
+      async read(partition, sort) {
+        const Key = { [ROWS_KEY.partition]: { S: partition }, [ROWS_KEY.sort]: { S: sort } };
+        const { Item } = await dynamodb().send(
+          new GetItemCommand({ TableName: open().names.rowsTable, Key, ConsistentRead: true }),
+        );
+        if (Item === undefined) return undefined;
+        return {
+          order: Number(Item['order']?.N),
+          revision: Number(Item['revision']?.N),
+          results: plain(Item['results']),
+        };
+      },
+    }),
+    gaps,
+  );
 
-  progressContract(() => ({
-    progress: dynamoProgress(dynamodb(), stateTable(), 'contract'),
-    another: dynamoProgress(dynamodb(), stateTable(), 'contract'),
-    ofAnotherPipeline: dynamoProgress(dynamodb(), stateTable(), 'another'),
-  }));
+  progressContract(
+    () => ({
+      progress: dynamoProgress(dynamodb(), stateTable(), 'contract'),
+      another: dynamoProgress(dynamodb(), stateTable(), 'contract'),
+      ofAnotherPipeline: dynamoProgress(dynamodb(), stateTable(), 'another'),
+    }),
+    gaps,
+  );
 
   it('an expiry on every entry, and none on the marker of a log', async () => {
     const name = fresh('marked');

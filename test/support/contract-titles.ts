@@ -6,6 +6,16 @@ export function fresher(): (what: string) => string {
   return (what) => `${what}-${++made}`;
 }
 
+/** Why a store is no evidence for a part of its contract. */
+export interface Gaps {
+  /** How long the name of an object may be. */
+  readonly names?: string;
+  /** What an item may hold. */
+  readonly items?: string;
+  /** Which of several writers at once wins. */
+  readonly races?: string;
+}
+
 /** A test that is skipped where there is a reason, which its title then carries. */
 export const itUnless = (reason: string | undefined) => (title: string, test: () => Promise<void>) =>
   it.skipIf(reason !== undefined)(reason === undefined ? title : `${title} (skipped: ${reason})`, test);
