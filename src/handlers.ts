@@ -6,6 +6,7 @@ import * as sqs from './adapters/sqs/standard.ts';
 import { after, type EpochMillis, millis } from './core/time.ts';
 import { groupLogsOf, holdDeployment, OutdatedError } from './engine/deployment.ts';
 import { GroupCache } from './engine/group-cache.ts';
+import { rangesOf } from './engine/place.ts';
 import { processBatch, TIME_IS_UP } from './engine/process-batch.ts';
 import { projectObjects } from './engine/project-objects.ts';
 import { projectRows } from './engine/project-rows.ts';
@@ -15,7 +16,7 @@ import type { Pipeline } from './pipeline/pipeline.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import type { Ports } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
-import { STATE_KEY } from './wiring/names.ts';
+import { objectsLog, rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** What a handler reads of Lambda's context. */
 export interface Invocation {
@@ -68,6 +69,7 @@ export function processHandler(
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
+    const place = { records: rangesOf(pipeline, records) };
     const from = sourceOf(event);
     if (from !== undefined && from !== source) {
       source = from;
@@ -87,13 +89,16 @@ export function processHandler(
         return await found();
       } catch (cause) {
         if (!(cause instanceof OutdatedError)) throw cause;
-        ports.telemetry.fault('go on with a batch', cause);
+        ports.telemetry.fault('go on with a batch', cause, place);
         return undefined;
       }
     };
-    const known = await found();
+    const known = await found().catch((cause) => {
+      ports.telemetry.fault('take a batch in', cause, place);
+      throw cause;
+    });
     if (known === undefined) {
-      ports.telemetry.fault('commit', TIME_IS_UP);
+      ports.telemetry.fault('commit', TIME_IS_UP, place);
       return responseOf(records, event);
     }
     const outcome = await processBatch(engine, known, records, deadline, cache, renew);
@@ -130,15 +135,16 @@ export function projectHandler(
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     const logs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
+    const telling = (log: string, projected: Promise<void>): Promise<void> =>
+      projected.catch((cause) => {
+        ports.telemetry.fault('project', cause, { log });
+        throw cause;
+      });
     const outcomes = await Promise.allSettled([
-      hasTable ? projectRows(engine, deployment, logs, deadline) : undefined,
-      bucket ? projectObjects(engine, deployment, bucket, deadline) : undefined,
+      hasTable && telling(rowsLog(pipeline.name), projectRows(engine, deployment, logs, deadline)),
+      bucket && telling(objectsLog(pipeline.name), projectObjects(engine, deployment, bucket, deadline)),
     ]);
-    for (const one of outcomes) {
-      if (one.status === 'fulfilled') continue;
-      ports.telemetry.fault('project', one.reason);
-      throw one.reason;
-    }
+    for (const one of outcomes) if (one.status === 'rejected') throw one.reason;
   };
 }
 

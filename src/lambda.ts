@@ -10,7 +10,7 @@ import { dynamoProgress } from './adapters/dynamodb/progress.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
 import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
-import { described, type FlushedTelemetry, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
+import { flushing, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import { systemClock } from './adapters/system/clock.ts';
@@ -87,19 +87,3 @@ function variable(name: keyof typeof ENVIRONMENT): string {
   }
   return value;
 }
-
-const flushing =
-  <Arguments extends unknown[], Result>(
-    telemetry: FlushedTelemetry,
-    handler: (...given: Arguments) => Promise<Result>,
-  ): ((...given: Arguments) => Promise<Result>) =>
-  async (...given) => {
-    try {
-      return await handler(...given);
-    } catch (cause) {
-      // The runtime logs what is thrown.
-      throw new Error(described(cause));
-    } finally {
-      telemetry.flush();
-    }
-  };

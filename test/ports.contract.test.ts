@@ -383,22 +383,6 @@ describe('Powertools has', () => {
 
   telemetryContract(open);
 
-  it('written nothing of what a service quotes, and the rules that our own errors name', () => {
-    const { telemetry } = open();
-    const refused = new S3ServiceException({
-      name: 'MetadataTooLarge',
-      message: 'secret payload',
-      $fault: 'client',
-      $metadata: {},
-    });
-    telemetry.fault('project', refused);
-    telemetry.fault('project', new RangeError('Cannot read log 3 as an entry is missing'));
-    telemetry.fault('project', 'secret text');
-    expect(written.join('')).not.toContain('secret');
-    expect(written.join('')).toContain('MetadataTooLarge');
-    expect(written.join('')).toContain('RangeError: Cannot read log 3 as an entry is missing');
-  });
-
   it('nothing left to write once flushed', () => {
     const { telemetry } = open();
     telemetry.count('applied', 1);

@@ -1,3 +1,4 @@
+import { loggable } from './loggable.ts';
 import { isSame } from './plain.ts';
 import { Table } from './table.ts';
 
@@ -27,8 +28,10 @@ export function cutOf(before: Table, after: Table): Cut {
 /** @throws RangeError when the table has not the rows that are kept */
 export function patched(before: Table, { drop, keep }: Cut, tail: Table): Table {
   if (drop + keep > before.rows) {
-    throw new RangeError(
-      `Cannot keep rows ${drop} to ${drop + keep} of a table as it must have them: it has ${before.rows}`,
+    throw loggable(
+      new RangeError(
+        `Cannot keep rows ${drop} to ${drop + keep} of a table as it must have them: it has ${before.rows}`,
+      ),
     );
   }
   const { width, plainWidth } = tail;

@@ -1,3 +1,5 @@
+import { loggable } from './loggable.ts';
+
 /**
  * Where a record stands in its lineage: a whole number, in decimal, of up to 186 bits. Larger is later. Of a source without
  * order it is the record's id instead, and tells only whether two records are the same.
@@ -8,7 +10,7 @@ declare const position: unique symbol;
 /** @throws RangeError when the text is not a whole number without leading zeros */
 export function positionOf(text: string): Position {
   if (!/^(0|[1-9]\d{0,99})$/.test(text)) {
-    throw new RangeError('Cannot use a position that is not a whole number of at most 100 digits');
+    throw loggable(new RangeError('Cannot use a position that is not a whole number of at most 100 digits'));
   }
   return text as Position;
 }
@@ -20,8 +22,10 @@ export function positionOf(text: string): Position {
  */
 export function unorderedPositionOf(id: string): Position {
   if (!/^[\w-]{1,100}$/.test(id)) {
-    throw new RangeError(
-      'Cannot use an id that is not 1 to 100 letters, digits, hyphens and underscores as a position',
+    throw loggable(
+      new RangeError(
+        'Cannot use an id that is not 1 to 100 letters, digits, hyphens and underscores as a position',
+      ),
     );
   }
   return id as Position;

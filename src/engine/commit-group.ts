@@ -1,4 +1,5 @@
 import { rowsOf } from '../core/codec.ts';
+import { LoggableError, loggable } from '../core/loggable.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
@@ -78,11 +79,11 @@ export async function commitGroup(
       const kept = poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;
       const next = draft.write(kept);
       if (ports.clock.now() >= deadline)
-        throw new Error('Cannot commit as the time of this invocation is up');
+        throw new LoggableError('Cannot commit as the time of this invocation is up');
       if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
         ports.telemetry.count('conflicts', 1);
         if (++conflicts > MAX_CONFLICTS)
-          throw new Error(`Cannot commit as ${conflicts} appends in a row lost a race`);
+          throw new LoggableError(`Cannot commit as ${conflicts} appends in a row lost a race`);
         group = await loadGroup(ports, deployment, index, cache);
         continue;
       }
@@ -197,8 +198,10 @@ function growingMost(
 }
 
 const noRoomForLineages = (group: Group, left: readonly GroupRecord[], { newKeys }: Limits): RangeError =>
-  new RangeError(
-    `Cannot take in ${left.length} records as their group has no room for more lineages: a state must weigh < ${newKeys} bytes for that, and it weighs ${stateWeight(group)} with ${group.positions.size} of them; more groups have more room`,
+  loggable(
+    new RangeError(
+      `Cannot take in ${left.length} records as their group has no room for more lineages: a state must weigh < ${newKeys} bytes for that, and it weighs ${stateWeight(group)} with ${group.positions.size} of them; more groups have more room`,
+    ),
   );
 
 function countCommit(

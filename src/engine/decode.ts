@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { KeyRecord } from '../core/key.ts';
+import { loggable } from '../core/loggable.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
@@ -176,8 +177,8 @@ function decodeValue(pipeline: Pipeline, parsed: unknown, { arrival }: SourceRec
 
 const FILTERED: Decoded = { outcome: 'filtered' };
 
-const ANSWERS_LATER = new TypeError(
-  'Cannot validate with a schema that answers later as records are folded in order, at once',
+const ANSWERS_LATER = loggable(
+  new TypeError('Cannot validate with a schema that answers later as records are folded in order, at once'),
 );
 
 function validated(schema: StandardSchemaV1, value: unknown): unknown {

@@ -1,3 +1,4 @@
+import { LoggableError, loggable } from '../core/loggable.ts';
 import type { Plain } from '../core/plain.ts';
 import { after, type EpochMillis, type Millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -53,7 +54,7 @@ const read = ({ body }: Pick<LogEntry, 'body'>): Written => unpack(body) as unkn
 const packed = (written: Written): Uint8Array => pack(written as unknown as Plain);
 
 /** Newer code has committed: this one would lose what it does not know. It is tried again, by the newer. */
-export class OutdatedError extends Error {
+export class OutdatedError extends LoggableError {
   override readonly name = 'OutdatedError';
 }
 
@@ -302,7 +303,7 @@ function windowsAfter(pipeline: Pipeline, before: Written): Written {
   if (version === before.version) {
     const differing = firstDiffering(windows, before.windows);
     if (differing === undefined) return before;
-    throw new RangeError(changedWindows(name, version, differing));
+    throw loggable(new RangeError(changedWindows(name, version, differing)));
   }
   const known = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
   const epochOf = (window: string, signature: string): number => {

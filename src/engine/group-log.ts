@@ -1,3 +1,4 @@
+import { loggable } from '../core/loggable.ts';
 import { type CommitLog, type LogEntry, LogLostError, MAX_SECTION_BYTES } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import { groupLog } from '../wiring/names.ts';
@@ -94,7 +95,7 @@ async function entriesAfter(log: CommitLog, name: string, ordinal: number): Prom
 }
 
 /** The log of a group of the present generation. */
-const logOf = (deployment: Deployment, index: number): string =>
+export const logOf = (deployment: Deployment, index: number): string =>
   groupLog(deployment.pipeline.name, present(deployment).number, index);
 
 /** What a group took up in memory when it was last read or appended to, if that is known. */
@@ -134,8 +135,10 @@ async function begin(
   const folded = joinedGroup(parts, earlier, generation, index, first);
   const draft = draftEntry(deployment, EMPTY_GROUP, folded, ports.clock.now());
   if (!canBeWritten(draft.weight)) {
-    throw new RangeError(
-      `Cannot begin group ${index} of generation ${generation.number} as its state must weigh <= ${MAX_SECTION_BYTES} bytes: with all keys of ${parts.length} groups it would weigh ${draft.weight.state}`,
+    throw loggable(
+      new RangeError(
+        `Cannot begin group ${index} of generation ${generation.number} as its state must weigh <= ${MAX_SECTION_BYTES} bytes: with all keys of ${parts.length} groups it would weigh ${draft.weight.state}`,
+      ),
     );
   }
   const { entry } = draft.write();

@@ -1,3 +1,4 @@
+import { LoggableError } from '../core/loggable.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { inTime } from '../ports/clock.ts';
 import { Budget, FEW } from '../ports/in-parallel.ts';
@@ -9,8 +10,9 @@ import { type Decoded, decodeAll } from './decode.ts';
 import { type Deployment, isSame, OutdatedError, present } from './deployment.ts';
 import type { Group, GroupRecord } from './group.ts';
 import { bytesOf, type GroupCache } from './group-cache.ts';
-import { loadGroup, sizeOf } from './group-log.ts';
+import { loadGroup, logOf, sizeOf } from './group-log.ts';
 import { groupOf, hashOf } from './key-group.ts';
+import { rangesOf } from './place.ts';
 
 type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
 
@@ -51,7 +53,10 @@ export async function processBatch(
   }
   // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
   const isRead = deployment.pipeline.source.kind === 'kinesis';
-  return { again: isRead ? await noteProgress(ports, records, left, deadline) : left, outdated };
+  return {
+    again: isRead ? await noteProgress(ports, deployment, records, left, deadline) : left,
+    outdated,
+  };
 }
 
 async function takeIn(
@@ -61,6 +66,7 @@ async function takeIn(
   deadline: EpochMillis,
   cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
+  const { pipeline } = deployment;
   const { shares, decoded } = await splitByGroup(ports, deployment, records, deadline, cache);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
@@ -78,8 +84,16 @@ async function takeIn(
     }),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
-  for (const { cause } of stopped) ports.telemetry.fault('commit', cause);
-  if (decoded < records.length) ports.telemetry.fault('decode', TIME_IS_UP);
+  const groups = [...shares.keys()];
+  for (const [at, outcome] of outcomes.entries()) {
+    if (outcome.outcome === 'committed') continue;
+    const { rest, cause } = outcome;
+    const place = { log: logOf(deployment, groups[at] as number), records: rangesOf(pipeline, rest) };
+    ports.telemetry.fault('commit', cause, place);
+  }
+  if (decoded < records.length) {
+    ports.telemetry.fault('decode', TIME_IS_UP, { records: rangesOf(pipeline, records.slice(decoded)) });
+  }
   return {
     left: [...leftOf(records.slice(0, decoded), stopped), ...records.slice(decoded)],
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
@@ -103,7 +117,7 @@ function leftOf(
   });
 }
 
-export const TIME_IS_UP = new Error(
+export const TIME_IS_UP = new LoggableError(
   'Cannot wait for a store any longer as the time of this invocation is up',
 );
 
@@ -211,6 +225,7 @@ async function splitByGroup(
  */
 async function noteProgress(
   { clock, progress, telemetry }: BatchPorts,
+  { pipeline }: Deployment,
   records: readonly SourceRecord[],
   left: readonly SourceRecord[],
   deadline: EpochMillis,
@@ -228,7 +243,7 @@ async function noteProgress(
         throw TIME_IS_UP;
       });
     } catch (cause) {
-      telemetry.fault('note progress', cause);
+      telemetry.fault('note progress', cause, { records: rangesOf(pipeline, [last]) });
       again.add(last);
     }
   }

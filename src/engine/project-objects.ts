@@ -1,3 +1,4 @@
+import { LoggableError } from '../core/loggable.ts';
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { BucketSink } from '../pipeline/sinks.ts';
@@ -195,7 +196,7 @@ async function areFree(
 }
 
 const takenError = (name: string): Error =>
-  new Error(
+  new LoggableError(
     `Cannot deliver panes as the object ${name}, as every object, must hold what was decided under its name: it is there, and holds something else. Where the state table was restored to an earlier time, run millrace restore; where a backfill was, begin another, into another bucket`,
   );
 
@@ -206,7 +207,7 @@ async function carryOut(
   folders: Folders,
 ): Promise<void> {
   if (names.length !== folders.size || !names.every((name) => folders.has(folderOf(name)))) {
-    throw new Error(
+    throw new LoggableError(
       `Cannot carry out an intent as its objects must be those of its panes: it names ${names.length}, and its panes go to ${folders.size}`,
     );
   }

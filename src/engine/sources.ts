@@ -1,3 +1,4 @@
+import { loggable } from '../core/loggable.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 
 /** Which sources a pipeline's records have come from. */
@@ -29,7 +30,9 @@ export function sourcesWith(
   const present = names.at(-1) as string;
   if (present === next && version <= before.version) return before;
   const refused = (rule: string): RangeError =>
-    new RangeError(`Cannot take records of ${next} in as pipeline "${name}" reads ${present}: ${rule}`);
+    loggable(
+      new RangeError(`Cannot take records of ${next} in as pipeline "${name}" reads ${present}: ${rule}`),
+    );
   const others = names.filter((one) => !isSameSource(one, next));
   if (source.ordered && others.some((one) => lastNameOf(one) === lastNameOf(next))) {
     throw refused(

@@ -1,3 +1,4 @@
+import { LoggableError } from '../core/loggable.ts';
 import { before, type EpochMillis, millis } from '../core/time.ts';
 import { inTime } from '../ports/clock.ts';
 import { Budget, FEW, inParallel } from '../ports/in-parallel.ts';
@@ -7,7 +8,7 @@ import { type Deployment, present } from './deployment.ts';
 import { foldIdle } from './fold.ts';
 import type { Group } from './group.ts';
 import { bytesOf, type GroupCache } from './group-cache.ts';
-import { appendTo, loadGroup, sizeOf, unchanged } from './group-log.ts';
+import { appendTo, loadGroup, logOf, sizeOf, unchanged } from './group-log.ts';
 import { nextEntry } from './next-entry.ts';
 import { mustRenew } from './packed.ts';
 import { leaveOut } from './room.ts';
@@ -54,17 +55,18 @@ export async function sweep(
   const swept = await inParallel(
     Array.from({ length: groups }, (_, at) => (first + at) % groups),
     async (index) => {
+      const place = { log: logOf(deployment, index) };
       const size = sizeOf(deployment, index, cache) ?? held / FEW;
       const holds = await new Promise<(bytes: number) => void>((begin) => budget.enter(size, begin));
       try {
         if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
         const swept = sweepGroup(ports, deployment, index, silence, deadline, holds, cache);
         return await inTime(ports.clock, deadline, swept, () => {
-          ports.telemetry.fault('sweep', stillUnderWay(index));
+          ports.telemetry.fault('sweep', stillUnderWay(index), place);
           return { open: 0, panes: 0 };
         });
       } catch (cause) {
-        ports.telemetry.fault('sweep', cause);
+        ports.telemetry.fault('sweep', cause, place);
         faults.push(cause);
         return { open: 0, panes: 0 };
       } finally {
@@ -92,7 +94,9 @@ async function silenceUpTo(
   try {
     const patience = (now + (deadline - now) * SOURCE_SHARE) as EpochMillis;
     const frontier = await inTime(clock, patience, arrivals.frontier(now), () => {
-      throw new Error('Cannot wait for the source any longer as the groups need the rest of the time');
+      throw new LoggableError(
+        'Cannot wait for the source any longer as the groups need the rest of the time',
+      );
     });
     return frontier && before(Math.min(now, frontier) as EpochMillis, MARGIN);
   } catch (cause) {
@@ -118,7 +122,10 @@ async function sweepGroup(
   let panes = 0;
   for (;;) {
     const passed = foldIdle(deployment, group, now, limits);
-    if (passed.failed > 0) ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed));
+    if (passed.failed > 0) {
+      const place = { log: logOf(deployment, index) };
+      ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed), place);
+    }
     const cutPanes = leaveOut(passed.panes, limits);
     const committedAt = ports.clock.now();
     if (!passed.changed) return { open: passed.open, panes };
@@ -151,11 +158,13 @@ async function renewed(
 
 /** It goes on where it is, or is done again with the next sweep: no other group need be held up. */
 const stillUnderWay = (group: number): Error =>
-  new Error(`Cannot wait for the sweep of group ${group} any longer as the time of this invocation is up`);
+  new LoggableError(
+    `Cannot wait for the sweep of group ${group} any longer as the time of this invocation is up`,
+  );
 
 /** What a key's windows threw may quote its records: it is not shown. */
 const keysThatThrow = (group: number, keys: number): Error =>
-  new Error(
+  new LoggableError(
     `Cannot close the windows of ${keys} keys of group ${group} as something in them throws: the others go on`,
   );
 

@@ -1,3 +1,4 @@
+import { LoggableError } from '../core/loggable.ts';
 import { type EpochMillis, type Millis, millis } from '../core/time.ts';
 
 /** One step of a log. Immutable once appended. */
@@ -26,7 +27,7 @@ export interface CommitLog {
 }
 
 /** Entries that a reader needs are missing: going on would lose or repeat panes. */
-export class LogLostError extends Error {
+export class LogLostError extends LoggableError {
   override readonly name = 'LogLostError';
 }
 

@@ -1,3 +1,4 @@
+import { loggable } from '../core/loggable.ts';
 import type { Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 
@@ -20,7 +21,9 @@ export function onlySource(names: readonly string[]): string | undefined {
   const [first] = names;
   const other = names.find((name) => name !== first);
   if (other === undefined) return first;
-  throw new RangeError(
-    `Cannot take a batch in as its records must be of one source: some are of ${first}, some of ${other}`,
+  throw loggable(
+    new RangeError(
+      `Cannot take a batch in as its records must be of one source: some are of ${first}, some of ${other}`,
+    ),
   );
 }

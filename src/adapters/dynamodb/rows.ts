@@ -6,6 +6,7 @@ import {
   PutItemCommand,
   type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
+import { LoggableError } from '../../core/loggable.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { Row, RowStore } from '../../ports/stores.ts';
 import { ROWS_KEY } from '../../wiring/names.ts';
@@ -37,7 +38,8 @@ async function putAll(client: DynamoDBClient, table: string, rows: readonly Row[
     const answer = await client.send(new BatchWriteItemCommand({ RequestItems: { [table]: requests } }));
     const left = answer.UnprocessedItems?.[table] ?? [];
     // Throttled: the whole step is tried again, later and by whoever is woken.
-    if (left.length === requests.length) throw new Error(`Cannot write rows as ${table} takes none now`);
+    if (left.length === requests.length)
+      throw new LoggableError(`Cannot write rows as ${table} takes none now`);
     requests = left;
   }
 }

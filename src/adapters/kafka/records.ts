@@ -1,3 +1,4 @@
+import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { isTopic } from '../../pipeline/source.ts';
@@ -39,11 +40,15 @@ export interface KafkaItem {
  */
 export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
-    throw new TypeError('Cannot read the event as it must be a Kafka event: it has no object "records"');
+    throw loggable(
+      new TypeError('Cannot read the event as it must be a Kafka event: it has no object "records"'),
+    );
   }
   return Object.values(event.records).flatMap((records) => {
     if (!Array.isArray(records)) {
-      throw new TypeError('Cannot read a partition as it must be of a Kafka event: it is no list of records');
+      throw loggable(
+        new TypeError('Cannot read a partition as it must be of a Kafka event: it is no list of records'),
+      );
     }
     return records.flatMap(recordOf);
   });
@@ -74,8 +79,10 @@ function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaReco
     !isText(key) ||
     !isText(value)
   ) {
-    throw new TypeError(
-      'Cannot read a record as it must be of a Kafka event: its "topic", "partition", "offset", "timestamp", "key" or "value" is of another form',
+    throw loggable(
+      new TypeError(
+        'Cannot read a record as it must be of a Kafka event: its "topic", "partition", "offset", "timestamp", "key" or "value" is of another form',
+      ),
     );
   }
   if (typeof value !== 'string') return [];

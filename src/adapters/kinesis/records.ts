@@ -1,4 +1,5 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
+import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 
 import { isInstant } from '../../core/time.ts';
@@ -11,7 +12,9 @@ import { onlySource, type SourceRecord } from '../../ports/source.ts';
  */
 export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
   if (!Array.isArray(event?.Records)) {
-    throw new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"');
+    throw loggable(
+      new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"'),
+    );
   }
   const lineages = new Lineages();
   return event.Records.map((record) => recordOf(record, lineages));
@@ -41,15 +44,19 @@ function recordOf(
     typeof eventID !== 'string' ||
     typeof eventSourceARN !== 'string'
   ) {
-    throw new TypeError(
-      'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "kinesis.partitionKey", "eventID" or "eventSourceARN"',
+    throw loggable(
+      new TypeError(
+        'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "kinesis.partitionKey", "eventID" or "eventSourceARN"',
+      ),
     );
   }
   // Seconds, with the milliseconds behind the point.
   const arrival = Math.round(kinesis.approximateArrivalTimestamp * 1_000);
   if (!isInstant(arrival)) {
-    throw new TypeError(
-      'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
+    throw loggable(
+      new TypeError(
+        'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
+      ),
     );
   }
   return {

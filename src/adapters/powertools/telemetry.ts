@@ -1,6 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Metric, Telemetry } from '../../ports/telemetry.ts';
+import { tellable, told } from './told.ts';
 
 export interface FlushedTelemetry extends Telemetry {
   /** Writes what was counted. */
@@ -20,8 +21,8 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
     },
-    fault(what, cause) {
-      logger.error(`Cannot ${what}`, { cause: described(cause) });
+    fault(what, cause, place) {
+      logger.error(`Cannot ${what}`, { ...place, error: told(cause) });
     },
     flush() {
       for (const [window, total] of late) {
@@ -38,8 +39,18 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
   };
 }
 
-/** Our own errors say nothing of a payload; what a service answered may quote what it was sent, its name never does. */
-export const described = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return typeof cause;
-  return '$metadata' in cause ? cause.name : `${cause.name}: ${cause.message}`;
-};
+/** A handler that writes what was counted, however it ends, and throws what may be written: the runtime writes all of it. */
+export const flushing =
+  <Arguments extends unknown[], Result>(
+    telemetry: FlushedTelemetry,
+    handler: (...given: Arguments) => Promise<Result>,
+  ): ((...given: Arguments) => Promise<Result>) =>
+  async (...given) => {
+    try {
+      return await handler(...given);
+    } catch (cause) {
+      throw tellable(cause);
+    } finally {
+      telemetry.flush();
+    }
+  };

@@ -1,4 +1,5 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { contentOf, messagesOf } from './message.ts';
@@ -29,8 +30,10 @@ function groupedOf({ attributes }: SQSRecord): { MessageGroupId: string; Sequenc
     !/^[!-~]{1,128}$/.test(MessageGroupId) ||
     typeof SequenceNumber !== 'string'
   ) {
-    throw new TypeError(
-      'Cannot read a message as it must be of a FIFO queue: it lacks a "MessageGroupId" of 1 to 128 printable characters, or a "SequenceNumber"',
+    throw loggable(
+      new TypeError(
+        'Cannot read a message as it must be of a FIFO queue: it lacks a "MessageGroupId" of 1 to 128 printable characters, or a "SequenceNumber"',
+      ),
     );
   }
   return { MessageGroupId, SequenceNumber };

@@ -1,4 +1,5 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import { loggable } from '../../core/loggable.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
@@ -7,7 +8,9 @@ export function messagesOf(
   event: SQSEvent,
 ): readonly { readonly queue: string; readonly message: SQSRecord }[] {
   if (!Array.isArray(event?.Records)) {
-    throw new TypeError('Cannot read the event as it must be an SQS event: it has no list "Records"');
+    throw loggable(
+      new TypeError('Cannot read the event as it must be an SQS event: it has no list "Records"'),
+    );
   }
   return event.Records.map((message) => ({ queue: queueOf(message), message }));
 }
@@ -22,8 +25,10 @@ export const sourceOf = ({ Records }: SQSEvent): string | undefined =>
 
 function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
   if (typeof messageId !== 'string' || typeof body !== 'string' || typeof eventSourceARN !== 'string') {
-    throw new TypeError(
-      'Cannot read a message as it must be of an SQS event: it lacks "messageId", "body" or "eventSourceARN"',
+    throw loggable(
+      new TypeError(
+        'Cannot read a message as it must be of an SQS event: it lacks "messageId", "body" or "eventSourceARN"',
+      ),
     );
   }
   return eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
@@ -33,8 +38,10 @@ function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
 export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, 'arrival' | 'data'> {
   const arrival = Number(attributes?.SentTimestamp);
   if (!isInstant(arrival)) {
-    throw new TypeError(
-      'Cannot read a message as "attributes.SentTimestamp" must be whole milliseconds since the epoch',
+    throw loggable(
+      new TypeError(
+        'Cannot read a message as "attributes.SentTimestamp" must be whole milliseconds since the epoch',
+      ),
     );
   }
   return { arrival: arrival as EpochMillis, data: Buffer.from(body) };

@@ -1,4 +1,6 @@
-export class CodecError extends Error {
+import { LoggableError } from '../loggable.ts';
+
+export class CodecError extends LoggableError {
   override readonly name = 'CodecError';
 }
 
