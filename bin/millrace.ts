@@ -44,8 +44,9 @@ program
   .option('-p, --pipeline <name>', 'a folder of functions/, or a file that exports a pipeline', 'flights')
   .option(
     '-i, --input <file>',
-    'NDJSON, a .json list, .csv with a header, or - (default: 20,000 real flights)',
+    'NDJSON, .json, .csv or .tsv with a header, or -; gzipped or not (default: 20,000 real flights)',
   )
+  .addOption(separatorOption())
   .option(
     '-s, --speed <factor>',
     'event time passes this many times as fast as the clock (default: as fast as it goes)',
@@ -70,7 +71,8 @@ program
     'run records through the whole path and write every pane; poison and late records are counted on stderr',
   )
   .argument('<pipeline.ts>', 'a file that exports a pipeline, as default or alone')
-  .requiredOption('-i, --input <file>', 'NDJSON, a .json list, .csv with a header, or -')
+  .requiredOption('-i, --input <file>', 'NDJSON, .json, .csv or .tsv with a header, or -; gzipped or not')
+  .addOption(separatorOption())
   .requiredOption('-o, --output <file>', 'NDJSON, or -')
   .option(
     '-d, --data <directory>',
@@ -199,6 +201,19 @@ async function working(work: () => Promise<number>): Promise<void> {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 2;
   }
+}
+
+function separatorOption(): Option {
+  return new Option(
+    '--separator <character>',
+    'read the input as CSV with this between its cells, \\t for a tab (default: found in the header of a .csv)',
+  ).argParser((text) => {
+    const separator = text === '\\t' ? '\t' : text;
+    if (!/^[\t -~]$/.test(separator) || separator === '"') {
+      throw new InvalidArgumentError('It must be one ASCII character, and no quote.');
+    }
+    return separator;
+  });
 }
 
 function positive(text: string): number {

@@ -30,6 +30,8 @@ import { pipelineOf } from './pipeline/pipeline-of.ts';
 
 export interface LocalRunOptions {
   readonly input: string;
+  /** Between the cells of a CSV input, where it is not to be found in the header. */
+  readonly separator?: string | undefined;
   readonly data?: string | undefined;
   readonly speed?: number | undefined;
   readonly batchSize?: number | undefined;
@@ -70,7 +72,7 @@ export async function show(
       );
       const replayed = await replay(runtime, {
         pipeline,
-        input: readInput(options.input),
+        input: readInput(options.input, options),
         speed: options.speed,
         signal,
         onSent: screen.sent,
@@ -124,7 +126,7 @@ export async function run(
     async (runtime, tally, screen, signal) => {
       const replayed = await replay(runtime, {
         pipeline,
-        input: readInput(options.input),
+        input: readInput(options.input, options),
         speed: options.speed,
         signal,
         onSent: screen.sent,

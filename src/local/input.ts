@@ -1,57 +1,333 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { parse as parseCsv } from 'csv-parse';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { parse as parseCsv } from 'csv-parse/sync';
+import { MAX_RECORD_BYTES } from '../engine/decode.ts';
 
-/** One record of an input: its bytes as they go onto the stream, and where it stood, from 1. */
+/** One record of an input, and where it stands. */
 export interface InputRecord {
+  /** The line on which it begins, from 1. */
   readonly line: number;
+  /** Its bytes as they go onto the stream. Of one that is too long for any, the beginning, too long as well. */
   readonly data: Uint8Array;
+  /** How many bytes the whole record has. */
+  readonly length: number;
+  /** What is wrong with it as a row of its file. It goes onto the stream as it stands, and is refused there. */
+  readonly fault?: string;
+}
+
+export interface InputOptions {
+  /** What is between the cells of a row of CSV, one ASCII character. Left out, it is found in the header. */
+  readonly separator?: string | undefined;
+}
+
+type Bytes = AsyncIterable<Uint8Array>;
+
+/**
+ * The records of an input, `-` being standard input: newline-delimited JSON; a list, an object or lines of JSON
+ * (`.json`); CSV with a header (`.csv`, `.tsv`, or with a separator), whose numbers are read as such. What is gzipped is
+ * unpacked.
+ *
+ * Bytes are cut, never decoded: a malformed record goes onto the stream as it is, and is refused there as it would be
+ * in AWS. Memory holds one record at a time, and no more of it than a stream takes.
+ *
+ * @throws Error when the file cannot be read, or cannot be cut into records
+ */
+export async function* readInput(path: string, options: InputOptions = {}): AsyncGenerator<InputRecord> {
+  const source = path === '-' ? process.stdin : createReadStream(path);
+  let read = 0;
+  try {
+    const bytes = await textOf(await unpacked(source));
+    for await (const record of recordsOf(path, bytes, options)) {
+      read++;
+      yield record;
+    }
+  } catch (error) {
+    throw new Error(`Cannot read ${path}, after ${read} records: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    source.destroy();
+  }
+}
+
+function recordsOf(path: string, bytes: Bytes, { separator }: InputOptions): AsyncIterable<InputRecord> {
+  const name = path.toLowerCase().replace(/\.gz$/, '');
+  if (separator !== undefined) return csvRows(bytes, separator);
+  if (name.endsWith('.tsv')) return csvRows(bytes, '\t');
+  if (name.endsWith('.csv')) return csvRows(bytes);
+  return name.endsWith('.json') ? jsonRecords(bytes) : lines(bytes);
+}
+
+/** What some bytes begin with, as much of it as is asked for if there is as much, and all of them. */
+async function look(bytes: Bytes, isEnough: (head: Buffer) => boolean): Promise<[head: Buffer, all: Bytes]> {
+  const rest = bytes[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (!isEnough(head)) {
+    const { done, value } = await rest.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  const all = async function* () {
+    yield head;
+    yield* { [Symbol.asyncIterator]: () => rest };
+  };
+  return [head, all()];
+}
+
+const LONGEST_MARK = 4;
+
+/** What tells other kinds of files, in their first bytes. */
+const OTHERS = [
+  { mark: 'fffe', kind: 'UTF-16 text' },
+  { mark: 'feff', kind: 'UTF-16 text' },
+  { mark: '504b0304', kind: 'a zip archive or a spreadsheet' },
+  { mark: '28b52ffd', kind: 'packed by zstd' },
+  { mark: '50415231', kind: 'Parquet' },
+] as const;
+
+async function unpacked(source: Bytes): Promise<Bytes> {
+  const [head, all] = await look(source, ({ length }) => length >= LONGEST_MARK);
+  // Its errors, and those of what it reads, come out where it is read.
+  return head[0] === 0x1f && head[1] === 0x8b ? pipeline(all, createGunzip(), () => {}) : all;
+}
+
+/** The bytes after the byte order mark. */
+async function textOf(bytes: Bytes): Promise<Bytes> {
+  const [head, all] = await look(bytes, ({ length }) => length >= LONGEST_MARK);
+  const other = OTHERS.find(({ mark }) => head.toString('hex').startsWith(mark));
+  if (other) throw new TypeError(`an input must be text in UTF-8, gzipped or not: this is ${other.kind}`);
+  return head.toString('hex').startsWith('efbbbf') ? after(all, 3) : all;
+}
+
+async function* after(bytes: Bytes, count: number): Bytes {
+  let left = count;
+  for await (const chunk of bytes) {
+    yield chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
+/** Is told each byte in turn, and says whether it ends the record, to which it does not belong. */
+type Ends = (byte: number) => boolean;
+
+/** Enough of a record for it to be refused as too large. */
+const MAX_KEPT_BYTES = MAX_RECORD_BYTES + 1;
+
+/** Cuts bytes into pieces, without the blanks before and after each; a piece may be empty. */
+async function* cut(bytes: Bytes, ends: Ends, isBlank = isSpace): AsyncGenerator<InputRecord> {
+  let here = 1;
+  let kept: Uint8Array[] = [];
+  let [line, length] = [1, 0];
+  const keep = (part: Uint8Array): void => {
+    const room = MAX_KEPT_BYTES - length;
+    if (room > 0 && part.length > 0) kept.push(part.subarray(0, room));
+    length += part.length;
+  };
+  const piece = (): InputRecord => {
+    const data = kept.length === 1 ? (kept[0] as Uint8Array) : Buffer.concat(kept);
+    const isWhole = length === data.length;
+    while (isWhole && length > 0 && isBlank(data[length - 1] as number)) length--;
+    const whole = { line: length === 0 ? here : line, data: data.subarray(0, length), length };
+    [kept, length] = [[], 0];
+    return whole;
+  };
+  for await (const chunk of bytes) {
+    let from = 0;
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at] as number;
+      if (ends(byte)) {
+        keep(chunk.subarray(from, at));
+        yield piece();
+        from = at + 1;
+      } else if (length === 0 && from === at && isBlank(byte)) {
+        from++;
+      } else if (length === 0 && from === at) {
+        line = here;
+      }
+      if (byte === LINE_FEED) here++;
+    }
+    keep(chunk.subarray(from));
+  }
+  yield piece();
+}
+
+async function* lines(bytes: Bytes): AsyncGenerator<InputRecord> {
+  for await (const line of cut(bytes, (byte) => byte === LINE_FEED)) {
+    if (line.length > 0) yield line;
+  }
+}
+
+/** A list of records, lines of them, or a single one on several lines. */
+async function* jsonRecords(bytes: Bytes): AsyncGenerator<InputRecord> {
+  const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
+  const { text } = firstLine(head);
+  if (text.startsWith('[')) return yield* listItems(all);
+  const nesting = new Nesting();
+  for (const byte of Buffer.from(text, 'latin1')) nesting.next(byte);
+  if (nesting.depth === 0) return yield* lines(all);
+  yield* cut(all, () => false);
+}
+
+/** The first line that is not blank, or what there is of it; its bytes stand as characters. */
+function firstLine(head: Buffer): { readonly text: string; readonly isWhole: boolean } {
+  const [text = '', ...more] = head.toString('latin1').trimStart().split('\n', 2);
+  return { text, isWhole: more.length > 0 };
+}
+
+/** How deep brackets nest after each byte of a JSON text, those inside of strings left out. */
+class Nesting {
+  depth = 0;
+  isText = false;
+  #isEscaped = false;
+
+  next(byte: number): void {
+    if (this.isText) {
+      if (this.#isEscaped) this.#isEscaped = false;
+      else if (byte === BACKSLASH) this.#isEscaped = true;
+      else this.isText = byte !== QUOTE;
+    } else if (byte === QUOTE) {
+      this.isText = true;
+    } else if (byte === OPEN_LIST || byte === OPEN_MAP) {
+      this.depth++;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_MAP) {
+      this.depth--;
+    }
+  }
+}
+
+/** What is between the commas of a list, byte for byte: `JSON.parse` would round a whole number past 2^53. */
+async function* listItems(bytes: Bytes): AsyncGenerator<InputRecord> {
+  const nesting = new Nesting();
+  /** What a piece ended by, and the one before it. */
+  let [end, before]: (number | undefined)[] = [];
+  const ends: Ends = (byte) => {
+    const { depth } = nesting;
+    nesting.next(byte);
+    const isComma = byte === COMMA && depth === 1 && !nesting.isText;
+    const isBracket = depth !== nesting.depth && depth + nesting.depth === 1;
+    if (isComma || isBracket) end = byte;
+    return isComma || isBracket;
+  };
+  for await (const item of cut(bytes, ends)) {
+    const { line, length } = item;
+    if (end === undefined && nesting.depth > 0) {
+      throw new SyntaxError(`the list must be closed: it ends within the record that begins on line ${line}`);
+    }
+    if (end === COMMA || end === CLOSE_LIST) {
+      if (length > 0) yield item;
+      else if (end === COMMA || before === COMMA) {
+        throw new SyntaxError(`a list must have a record beside each comma: on line ${line} there is none`);
+      }
+    } else if (length > 0 || (end !== undefined && end !== OPEN_LIST)) {
+      throw new SyntaxError(`there must be nothing but a list of records: on line ${line} there is more`);
+    }
+    [before, end] = [end, undefined];
+  }
+}
+
+const SEPARATORS = [',', ';', '\t', '|'];
+
+/** The separator that the header has most of. */
+function separatorOf(header: string): string {
+  const bare = header.replace(/"[^"]*"/g, '');
+  const counts = SEPARATORS.map((one) => bare.split(one).length);
+  return SEPARATORS[counts.indexOf(Math.max(...counts))] as string;
 }
 
 /**
- * The records of an input: newline-delimited JSON, a JSON list (`.json`) or CSV with a header (`.csv`, numbers read as
- * such); `-` is NDJSON on standard input. A line is not looked into: what is malformed goes onto the stream as it is.
+ * Each row of CSV as an object, under the names of the header.
+ *
+ * A row that does not fit the header, is no CSV or not UTF-8 goes onto the stream as it stands, as no JSON, to be refused
+ * there like any other record. The rows after it are read as ever.
  */
-export async function* readInput(path: string): AsyncGenerator<InputRecord> {
-  let line = 0;
-  try {
-    for await (const text of textsOf(path)) {
-      line++;
-      if (text !== '') yield { line, data: Buffer.from(text) };
+async function* csvRows(bytes: Bytes, given?: string): AsyncGenerator<InputRecord> {
+  const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
+  const separator = given ?? separatorOf(firstLine(head).text);
+  let names: readonly string[] | undefined;
+  const isBlank = (byte: number) => isSpace(byte) && byte !== separator.charCodeAt(0);
+  for await (const row of cut(all, rowEnds(separator), isBlank)) {
+    if (row.length === 0) continue;
+    const cells = cellsOf(row, separator);
+    if (names !== undefined) yield asObject(row, cells, names);
+    else if (typeof cells === 'string') throw new SyntaxError(`its header must be a row of CSV: ${cells}`);
+    else names = cells.map((name) => JSON.stringify(name));
+  }
+}
+
+function asObject(
+  row: InputRecord,
+  cells: readonly string[] | string,
+  names: readonly string[],
+): InputRecord {
+  if (typeof cells === 'string') return { ...row, fault: cells };
+  if (cells.length !== names.length) {
+    return { ...row, fault: `the row has ${cells.length} cells, and the header ${names.length}` };
+  }
+  const fields = cells.map((cell, at) => `${names[at]}:${isNumber(cell) ? cell : JSON.stringify(cell)}`);
+  const data = Buffer.from(`{${fields.join()}}`);
+  return { line: row.line, data: data.subarray(0, MAX_KEPT_BYTES), length: data.length };
+}
+
+/** A row ends with its line, unless a quote is open: one that a cell began with, and that was not closed. */
+function rowEnds(separator: string): Ends {
+  const between = separator.charCodeAt(0);
+  let [isFresh, isQuoted, wasQuoted] = [true, false, false];
+  return (byte) => {
+    // A quote that is doubled closes, and opens again.
+    if (byte === QUOTE && (isQuoted || isFresh || wasQuoted)) {
+      wasQuoted = isQuoted;
+      isQuoted = !isQuoted;
+      isFresh = false;
+      return false;
     }
-  } catch (error) {
-    throw new Error(`Cannot read ${path}, after ${line} records: ${(error as Error).message}`, {
-      cause: error,
+    if (isQuoted) return false;
+    wasQuoted = false;
+    isFresh = byte === between || byte === LINE_FEED || (isFresh && isSpace(byte));
+    return byte === LINE_FEED;
+  };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The cells of a row, or what is wrong with it. */
+function cellsOf({ data, length }: InputRecord, separator: string): readonly string[] | string {
+  if (length > data.length) return `the row is ${length} bytes`;
+  try {
+    const rows: string[][] = parseCsv(utf8.decode(data), {
+      delimiter: separator,
+      record_delimiter: '\n',
+      relax_column_count: true,
+      relax_quotes: true,
+      trim: true,
     });
+    if (rows.length === 1) return rows[0] as string[];
+  } catch (error) {
+    if (error instanceof TypeError) return 'the row is not in UTF-8';
   }
+  return 'a quote that a cell begins with must be closed, at the end of the cell';
 }
 
-const textsOf = (path: string): AsyncIterable<string> => {
-  const name = path.toLowerCase();
-  if (name.endsWith('.json')) return listItems(path);
-  return name.endsWith('.csv') ? csvRows(path) : lines(path);
-};
-
-const open = (path: string) => (path === '-' ? process.stdin : createReadStream(path));
-
-const lines = (path: string): AsyncIterable<string> =>
-  createInterface({ input: open(path), crlfDelay: Number.POSITIVE_INFINITY });
-
-async function* listItems(path: string): AsyncGenerator<string> {
-  const list: unknown = JSON.parse(await readFile(path, 'utf8'));
-  if (!Array.isArray(list)) {
-    throw new TypeError(`a .json input must be a list of records: it is ${typeof list}`);
-  }
-  for (const item of list) yield JSON.stringify(item);
+/**
+ * Whether a cell is a number, as JSON has them. A whole number past 2^53 is rather a name, and so is one with a bare
+ * exponent (`12e4`): programs write `1e+20`, `1e-7` or `1.5E7`.
+ */
+function isNumber(cell: string): boolean {
+  const found = /^-?(?:0|[1-9]\d*)(\.\d+)?(?:[eE]([+-]?)\d+)?$/.exec(cell);
+  if (found === null) return false;
+  const [, fraction, sign] = found;
+  if (fraction === undefined && sign === undefined) return Number.isSafeInteger(Number(cell));
+  return (fraction !== undefined || sign !== '') && Number.isFinite(Number(cell));
 }
 
-async function* csvRows(path: string): AsyncGenerator<string> {
-  const rows = open(path).pipe(
-    parseCsv({ columns: true, skip_empty_lines: true, trim: true, cast: numeric }),
-  );
-  for await (const row of rows) yield JSON.stringify(row);
-}
+const isSpace = (byte: number): boolean =>
+  byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
 
-const numeric = (text: string): string | number =>
-  /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : text;
+const LINE_FEED = 0x0a;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_MAP = 0x7b;
+const CLOSE_MAP = 0x7d;

@@ -61,7 +61,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   let read = 0;
   let filtered = 0;
   let last: { partitionKey: string; data: Uint8Array } | undefined;
-  for await (const { line, data } of input) {
+  for await (const { line, data, length } of input) {
     signal?.throwIfAborted();
     read++;
     const now = Date.now() as EpochMillis;
@@ -77,7 +77,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     if (eventTime !== undefined) await pace(eventTime, () => feed.flush().then(runtime.source.wake), signal);
     const partitionKey = decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none';
     const sent = await feed.send(partitionKey, data);
-    if (!sent) refused.push({ line, bytes: data.length });
+    if (!sent) refused.push({ line, bytes: length });
     else if (decoded.outcome === 'record' && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
     onSent?.(read, eventTime);
   }

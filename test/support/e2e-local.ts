@@ -51,5 +51,8 @@ async function rowsOf({ endpoints, names }: LocalRuntime): Promise<readonly stri
 }
 
 async function* inputOf(lines: readonly string[]) {
-  for (const [at, line] of lines.entries()) yield { line: at + 1, data: Buffer.from(line) };
+  for (const [at, line] of lines.entries()) {
+    const data = Buffer.from(line);
+    yield { line: at + 1, data, length: data.length };
+  }
 }
