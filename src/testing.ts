@@ -32,7 +32,7 @@ export interface Tried<Panes> {
 export interface TryOptions {
   /**
    * When each record arrives at the source, in epoch milliseconds. Left out, a record arrives when it happens, or with
-   * the one before it if that is later.
+   * the one before it if that is later: none is then ahead of its arrival (`future`).
    */
   readonly arrivals?: readonly number[];
   /** Whether time passes after the last record until every window has closed. Default true. */

@@ -70,6 +70,34 @@ describe('a pipeline that is tried', () => {
     ]);
   });
 
+  it('says why a record is refused as a source would that it reaches as it happens, wherever it stands', () => {
+    const refused = [
+      ['select', { ...reading('00:00', 1), celsius: 'n/a' }],
+      ['select', { machine: 'pump', at: '2026-03-05T12:00:00Z' }],
+      ['event-time', { machine: 'pump', at: 'noon', celsius: 1 }],
+      ['key', { at: '2026-03-05T12:00:00Z', celsius: 1 }],
+      ['not-json', Buffer.from('{"machine":')],
+    ] as const;
+    const good = reading('00:30', 20);
+    for (const [code, record] of refused) {
+      for (const records of [[record], [record, good], [good, record, good], [record, record, good]]) {
+        const { poison } = tryPipeline(temperature, records);
+        expect(poison.map((one) => one.code)).toEqual(
+          records.flatMap((one) => (one === record ? [code] : [])),
+        );
+      }
+    }
+  });
+
+  it('says what is ahead of the arrival that is given', () => {
+    const { poison } = tryPipeline(temperature, [reading('00:00', 1), reading('00:01', 2)], {
+      arrivals: [Date.UTC(2026, 0, 5, 10)],
+    });
+    expect(poison).toMatchObject([
+      { at: 0, code: 'future', reason: expect.stringContaining('2026-01-05T10:00:00.000Z') },
+    ]);
+  });
+
   it('leaves windows open when it is told to', () => {
     const { panes } = tryPipeline(temperature, [reading('00:10', 20)], { close: false });
     expect(panes.map(({ window }) => window)).toEqual(['lastTwo']);
@@ -241,6 +269,9 @@ describe('a pipeline under simulation', () => {
       },
     });
     await simulate(pipeline, [...readings, { ...reading('04:59', 1), celsius: 'warm' }], { seeds: 20 });
+    const refused = reading('noon', 1);
+    expect(await simulate(pipeline, [refused, ...readings], { seeds: 20 })).toMatchObject({ schedules: 20 });
+    expect(await simulate(pipeline, [refused], { seeds: 5 })).toMatchObject({ schedules: 5, panes: 0 });
   });
 
   it('names the seed and the faults where a function is not pure', async () => {

@@ -19,21 +19,30 @@ const HEREAFTER = Number.MAX_SAFE_INTEGER as EpochMillis;
 
 /**
  * Records, as values or as bytes, decoded. Where arrivals are not given, a record arrives when it happens, or with the one
- * before it if that is later.
+ * before it if that is later. When a refused one happens is not known: it arrives with the one before it, or at the
+ * beginning with the one after, and is not refused as ahead of that.
  */
 export function decodeGiven(
   pipeline: Pipeline,
   records: readonly unknown[],
-  arrivals: readonly number[] | undefined,
+  arrivals: readonly number[] = [],
 ): readonly GivenRecord[] {
-  let latest = Number.MIN_SAFE_INTEGER;
-  return records.map((record, at) => {
+  const given = records.map((record, at) => {
     const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
     const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
-    const happened = decode(pipeline, { ...source, arrival: HEREAFTER });
-    if (happened.outcome === 'record') latest = Math.max(latest, happened.record.at);
-    const arrival = (arrivals?.[at] ?? latest) as EpochMillis;
-    return { data, arrival, outcome: decode(pipeline, { ...source, arrival }) };
+    return { source, happened: decode(pipeline, { ...source, arrival: HEREAFTER }) };
+  });
+  const times = given.flatMap(({ happened }) => (happened.outcome === 'record' ? [happened.record.at] : []));
+  let latest = times[0] ?? (0 as EpochMillis);
+  return given.map(({ source, happened }, at) => {
+    if (happened.outcome === 'record' && happened.record.at > latest) latest = happened.record.at;
+    const isKnown = arrivals[at] !== undefined || happened.outcome === 'record';
+    const arrival = (arrivals[at] ?? latest) as EpochMillis;
+    return {
+      data: source.data,
+      arrival,
+      outcome: isKnown ? decode(pipeline, { ...source, arrival }) : happened,
+    };
   });
 }
 
