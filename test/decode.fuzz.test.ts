@@ -441,6 +441,73 @@ describe('the bounds', () => {
     }
   });
 
+  describe('a whole number past 2^53', () => {
+    const keyed = (key: (one: never) => string, source = kinesis<Reading>()): Pipeline =>
+      readingsWith({ source, key: key as (one: Reading) => string });
+    const byId = keyed(({ id }: { id: unknown }) => `id ${id}`);
+    const withId = (id: string, more = ''): string => withFields({}).replace('{', `{"id":${id},${more}`);
+    const reasonOf = (shown: string): string =>
+      `the key holds ${shown}, which was sent as a whole number past 2^53: of these JSON keeps the first digits alone, so send it as a text`;
+
+    it.each([
+      ['1234567890123456789', '1234567890123456800'],
+      ['-9007199254740992', '9007199254740992'],
+      ['9007199254740993', '9007199254740992'],
+      ['1234567890123456789012345', '1.2345678901234568e+24'],
+      ['12345678901234567.5', '12345678901234568'],
+      ['[ 1, 1234567890123456789]', '1234567890123456800'],
+    ])('is no key, as others would have the same: %s', (id, shown) => {
+      expect(outcomeOf(byId, withId(id))).toEqual(refused('key', reasonOf(shown)));
+    });
+
+    it('is none either after a schema or a map, or written with all the digits of the double', () => {
+      const mapped = kinesis<{ id: number }>().map(({ id, ...one }) => ({ ...one, id: String(id) }) as never);
+      const coerced = kinesis({ schema: z.looseObject({ id: z.coerce.string() }) }) as never;
+      for (const source of [mapped, coerced]) {
+        const pipeline = keyed(({ id }: { id: string }) => id, source);
+        expect(told(pipeline, withId('1234567890123456789'))).toBe('key');
+        expect(told(pipeline, withId('1234567890123456'))).toBe('record');
+      }
+      const fixed = keyed(({ id }: { id: number }) => id.toFixed());
+      expect(outcomeOf(fixed, withId('1234567890123456789'))).toEqual(
+        refused('key', reasonOf('1234567890123456768')),
+      );
+    });
+
+    it('is one as a text, also beside the number, and is no matter where it is not in the key', () => {
+      expect(told(byId, withId('"1234567890123456789"'))).toBe('record');
+      expect(told(byId, withId('"1234567890123456800"', '"number":1234567890123456800,'))).toBe('record');
+      expect(told(byId, withId('"\\"1234567890123456789"', '"number":1234567890123456789,'))).toBe('record');
+      expect(told(byId, withId('9007199254740991'))).toBe('record');
+      expect(told(byId, withId('"a"', '"number":1234567890123456789,'))).toBe('record');
+      expect(told(byId, withId('1767614400000.1234567'))).toBe('record');
+    });
+
+    it('is looked for in each record of a batch, and in one of 1 MiB', () => {
+      const sources = ['"1234567890123456800"', '1234567890123456800', '1234567890123456789'].map((id) =>
+        sourceRecord(withId(id)),
+      );
+      const outcomes = [...decodeAll(byId, sources)].flat().map(({ outcome }) => outcome);
+      expect(outcomes).toEqual(['record', 'poison', 'poison']);
+      const long = withId('1234567890123456789', `"note":"${'\\"x'.repeat(300_000)}",`);
+      expect(told(byId, long)).toBe('key');
+    });
+
+    it('never makes one key of two numbers, and of any text makes what it was', () => {
+      const digits = fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }).map(String);
+      const keyOf = (id: string): string | undefined => {
+        const decoded = decode(byId, sourceRecord(withId(id)));
+        return decoded.outcome === 'record' ? decoded.key : undefined;
+      };
+      fc.assert(
+        fc.property(digits, (id) => {
+          expect(keyOf(`"${id}"`)).toBe(`id ${id}`);
+          expect(keyOf(id)).toBe(Number.isSafeInteger(Number(id)) ? `id ${id}` : undefined);
+        }),
+      );
+    });
+  });
+
   it.each([undefined, '0s', '1ms', '30d'] as const)(
     'an event time may be maxFutureSkew (%s) ahead of the arrival, and not a millisecond more',
     (maxFutureSkew) => {

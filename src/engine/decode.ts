@@ -146,7 +146,8 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
 }
 
 /** What is thrown on the way, most often by an author's function, is the record's fault, under the code of the step. */
-function decodeValue(pipeline: Pipeline, parsed: unknown, { arrival }: SourceRecord, keys: Keys): Decoded {
+function decodeValue(pipeline: Pipeline, parsed: unknown, source: SourceRecord, keys: Keys): Decoded {
+  const { arrival, data } = source;
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
@@ -160,7 +161,7 @@ function decodeValue(pipeline: Pipeline, parsed: unknown, { arrival }: SourceRec
     if (pipeline.filter && !pipeline.filter(value)) return FILTERED;
     step = 'key';
     const given = pipeline.key(value);
-    const key = keys.get(given) ?? checkedKey(given, keys);
+    const key = keys.get(given) ?? checkedKey(given, data, keys);
     step = 'event-time';
     const at = checkedTime(pipeline.eventTime(value));
     step = 'future';
@@ -196,15 +197,44 @@ const told = ({ path = [], message }: StandardSchemaV1.Issue): string => {
 /** The keys of records so far, under themselves: of equal keys all records have one text, which is hashed once. */
 type Keys = Map<unknown, string>;
 
-function checkedKey(key: unknown, keys: Keys): string {
+function checkedKey(key: unknown, data: Uint8Array, keys: Keys): string {
   if (typeof key !== 'string') throw new Error(`the key is ${typeof key}, not a string`);
   // Three bytes a code unit at most.
   const isTooLong = 3 * key.length > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES;
   if (key === '' || isTooLong || !key.isWellFormed()) {
     throw new Error(`a key must be 1 to ${MAX_KEY_BYTES} bytes of well-formed Unicode`);
   }
-  keys.set(key, key);
+  // Whether such a key has all its digits is a matter of each record.
+  if (MAYBE_ROUNDED.test(key)) checkDigits(key, data);
+  else keys.set(key, key);
   return key;
+}
+
+/** What `String` makes of a whole number past 2^53, of which a double does not hold every one. */
+const MAYBE_ROUNDED = /\d{16}|\de\+\d/;
+
+/** What a record has somewhere that has such a number; most texts of digits do not look like it. */
+const MAYBE_LARGE = /(?<!["\d.])\d{16}|\d[eE]/;
+
+const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|\d[\d.eE+-]*/g;
+
+/**
+ * Refuses a key that holds such a number, unless the record has its digits in a text, too: two numbers that JSON reads as
+ * the same double would make one key.
+ */
+function checkDigits(key: string, data: Uint8Array): void {
+  const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
+  if (!MAYBE_LARGE.test(text)) return;
+  const found = text.match(STRINGS_AND_NUMBERS) ?? [];
+  for (const number of found) {
+    const value = number.startsWith('"') ? 0 : Number(number);
+    if (!Number.isInteger(value) || Number.isSafeInteger(value)) continue;
+    const shown = [String(value), String(BigInt(value))].find((digits) => key.includes(digits));
+    if (shown === undefined || found.some((one) => one.startsWith('"') && one.includes(shown))) continue;
+    throw new Error(
+      `the key holds ${shown}, which was sent as a whole number past 2^53: of these JSON keeps the first digits alone, so send it as a text`,
+    );
+  }
 }
 
 function checkedTime(given: unknown): EpochMillis {
