@@ -18,6 +18,7 @@ import {
   ledger,
   paneTable,
   quietScreen,
+  refusedLines,
   type Screen,
   span,
   startScreen,
@@ -197,9 +198,7 @@ function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number
       ({ line, bytes }) =>
         `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key`,
     );
-  const poison = [...tally.refused].map(
-    ([code, { times, reason }]) => `  ${times} × poison, ${code}: ${reason}`,
-  );
+  const poison = refusedLines(replayed.poisonLines, tally.refused);
   const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
   const accounted = isAccountedFor(replayed);

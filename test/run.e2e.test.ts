@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -87,6 +88,11 @@ describe('millrace run', () => {
       input,
     );
     expect(stderr).toContain('line 5: 2,000,');
+    expect(stderr).toContain('    line 2: {"meter":"a","at":\n');
+    expect(stderr).toContain('    line 4: {"meter":"a","at":"2100-01-01T00:00:00Z"');
+    expect(stderr).toContain(
+      '  1 × poison, select: field "watts" is string, not a finite number\n    line 6: {"meter"',
+    );
     expect(stderr).toContain(
       '8 records read, 3 applied, 0 late for every window, 3 poison, 1 filtered, 1 too large for Kinesis; 1 panes',
     );
@@ -120,6 +126,27 @@ describe('millrace run', () => {
     const { code } = await millrace(['run', await pipelineFile('meters', METERS), '-i', csv, '-o', output]);
     expect(code).toBe(0);
     expect(JSON.parse(await readFile(output, 'utf8')).results).toEqual({ n: 2, watts: 3 });
+  });
+
+  it('goes on after a row that is refused, and says which it was and what is wrong', {
+    timeout: 60_000,
+  }, async () => {
+    const csv = join(folder, 'rows.csv.gz');
+    const rows = ['a;2026-01-01T00:00:01Z;2', 'a;2026-01-01T00:00:02Z', 'a;2026-01-01T00:00:03Z;4'];
+    const pipeline = await pipelineFile('meters', METERS);
+    await writeFile(csv, gzipSync(['meter;at;watts', ...rows].join('\r\n')));
+    const { stdout, stderr } = await millrace(['run', pipeline, '-i', csv, '-o', '-']);
+    expect(JSON.parse(stdout).results).toEqual({ n: 2, watts: 3 });
+    expect(stderr).toContain(
+      '  1 × poison, not-json: the row has 2 cells, and the header 3\n    line 3: a;2026-01-01T00:00:02Z\n',
+    );
+    const renamed = ['meter;at;Watts', ...rows].join('\n');
+    await writeFile(csv, renamed);
+    expect((await millrace(['run', pipeline, '-i', csv, '-o', '-'])).stderr).toContain(
+      '  2 × poison, select: field "watts" is undefined, not a finite number; the record has no "watts": did you mean Watts?\n    line 2: {"meter":"a"',
+    );
+    const { stderr: wrong } = await millrace(['run', pipeline, '-i', csv, '-o', '-', '--separator', '::']);
+    expect(wrong).toContain('It must be one ASCII character, and no quote.');
   });
 
   it('has nothing to do with an empty input', { timeout: 60_000 }, async () => {

@@ -70,9 +70,9 @@ it('says of records where each went, once', () => {
     poison: 1,
     filtered: 1,
   };
-  expect(ledger({ ...counted, others: 0, refused: [], last: undefined, ahead: 0 })).toBe(
-    '6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis',
-  );
+  expect(
+    ledger({ ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0 }),
+  ).toBe('6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis');
 });
 
 it('says what a pipeline asks', () => {

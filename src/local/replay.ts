@@ -12,6 +12,7 @@ import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
+import { addRefused, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
 import type { LocalRuntime } from './runtime.ts';
 
 export interface Replay {
@@ -33,6 +34,8 @@ export interface Replayed extends Counters {
   readonly filtered: number;
   /** The lines that Kinesis takes no records of, for their size. */
   readonly refused: readonly { readonly line: number; readonly bytes: number }[];
+  /** The records of the input that the pipeline refuses as it decodes them. */
+  readonly poisonLines: RefusedByCode;
   /** Records that the stream holds, and that the input does not. */
   readonly others: number;
   /** The last record that was sent, where a person could send it again. */
@@ -57,27 +60,26 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   const { pipeline, input, speed, signal, onSent, onDrained } = options;
   const feed = await openFeed(runtime.kinesis, runtime.names.stream);
   const refused: { line: number; bytes: number }[] = [];
+  const poisonLines = new Map<string, Refused>();
   const pace = pacer(speed);
   let read = 0;
   let filtered = 0;
   let last: { partitionKey: string; data: Uint8Array } | undefined;
-  for await (const { line, data, length } of input) {
+  for await (const one of input) {
+    const { line, data, length } = one;
     signal?.throwIfAborted();
     read++;
     const now = Date.now() as EpochMillis;
-    const decoded = decode(pipeline, {
-      lineage: '',
-      position: NOWHERE,
-      arrival: now,
-      partitionKey: '',
-      data,
-    });
+    const source = { lineage: '', position: NOWHERE, arrival: now, partitionKey: '', data };
+    const decoded = decode(pipeline, source);
     const eventTime = decoded.outcome === 'record' ? decoded.record.at : undefined;
     if (decoded.outcome === 'filtered') filtered++;
     if (eventTime !== undefined) await pace(eventTime, () => feed.flush().then(runtime.source.wake), signal);
     const partitionKey = decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none';
     const sent = await feed.send(partitionKey, data);
     if (!sent) refused.push({ line, bytes: length });
+    else if (decoded.outcome === 'poison')
+      addRefused(poisonLines, decoded.poison.code, () => refusedLine(pipeline, one, source, decoded.poison));
     else if (decoded.outcome === 'record' && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
     onSent?.(read, eventTime);
   }
@@ -95,6 +97,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     others: feed.held - feed.resumed,
     filtered,
     refused,
+    poisonLines,
     last: last && { partitionKey: last.partitionKey, text: Buffer.from(last.data).toString() },
     ahead,
   };

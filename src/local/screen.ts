@@ -4,6 +4,7 @@ import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { GroupPane } from '../engine/group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY } from '../wiring/names.ts';
+import { type Refused, type RefusedByCode, visible } from './refused.ts';
 import type { Replayed } from './replay.ts';
 import type { LocalRuntime } from './runtime.ts';
 import type { Tally } from './tally.ts';
@@ -210,8 +211,7 @@ function textOf(value: unknown): string {
 }
 
 const short = (value: unknown): string => {
-  const text = textOf(value);
-  const shown = text.replace(/\p{Cc}/gu, '·');
+  const shown = visible(textOf(value));
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
@@ -220,6 +220,33 @@ export const lateLines = (late: Readonly<Record<string, number>>): readonly stri
   Object.entries(late).map(
     ([window, count]) => `${plural(count, 'record was', 'records were')} refused by window ${window} as late`,
   );
+
+/**
+ * The refused records of a run, code by code: those that were read, and those that were committed. The former have lines, the
+ * latter are those of this run alone, and know what was refused as records were folded.
+ */
+export function refusedLines(read: RefusedByCode, committed: RefusedByCode): readonly string[] {
+  const codes = new Set([...read.keys(), ...committed.keys()]);
+  return [...codes].flatMap((code) => {
+    const [ofInput, ofLog] = [read.get(code), committed.get(code)];
+    const times = Math.max(ofInput?.times ?? 0, ofLog?.times ?? 0);
+    const { first } = (ofInput ?? ofLog) as Refused;
+    const reason = first[0]?.reason ?? '';
+    return [
+      `  ${thousands(times)} × poison, ${code}: ${shortly(reason)}`,
+      ...first.map((one) => {
+        const place = one.line === undefined ? 'a record' : `line ${one.line}`;
+        return `    ${place}: ${one.beginning}${one.reason === reason ? '' : ` (${shortly(one.reason)})`}`;
+      }),
+      ...(times > first.length ? [`    and ${plural(times - first.length, 'other')}`] : []),
+    ];
+  });
+}
+
+const SHOWN_REASON = 300;
+
+const shortly = (reason: string): string =>
+  reason.length <= SHOWN_REASON ? visible(reason) : `${visible(reason.slice(0, SHOWN_REASON))}…`;
 
 /** Where the records went, in words. */
 export const ledger = (replayed: Replayed): string =>

@@ -18,6 +18,7 @@ import {
   rowsLog,
   STATE_PREFIX,
 } from '../wiring/names.ts';
+import { addRefused, beginningOf, type Refused, type RefusedByCode } from './refused.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -34,8 +35,8 @@ export interface Tally extends Telemetry {
   readonly delivered: { readonly rows: number; readonly objects: number };
   /** The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none. */
   readonly deliveredShare: number;
-  /** Refused records by code, each with the reason of the first. */
-  readonly refused: ReadonlyMap<string, { readonly times: number; readonly reason: string }>;
+  /** The refused records of what was committed. */
+  readonly refused: RefusedByCode;
   /** The same ports, counting what goes through them. */
   watch(ports: Ports): Ports;
 }
@@ -49,7 +50,7 @@ export function createTally(pipeline: Pipeline): Tally {
   const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
-  const refused = new Map<string, { times: number; reason: string }>();
+  const refused = new Map<string, Refused>();
   /** By log of a group, its last entry; by sink, up to which entry it has been delivered. */
   const entries = new Map<string, number>();
   const covered = new Map<string, Cursors>();
@@ -69,9 +70,8 @@ export function createTally(pipeline: Pipeline): Tally {
     const { poisonObject = '' } = decodeLedger(entry);
     const lines = bodies.get(poisonObject);
     bodies.delete(poisonObject);
-    for (const { code, reason } of lines ? readRefused(lines) : []) {
-      const { times, reason: first } = refused.get(code) ?? { times: 0, reason };
-      refused.set(code, { times: times + 1, reason: first });
+    for (const { code, reason, data } of lines ? readRefused(lines) : []) {
+      addRefused(refused, code, () => ({ reason, beginning: beginningOf(Buffer.from(data, 'base64')) }));
     }
     for (const pane of decodePanes(entry)) {
       panes++;

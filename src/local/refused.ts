@@ -1,0 +1,146 @@
+import { decode, type Poison } from '../engine/decode.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { SourceRecord } from '../ports/source.ts';
+import type { InputRecord } from './input.ts';
+
+/** A record of an input that is refused, as the one who gave the input is shown it, and nobody else. */
+export interface RefusedLine {
+  /** Where it stands in the input, from 1; not known where it was found out only as records were folded. */
+  readonly line?: number;
+  readonly reason: string;
+  readonly beginning: string;
+}
+
+/** Those of one code: how many there are, and the first few. */
+export interface Refused {
+  readonly times: number;
+  readonly first: readonly RefusedLine[];
+}
+
+/** Refused records by code. */
+export type RefusedByCode = ReadonlyMap<string, Refused>;
+
+const MOST_SHOWN = 3;
+
+/** Counts one more, and keeps what is shown of it if it is one of the first. */
+export function addRefused(byCode: Map<string, Refused>, code: string, shown: () => RefusedLine): void {
+  const { times, first } = byCode.get(code) ?? { times: 0, first: [] };
+  byCode.set(code, { times: times + 1, first: times < MOST_SHOWN ? [...first, shown()] : first });
+}
+
+/** What is shown of a record that is refused as it is read, with the name that was perhaps meant. */
+export const refusedLine = (
+  pipeline: Pipeline,
+  { line, data, fault }: InputRecord,
+  source: SourceRecord,
+  { reason }: Poison,
+): RefusedLine => ({
+  line,
+  reason: fault ?? `${reason}${suggestion(pipeline, source)}`,
+  beginning: beginningOf(data),
+});
+
+const SHOWN_CHARACTERS = 80;
+
+/** The first characters of a record, without any that a terminal would obey. */
+export function beginningOf(data: Uint8Array): string {
+  // A character is four bytes at most.
+  const text = Buffer.from(data.subarray(0, 4 * SHOWN_CHARACTERS + 4)).toString();
+  const characters = Array.from(text);
+  const shown = visible(characters.slice(0, SHOWN_CHARACTERS).join(''));
+  return characters.length > SHOWN_CHARACTERS ? `${shown}…` : shown;
+}
+
+/** Control characters, marks of direction and breaks of lines as dots. */
+export const visible = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·');
+
+/** A name that a definition asks for, of an object in a record that does not have it. */
+interface Missing {
+  readonly name: string;
+  readonly own: readonly string[];
+  /** What else the object is asked for. */
+  readonly asked: ReadonlySet<string>;
+}
+
+/** The name that a record has, where the definition that refuses it asks for one much like it that it lacks. */
+function suggestion(pipeline: Pipeline, source: SourceRecord): string {
+  const missing: Missing[] = [];
+  const watch = { reshape: (value: unknown) => watched(value, missing) };
+  const steps = [watch, ...pipeline.source.steps.flatMap((step) => [step, watch])];
+  decode({ ...pipeline, source: { ...pipeline.source, steps } }, source);
+  // What it is refused for is asked for last.
+  for (const { name, own, asked } of missing.reverse()) {
+    const closest = closestTo(
+      name,
+      own.filter((other) => !asked.has(other)),
+    );
+    if (closest !== undefined) return `; the record has no "${name}": did you mean ${closest}?`;
+  }
+  return '';
+}
+
+/** The same plain value, noting what it is asked for and does not have. */
+function watched(value: unknown, missing: Missing[]): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (![Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(value))) return value;
+  const asked = new Set<string>();
+  const note = (name: string | symbol): void => {
+    if (typeof name !== 'string' || name in value) return;
+    missing.push({ name, own: Object.keys(value), asked });
+  };
+  return new Proxy(value, {
+    get(target, name) {
+      note(name);
+      if (typeof name === 'string') asked.add(name);
+      return watched(Reflect.get(target, name), missing);
+    },
+    has(target, name) {
+      note(name);
+      return Reflect.has(target, name);
+    },
+    getOwnPropertyDescriptor(target, name) {
+      note(name);
+      return Reflect.getOwnPropertyDescriptor(target, name);
+    },
+  });
+}
+
+/** The name that differs least: but for case and what is between words, or by a slip in each three characters. */
+function closestTo(name: string, names: readonly string[]): string | undefined {
+  const plain = plainly(name);
+  let closest: string | undefined;
+  let least = Math.floor(plain.length / 3) + 1;
+  for (const other of names) {
+    const length = plainly(other).length;
+    if (Math.abs(length - plain.length) >= least) continue;
+    const distance = slips(plain, plainly(other));
+    if (distance < least) [closest, least] = [other, distance];
+  }
+  return closest;
+}
+
+const plainly = (name: string): string => name.toLowerCase().replace(/[_\s-]/g, '');
+
+/**
+ * The fewest characters to be put in, left out, replaced, or exchanged with the next, that make one text the other.
+ *
+ * Optimal string alignment: Damerau, "A technique for computer detection and correction of spelling errors", CACM 1964.
+ */
+function slips(one: string, other: string): number {
+  const rows = [Array.from({ length: other.length + 1 }, (_, at) => at)];
+  for (let i = 1; i <= one.length; i++) {
+    const [above, row] = [rows[i - 1] as number[], [i]];
+    for (let j = 1; j <= other.length; j++) {
+      const isSame = one[i - 1] === other[j - 1];
+      const isExchanged = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+      row[j] = Math.min(
+        (above[j] as number) + 1,
+        (row[j - 1] as number) + 1,
+        (above[j - 1] as number) + (isSame ? 0 : 1),
+        isExchanged ? ((rows[i - 2] as number[])[j - 2] as number) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    rows.push(row);
+  }
+  return rows[one.length]?.[other.length] as number;
+}
