@@ -22,8 +22,16 @@ declare module 'kinesalite/db/index.js' {
     version?: number;
   }
 
+  export interface Store {
+    db: EventEmitter & { close(): Promise<void> };
+    getStream(
+      name: string,
+      answer: (error: unknown, stream?: { readonly RetentionPeriodHours: number }) => void,
+    ): void;
+  }
+
   const db: {
-    create(options: { path: string }): { db: EventEmitter & { close(): Promise<void> } };
+    create(options: { path?: string }): Store;
     parseSequence(sequence: string): Sequence;
     stringifySequence(sequence: Sequence): string;
     partitionKeyToHashKey(partitionKey: string): { comparedTo(other: string): number };

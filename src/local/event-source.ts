@@ -1,13 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  GetRecordsCommand,
-  GetShardIteratorCommand,
-  type KinesisClient,
-  ListShardsCommand,
-  type _Record as StreamRecord,
-} from '@aws-sdk/client-kinesis';
+import { type KinesisClient, ListShardsCommand, type _Record as StreamRecord } from '@aws-sdk/client-kinesis';
 import type { KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import type { BatchAnswer } from '../handlers.ts';
+import { readShard } from './shard.ts';
 
 export type Consumer = (event: KinesisStreamEvent) => Promise<BatchAnswer>;
 
@@ -70,27 +65,26 @@ export async function startEventSource(
   };
 
   const follow = async (shard: string): Promise<void> => {
-    let last: string | undefined;
-    let iterator = await iteratorAfter(client, stream, shard, last);
-    while (iterator !== undefined && !stopping.signal.aborted) {
-      const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: batchSize }));
-      const records = page.Records ?? [];
-      await deliver(shard, records);
-      last = records.at(-1)?.SequenceNumber ?? last;
-      iterator = page.NextShardIterator;
-      if (records.length > 0 || iterator === undefined) continue;
-      await rest();
-      // The local server's iterator past an empty page may step over a record that was being put meanwhile.
-      iterator = await iteratorAfter(client, stream, shard, last);
+    while (!stopping.signal.aborted) {
+      try {
+        for await (const records of readShard(client, stream, shard, batchSize)) {
+          await deliver(shard, records);
+          if (records.length === 0) await rest();
+          if (stopping.signal.aborted) return;
+        }
+        return await discover();
+      } catch (error) {
+        onError(error);
+        await delay(LAST_RETRY_MILLIS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
     }
-    if (!stopping.signal.aborted) await discover();
   };
 
   const discover = async (): Promise<void> => {
     const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
     for (const { ShardId } of Shards) {
       const shard = ShardId as string;
-      if (!shards.has(shard)) shards.set(shard, follow(shard).catch(onError));
+      if (!shards.has(shard)) shards.set(shard, follow(shard));
     }
   };
   await discover();
@@ -115,20 +109,6 @@ export async function startEventSource(
       await Promise.all(shards.values());
     },
   };
-}
-
-/** Where reading goes on after a position, or begins. */
-async function iteratorAfter(
-  client: KinesisClient,
-  stream: string,
-  shard: string,
-  position: string | undefined,
-): Promise<string | undefined> {
-  const from = position
-    ? ({ ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: position } as const)
-    : ({ ShardIteratorType: 'TRIM_HORIZON' } as const);
-  const request = new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ...from });
-  return (await client.send(request)).ShardIterator;
 }
 
 /** The place in the batch from which it is given again; its length when all is done. */

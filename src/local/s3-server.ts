@@ -1,6 +1,6 @@
 import { buildApp } from 'fauxqs';
 import { type Journal, openJournal } from './s3-journal.ts';
-import type { RunningServer } from './server-lifecycle.ts';
+import { type RunningServer, withoutTimeOuts } from './server-lifecycle.ts';
 
 /** What a replayed request needs besides its body. Credentials are left out. */
 const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-source|metadata-directive))$/;
@@ -19,6 +19,7 @@ export async function startS3(options: {
   journalPath?: string | undefined;
 }): Promise<RunningServer> {
   const app = buildApp({ logger: false });
+  withoutTimeOuts(app.server);
   const present = new Set<string>();
   let journal: Journal | undefined;
 

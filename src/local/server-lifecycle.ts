@@ -7,6 +7,13 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/**
+ * Lets a server wait for ever for a request that was begun, and for the next one: its clients are of the same machine, and when that
+ * was asleep it would hang up on them before it reads what they have sent.
+ */
+export const withoutTimeOuts = (server: Server): Server =>
+  Object.assign(server, { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, timeout: 0 });
+
 /** Calls back in the turn in which `response` is answered, even when its client has gone by then. */
 function onAnswer(response: ServerResponse, answered: () => void): void {
   const { end } = response;
@@ -29,6 +36,7 @@ const PATIENCE_MILLIS = 1000;
  * (GetShardIterator AT_TIMESTAMP with a time after the last record).
  */
 export async function runServer(server: Server, port: number): Promise<RunningServer> {
+  withoutTimeOuts(server);
   let unanswered = 0;
   let allAnswered = () => {};
   server.on('request', (request, response) => {

@@ -7,6 +7,7 @@ import { startS3 } from './s3-server.ts';
 import { useParsedConditions } from './server-conditions.ts';
 import { runServer } from './server-lifecycle.ts';
 import { lockDirectory } from './server-lock.ts';
+import { keepRecords } from './server-retention.ts';
 import { useNativeSequences } from './server-sequences.ts';
 
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
@@ -45,6 +46,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     if (dataDirectory) closing.push(await lockDirectory(dataDirectory));
 
     useNativeSequences();
+    keepRecords();
     const streams = kinesalite({
       path: within('kinesis'),
       createStreamMs: 0,

@@ -1,6 +1,6 @@
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
-/** How long a client waits for a service before it asks again, in milliseconds. */
+/** How long a client waits for a service before it asks again, in milliseconds: for ever where that is 0. */
 export interface Patience {
   /** For a connection. */
   readonly connectionTimeout: number;
@@ -18,10 +18,11 @@ interface Settings {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly endpoint?: string;
   readonly forcePathStyle?: boolean;
+  /** 5 where it is left out. */
+  readonly maxAttempts?: number;
 }
 
 interface PatientSettings extends Settings {
-  readonly maxAttempts: number;
   readonly requestHandler: NodeHttpHandler;
 }
 
@@ -41,7 +42,7 @@ export function clientOf<Client extends { readonly middlewareStack: { remove(nam
 ): Client {
   // A handler that is not told to throw writes a warning, and goes on waiting.
   const requestHandler = new NodeHttpHandler({ ...patience, throwOnRequestTimeout: true });
-  const client = new Client({ ...settings, maxAttempts: 5, requestHandler });
+  const client = new Client({ maxAttempts: 5, ...settings, requestHandler });
   // It copies every request and every answer for a logger that there is not: a tenth of what a request takes.
   client.middlewareStack.remove('loggerMiddleware');
   return client;
