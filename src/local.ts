@@ -221,6 +221,7 @@ async function keepUp(
   screen: Screen,
   signal: AbortSignal,
 ): Promise<void> {
+  runtime.clock.start();
   let shown = tally.panes;
   for (let looks = 1; !signal.aborted; looks++) {
     await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryClock } from '../src/adapters/memory/clock.ts';
-import { systemClock } from '../src/adapters/system/clock.ts';
+import { clockBy } from '../src/adapters/system/clock.ts';
 import type { EpochMillis, Millis } from '../src/core/time.ts';
 import { type Clock, inTime } from '../src/ports/clock.ts';
 import { NOON } from './support/engine-scene.ts';
@@ -30,7 +30,11 @@ const harnesses: readonly (readonly [name: string, open: () => Harness])[] = [
         `of this machine, ${ahead} ms ahead`,
         () => {
           vi.setSystemTime(NOON - ahead);
-          return { clock: systemClock(ahead), pass: vi.advanceTimersByTime, alarms: vi.getTimerCount };
+          return {
+            clock: clockBy(() => (Date.now() + ahead) as EpochMillis),
+            pass: vi.advanceTimersByTime,
+            alarms: vi.getTimerCount,
+          };
         },
       ] as const,
   ),

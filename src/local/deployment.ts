@@ -13,10 +13,12 @@ import { s3Objects } from '../adapters/s3/objects.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
+import { openRunClock } from './clock.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import { startServers } from './servers.ts';
 
@@ -54,7 +56,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     const dynamodb = clientOf(DynamoDBClient);
     const s3 = clientOf(S3Client);
     return {
-      ...portsOf(pipeline, names, dynamodb, s3),
+      ...portsOf(pipeline, names, dynamodb, s3, systemClock()),
       async bucket(name) {
         await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
           throw new Error(`Cannot write to bucket ${name} as it must be there: ${cause.name}`, { cause });
@@ -73,16 +75,22 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
   if (!existsSync(join(data, 'dynamodb'))) {
     throw new Error(`Cannot open "${data}" as it must be a directory that start or run kept data in`);
   }
-  const servers = await startServers({ dataDirectory: data });
+  // As late as it was when the run ended, however long ago: nothing has grown old since.
+  const clock = openRunClock({ directory: data });
+  const servers = await startServers({ dataDirectory: data }).catch((error) => {
+    clock.close();
+    throw error;
+  });
   const { kinesis, dynamodb, s3 } = connect(servers.endpoints);
   return {
-    ...portsOf(pipeline, resourceNames(pipeline), dynamodb, s3),
+    ...portsOf(pipeline, resourceNames(pipeline), dynamodb, s3, clock),
     async bucket(name) {
       await createBucket(s3, name);
       return s3Objects(s3, name);
     },
     async close() {
       disconnect({ kinesis, dynamodb, s3 });
+      clock.close();
       await servers.close();
     },
   };
@@ -141,16 +149,17 @@ function portsOf(
   names: Named,
   dynamodb: DynamoDBClient,
   s3: S3Client,
+  clock: Clock,
 ): Pick<Kept, 'ports' | 'engine' | 'names' | 'progress' | 'remover'> {
   const { stateTable, rowsTable, bucket } = names;
   const ports = {
     log: dynamoCommitLog(dynamodb, stateTable),
     objects: s3Objects(s3, bucket),
     rows: dynamoRows(dynamodb, rowsTable),
-    clock: systemClock(),
+    clock,
     reading: { objects: s3ObjectReader(s3, bucket), rows: dynamoRowReader(dynamodb, rowsTable) },
   };
-  const { rows, clock } = ports;
+  const { rows } = ports;
   return {
     ports,
     engine: { log: spilling(ports.log, ports.objects), rows, clock },

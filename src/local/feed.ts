@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import {
-  GetRecordsCommand,
-  GetShardIteratorCommand,
   type KinesisClient,
   ListShardsCommand,
   PutRecordsCommand,
   type PutRecordsRequestEntry,
 } from '@aws-sdk/client-kinesis';
+import { readShard } from './shard.ts';
 
 /** Kinesis' bounds on one PutRecords call, and on one record: its data and its partition key. */
 const MAX_CALL_RECORDS = 500;
@@ -15,6 +14,8 @@ const MAX_RECORD_BYTES = 1_048_576;
 
 /** Sends records to a stream, in order, each at most once: also across a restart. */
 export interface Feed {
+  /** @returns whether the stream holds the record already, which is next in the input */
+  holds(partitionKey: string, data: Uint8Array): boolean;
   /** @returns whether the stream takes a record of this size */
   send(partitionKey: string, data: Uint8Array): Promise<boolean>;
   flush(): Promise<void>;
@@ -29,7 +30,7 @@ export interface Feed {
  * A feed that goes on where an earlier one stopped: a stream keeps the order of each shard, so what it holds of a
  * shard is what the input began with.
  *
- * @throws Error on sending, when the stream holds other records than the input began with
+ * @throws Error where it looks for a record, when the stream holds other records than the input began with
  */
 export async function openFeed(client: KinesisClient, stream: string): Promise<Feed> {
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
@@ -62,16 +63,18 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
       return resumed;
     },
     positions,
-    async send(partitionKey, data) {
-      const bytes = data.length + Buffer.byteLength(partitionKey);
-      if (bytes > MAX_RECORD_BYTES) return false;
+    holds(partitionKey, data) {
+      if (bytesOf(partitionKey, data) > MAX_RECORD_BYTES) return false;
       const hash = BigInt(`0x${createHash('md5').update(partitionKey).digest('hex')}`);
       const held = shards.find(({ first, last }) => hash >= first && hash <= last);
-      if (held && held.skipped < held.digests.length) {
-        held.skip(data);
-        resumed++;
-        return true;
-      }
+      if (held === undefined || held.skipped === held.digests.length) return false;
+      held.skip(data);
+      resumed++;
+      return true;
+    },
+    async send(partitionKey, data) {
+      const bytes = bytesOf(partitionKey, data);
+      if (bytes > MAX_RECORD_BYTES) return false;
       if (batch.length === MAX_CALL_RECORDS || batchBytes + bytes > MAX_CALL_BYTES) await flush();
       batch.push({ PartitionKey: partitionKey, Data: data });
       batchBytes += bytes;
@@ -79,6 +82,9 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
     },
   };
 }
+
+const bytesOf = (partitionKey: string, data: Uint8Array): number =>
+  data.length + Buffer.byteLength(partitionKey);
 
 /** What a shard holds already: a digest of each record. */
 async function readHeld(
@@ -93,17 +99,12 @@ async function readHeld(
 ) {
   const digests: number[] = [];
   let end: string | undefined;
-  let { ShardIterator: iterator } = await client.send(
-    new GetShardIteratorCommand({ StreamName: stream, ShardId: shard, ShardIteratorType: 'TRIM_HORIZON' }),
-  );
-  while (iterator) {
-    const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator }));
-    if (page.Records?.length === 0) break;
-    for (const { Data, SequenceNumber } of page.Records ?? []) {
+  for await (const records of readShard(client, stream, shard)) {
+    if (records.length === 0) break;
+    for (const { Data, SequenceNumber } of records) {
       digests.push(digestOf(Data as Uint8Array));
       end = SequenceNumber;
     }
-    iterator = page.NextShardIterator;
   }
   return {
     first: BigInt(HashKeyRange?.StartingHashKey ?? 0),

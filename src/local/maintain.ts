@@ -151,7 +151,7 @@ export async function backfillCommand(
     if (bucket === undefined) {
       checkTable(pipeline);
       // Rows may be written again and again: another day, from the beginning.
-      const name = given ?? isoTime(kept.engine.clock.now()).slice(0, 10);
+      const name = given ?? new Date().toISOString().slice(0, 10);
       await backfillRows(kept.engine, deployment, { ...options, name });
       return { name, to: 'rows' };
     }

@@ -10,6 +10,7 @@ import { spilling } from '../engine/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import type { RunClock } from './clock.ts';
 import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
 import { addRefused, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
@@ -61,7 +62,8 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   const feed = await openFeed(runtime.kinesis, runtime.names.stream);
   const refused: { line: number; bytes: number }[] = [];
   const poisonLines = new Map<string, Refused>();
-  const pace = pacer(speed);
+  const { clock } = runtime;
+  const pace = pacer(clock, speed);
   let read = 0;
   let filtered = 0;
   let last: { partitionKey: string; data: Uint8Array } | undefined;
@@ -69,14 +71,17 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     const { line, data, length } = one;
     signal?.throwIfAborted();
     read++;
-    const now = Date.now() as EpochMillis;
-    const source = { lineage: '', position: NOWHERE, arrival: now, partitionKey: '', data };
+    const source = { lineage: '', position: NOWHERE, arrival: clock.real(), partitionKey: '', data };
     const decoded = decode(pipeline, source);
     const eventTime = decoded.outcome === 'record' ? decoded.record.at : undefined;
     if (decoded.outcome === 'filtered') filtered++;
-    if (eventTime !== undefined) await pace(eventTime, () => feed.flush().then(runtime.source.wake), signal);
     const partitionKey = decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none';
-    const sent = await feed.send(partitionKey, data);
+    let sent = feed.holds(partitionKey, data);
+    if (sent) pace.passed(eventTime);
+    else {
+      await pace.until(eventTime, () => feed.flush().then(runtime.source.wake), signal);
+      sent = await feed.send(partitionKey, data);
+    }
     if (!sent) refused.push({ line, bytes: length });
     else if (decoded.outcome === 'poison')
       addRefused(poisonLines, decoded.poison.code, () => refusedLine(pipeline, one, source, decoded.poison));
@@ -86,6 +91,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   await feed.flush();
   runtime.source.wake();
   await abortable(runtime.source.reached(feed.positions), signal);
+  clock.start();
   onDrained?.();
 
   const ahead = await closeWindows(runtime, pipeline, signal);
@@ -141,18 +147,33 @@ async function totals({ log, objects, clock }: Ports, pipeline: Pipeline): Promi
 /** A timer's longest, some 25 days. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-/** Waits until an event time is due, having let go of what was held back before. */
-function pacer(speed: number | undefined) {
+/**
+ * Lets event time pass at a speed, and with it the clock of the run, from where the stream's own records end. Without one the clock
+ * stands still: an input is read as fast as it goes, and that may be slower than its records came.
+ */
+function pacer(clock: RunClock, speed: number | undefined) {
   let origin: { readonly clock: number; readonly eventTime: number } | undefined;
-  return async (eventTime: EpochMillis, flush: () => Promise<void>, signal?: AbortSignal): Promise<void> => {
-    if (speed === undefined) return;
-    origin ??= { clock: Date.now(), eventTime };
-    const due = origin.clock + (eventTime - origin.eventTime) / speed;
-    if (due - Date.now() < 20) return;
-    await flush();
-    for (let left = due - Date.now(); left > 0; left = due - Date.now()) {
-      await delay(Math.min(left, LONGEST_DELAY), undefined, signal ? { signal } : {});
-    }
+  return {
+    /** A record of that time was sent by an earlier run. */
+    passed(eventTime: EpochMillis | undefined): void {
+      if (eventTime !== undefined) origin = { clock: clock.now(), eventTime };
+    },
+    /** Waits until an event time is due, having let go of what was held back before. */
+    async until(
+      eventTime: EpochMillis | undefined,
+      flush: () => Promise<void>,
+      signal?: AbortSignal,
+    ): Promise<void> {
+      if (speed === undefined || eventTime === undefined) return;
+      clock.start();
+      origin ??= { clock: clock.now(), eventTime };
+      const due = origin.clock + (eventTime - origin.eventTime) / speed;
+      if (due - clock.now() < 20) return;
+      await flush();
+      for (let left = due - clock.now(); left > 0; left = due - clock.now()) {
+        await delay(Math.min(left, LONGEST_DELAY), undefined, signal ? { signal } : {});
+      }
+    },
   };
 }
 

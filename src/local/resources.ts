@@ -8,13 +8,16 @@ import {
 import {
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
+  type GetRecordsCommandOutput,
   KinesisClient,
   ResourceInUseException as StreamExists,
 } from '@aws-sdk/client-kinesis';
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { clientOf, type Patience } from '../adapters/aws/client.ts';
+import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
+import type { RunClock } from './clock.ts';
 import type { LocalServers } from './servers.ts';
 
 /** What a pipeline's resources are called on this machine. */
@@ -42,13 +45,30 @@ export interface Clients {
 export const LOCAL_REGION = 'us-east-1';
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
-/** The servers are of this process, and stand still while it computes: asked again, a stream would have a record twice. */
-const UNHURRIED: Patience = { connectionTimeout: 60_000, socketTimeout: 60_000, requestTimeout: 60_000 };
+/** The servers are of this process, and stand still where it does, be it for hours: there is nothing that time would tell. */
+const UNHURRIED: Patience = { connectionTimeout: 0, socketTimeout: 0, requestTimeout: 0 };
 
-export function connect(endpoints: LocalServers['endpoints']): Clients {
+/** @param at when something of the machine's clock happened by that of the run: see `RunClock` */
+export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at'] = (real) => real): Clients {
   const common = { region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS };
+  // Asked again, a stream would have a record twice.
+  const once = { ...common, endpoint: endpoints.kinesis, maxAttempts: 1 };
+  const kinesis = clientOf(KinesisClient, once, UNHURRIED);
+  // The server stamps records by the clock of the machine.
+  kinesis.middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      const { Records = [] } = answer.output as Partial<GetRecordsCommandOutput>;
+      for (const record of Records) {
+        const stamp = record.ApproximateArrivalTimestamp;
+        if (stamp) record.ApproximateArrivalTimestamp = new Date(at(stamp.getTime() as EpochMillis));
+      }
+      return answer;
+    },
+    { step: 'initialize' },
+  );
   return {
-    kinesis: clientOf(KinesisClient, { ...common, endpoint: endpoints.kinesis }, UNHURRIED),
+    kinesis,
     dynamodb: clientOf(DynamoDBClient, { ...common, endpoint: endpoints.dynamodb }, UNHURRIED),
     s3: clientOf(S3Client, { ...common, endpoint: endpoints.s3, forcePathStyle: true }, UNHURRIED),
   };

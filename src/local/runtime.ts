@@ -5,7 +5,8 @@ import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
-import { systemClock } from '../adapters/system/clock.ts';
+import { clockBy } from '../adapters/system/clock.ts';
+import { after, type Millis } from '../core/time.ts';
 import type { Sweep } from '../engine/sweep.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -13,6 +14,7 @@ import { atOnce } from '../pipeline/sinks.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
+import { openRunClock, type RunClock } from './clock.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import { type LocalServers, startServersBeside } from './servers.ts';
@@ -36,6 +38,7 @@ export interface LocalRuntime {
   readonly kinesis: KinesisClient;
   readonly s3: S3Client;
   readonly ports: Ports;
+  readonly clock: RunClock;
   readonly source: EventSource;
   /** Runs the sweeper once, as if the clock stood `ahead` milliseconds further on. */
   sweep(ahead: number): Promise<Sweep>;
@@ -56,12 +59,15 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   const { pipeline, telemetry, dataDirectory, batchSize = BATCH_SIZE, decorate = (ports) => ports } = options;
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);
-  const servers = await startServersBeside({ dataDirectory });
+  const clock = openRunClock({ directory: dataDirectory });
+  const servers = await startServersBeside({ dataDirectory }).catch((error) => {
+    clock.close();
+    throw error;
+  });
   const { endpoints } = servers;
-  const clients = connect(endpoints);
+  const clients = connect(endpoints, clock.at);
   const { kinesis, dynamodb, s3 } = clients;
 
-  const clock = systemClock();
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
   const log = dynamoCommitLog(dynamodb, names.stateTable);
   const ports = decorate({
@@ -89,7 +95,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
 
   try {
     await createResources(pipeline, names, clients);
-    const process = processHandler(ports, pipeline);
+    const process = processHandler(ports, inRealTime(pipeline, clock));
     const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
       batchSize,
       onError: (error) => telemetry.fault('deliver a batch', error),
@@ -103,18 +109,32 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
       kinesis,
       s3,
       ports,
+      clock,
       source,
-      sweep: (ahead) => sweepHandler({ ...ports, clock: systemClock(ahead) }, pipeline)({}, UNHURRIED),
+      sweep: (ahead) => {
+        const later = clockBy(() => after(clock.now(), ahead as Millis));
+        return sweepHandler({ ...ports, clock: later }, pipeline)({}, UNHURRIED);
+      },
       projected: wakeUps.settled,
       async close() {
         await source.stop();
         await wakeUps.stop();
         disconnect(clients);
+        clock.close();
         await servers.close();
       },
     };
   } catch (error) {
+    clock.close();
     await servers.close();
     throw error;
   }
 }
+
+/** The clock of a run may be far behind that of the machine, by which event times are: they are held against the latter. */
+const inRealTime = (pipeline: Pipeline, clock: RunClock): Pipeline => ({
+  ...pipeline,
+  get maxFutureSkew() {
+    return (pipeline.maxFutureSkew + clock.real() - clock.now()) as Millis;
+  },
+});

@@ -24,12 +24,16 @@ export async function runLocally(
     readonly batchSize?: number;
     readonly dataDirectory?: string;
     readonly decorate?: (ports: Ports) => Ports;
+    readonly speed?: number | undefined;
+    readonly signal?: AbortSignal;
+    readonly onSent?: (sent: number) => void;
   } = {},
 ): Promise<LocalRun> {
   const tally = createTally(pipeline);
-  const runtime = await startLocal({ pipeline, telemetry: tally, ...options });
+  const { speed, signal, onSent = () => {}, ...local } = options;
+  const runtime = await startLocal({ pipeline, telemetry: tally, ...local });
   try {
-    const replayed = await replay(runtime, { pipeline, input: inputOf(lines) });
+    const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
     const panes: string[] = [];
     for await (const pane of readPanes(runtime.s3, runtime.names.bucket)) panes.push(pane);
     return { replayed, tally, panes: panes.sort(), rows: await rowsOf(runtime) };
