@@ -205,6 +205,32 @@ describe('a step of a projector', () => {
     ]);
   });
 
+  it('takes the entries of a log in their order, though a clock that is ahead committed one of them', async () => {
+    const scene = await new Scene(large).under(large);
+    for (const minute of [0, 9, 2, 3, 4]) {
+      scene.ports.clock.set(at(minute));
+      const many = Array.from({ length: 50 }, (_, n) => scene.put(PUMP, at(minute, n)));
+      await scene.process([...many, scene.put(OVEN, at(minute, 59))]);
+    }
+    const ports = { ...scene.ports, log: spilling(scene.ports.log, scene.ports.objects) };
+    const logs = [scene.logOf(PUMP), scene.logOf(OVEN)];
+    let covered = new Map() as Parameters<typeof panesAfter>[1];
+    const counts = new Map<string, number>();
+    for (let more = true; more; ) {
+      const stretch = await panesAfter(ports, covered, logs, 40, NEVER);
+      expect(stretch.to.size).toBeGreaterThan(0);
+      for (const { key } of stretch.panes) counts.set(key, (counts.get(key) ?? 0) + 1);
+      covered = new Map([...covered, ...stretch.to]);
+      more = stretch.more;
+    }
+    expect(counts).toEqual(
+      new Map([
+        [PUMP, 250],
+        [OVEN, 5],
+      ]),
+    );
+  });
+
   it('is bounded in bytes, whatever its panes are: they are the same in many steps as in one', async () => {
     const scene = await new Scene(large).under(large);
     for (let n = 0; n < 10; n++) {

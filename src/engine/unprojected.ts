@@ -100,10 +100,15 @@ export async function panesAfter(
   }
   // What is left for another step was committed after what is taken: panes of one time come together, in few objects.
   const bound = Math.min(
-    ...unread.map((name) => parts.get(name)?.taken.at(-1)?.committedAt ?? Number.POSITIVE_INFINITY),
+    ...unread.map((name) => {
+      const { taken } = parts.get(name) as Part;
+      return taken.length === 0 ? Number.POSITIVE_INFINITY : lastCommit(taken);
+    }),
   );
   const moved = [...parts].flatMap(([name, part]) => {
-    const taken = part.taken.filter(({ committedAt }) => committedAt <= bound);
+    const left = part.taken.findIndex(({ committedAt }) => committedAt > bound);
+    // Clocks differ: of two entries that follow each other the first may be the later one.
+    const taken = left === -1 ? part.taken : part.taken.slice(0, left);
     const to = taken.at(-1)?.to;
     return to ? [{ name, to, panes: taken.flatMap(({ panes }) => panes) }] : [];
   });
@@ -249,6 +254,9 @@ interface Part {
   readonly taken: readonly Taken[];
   readonly isEnd: boolean;
 }
+
+const lastCommit = (taken: readonly Taken[]): number =>
+  taken.reduce((last, { committedAt }) => Math.max(last, committedAt), Number.NEGATIVE_INFINITY);
 
 /** What was read of an entry: some of its panes, and up to where the group is covered with them. */
 interface Taken extends Pick<LogEntry, 'committedAt'> {

@@ -359,6 +359,8 @@ class Simulation {
       while (this.#now() < until) {
         this.#deliver();
         await this.#drain();
+        // What is being replaced is not left so for days: nothing would renew what expires.
+        this.#serveAtWork();
         await this.#age(Math.min(DAY, until - this.#now()));
       }
       this.#stage.refuses = () => false;

@@ -656,6 +656,14 @@ export const MUTANTS: readonly Mutant[] = [
     also: SMALL_BOUNDS,
   },
   {
+    name: 'an entry is stepped over',
+    rule: 'A step takes entries of a log in their order, those of a clock that is ahead among them',
+    file: 'src/engine/unprojected.ts',
+    find: 'part.taken.slice(0, left)',
+    replace: 'part.taken.filter(({ committedAt }) => committedAt <= bound)',
+    also: SMALL_BOUNDS,
+  },
+  {
     name: 'a gap is read over',
     rule: 'A gap where a projector reads is an error',
     file: 'src/engine/unprojected.ts',
