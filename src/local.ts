@@ -195,8 +195,8 @@ function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number
   const lines = replayed.refused
     .slice(0, 10)
     .map(
-      ({ line, bytes }) =>
-        `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key`,
+      ({ line, bytes, beginning }) =>
+        `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key: ${beginning}`,
     );
   const poison = refusedLines(replayed.poisonLines, tally.refused);
   const late = lateLines(replayed.late).map((line) => `  ${line}`);

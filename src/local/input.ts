@@ -77,8 +77,8 @@ async function look(bytes: Bytes, isEnough: (head: Buffer) => boolean): Promise<
 
 const LONGEST_MARK = 4;
 
-/** What tells other kinds of files, in their first bytes. */
-const OTHERS = [
+/** Files that are no text in UTF-8, by their first bytes. */
+const NOT_TEXT = [
   { mark: 'fffe', kind: 'UTF-16 text' },
   { mark: 'feff', kind: 'UTF-16 text' },
   { mark: '504b0304', kind: 'a zip archive or a spreadsheet' },
@@ -95,8 +95,8 @@ async function unpacked(source: Bytes): Promise<Bytes> {
 /** The bytes after the byte order mark. */
 async function textOf(bytes: Bytes): Promise<Bytes> {
   const [head, all] = await look(bytes, ({ length }) => length >= LONGEST_MARK);
-  const other = OTHERS.find(({ mark }) => head.toString('hex').startsWith(mark));
-  if (other) throw new TypeError(`an input must be text in UTF-8, gzipped or not: this is ${other.kind}`);
+  const kind = NOT_TEXT.find(({ mark }) => head.toString('hex').startsWith(mark))?.kind;
+  if (kind) throw new TypeError(`an input must be text in UTF-8, gzipped or not: this is ${kind}`);
   return head.toString('hex').startsWith('efbbbf') ? after(all, 3) : all;
 }
 
@@ -241,9 +241,9 @@ function separatorOf(header: string): string {
  * A row that does not fit the header, is no CSV or not UTF-8 goes onto the stream as it stands, as no JSON, to be refused
  * there like any other record. The rows after it are read as ever.
  */
-async function* csvRows(bytes: Bytes, given?: string): AsyncGenerator<InputRecord> {
+async function* csvRows(bytes: Bytes, told?: string): AsyncGenerator<InputRecord> {
   const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
-  const separator = given ?? separatorOf(firstLine(head).text);
+  const separator = told ?? separatorOf(firstLine(head).text);
   let names: readonly string[] | undefined;
   const isBlank = (byte: number) => isSpace(byte) && byte !== separator.charCodeAt(0);
   for await (const row of cut(all, rowEnds(separator), isBlank)) {

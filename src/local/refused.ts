@@ -57,8 +57,9 @@ export const visible = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Z
 /** A name that a definition asks for, of an object in a record that does not have it. */
 interface Missing {
   readonly name: string;
-  readonly own: readonly string[];
-  /** What else the object is asked for. */
+  /** The names that the object has. */
+  readonly fields: readonly string[];
+  /** What else it is asked for. */
   readonly asked: ReadonlySet<string>;
 }
 
@@ -69,10 +70,10 @@ function suggestion(pipeline: Pipeline, source: SourceRecord): string {
   const steps = [watch, ...pipeline.source.steps.flatMap((step) => [step, watch])];
   decode({ ...pipeline, source: { ...pipeline.source, steps } }, source);
   // What it is refused for is asked for last.
-  for (const { name, own, asked } of missing.reverse()) {
+  for (const { name, fields, asked } of missing.reverse()) {
     const closest = closestTo(
       name,
-      own.filter((other) => !asked.has(other)),
+      fields.filter((field) => !asked.has(field)),
     );
     if (closest !== undefined) return `; the record has no "${name}": did you mean ${closest}?`;
   }
@@ -86,7 +87,7 @@ function watched(value: unknown, missing: Missing[]): unknown {
   const asked = new Set<string>();
   const note = (name: string | symbol): void => {
     if (typeof name !== 'string' || name in value) return;
-    missing.push({ name, own: Object.keys(value), asked });
+    missing.push({ name, fields: Object.keys(value), asked });
   };
   return new Proxy(value, {
     get(target, name) {
@@ -105,16 +106,16 @@ function watched(value: unknown, missing: Missing[]): unknown {
   });
 }
 
-/** The name that differs least: but for case and what is between words, or by a slip in each three characters. */
-function closestTo(name: string, names: readonly string[]): string | undefined {
+/** The field whose name differs least, if by no more than one slip in three characters; case and dashes count for nothing. */
+function closestTo(name: string, fields: readonly string[]): string | undefined {
   const plain = plainly(name);
   let closest: string | undefined;
   let least = Math.floor(plain.length / 3) + 1;
-  for (const other of names) {
-    const length = plainly(other).length;
-    if (Math.abs(length - plain.length) >= least) continue;
-    const distance = slips(plain, plainly(other));
-    if (distance < least) [closest, least] = [other, distance];
+  for (const field of fields) {
+    const candidate = plainly(field);
+    if (Math.abs(candidate.length - plain.length) >= least) continue;
+    const distance = slips(plain, candidate);
+    if (distance < least) [closest, least] = [field, distance];
   }
   return closest;
 }

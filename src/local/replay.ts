@@ -13,7 +13,7 @@ import type { Ports } from '../ports/index.ts';
 import type { RunClock } from './clock.ts';
 import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
-import { addRefused, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
+import { addRefused, beginningOf, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
 import type { LocalRuntime } from './runtime.ts';
 
 export interface Replay {
@@ -34,7 +34,7 @@ export interface Replayed extends Counters {
   readonly resumed: number;
   readonly filtered: number;
   /** The lines that Kinesis takes no records of, for their size. */
-  readonly refused: readonly { readonly line: number; readonly bytes: number }[];
+  readonly refused: readonly { readonly line: number; readonly bytes: number; readonly beginning: string }[];
   /** The records of the input that the pipeline refuses as it decodes them. */
   readonly poisonLines: RefusedByCode;
   /** Records that the stream holds, and that the input does not. */
@@ -60,15 +60,15 @@ export function isAccountedFor(replayed: Replayed): boolean {
 export async function replay(runtime: LocalRuntime, options: Replay): Promise<Replayed> {
   const { pipeline, input, speed, signal, onSent, onDrained } = options;
   const feed = await openFeed(runtime.kinesis, runtime.names.stream);
-  const refused: { line: number; bytes: number }[] = [];
+  const refused: { line: number; bytes: number; beginning: string }[] = [];
   const poisonLines = new Map<string, Refused>();
   const { clock } = runtime;
   const pace = pacer(clock, speed);
   let read = 0;
   let filtered = 0;
   let last: { partitionKey: string; data: Uint8Array } | undefined;
-  for await (const one of input) {
-    const { line, data, length } = one;
+  for await (const record of input) {
+    const { line, data, length } = record;
     signal?.throwIfAborted();
     read++;
     const source = { lineage: '', position: NOWHERE, arrival: clock.real(), partitionKey: '', data };
@@ -82,9 +82,11 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
       await pace.until(eventTime, () => feed.flush().then(runtime.source.wake), signal);
       sent = await feed.send(partitionKey, data);
     }
-    if (!sent) refused.push({ line, bytes: length });
+    if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
     else if (decoded.outcome === 'poison')
-      addRefused(poisonLines, decoded.poison.code, () => refusedLine(pipeline, one, source, decoded.poison));
+      addRefused(poisonLines, decoded.poison.code, () =>
+        refusedLine(pipeline, record, source, decoded.poison),
+      );
     else if (decoded.outcome === 'record' && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
     onSent?.(read, eventTime);
   }
