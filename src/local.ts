@@ -73,7 +73,7 @@ export async function show(
       );
       const replayed = await replay(runtime, {
         pipeline,
-        input: readInput(options.input, options),
+        input: readInput(options.input, { separator: options.separator, onRead: screen.read }),
         speed: options.speed,
         signal,
         onSent: screen.sent,

@@ -314,3 +314,13 @@ describe('CSV', () => {
     );
   });
 });
+
+it('says how much of a file has been read, and of all inputs when they are', async () => {
+  const path = join(folder, 'shares.ndjson');
+  await writeFile(path, '{"a":1}\n'.repeat(50_000));
+  const shares: number[] = [];
+  for await (const _ of readInput(path, { onRead: (share) => shares.push(share) }));
+  expect(shares[0]).toBeLessThan(0.5);
+  expect(shares).toEqual(shares.toSorted((one, other) => one - other));
+  expect(shares.at(-1)).toBe(1);
+});

@@ -105,7 +105,7 @@ it('says how far a run is and how long it will take, where that is known, in a l
     const screen = startScreen(flights, tally, output);
     screen.sent(60, undefined);
     vi.advanceTimersByTime(10_000);
-    screen.sent(60, undefined, 0.75);
+    screen.read(0.75);
     delivered.objects = 1;
     vi.advanceTimersByTime(15_000);
     screen.stop();

@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, ReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
@@ -19,6 +20,8 @@ export interface InputRecord {
 export interface InputOptions {
   /** What is between the cells of a row of CSV, one ASCII character. Left out, it is found in the header. */
   readonly separator?: string | undefined;
+  /** Told how much of the input has been read, a share of 1, as far as that is known: of standard input at its end. */
+  readonly onRead?: (share: number) => void;
 }
 
 type Bytes = AsyncIterable<Uint8Array>;
@@ -35,13 +38,17 @@ type Bytes = AsyncIterable<Uint8Array>;
  */
 export async function* readInput(path: string, options: InputOptions = {}): AsyncGenerator<InputRecord> {
   const source = path === '-' ? process.stdin : createReadStream(path);
+  const { onRead } = options;
   let read = 0;
   try {
+    const size = source instanceof ReadStream ? (await stat(path)).size : undefined;
     const bytes = await textOf(await unpacked(source));
     for await (const record of recordsOf(path, bytes, options)) {
       read++;
+      if (size) onRead?.((source as ReadStream).bytesRead / size);
       yield record;
     }
+    onRead?.(1);
   } catch (error) {
     throw new Error(`Cannot read ${path}, after ${read} records: ${(error as Error).message}`, {
       cause: error,

@@ -12,8 +12,10 @@ import type { Tally } from './tally.ts';
 /** What a person sees of a local run. */
 export interface Screen {
   say(text: string): void;
-  /** The newest event time sent, for the watermark to be held against, and how much of the input is, where that is known. */
-  sent(records: number, eventTime: EpochMillis | undefined, share?: number): void;
+  /** How much of the input has been read, a share of 1. */
+  read(share: number): void;
+  /** The newest event time sent, for the watermark to be held against. */
+  sent(records: number, eventTime: EpochMillis | undefined): void;
   stop(): void;
 }
 
@@ -29,7 +31,7 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
   const started = performance.now();
   const secondsSince = () => (performance.now() - started) / 1_000;
   let sent = 0;
-  let sentShare: number | undefined;
+  let readShare: number | undefined;
   let committed = 0;
   /** Until the last commit. */
   let seconds = 1;
@@ -64,8 +66,8 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
     ].join(' · ');
   };
   const progress = (): readonly string[] => {
-    if (sentShare === undefined || sent === 0) return [];
-    const committedShare = sentShare * Math.min(1, committed / sent);
+    if (readShare === undefined || sent === 0) return [];
+    const committedShare = readShare * Math.min(1, committed / sent);
     const share = (committedShare + committedShare * tally.deliveredShare) / 2;
     const left = (secondsSince() * (1 - share)) / share;
     const soon = share > 0.02 && share < 1 ? [`about ${span(1_000 * Math.max(1, left))} left`] : [];
@@ -94,9 +96,11 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
 
   return {
     say,
-    sent(records, eventTime, share) {
+    read(share) {
+      readShare = share;
+    },
+    sent(records, eventTime) {
       sent = records;
-      sentShare = share;
       if (eventTime !== undefined && (newest === undefined || eventTime > newest)) newest = eventTime;
     },
     stop() {
@@ -147,7 +151,7 @@ export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   const say = (text: string) => void output.write(`${text}\n`);
   const newFaults = faultsOf(tally);
   const timer = setInterval(() => newFaults().forEach(say), LOG_MILLIS);
-  return { say, sent() {}, stop: () => clearInterval(timer) };
+  return { say, read() {}, sent() {}, stop: () => clearInterval(timer) };
 }
 
 /** The faults that were not told before, each time it is asked. */
