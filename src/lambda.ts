@@ -67,7 +67,7 @@ function common(pipeline: Pipeline) {
   const deployed = variable('pipeline');
   if (deployed !== pipeline.name) {
     throw new Error(
-      `Cannot start as bundle and stack must be of one pipeline: "${pipeline.name}", "${deployed}"`,
+      `Cannot start as a function must hold the bundle of the pipeline that it is deployed for: ${ENVIRONMENT.pipeline} is "${deployed}", and the bundle is of "${pipeline.name}"`,
     );
   }
   const dynamo = clientOf(DynamoDBClient);
@@ -81,9 +81,13 @@ function common(pipeline: Pipeline) {
 }
 
 function variable(name: keyof typeof ENVIRONMENT): string {
-  const value = process.env[ENVIRONMENT[name]];
+  const variable = ENVIRONMENT[name];
+  const value = process.env[variable];
   if (!value) {
-    throw new Error(`Cannot start as the environment must name the ${name}: ${ENVIRONMENT[name]} is not set`);
+    const state = value === undefined ? 'not set' : 'empty';
+    throw new Error(
+      `Cannot start as ${variable} must be set, as the stack of a pipeline sets it: it is ${state}`,
+    );
   }
   return value;
 }

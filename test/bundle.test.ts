@@ -121,7 +121,7 @@ describe('a bundle that would not load in Lambda is refused', () => {
     const { path } = bundle({ handler: SWEEP, pipeline: FLIGHTS, to: join(scratch, 'variable') });
     const { [ENVIRONMENT.stateTable]: _, ...environment } = environmentOf('flights');
     expect(() => checkLoading(path, environment)).toThrow(
-      /must load in Lambda: .*MILLRACE_STATE_TABLE is not set, at \/\S+\/src\/lambda\.ts:\d+:\d+/,
+      /must load in Lambda: .*MILLRACE_STATE_TABLE must be set, .*: it is not set, at \/\S+\/src\/lambda\.ts:\d+:\d+/,
     );
   });
 

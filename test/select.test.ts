@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Plain } from '../src/core/plain.ts';
 import {
   Inputs,
@@ -142,6 +142,19 @@ describe('a value that is missing or no finite number', () => {
 
   it.each(broken)('is kept as it is, or as NaN, when told: %s', (_, celsius) => {
     expect(numberOf({ celsius }, 'celsius', 'keep')).toBe(typeof celsius === 'number' ? celsius : Number.NaN);
+  });
+
+  it('is a promise, whose failure is nobody else’s', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const later = (() => Promise.reject(new Error('no'))) as unknown as () => number;
+    expect(() => numberOf({}, later)).toThrow(
+      new SelectError('the selected value is a promise, not a finite number'),
+    );
+    expect(numberOf({}, later, 'skip')).toBeNaN();
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 
   it('is missing at the end of a path that breaks off', () => {

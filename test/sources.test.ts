@@ -553,10 +553,19 @@ describe('a sweeper', () => {
     vi.stubEnv(ENVIRONMENT.stateTable, 'any');
     vi.stubEnv(ENVIRONMENT.bucket, 'any');
     expect(() => sweepHandler(pipeline)).toThrow(
-      `Cannot start as the environment must name the ${name}: ${ENVIRONMENT[name]} is not set`,
+      `Cannot start as ${ENVIRONMENT[name]} must be set, as the stack of a pipeline sets it: it is not set`,
     );
+    vi.stubEnv(ENVIRONMENT[name], '');
+    expect(() => sweepHandler(pipeline)).toThrow(/: it is empty$/);
     vi.stubEnv(ENVIRONMENT[name], 'https://any/1/readings');
     expect(sweepHandler(pipeline)).toBeTypeOf('function');
+  });
+
+  it('must be of the pipeline that it was deployed for', () => {
+    vi.stubEnv(ENVIRONMENT.pipeline, 'flights');
+    expect(() => sweepHandler(readings(kinesis()))).toThrow(
+      'Cannot start as a function must hold the bundle of the pipeline that it is deployed for: MILLRACE_PIPELINE is "flights", and the bundle is of "readings"',
+    );
   });
 });
 

@@ -12,6 +12,7 @@ import {
   defineAggregate,
   definePipeline,
   kinesis,
+  mean,
   type Pipeline,
   sqs,
   table,
@@ -166,6 +167,7 @@ describe('nothing of a key or a payload is written', () => {
   const failing = ({ note }: Reading): never => {
     throw new Error(`Cannot take ${note}`);
   };
+  const later = async (one: unknown): Promise<never> => failing(one as Reading);
   it.each<[string, object]>([
     ['key', { key: failing }],
     ['eventTime', { eventTime: failing }],
@@ -181,6 +183,32 @@ describe('nothing of a key or a payload is written', () => {
     await serve(scene, scene.ports, kinesisEvent(recordsOf(scene)));
     expect(written.join('\n')).not.toContain(SECRET);
     expect(written.join('\n')).toContain('"received"');
+  });
+
+  it.each<[string, object]>([
+    ['key', { key: later }],
+    ['eventTime', { eventTime: later }],
+    ['filter', { filter: later }],
+    ['map', { source: kinesis<Reading>().map(later) }],
+    ['collect', { windows: { m: tumbling({ size: '1m' }, { all: collect(later as never) }) } }],
+    ['mean', { windows: { m: tumbling({ size: '1m' }, { all: mean(later as never) }) } }],
+    [
+      'a schema',
+      { source: kinesis({ schema: { '~standard': { version: 1, vendor: 'v', validate: later } } }) },
+    ],
+  ])('by the runtime where %s throws later, of which nobody waits', async (_, rule) => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const { source = kinesis(), ...own } = rule as { readonly source?: ReturnType<typeof kinesis> };
+    const windows = { m: tumbling({ size: '1m' }, { n: count() }) };
+    const pipeline = definePipeline('readings', source, { ...rules, windows, ...own } as never).to(table());
+    const scene = sceneOf(pipeline as unknown as Pipeline);
+    await serve(scene, scene.ports, kinesisEvent(recordsOf(scene)));
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(written.join('\n')).not.toContain(SECRET);
+    expect(written.join('\n')).toMatch(/answers later|"poison":4/);
   });
 
   it.each(['lift', 'combine', 'lower'] as const)('where %s of an aggregate throws', async (step) => {

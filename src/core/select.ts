@@ -169,6 +169,8 @@ function readColumn(column: Column, record: unknown): Plain {
 
 /** What stands for a value that is missing or not of its kind. */
 function instead({ kind, select, invalid }: Input<never>, value: unknown): Plain {
+  // Nobody waits for it, so that its failure would be the process's.
+  if (value instanceof Promise) value.catch(() => {});
   if (invalid !== 'poison') return SKIPPED;
   const wanted = kind === 'number' ? 'a finite number' : 'plain data';
   throw new SelectError(`${describe(select)} is ${kindOf(value)}, not ${wanted}`);
@@ -198,7 +200,9 @@ const kindOf = (value: unknown): string =>
       ? String(value)
       : Array.isArray(value)
         ? 'a list'
-        : typeof value;
+        : value instanceof Promise
+          ? 'a promise'
+          : typeof value;
 
 /**
  * How deep a selected value may nest: below the 32 levels of a DynamoDB item and the 64 that the codec reads back, with room

@@ -155,10 +155,10 @@ function decodeValue(pipeline: Pipeline, parsed: unknown, source: SourceRecord, 
     for (let at = 0; at < steps.length; at++) {
       const one = steps[at] as (typeof steps)[number];
       step = 'reshape' in one ? 'map' : 'schema';
-      value = 'reshape' in one ? one.reshape(value as never) : validated(one.validate, value);
+      value = 'reshape' in one ? answered(one.reshape(value as never)) : validated(one.validate, value);
     }
     step = 'filter';
-    if (pipeline.filter && !pipeline.filter(value)) return FILTERED;
+    if (pipeline.filter && !answered(pipeline.filter(value))) return FILTERED;
     step = 'key';
     const given = pipeline.key(value);
     const key = keys.get(given) ?? checkedKey(given, data, keys);
@@ -184,9 +184,27 @@ const ANSWERS_LATER = loggable(
 
 function validated(schema: StandardSchemaV1, value: unknown): unknown {
   const result = schema['~standard'].validate(value);
-  if (result instanceof Promise) throw ANSWERS_LATER;
+  if (isPromise(result)) throw ANSWERS_LATER;
   if (result.issues) throw new Error(result.issues.map(told).join('; '));
   return result.value;
+}
+
+/** What an author's function answers, unless that is to be waited for. */
+function answered<Answer>(answer: Answer): Answer {
+  if (isPromise(answer)) throw new Error('it answers with a promise, for which nobody waits');
+  return answer;
+}
+
+/** Whether an answer is a promise. Nobody waits for it, so that its failure would be the process's. */
+function isPromise(answer: unknown): answer is Promise<unknown> {
+  try {
+    if (!(answer instanceof Promise)) return false;
+  } catch {
+    // It lets nobody look.
+    return false;
+  }
+  answer.catch(() => {});
+  return true;
 }
 
 const told = ({ path = [], message }: StandardSchemaV1.Issue): string => {
@@ -198,7 +216,7 @@ const told = ({ path = [], message }: StandardSchemaV1.Issue): string => {
 type Keys = Map<unknown, string>;
 
 function checkedKey(key: unknown, data: Uint8Array, keys: Keys): string {
-  if (typeof key !== 'string') throw new Error(`the key is ${typeof key}, not a string`);
+  if (typeof key !== 'string') throw new Error(`the key is ${typeof answered(key)}, not a string`);
   // Three bytes a code unit at most.
   const isTooLong = 3 * key.length > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES;
   if (key === '' || isTooLong || !key.isWellFormed()) {
@@ -238,7 +256,7 @@ function checkDigits(key: string, data: Uint8Array): void {
 }
 
 function checkedTime(given: unknown): EpochMillis {
-  const at = instantOf(given);
+  const at = instantOf(answered(given));
   if (typeof at !== 'number' || !isInstant(at)) {
     const shown = typeof given === 'string' ? `"${given}"` : typeof at === 'number' ? at : typeof given;
     throw new Error(
