@@ -105,6 +105,17 @@ describe('the clock of a local run', () => {
     expect(after.now()).toBeLessThanOrEqual(NOON + 121 * SECOND);
   });
 
+  it('is kept as soon as the directory of a new run is there', async () => {
+    const folder = join(directory, 'new');
+    const machine = machineAt(NOON, folder);
+    machine.open();
+    vi.advanceTimersByTime(SECOND);
+    await mkdir(folder);
+    machine.moves(HOUR);
+    vi.advanceTimersByTime(SECOND);
+    expect(machine.open().now()).toBe(NOON);
+  });
+
   it('goes on from the last write to a directory that keeps no clock', async () => {
     await mkdir(join(directory, 'dynamodb'));
     writeFileSync(join(directory, 'dynamodb/000001.log'), '');

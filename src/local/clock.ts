@@ -64,9 +64,9 @@ export function openRunClock({
   let isWritten = kept !== undefined;
 
   const write = (lease: number): void => {
+    if (directory !== undefined) writeKept(directory, { real: real + lease, run: run + lease, pauses });
     writtenUpTo = run + lease;
     isWritten = true;
-    if (directory !== undefined) writeKept(directory, { real: real + lease, run: writtenUpTo, pauses });
   };
 
   const addPause = (from: number, until: number): void => {
