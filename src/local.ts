@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -11,6 +11,7 @@ export { backfillCommand, rescaleCommand, restoreCommand, resumeCommand } from '
 
 import { readInput } from './local/input.ts';
 import { readPanes } from './local/panes.ts';
+import { eitherRefused, type RefusedByCode, withLines } from './local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from './local/replay.ts';
 import { type LocalRuntime, startLocal } from './local/runtime.ts';
 import {
@@ -84,7 +85,7 @@ export async function show(
       });
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       screen.say(paneTable(tally, process.stdout.columns));
-      const { exitCode, text } = conclude(replayed, tally);
+      const { exitCode, text } = conclude(replayed, tally, await refusedIn(replayed, tally, options));
       screen.say(text);
       const [pane] = tally.latest();
       const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
@@ -138,7 +139,7 @@ export async function run(
         if (!output.write(`${line}\n`)) await once(output, 'drain');
       }
       if (output !== process.stdout) await new Promise<void>((resolve) => output.end(() => resolve()));
-      const { exitCode, text } = conclude(replayed, tally);
+      const { exitCode, text } = conclude(replayed, tally, await refusedIn(replayed, tally, options));
       screen.say(`${text}; ${thousands(panes)} panes`);
       return exitCode;
     },
@@ -191,14 +192,29 @@ async function running(
   }
 }
 
-function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number; readonly text: string } {
+/** The refused records of a run. A pipe cannot be read again for the lines of some. */
+async function refusedIn(
+  { poisonLines }: Replayed,
+  tally: Tally,
+  options: LocalRunOptions,
+): Promise<RefusedByCode> {
+  const refused = eitherRefused(poisonLines, tally.refused);
+  const found = await stat(options.input).catch(() => undefined);
+  if (!found?.isFile()) return refused;
+  return withLines(refused, () => readInput(options.input, options)).catch(() => refused);
+}
+
+function conclude(
+  replayed: Replayed,
+  tally: Tally,
+  poison: RefusedByCode,
+): { readonly exitCode: number; readonly text: string } {
   const lines = replayed.refused
     .slice(0, 10)
     .map(
       ({ line, bytes, beginning }) =>
         `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key: ${beginning}`,
     );
-  const poison = refusedLines(replayed.poisonLines, tally.refused);
   const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
   const accounted = isAccountedFor(replayed);
@@ -207,7 +223,9 @@ function conclude(replayed: Replayed, tally: Tally): { readonly exitCode: number
   const verdict = accounted ? [] : ['NOT every record is accounted for: please report this'];
   return {
     exitCode: accounted ? 0 : 1,
-    text: [...lines, ...poison, ...late, ...none, ...faults, ...verdict, ledger(replayed)].join('\n'),
+    text: [...lines, ...refusedLines(poison), ...late, ...none, ...faults, ...verdict, ledger(replayed)].join(
+      '\n',
+    ),
   };
 }
 

@@ -6,7 +6,14 @@ import { positionOf } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { decode } from '../src/engine/decode.ts';
 import { definePipeline, kinesis, last, max, mean, type Pipeline, tumbling } from '../src/index.ts';
-import { addRefused, type Refused, refusedLine } from '../src/local/refused.ts';
+import {
+  addRefused,
+  beginningOf,
+  eitherRefused,
+  type Refused,
+  refusedLine,
+  withLines,
+} from '../src/local/refused.ts';
 import { refusedLines } from '../src/local/screen.ts';
 import type { Source } from '../src/pipeline/source.ts';
 
@@ -124,18 +131,14 @@ describe('the name that was perhaps meant', () => {
 });
 
 describe('what is shown of refused records', () => {
-  const line = (at: number, reason: string, beginning = '{}') => ({ line: at, reason, beginning });
+  const line = (at: number, reason: string, text = '{}') => ({ line: at, reason, data: Buffer.from(text) });
 
   it('is the line, and how it begins, without what a terminal would obey', () => {
-    const note = `\u001b[2J\u202e\u2028${'x'.repeat(100)}`;
-    expect(shownOf(trades, { note })).toMatchObject({
-      line: 7,
-      beginning: `{"note":"\\u001b[2J··${'x'.repeat(60)}…`,
-    });
-    expect(shownOf(trades, '\u001b[2J\r\n\u{1f600}')).toMatchObject({ beginning: '·[2J··\u{1f600}' });
-    expect(shownOf(trades, '\u{1f600}'.repeat(81))).toMatchObject({
-      beginning: `${'\u{1f600}'.repeat(80)}…`,
-    });
+    const shown = (text: string) => beginningOf(Buffer.from(text));
+    expect(shown(`{"a":1}\u001b[2J\u202e\u2028${'x'.repeat(100)}`)).toBe(`{"a":1}·[2J··${'x'.repeat(67)}…`);
+    expect(shown('\u001b[2J\r\n\u{1f600}')).toBe('·[2J··\u{1f600}');
+    expect(shown('\u{1f600}'.repeat(81))).toBe(`${'\u{1f600}'.repeat(80)}…`);
+    expect(shownOf(trades, '{')).toMatchObject({ line: 7, data: Buffer.from('{') });
   });
 
   it('is how many there are of a code, the first few, and what else is wrong with these', () => {
@@ -145,9 +148,9 @@ describe('what is shown of refused records', () => {
     addRefused(read, 'select', () => line(9, 'no \u001bnumber'));
     const committed = new Map<string, Refused>();
     for (let at = 0; at < 1_500; at++)
-      addRefused(committed, 'not-json', () => ({ reason: 'no JSON', beginning: 'a' }));
-    addRefused(committed, 'fold', () => ({ reason: 'melted', beginning: '{"v":9}' }));
-    expect(refusedLines(read, committed)).toEqual([
+      addRefused(committed, 'not-json', () => ({ reason: 'no JSON', data: Buffer.from('a') }));
+    addRefused(committed, 'fold', () => ({ reason: 'melted', data: Buffer.from('{"v":9}') }));
+    expect(refusedLines(eitherRefused(read, committed))).toEqual([
       '  1,500 × poison, not-json: short',
       '    line 2: a,2',
       '    line 3: a,3 (other)',
@@ -158,6 +161,29 @@ describe('what is shown of refused records', () => {
       '  1 × poison, fold: melted',
       '    a record: {"v":9}',
     ]);
-    expect(refusedLines(new Map(), new Map())).toEqual([]);
+    expect(refusedLines(new Map())).toEqual([]);
+  });
+
+  it('has the lines of what was refused only as it was folded, from the input, read once more', async () => {
+    const records = ['{"v":1}', '{"v":9}', '{"v":2}', '{"v":9}', '{"v":8}'].map((text) => Buffer.from(text));
+    let times = 0;
+    async function* input() {
+      times++;
+      for (const [at, data] of records.entries()) yield { line: at + 1, data, length: data.length };
+    }
+    const refused = new Map<string, Refused>();
+    addRefused(refused, 'select', () => ({ line: 3, reason: 'no number', data: records[2] as Buffer }));
+    expect(await withLines(refused, input)).toEqual(refused);
+    expect(times).toBe(0);
+    for (const text of ['{"v":9}', '{"v":9}', '{"v":7}'])
+      addRefused(refused, 'fold', () => ({ reason: 'melted', data: Buffer.from(text) }));
+    expect(refusedLines(await withLines(refused, input))).toEqual([
+      '  1 × poison, select: no number',
+      '    line 3: {"v":2}',
+      '  3 × poison, fold: melted',
+      '    line 2: {"v":9}',
+      '    line 4: {"v":9}',
+      '    a record: {"v":7}',
+    ]);
   });
 });

@@ -151,6 +151,23 @@ describe('millrace run', () => {
     expect(wrong).toContain('It must be one ASCII character, and no quote.');
   });
 
+  it('says on which line a record was that a function refused only as it was folded', {
+    timeout: 60_000,
+  }, async () => {
+    const input = join(folder, 'folded.ndjson');
+    await writeFile(input, [reading(0), reading(10), reading(20, { watts: 9_000 })].join('\n'));
+    const brittle = METERS.replace("mean('watts')", 'millrace.defineAggregate(fuse)').replace(
+      'export',
+      `const fuse = {
+        name: 'fuse', select: 'watts', identity: 0, combine: (a: number, b: number) => a + b, lower: (sum: number) => sum,
+        lift: (watts: number) => { if (watts > 1_000) throw new Error('blown at ' + watts); return watts; },
+      };
+      export`,
+    );
+    const { stderr } = await millrace(['run', await pipelineFile('fuse', brittle), '-i', input, '-o', '-']);
+    expect(stderr).toContain('  1 × poison, fold: blown at 9000\n    line 3: {"meter":"a"');
+  });
+
   it('has nothing to do with an empty input', { timeout: 60_000 }, async () => {
     const { stdout, stderr, code } = await millrace([
       'run',

@@ -5,10 +5,10 @@ import type { InputRecord } from './input.ts';
 
 /** A record of an input that is refused, as the one who gave the input is shown it, and nobody else. */
 export interface RefusedLine {
-  /** Where it stands in the input, from 1; not known where it was found out only as records were folded. */
-  readonly line?: number;
+  /** Where it stands in the input, from 1, as far as that is known. */
+  readonly line?: number | undefined;
   readonly reason: string;
-  readonly beginning: string;
+  readonly data: Uint8Array;
 }
 
 /** Those of one code: how many there are, and the first few. */
@@ -17,7 +17,6 @@ export interface Refused {
   readonly first: readonly RefusedLine[];
 }
 
-/** Refused records by code. */
 export type RefusedByCode = ReadonlyMap<string, Refused>;
 
 const MOST_SHOWN = 3;
@@ -37,8 +36,40 @@ export const refusedLine = (
 ): RefusedLine => ({
   line,
   reason: fault ?? `${reason}${suggestion(pipeline, source)}`,
-  beginning: beginningOf(data),
+  data,
 });
+
+/**
+ * The refused records with their lines, for which the input is read once more: what is refused only as it is folded has its
+ * position on the stream alone.
+ */
+export async function withLines(
+  refused: RefusedByCode,
+  readAgain: () => AsyncIterable<InputRecord>,
+): Promise<RefusedByCode> {
+  const sought = new Set([...refused.values()].flatMap(({ first }) => first.filter(({ line }) => !line)));
+  const lines = new Map<RefusedLine, number>();
+  if (sought.size === 0) return refused;
+  for await (const { line, data } of readAgain()) {
+    const found = [...sought].find((record) => Buffer.compare(record.data, data) === 0);
+    if (found === undefined) continue;
+    lines.set(found, line);
+    sought.delete(found);
+    if (sought.size === 0) break;
+  }
+  const placed = (record: RefusedLine) => ({ ...record, line: record.line ?? lines.get(record) });
+  return new Map([...refused].map(([code, { times, first }]) => [code, { times, first: first.map(placed) }]));
+}
+
+/** Those of one count under each code, or else of the other: the first knows lines, the second all that was refused. */
+export function eitherRefused(read: RefusedByCode, committed: RefusedByCode): RefusedByCode {
+  const all = new Map(read);
+  for (const [code, { times, first }] of committed) {
+    const known = read.get(code);
+    all.set(code, { times: Math.max(times, known?.times ?? 0), first: known?.first ?? first });
+  }
+  return all;
+}
 
 const SHOWN_CHARACTERS = 80;
 

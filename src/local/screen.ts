@@ -4,7 +4,7 @@ import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { GroupPane } from '../engine/group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY } from '../wiring/names.ts';
-import { type Refused, type RefusedByCode, visible } from './refused.ts';
+import { beginningOf, type RefusedByCode, visible } from './refused.ts';
 import type { Replayed } from './replay.ts';
 import type { LocalRuntime } from './runtime.ts';
 import type { Tally } from './tally.ts';
@@ -225,27 +225,20 @@ export const lateLines = (late: Readonly<Record<string, number>>): readonly stri
     ([window, count]) => `${plural(count, 'record was', 'records were')} refused by window ${window} as late`,
   );
 
-/**
- * The refused records of a run, code by code: those that were read, and those that were committed. The former have lines, the
- * latter are those of this run alone, and know what was refused as records were folded.
- */
-export function refusedLines(read: RefusedByCode, committed: RefusedByCode): readonly string[] {
-  const codes = new Set([...read.keys(), ...committed.keys()]);
-  return [...codes].flatMap((code) => {
-    const [ofInput, ofLog] = [read.get(code), committed.get(code)];
-    const times = Math.max(ofInput?.times ?? 0, ofLog?.times ?? 0);
-    const { first } = (ofInput ?? ofLog) as Refused;
+/** The refused records of a run, code by code. */
+export const refusedLines = (refused: RefusedByCode): readonly string[] =>
+  [...refused].flatMap(([code, { times, first }]) => {
     const reason = first[0]?.reason ?? '';
     return [
       `  ${thousands(times)} × poison, ${code}: ${shortly(reason)}`,
-      ...first.map((one) => {
-        const place = one.line === undefined ? 'a record' : `line ${one.line}`;
-        return `    ${place}: ${one.beginning}${one.reason === reason ? '' : ` (${shortly(one.reason)})`}`;
+      ...first.map((record) => {
+        const place = record.line === undefined ? 'a record' : `line ${record.line}`;
+        const differs = record.reason === reason ? '' : ` (${shortly(record.reason)})`;
+        return `    ${place}: ${beginningOf(record.data)}${differs}`;
       }),
       ...(times > first.length ? [`    and ${plural(times - first.length, 'other')}`] : []),
     ];
   });
-}
 
 const SHOWN_REASON = 300;
 

@@ -18,7 +18,7 @@ import {
   rowsLog,
   STATE_PREFIX,
 } from '../wiring/names.ts';
-import { addRefused, beginningOf, type Refused, type RefusedByCode } from './refused.ts';
+import { addRefused, type Refused, type RefusedByCode } from './refused.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -71,7 +71,7 @@ export function createTally(pipeline: Pipeline): Tally {
     const lines = bodies.get(poisonObject);
     bodies.delete(poisonObject);
     for (const { code, reason, data } of lines ? readRefused(lines) : []) {
-      addRefused(refused, code, () => ({ reason, beginning: beginningOf(Buffer.from(data, 'base64')) }));
+      addRefused(refused, code, () => ({ reason, data: Buffer.from(data, 'base64') }));
     }
     for (const pane of decodePanes(entry)) {
       panes++;
