@@ -11,6 +11,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { audit } from '../src/engine/audit.ts';
 import { withKept } from '../src/local/deployment.ts';
+import { replay } from '../src/local/replay.ts';
 import { connect, createResources, disconnect, resourceNames } from '../src/local/resources.ts';
 import { startLocal } from '../src/local/runtime.ts';
 import { startServers } from '../src/local/servers.ts';
@@ -161,6 +162,7 @@ async function goOn(
       dataDirectory: join(folder, 'data'),
       decorate,
       speed,
+      timePasses: speed !== undefined,
       signal: interrupted.signal,
       onSent,
     });
@@ -193,7 +195,7 @@ async function isClean(): Promise<void> {
 describe('a local run that pauses', () => {
   it.each([
     ['as fast as it goes', 1_100, undefined, 1],
-    ['at a speed', 500, 300, 2],
+    ['as time passes', 500, 300, 2],
   ])('50 times, %s, comes to the same panes', { timeout: 600_000 }, async (_, length, speed, seed) => {
     const lines = readings(length);
     const undisturbed = await runLocally(meters, lines);
@@ -224,6 +226,25 @@ describe('a local run that pauses', () => {
     expect(run.rows).toEqual(undisturbed.rows);
     move(9 * DAY);
     await isClean();
+  });
+
+  it('counts no time for silence until an input has ended', { timeout: 120_000 }, async () => {
+    const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters) });
+    const begun = runtime.clock.now();
+    const times: number[] = [];
+    async function* input() {
+      for (const [at, line] of readings(20).entries()) {
+        move(HOUR / 10);
+        times.push(runtime.clock.now());
+        yield { line: at + 1, data: Buffer.from(line), length: line.length };
+      }
+    }
+    try {
+      await replay(runtime, { pipeline: meters, input: input(), speed: 100 });
+      expect(new Set(times)).toEqual(new Set([begun]));
+    } finally {
+      await runtime.close();
+    }
   });
 
   it('has nothing that waits for long, however long it is since it ended', { timeout: 120_000 }, async () => {

@@ -8,13 +8,15 @@ import type { Clock } from '../ports/clock.ts';
  * The clock of a local run: that of the machine, less all the time in which the run was ended, killed or frozen. Nothing could
  * arrive then, so no key was silent.
  *
- * It stands still until it is started, too: how long an input takes that is read as fast as it goes says nothing of silence.
+ * It stands still until it is started, too: how long an input takes to be read says nothing of silence.
  */
 export interface RunClock extends Clock {
   /** What the clock of the machine says. */
   real(): EpochMillis;
   /** What this clock said when that of the machine said `real`: the same whenever it is asked. */
   at(real: EpochMillis): EpochMillis;
+  /** How long this process has been at work, in milliseconds: less all pauses, whether or not the clock was started. */
+  worked(): number;
   /** Lets time pass from now on. */
   start(): void;
   /** Keeps how late it is, and stops. */
@@ -60,6 +62,7 @@ export function openRunClock({
   const pauses: Pause[] = [...(kept?.pauses ?? [])];
   let { real, run } = kept ?? { real: begun, run: begun };
   let writtenUpTo = run;
+  let worked = 0;
   let passes = false;
   let isWritten = kept !== undefined;
 
@@ -81,7 +84,9 @@ export function openRunClock({
   const look = (): void => {
     const before = real;
     real = machine();
-    const passed = passes ? Math.min(Math.max(real - before, 0), LONGEST_BEAT_MILLIS) : 0;
+    const atWork = Math.min(Math.max(real - before, 0), LONGEST_BEAT_MILLIS);
+    const passed = passes ? atWork : 0;
+    worked += atWork;
     run += passed;
     const hasPaused = before + passed !== real;
     if (hasPaused) addPause(before + passed, real);
@@ -110,6 +115,10 @@ export function openRunClock({
       const [, until, stood] = pauses[place] ?? [0, 0, 0];
       const [, , next] = pauses[place + 1] ?? [0, 0, run];
       return Math.min(stood + Math.max(0, instant - until), next) as EpochMillis;
+    },
+    worked() {
+      look();
+      return worked;
     },
     start() {
       look();

@@ -149,16 +149,13 @@ async function totals({ log, objects, clock }: Ports, pipeline: Pipeline): Promi
 /** A timer's longest, some 25 days. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-/**
- * Lets event time pass at a speed, and with it the clock of the run, from where the stream's own records end. Without one the clock
- * stands still: an input is read as fast as it goes, and that may be slower than its records came.
- */
+/** Lets event time pass at a speed, from where the records end that the stream holds already. */
 function pacer(clock: RunClock, speed: number | undefined) {
-  let origin: { readonly clock: number; readonly eventTime: number } | undefined;
+  let origin: { readonly worked: number; readonly eventTime: number } | undefined;
   return {
     /** A record of that time was sent by an earlier run. */
     passed(eventTime: EpochMillis | undefined): void {
-      if (eventTime !== undefined) origin = { clock: clock.now(), eventTime };
+      if (eventTime !== undefined) origin = { worked: clock.worked(), eventTime };
     },
     /** Waits until an event time is due, having let go of what was held back before. */
     async until(
@@ -167,12 +164,11 @@ function pacer(clock: RunClock, speed: number | undefined) {
       signal?: AbortSignal,
     ): Promise<void> {
       if (speed === undefined || eventTime === undefined) return;
-      clock.start();
-      origin ??= { clock: clock.now(), eventTime };
-      const due = origin.clock + (eventTime - origin.eventTime) / speed;
-      if (due - clock.now() < 20) return;
+      origin ??= { worked: clock.worked(), eventTime };
+      const due = origin.worked + (eventTime - origin.eventTime) / speed;
+      if (due - clock.worked() < 20) return;
       await flush();
-      for (let left = due - clock.now(); left > 0; left = due - clock.now()) {
+      for (let left = due - clock.worked(); left > 0; left = due - clock.worked()) {
         await delay(Math.min(left, LONGEST_DELAY), undefined, signal ? { signal } : {});
       }
     },

@@ -27,12 +27,15 @@ export async function runLocally(
     readonly speed?: number | undefined;
     readonly signal?: AbortSignal;
     readonly onSent?: (sent: number) => void;
+    /** Whether time passes from the beginning on, as it does once an input has ended. */
+    readonly timePasses?: boolean;
   } = {},
 ): Promise<LocalRun> {
   const tally = createTally(pipeline);
-  const { speed, signal, onSent = () => {}, ...local } = options;
+  const { speed, signal, onSent = () => {}, timePasses, ...local } = options;
   const runtime = await startLocal({ pipeline, telemetry: tally, ...local });
   try {
+    if (timePasses) runtime.clock.start();
     const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
     const panes: string[] = [];
     for await (const pane of readPanes(runtime.s3, runtime.names.bucket)) panes.push(pane);

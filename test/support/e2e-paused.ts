@@ -11,6 +11,7 @@ try {
   await runLocally(meters, readings(Number(length)), {
     dataDirectory,
     speed: Number(speed) || undefined,
+    timePasses: Number(speed) > 0,
     signal: interrupted.signal,
     onSent: (sent) => told.has(sent) && process.send?.('there'),
   });
