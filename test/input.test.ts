@@ -118,6 +118,15 @@ describe('whatever the kind of input', () => {
     }
   });
 
+  it.each(kinds)('a file that is missing, or is a directory, is an error: %s', async (name) => {
+    const read = async (path: string) => {
+      for await (const _ of readInput(path));
+    };
+    const missing = join(folder, `no-such-${name}`);
+    await expect(read(missing)).rejects.toThrow(`Cannot read ${missing}, after 0 records: ENOENT`);
+    await expect(read(folder)).rejects.toThrow(`Cannot read ${folder}, after 0 records: EISDIR`);
+  });
+
   it('what is broken off says after how many records', async () => {
     const records = Array.from({ length: 20_000 }, (_, n) => `{"n":${n},"noise":${Math.sin(n)}}\n`).join('');
     const packed = gzipSync(records);

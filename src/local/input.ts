@@ -41,8 +41,8 @@ export async function* readInput(path: string, options: InputOptions = {}): Asyn
   const { onRead } = options;
   let read = 0;
   try {
-    const size = source instanceof ReadStream ? (await stat(path)).size : undefined;
     const bytes = await textOf(await unpacked(source));
+    const size = source instanceof ReadStream ? (await stat(path)).size : undefined;
     for await (const record of recordsOf(path, bytes, options)) {
       read++;
       if (size) onRead?.((source as ReadStream).bytesRead / size);
