@@ -40,6 +40,7 @@ const OVEN = 'oven';
 
 /** Bounds that a few records meet. */
 const FEW: Limits = {
+  ...LIMITS,
   state: 40_000,
   newKeys: 20_000,
   crowded: 10_000,

@@ -5,6 +5,7 @@ import type { BucketSink } from '../pipeline/sinks.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import type { ObjectStore } from '../ports/stores.ts';
 import { objectsLog, PANES_PREFIX } from '../wiring/names.ts';
 import { type Deployment, groupLogsOf } from './deployment.ts';
@@ -31,10 +32,6 @@ import {
   unpackCursors,
   unpackSkips,
 } from './unprojected.ts';
-
-/** Panes, and objects, of one step: some seconds of puts, and a few megabytes. */
-const STEP_PANES = 20_000;
-const STEP_OBJECTS = 2_000;
 
 /**
  * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
@@ -150,10 +147,11 @@ async function nextStretch(
   deadline: EpochMillis,
 ): Promise<{ readonly stretch: Stretch; readonly folders: Folders }> {
   const logs = groupLogsOf(deployment, ports.clock.now());
-  for (let maxPanes = STEP_PANES; ; maxPanes /= 2) {
+  const { objectsStep, stepObjects } = ports.limits ?? LIMITS;
+  for (let maxPanes = objectsStep; ; maxPanes /= 2) {
     const stretch = await panesAfter(ports, covered, logs, maxPanes, deadline);
     const folders = byFolder(deployment.pipeline, stretch.panes);
-    if (folders.size <= STEP_OBJECTS || maxPanes <= STEP_OBJECTS) return { stretch, folders };
+    if (folders.size <= stepObjects || maxPanes <= stepObjects) return { stretch, folders };
   }
 }
 

@@ -2,6 +2,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { isNewer, type Row } from '../ports/stores.ts';
 import { rowsLog } from '../wiring/names.ts';
 import type { Deployment } from './deployment.ts';
@@ -26,9 +27,6 @@ import {
 } from './unprojected.ts';
 
 type RowPorts = ReadPorts & Pick<Ports, 'rows'>;
-
-/** Panes of one step: some seconds of conditional puts. */
-const STEP_PANES = 16_000;
 
 /**
  * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
@@ -67,7 +65,8 @@ export async function stepRows(
     return TO_BE_REPEATED;
   }
   const { covered } = decodeCovered(last);
-  const stretch = await panesAfter(ports, covered, logs, STEP_PANES, deadline);
+  const { rowsStep } = ports.limits ?? LIMITS;
+  const stretch = await panesAfter(ports, covered, logs, rowsStep, deadline);
   const step = stepOf(stretch);
   if (!step.moved && !mustRenew(last.committedAt, ports.clock.now())) return step;
   await ports.rows.put(rowsOf(deployment.pipeline, stretch.panes));

@@ -13,6 +13,11 @@ export interface Limits {
   readonly panes: number;
   /** What the panes of one step of a projector may weigh: it has them in memory, as they are and as they are written. */
   readonly step: number;
+  /** How many panes one step of rows takes: some seconds of conditional puts, were each a row of its own. */
+  readonly rowsStep: number;
+  /** How many panes one step of objects takes, and how many objects it writes, about: some seconds of puts. */
+  readonly objectsStep: number;
+  readonly stepObjects: number;
   /** What the groups that a function works on side by side may take up in memory, about, before another is read. */
   readonly held: number;
   /** What the groups that an environment keeps from one invocation to the next may take up; without it, what its handler may. */
@@ -36,6 +41,9 @@ export const LIMITS: Limits = {
   crowded: 16 * MIB,
   panes: 16 * MIB,
   step: 16 * MIB,
+  rowsStep: 16_000,
+  objectsStep: 20_000,
+  stepObjects: 2_000,
   held: 96 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,

@@ -32,14 +32,14 @@ export const SMALL_BOUNDS: readonly Edit[] = [
     replace: 'let atMost = 2;',
   },
   {
-    file: 'src/engine/project-rows.ts',
-    find: 'const STEP_PANES = 16_000;',
-    replace: 'const STEP_PANES = 5;',
+    file: 'src/ports/limits.ts',
+    find: 'rowsStep: 16_000,',
+    replace: 'rowsStep: 5,',
   },
   {
-    file: 'src/engine/project-objects.ts',
-    find: 'const STEP_PANES = 20_000;',
-    replace: 'const STEP_PANES = 7;',
+    file: 'src/ports/limits.ts',
+    find: 'objectsStep: 20_000,',
+    replace: 'objectsStep: 7,',
   },
   {
     file: 'src/engine/next-entry.ts',

@@ -12,11 +12,18 @@ export interface Patience {
 
 const PATIENCE: Patience = { connectionTimeout: 1_000, socketTimeout: 4_000, requestTimeout: 20_000 };
 
+/** Makes of a request one that is signed. */
+export interface Signer {
+  sign<Request extends { readonly headers: Record<string, string> }>(request: Request): Promise<Request>;
+}
+
 /** What the clients of all services are told alike. */
 interface Settings {
   readonly region?: string;
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   readonly endpoint?: string;
+  /** In the place of the one that signs by the credentials. */
+  readonly signer?: Signer;
   readonly forcePathStyle?: boolean;
   /** 5 where it is left out. */
   readonly maxAttempts?: number;
