@@ -103,11 +103,21 @@ export function openRunClock({
     }
   }, BEAT_MILLIS).unref();
 
+  const clock = clockBy(() => {
+    look();
+    return run as EpochMillis;
+  });
   return {
-    ...clockBy(() => {
-      look();
-      return run as EpochMillis;
-    }),
+    ...clock,
+    alarm(at, ring) {
+      let giveUp = (): void => {};
+      // Timers go on while this clock stands still.
+      const wait = (): void => {
+        giveUp = clock.alarm(at, () => (clock.now() < at ? wait() : ring()));
+      };
+      wait();
+      return () => giveUp();
+    },
     real: () => machine() as EpochMillis,
     at(instant) {
       look();

@@ -5,16 +5,16 @@ import type { Clock } from '../../ports/clock.ts';
 /** What a timer of Node can wait for at most: told to wait longer, it rings at once. */
 const LONGEST_MILLIS = 2 ** 31 - 1;
 
-/** A clock by what `now` says. Its alarms wait by the timers of this machine, and look again where `now` has not come as far. */
+/** A clock by what `now` says, and by the timers of this machine. */
 export function clockBy(now: () => EpochMillis): Clock {
   return {
     now,
     alarm(at, ring) {
       let timer: NodeJS.Timeout;
       const wait = (): void => {
-        timer = setTimeout(look, Math.min(at - now(), LONGEST_MILLIS));
+        const left = at - now();
+        timer = left > LONGEST_MILLIS ? setTimeout(wait, LONGEST_MILLIS) : setTimeout(ring, left);
       };
-      const look = (): void => (now() < at ? wait() : ring());
       wait();
       return () => clearTimeout(timer);
     },
