@@ -33,8 +33,14 @@ function bundled(prelude: string, files: Readonly<Record<string, string>> = {}) 
   return bundle({ handler, pipeline, to: join(folder, 'bundle') });
 }
 
-const load = (prelude: string, files?: Readonly<Record<string, string>>): void =>
-  checkLoading(bundled(prelude, files).path, environmentOf('other'));
+/** Loads what is bundled of a file that begins with a prelude, and exports a handler. */
+function load(prelude: string, files: Readonly<Record<string, string>> = {}): void {
+  const light = `${prelude}\nexport const handler = async () => {};`;
+  const folder = join(scratch, `entry-${made++}`);
+  writeEntry(folder, 'other', '', { ...files, 'light.ts': light });
+  const file = join(folder, 'light.ts');
+  checkLoading(bundle({ handler: file, pipeline: file, to: join(folder, 'bundle') }).path, {});
+}
 
 describe('a bundle', () => {
   it('has the same bytes every time, and wherever it is written', () => {
@@ -72,10 +78,11 @@ describe('a bundle', () => {
 
 describe('a bundle is loaded as Lambda would', () => {
   it('with a CommonJS package that requires a module of Node', () => {
-    load(`import legacy from './legacy.cjs'; legacy.clean('text');`, {
+    const { path } = bundled(`import legacy from './legacy.cjs'; legacy.clean('text');`, {
       'legacy.cjs': `const { Buffer } = require('buffer');
         exports.clean = (text) => Buffer.from(text, 'latin1').toString();`,
     });
+    checkLoading(path, environmentOf('other'));
   });
 
   it('with a CommonJS package that asks where it is', () => {
@@ -86,12 +93,13 @@ describe('a bundle is loaded as Lambda would', () => {
   });
 
   it('with a CommonJS package that calls another, which is an ES module as well', () => {
-    load(`import legacy from './legacy.cjs'; legacy.clean('text');`, {
+    const { path } = bundled(`import legacy from './legacy.cjs'; legacy.clean('text');`, {
       'legacy.cjs': `const dual = require('dual'); exports.clean = (text) => dual(text);`,
       'node_modules/dual/package.json': '{ "name": "dual", "main": "main.js", "module": "module.mjs" }',
       'node_modules/dual/main.js': 'module.exports = (text) => text.trim();',
       'node_modules/dual/module.mjs': 'export default (text) => text.trim();',
     });
+    checkLoading(path, environmentOf('other'));
   });
 
   it('with syntax that the Node of this machine need not know', () => {
