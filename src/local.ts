@@ -1,23 +1,29 @@
-import { once } from 'node:events';
-import { open, stat } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 
 export { auditCommand, explainCommand } from './local/audit.ts';
 export { checkCommand } from './local/check.ts';
-export { invokeBundle } from './local/invoke.ts';
+export { lineOf } from './local/failure.ts';
+export { invokeBundle, readEvent } from './local/invoke.ts';
+export { loadPipeline } from './local/load-pipeline.ts';
 export { backfillCommand, rescaleCommand, restoreCommand, resumeCommand } from './local/maintain.ts';
+export { kinesisSourceOf } from './local/resources.ts';
 
-import { readInput } from './local/input.ts';
+import { shownPath } from './local/failure.ts';
+import { checkInput, outputTo } from './local/files.ts';
+import { howToReach } from './local/how-to-reach.ts';
+import { type InputRecord, readInput } from './local/input.ts';
 import { readPanes } from './local/panes.ts';
 import { eitherRefused, type RefusedByCode, withLines } from './local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from './local/replay.ts';
+import { kinesisSourceOf } from './local/resources.ts';
+
 import { type LocalRuntime, startLocal } from './local/runtime.ts';
 import {
   lateLines,
   ledger,
   paneTable,
+  plural,
   quietScreen,
   refusedLines,
   type Screen,
@@ -28,53 +34,48 @@ import {
 } from './local/screen.ts';
 import { createTally, type Tally } from './local/tally.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import { pipelineOf } from './pipeline/pipeline-of.ts';
 
 export interface LocalRunOptions {
-  readonly input: string;
   /** Between the cells of a CSV input, where it is not to be found in the header. */
   readonly separator?: string | undefined;
   readonly data?: string | undefined;
   readonly speed?: number | undefined;
   readonly batchSize?: number | undefined;
-}
-
-/** @throws Error when the file is no module, or exports no pipeline */
-export async function loadPipeline(path: string): Promise<Pipeline> {
-  const url = pathToFileURL(path).href;
-  try {
-    return pipelineOf(await import(url));
-  } catch (error) {
-    // What a definition itself refuses says all there is to say.
-    if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
-    const place = error.stack?.split('\n').find((line) => line.includes(path) || line.includes(url));
-    throw new Error(`Cannot load ${path}: ${error.message}${place ? ` (${place.trim()})` : ''}`, {
-      cause: error,
-    });
-  }
+  /** Of the servers: the first of three in a row; free ones where left out. */
+  readonly port?: number | undefined;
+  /** Whether a record that is not taken in makes for exit code 1. */
+  readonly strict?: boolean | undefined;
 }
 
 /**
  * Shows a pipeline at work on an input: progress, the latest panes, and where to look next. With `keep` it stays up
- * afterwards, taking in whatever is put onto its stream, until it is interrupted.
+ * afterwards, or from the beginning where there is no input, taking in whatever is put onto its stream, until it is interrupted.
  *
- * @returns the exit code: 0 when every record went somewhere
+ * @returns the exit code: 0 when every record went somewhere, and some into windows
  */
 export async function show(
   pipeline: Pipeline,
-  options: LocalRunOptions & { readonly keep: boolean },
+  { input, ...options }: LocalRunOptions & { readonly input?: string | undefined; readonly keep: boolean },
 ): Promise<number> {
+  if (input !== undefined) await checkInput(input);
   return running(
     pipeline,
     options,
     (tally) => startScreen(pipeline, tally, process.stdout),
     async (runtime, tally, screen, signal) => {
+      if (input === undefined) {
+        screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
+        screen.say(`\n${howToReach(runtime)}`);
+        await keepUp(runtime, tally, screen, signal);
+        screen.say('Ended');
+        return 0;
+      }
       screen.say(
-        `Pipeline "${pipeline.name}", ${relative('', options.input)}: sending to stream ${runtime.names.stream} on ${runtime.endpoints.kinesis}`,
+        `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to stream ${runtime.names.stream} on ${runtime.endpoints.kinesis}`,
       );
       const replayed = await replay(runtime, {
         pipeline,
-        input: readInput(options.input, { separator: options.separator, onRead: screen.read }),
+        input: untilAborted(readInput(input, { separator: options.separator, onRead: screen.read }), signal),
         speed: options.speed,
         signal,
         onSent: screen.sent,
@@ -85,8 +86,10 @@ export async function show(
       });
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       screen.say(paneTable(tally, process.stdout.columns));
-      const { exitCode, text } = conclude(replayed, tally, await refusedIn(replayed, tally, options));
+      const refused = await refusedIn(replayed, tally, input, options);
+      const { failure, text } = conclude(replayed, tally, refused, options.strict);
       screen.say(text);
+      const exitCode = failure === undefined ? 0 : 1;
       const [pane] = tally.latest();
       const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
       if (!options.keep) {
@@ -95,9 +98,8 @@ export async function show(
         );
         return exitCode;
       }
-      screen.say(
-        `\nStill up, until Ctrl-C: put records onto the stream, and watch. They speak the AWS protocols:${look}`,
-      );
+      screen.say('\nStill up, until Ctrl-C: put records onto the stream, and watch');
+      screen.say(`\n${howToReach(runtime)}${look && `\n\nFor example:${look}`}`);
       await keepUp(runtime, tally, screen, signal);
       screen.say('Ended');
       return exitCode;
@@ -106,21 +108,27 @@ export async function show(
 }
 
 /**
- * Runs an input through the whole path and writes the panes, read back from the bucket, one a line.
+ * Runs an input through the whole path and writes the panes, read back from the bucket, one a line. The output is replaced only by
+ * a run whose exit code is 0.
  *
- * @returns the exit code: 0 when every record went somewhere
+ * @returns the exit code: 0 when every record went somewhere, and some into windows
  */
 export async function run(
   pipeline: Pipeline,
-  options: LocalRunOptions & { readonly output: string },
+  options: LocalRunOptions & {
+    readonly input: string;
+    readonly output: string;
+    /** The file of the pipeline. */
+    readonly definition: string;
+  },
 ): Promise<number> {
   if (!pipeline.sinks.some(({ kind }) => kind === 'bucket')) {
     throw new Error(
       `Cannot run "${pipeline.name}" as its panes are read back from the bucket: add .to(bucket())`,
     );
   }
-  const output =
-    options.output === '-' ? process.stdout : (await open(options.output, 'w')).createWriteStream();
+  await checkInput(options.input);
+  const output = await outputTo(options.output, options);
   return running(
     pipeline,
     options,
@@ -128,22 +136,39 @@ export async function run(
     async (runtime, tally, screen, signal) => {
       const replayed = await replay(runtime, {
         pipeline,
-        input: readInput(options.input, options),
+        input: untilAborted(readInput(options.input, options), signal),
         speed: options.speed,
         signal,
         onSent: screen.sent,
       });
-      let panes = 0;
-      for await (const line of readPanes(runtime.s3, runtime.names.bucket)) {
-        panes++;
-        if (!output.write(`${line}\n`)) await once(output, 'drain');
+      const refused = await refusedIn(replayed, tally, options.input, options);
+      const { failure, text } = conclude(replayed, tally, refused, options.strict);
+      if (failure !== undefined) {
+        screen.say(`${text}; no panes are written`);
+        return 1;
       }
-      if (output !== process.stdout) await new Promise<void>((resolve) => output.end(() => resolve()));
-      const { exitCode, text } = conclude(replayed, tally, await refusedIn(replayed, tally, options));
+      const panes = await output(readPanes(runtime.s3, runtime.names.bucket), signal);
       screen.say(`${text}; ${thousands(panes)} panes`);
-      return exitCode;
+      return 0;
     },
   );
+}
+
+/** The same records, until the signal: also while the next one is waited for. */
+async function* untilAborted(
+  records: AsyncGenerator<InputRecord>,
+  signal: AbortSignal,
+): AsyncGenerator<InputRecord> {
+  let abort = () => {};
+  signal.addEventListener('abort', () => abort());
+  for (;;) {
+    const next = await new Promise<IteratorResult<InputRecord>>((resolve, reject) => {
+      abort = () => reject(signal.reason);
+      records.next().then(resolve, reject);
+    });
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
 const SAME_INTERRUPT_MILLIS = 500;
@@ -151,10 +176,11 @@ const SAME_INTERRUPT_MILLIS = 500;
 /** Starts everything, and ends it whatever happens: at the first Ctrl-C in good order, at the second at once. */
 async function running(
   pipeline: Pipeline,
-  { data, batchSize }: LocalRunOptions,
+  { data, batchSize, port }: LocalRunOptions,
   startScreen: (tally: Tally) => Screen,
   work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
+  kinesisSourceOf(pipeline);
   const interrupted = new AbortController();
   let first = 0;
   const interrupt = () => {
@@ -172,6 +198,7 @@ async function running(
       telemetry: tally,
       dataDirectory: data,
       batchSize,
+      port,
       decorate: tally.watch,
     });
     try {
@@ -196,19 +223,21 @@ async function running(
 async function refusedIn(
   { poisonLines }: Replayed,
   tally: Tally,
+  input: string,
   options: LocalRunOptions,
 ): Promise<RefusedByCode> {
   const refused = eitherRefused(poisonLines, tally.refused);
-  const found = await stat(options.input).catch(() => undefined);
+  const found = await stat(input).catch(() => undefined);
   if (!found?.isFile()) return refused;
-  return withLines(refused, () => readInput(options.input, options)).catch(() => refused);
+  return withLines(refused, () => readInput(input, options)).catch(() => refused);
 }
 
 function conclude(
   replayed: Replayed,
   tally: Tally,
   poison: RefusedByCode,
-): { readonly exitCode: number; readonly text: string } {
+  strict = false,
+): { readonly failure: string | undefined; readonly text: string } {
   const lines = replayed.refused
     .slice(0, 10)
     .map(
@@ -217,16 +246,24 @@ function conclude(
     );
   const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
-  const accounted = isAccountedFor(replayed);
-  const none =
-    replayed.poison > 0 && replayed.applied + replayed.lateForAll === 0 ? ['NO record was taken in.'] : [];
-  const verdict = accounted ? [] : ['NOT every record is accounted for: please report this'];
+  const failure = failureOf(replayed, strict);
+  const verdict = failure === undefined ? [] : [failure];
   return {
-    exitCode: accounted ? 0 : 1,
-    text: [...lines, ...refusedLines(poison), ...late, ...none, ...faults, ...verdict, ledger(replayed)].join(
-      '\n',
-    ),
+    failure,
+    text: [...lines, ...refusedLines(poison), ...late, ...faults, ...verdict, ledger(replayed)].join('\n'),
   };
+}
+
+/** Why the exit code of a run is 1; undefined where it is 0. */
+function failureOf(replayed: Replayed, strict: boolean): string | undefined {
+  const { read, applied, lateForAll, poison, refused } = replayed;
+  if (!isAccountedFor(replayed)) return 'NOT every record is accounted for: please report this';
+  if (read === 0) return 'NO record was taken in: the input holds none.';
+  if (applied === 0) return 'NO record was taken in.';
+  const left = lateForAll + poison + refused.length;
+  return strict && left > 0
+    ? `NOT every record was taken in, as --strict asks: ${plural(left, 'was', 'were')} refused.`
+    : undefined;
 }
 
 const LOOK_MILLIS = 1_000;

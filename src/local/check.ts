@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
 import { type Check, checkDefinition } from '../engine/check.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { heldAgainst, lockOf, readLock, writeLock } from '../wiring/definition.ts';
+import { heldAgainst, type Lock, lockOf, readLock, writeLock } from '../wiring/definition.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 import { type DeploymentOptions, withKept } from './deployment.ts';
+import { reasonOf, shownPath } from './failure.ts';
 import { plural } from './screen.ts';
 
 export interface CheckOptions extends DeploymentOptions {
@@ -32,8 +32,8 @@ export async function checkCommand(
       ? await withKept(pipeline, where, ({ engine }) => checkDefinition(engine, pipeline, source))
       : byLock(pipeline, lockFile);
   const isWritten = write && check.refused === undefined;
-  if (isWritten) writeFileSync(lockFile, writeLock(lockOf(pipeline)));
-  const lines = [textOf(check), ...(isWritten ? [`Written: ${relative('', lockFile)}; commit it`] : [])];
+  if (isWritten) writeFile(lockFile, pipeline);
+  const lines = [textOf(check), ...(isWritten ? [`Written: ${shownPath(lockFile)}; commit it`] : [])];
   process.stdout.write(json ? `${JSON.stringify(check, null, 2)}\n` : `${lines.join('\n')}\n`);
   return check.refused === undefined ? 0 : 1;
 }
@@ -43,8 +43,26 @@ function byLock(pipeline: Pipeline, lockFile: string): Check {
   const { name, version } = pipeline;
   const nothing = { pipeline: name, version, atWork: undefined, windows: [], refused: undefined };
   if (!existsSync(lockFile)) return nothing;
-  const fault = heldAgainst(readLock(readFileSync(lockFile, 'utf8')), lockOf(pipeline));
+  const fault = heldAgainst(readFile(lockFile), lockOf(pipeline));
   return { ...nothing, refused: fault?.kind === 'refused' ? fault.why : undefined };
+}
+
+function readFile(lockFile: string): Lock {
+  try {
+    return readLock(readFileSync(lockFile, 'utf8'));
+  } catch (cause) {
+    throw new Error(`Cannot read ${shownPath(lockFile)} as it must be a lock file: ${reasonOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+function writeFile(lockFile: string, pipeline: Pipeline): void {
+  try {
+    writeFileSync(lockFile, writeLock(lockOf(pipeline)));
+  } catch (cause) {
+    throw new Error(`Cannot write ${shownPath(lockFile)}: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 function textOf({ pipeline, version, atWork, windows, refused }: Check): string {

@@ -19,6 +19,7 @@ import type { Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 import { openRunClock } from './clock.ts';
+import { lineOf } from './failure.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import { startServers } from './servers.ts';
 
@@ -112,9 +113,12 @@ export async function withKept<Result>(
   } catch (error) {
     // What the SDK says of a table or a bucket that is not there does not say of what it speaks.
     if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
-    throw new Error(`Cannot work on what "${pipeline.name}" keeps: ${error.name}: ${error.message}`, {
-      cause: error,
-    });
+    const { name } = error;
+    const what =
+      options.data !== undefined && name === 'ResourceNotFoundException'
+        ? `Cannot open "${options.data}" as it must be a directory that a run of "${pipeline.name}" kept data in`
+        : `Cannot work on what "${pipeline.name}" keeps: ${name === 'Error' ? '' : `${name}: `}${lineOf(error)}`;
+    throw new Error(what, { cause: error });
   } finally {
     await kept.close();
   }

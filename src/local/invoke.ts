@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { devNull } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
+import { reasonOf } from './failure.ts';
 import {
   connect,
   createResources,
@@ -14,11 +16,14 @@ import { startServers } from './servers.ts';
 
 const TIMEOUT_MILLIS = 60_000;
 
-async function readEvent(path: string): Promise<unknown> {
+const SETTING_OF_AWS = /^AWS_(?!SDK_JS_)/;
+
+/** @throws Error when the file of an event cannot be read, or holds no JSON */
+export async function readEvent(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new Error(`Cannot read the event ${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`Cannot read the event ${path}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
@@ -30,16 +35,19 @@ async function readEvent(path: string): Promise<unknown> {
 export async function invokeBundle(
   bundle: string,
   pipeline: Pipeline,
-  eventFile: string,
+  event: unknown,
   dataDirectory?: string,
 ): Promise<unknown> {
-  const event = await readEvent(eventFile);
   const servers = await startServers(dataDirectory === undefined ? {} : { dataDirectory });
   const clients = connect(servers.endpoints);
   try {
     const names = resourceNames(pipeline);
     await createResources(pipeline, names, clients);
+    // What the shell has of AWS, a function has not: none of it may lead away from these servers.
+    for (const name of Object.keys(process.env)) if (SETTING_OF_AWS.test(name)) delete process.env[name];
     Object.assign(process.env, {
+      AWS_CONFIG_FILE: devNull,
+      AWS_SHARED_CREDENTIALS_FILE: devNull,
       AWS_REGION: LOCAL_REGION,
       AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,

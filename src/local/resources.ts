@@ -58,11 +58,20 @@ const UNCHECKED: Signer = {
   },
 };
 
+/** What reaches the servers of this machine whatever the environment and the configuration files of AWS say. */
+const LOCAL_SETTINGS = {
+  region: LOCAL_REGION,
+  credentials: LOCAL_CREDENTIALS,
+  signer: UNCHECKED,
+  useFipsEndpoint: false,
+  useDualstackEndpoint: false,
+  defaultsMode: 'standard',
+} as const;
+
 /** @param at when something of the machine's clock happened by that of the run: see `RunClock` */
 export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at'] = (real) => real): Clients {
-  const common = { region: LOCAL_REGION, credentials: LOCAL_CREDENTIALS, signer: UNCHECKED };
   // Asked again, a stream would have a record twice.
-  const once = { ...common, endpoint: endpoints.kinesis, maxAttempts: 1 };
+  const once = { ...LOCAL_SETTINGS, endpoint: endpoints.kinesis, maxAttempts: 1 };
   const kinesis = clientOf(KinesisClient, once, UNHURRIED);
   // The server stamps records by the clock of the machine.
   kinesis.middlewareStack.add(
@@ -79,13 +88,21 @@ export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at']
   );
   return {
     kinesis,
-    dynamodb: clientOf(DynamoDBClient, { ...common, endpoint: endpoints.dynamodb }, UNHURRIED),
-    s3: clientOf(S3Client, { ...common, endpoint: endpoints.s3, forcePathStyle: true }, UNHURRIED),
+    dynamodb: clientOf(DynamoDBClient, { ...LOCAL_SETTINGS, endpoint: endpoints.dynamodb }, UNHURRIED),
+    s3: clientOf(S3Client, { ...LOCAL_SETTINGS, endpoint: endpoints.s3, forcePathStyle: true }, UNHURRIED),
   };
 }
 
 export function disconnect(clients: Clients): void {
   for (const client of Object.values(clients)) client.destroy();
+}
+
+/** @throws RangeError unless the source of a pipeline is one that runs on this machine */
+export function kinesisSourceOf({ name, source }: Pipeline) {
+  if (source.kind === 'kinesis') return source;
+  throw new RangeError(
+    `Cannot run "${name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
+  );
 }
 
 /** Creates the stream, the tables and the bucket unless they are there, and waits until they are ready. */
@@ -94,12 +111,7 @@ export async function createResources(
   names: ResourceNames,
   { kinesis, dynamodb, s3 }: Clients,
 ): Promise<void> {
-  const { source } = pipeline;
-  if (source.kind !== 'kinesis') {
-    throw new RangeError(
-      `Cannot run "${pipeline.name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
-    );
-  }
+  const source = kinesisSourceOf(pipeline);
   const table = (name: string, key: { partition: string; sort: string }, sortType: 'N' | 'S') =>
     unlessItExists(TableExists, () =>
       dynamodb.send(

@@ -7,6 +7,7 @@ import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { clockBy } from '../adapters/system/clock.ts';
 import { after, type Millis } from '../core/time.ts';
+import { holdDeployment } from '../engine/deployment.ts';
 import type { Sweep } from '../engine/sweep.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -28,6 +29,8 @@ export interface LocalOptions {
   readonly dataDirectory?: string | undefined;
   /** Records at most in one event. */
   readonly batchSize?: number | undefined;
+  /** That Kinesis listens on, with DynamoDB and S3 on the next two; free ones where left out. */
+  readonly port?: number | undefined;
   /** Stands between the handlers and the servers: to watch, or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
 }
@@ -67,11 +70,21 @@ const ROOMY = {
 const BATCH_SIZE = 1_000;
 
 export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
-  const { pipeline, telemetry, dataDirectory, batchSize = BATCH_SIZE, decorate = (ports) => ports } = options;
+  const {
+    pipeline,
+    telemetry,
+    dataDirectory,
+    batchSize = BATCH_SIZE,
+    port,
+    decorate = (ports) => ports,
+  } = options;
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);
   const clock = openRunClock({ directory: dataDirectory });
-  const servers = await startServersBeside({ dataDirectory }).catch((error) => {
+  const servers = await startServersBeside({
+    dataDirectory,
+    ports: port === undefined ? {} : { kinesis: port, dynamodb: port + 1, s3: port + 2 },
+  }).catch((error) => {
     clock.close();
     throw error;
   });
@@ -107,6 +120,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
 
   try {
     await createResources(pipeline, names, clients);
+    // What a directory keeps may not be for this definition: handlers would be called in vain for ever.
+    await holdDeployment(ports, pipeline);
     const process = processHandler(ports, inRealTime(pipeline, clock));
     const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
       batchSize,
@@ -138,6 +153,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     };
   } catch (error) {
     clock.close();
+    disconnect(clients);
     await servers.close();
     throw error;
   }

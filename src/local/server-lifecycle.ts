@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
+import { reasonOf } from './failure.ts';
 
 export interface RunningServer {
   readonly endpoint: string;
@@ -26,6 +27,21 @@ function onAnswer(response: ServerResponse, answered: () => void): void {
 
 const HOST = '127.0.0.1';
 const PATIENCE_MILLIS = 1000;
+
+/** @throws Error when nothing may listen on a port that is asked for, as before anything is begun */
+export async function checkPort(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, HOST), 'listening');
+  } catch (cause) {
+    const taken = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw new Error(
+      `Cannot listen on port ${port} of ${HOST} as it must be free: ${taken ? 'another program listens there' : reasonOf(cause)}`,
+      { cause },
+    );
+  }
+  await new Promise((closed) => server.close(closed));
+}
 
 /**
  * Opens kinesalite or dynalite on loopback; port 0 takes a free one.

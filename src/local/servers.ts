@@ -5,7 +5,8 @@ import dynalite from 'dynalite';
 import kinesalite from 'kinesalite';
 import { startS3 } from './s3-server.ts';
 import { useParsedConditions } from './server-conditions.ts';
-import { runServer } from './server-lifecycle.ts';
+import { speakHttp2 } from './server-http2.ts';
+import { checkPort, runServer } from './server-lifecycle.ts';
 import { lockDirectory } from './server-lock.ts';
 import { keepRecords } from './server-retention.ts';
 import { useNativeSequences } from './server-sequences.ts';
@@ -43,6 +44,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
   };
 
   try {
+    for (const port of Object.values(ports ?? {})) await checkPort(port);
     if (dataDirectory) closing.push(await lockDirectory(dataDirectory));
 
     useNativeSequences();
@@ -54,6 +56,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
       updateStreamMs: 0,
       shardLimit: SHARD_LIMIT,
     });
+    speakHttp2(streams);
     const kinesis = await runServer(streams, ports?.kinesis ?? 0);
     closing.push(kinesis.close);
 

@@ -1,11 +1,11 @@
 import type { Pipeline } from './pipeline.ts';
 
 /**
- * The pipeline of a module: its default export, or the only pipeline it exports.
+ * The pipeline of a module: its default export, or the only pipeline it exports. An error says which module by its `name`.
  *
  * @throws TypeError when it exports none, or several and none as default
  */
-export function pipelineOf(module: object): Pipeline {
+export function pipelineOf(module: object, name = 'a module'): Pipeline {
   const exported = Object.entries(module).filter((entry): entry is [string, Pipeline] =>
     isPipeline(entry[1]),
   );
@@ -14,7 +14,7 @@ export function pipelineOf(module: object): Pipeline {
   if (byDefault) return byDefault[1];
   if (distinct.length === 1) return distinct[0] as Pipeline;
   throw new TypeError(
-    `Cannot choose a pipeline as a module must export one, or one as default: it exports ${distinct.length || 'none'}`,
+    `Cannot choose a pipeline as ${name} must export one, or one as default: it exports ${distinct.length || 'none'}`,
   );
 }
 

@@ -59,7 +59,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['lib/loading.ts', ['node:', COMPUTED]],
   ['lib/', ['src/index.ts', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:']],
   ['functions/', ['src/index.ts', 'src/lambda.ts', '.', '#pipeline']],
-  ['bin/', ['src/index.ts', 'src/local.ts', 'src/wiring/', 'lib/', 'functions/', ANY_PACKAGE]],
+  ['bin/', ['.', 'src/index.ts', 'src/local.ts', 'src/wiring/', 'lib/', 'functions/', ANY_PACKAGE]],
 ];
 
 /** The paths that the table has a line for. */

@@ -24,6 +24,9 @@ interface Settings {
   readonly endpoint?: string;
   /** In the place of the one that signs by the credentials. */
   readonly signer?: Signer;
+  readonly useFipsEndpoint?: boolean;
+  readonly useDualstackEndpoint?: boolean;
+  readonly defaultsMode?: 'standard';
   readonly forcePathStyle?: boolean;
   /** 5 where it is left out. */
   readonly maxAttempts?: number;

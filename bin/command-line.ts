@@ -1,0 +1,352 @@
+import { rmSync, statSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { bundle } from '../lib/bundle.ts';
+import { checkLoading } from '../lib/loading.ts';
+import {
+  auditCommand,
+  backfillCommand,
+  checkCommand,
+  explainCommand,
+  invokeBundle,
+  kinesisSourceOf,
+  lineOf,
+  loadPipeline,
+  readEvent,
+  rescaleCommand,
+  restoreCommand,
+  resumeCommand,
+  run,
+  show,
+} from '../src/local.ts';
+import { LOCK_FILE } from '../src/wiring/definition.ts';
+import { ENVIRONMENT } from '../src/wiring/names.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
+
+/** These say by exit code 1 what they found, or may come to say it: that they could not look is another. */
+const LOOKING: readonly string[] = ['check', 'audit', 'explain', 'rescale', 'restore', 'resume', 'backfill'];
+
+/** The exit code of a command that could not do its work. */
+export const failureCode = ([command = '']: readonly string[]): number => (LOOKING.includes(command) ? 2 : 1);
+
+/** What a command says that could not do its work, in one line. */
+export function failureText([command = '']: readonly string[], error: unknown): string {
+  const line = lineOf(error);
+  if (line.startsWith('Cannot ')) return line;
+  const known = /^[a-z]+$/.test(command) && !line.includes('unknown command') ? command : undefined;
+  const help = error instanceof CommanderError ? `; see millrace ${known ? `${known} ` : ''}--help` : '';
+  return `Cannot ${known ?? 'begin'}: ${line.replace(/^error: |\.$/g, '')}${help}`;
+}
+
+/**
+ * Runs the command that the arguments name, to its end.
+ *
+ * @returns its exit code
+ */
+export async function millrace(args: readonly string[]): Promise<number> {
+  try {
+    return await parse(args);
+  } catch (error) {
+    // Help that was asked for, and help where nothing was.
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (!(error instanceof CommanderError && error.code === 'commander.help'))
+      process.stderr.write(`${failureText(args, error)}\n`);
+    return failureCode(args);
+  }
+}
+
+async function parse(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const ending =
+    <Given extends unknown[]>(work: (...given: Given) => Promise<number>) =>
+    async (...given: Given): Promise<void> => {
+      exitCode = await work(...given);
+    };
+
+  const program = new Command('millrace')
+    .description(
+      'Event-time windows over streams on AWS Lambda: run, show and invoke a pipeline on this machine, look at what one keeps, and change how it is kept.',
+    )
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError() {} });
+
+  program
+    .command('start')
+    .description('show a pipeline at work: servers on this machine, real records, the latest panes')
+    .option('-p, --pipeline <name>', 'a folder of functions/, or a file that exports a pipeline', 'flights')
+    .option('-i, --input <file>', `${INPUT} (default: 20,000 real flights)`, given)
+    .addOption(separatorOption())
+    .option(
+      '-s, --speed <factor>',
+      'event time passes this many times as fast as the clock (default: as fast as it goes)',
+      positive,
+    )
+    .option('-d, --data <directory>', DATA, given)
+    .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
+    .option(
+      '-k, --keep',
+      'stay up afterwards, or from the beginning without an input, for records put with the AWS CLI or an SDK',
+      false,
+    )
+    .option(
+      '--port <number>',
+      'where Kinesis listens; DynamoDB and S3 on the next two (default: free ones)',
+      port,
+    )
+    .option('--strict', STRICT, false)
+    .addHelpText('after', RUN_CODES)
+    .action(
+      ending(async ({ pipeline, input, ...options }) => {
+        const definition = await loadPipeline(fileOf(pipeline));
+        return show(definition, { ...options, input: inputOf(pipeline, input, options.keep) });
+      }),
+    );
+
+  program
+    .command('run')
+    .description(
+      'run records through the whole path and write every pane; what is not taken in is counted on stderr',
+    )
+    .argument('<pipeline.ts>', 'a file that exports a pipeline, as default or alone')
+    .requiredOption('-i, --input <file>', INPUT, given)
+    .addOption(separatorOption())
+    .requiredOption(
+      '-o, --output <file>',
+      'NDJSON, or -; a file is replaced at the end, and by a run with exit code 0 alone',
+      given,
+    )
+    .option('-d, --data <directory>', DATA, given)
+    .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
+    .option('--strict', STRICT, false)
+    .addHelpText('after', RUN_CODES)
+    .action(
+      ending(async (pipeline, options) => {
+        const definition = fileOf(pipeline);
+        return run(await loadPipeline(definition), { ...options, definition });
+      }),
+    );
+
+  program
+    .command('invoke')
+    .description(
+      'call the built bundle of a pipeline as Lambda would, on a Lambda event, and write its answer',
+    )
+    .argument('<pipeline>', 'a folder of functions/')
+    .argument('<event.json>', 'a Kinesis event as Lambda hands it over')
+    .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there', given)
+    .addHelpText('after', '\nExit code: 0 the handler answered; 1 it threw, or could not be called.')
+    .action(
+      ending((name, eventFile, { data }) =>
+        inFolder(async (folder) => {
+          const file = fileOf(name);
+          const pipeline = await loadPipeline(file);
+          kinesisSourceOf(pipeline);
+          const event = await readEvent(eventFile);
+          const built = bundle({ handler: join(dirname(file), 'handler.ts'), pipeline: file, to: folder });
+          const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);
+          checkLoading(built.path, {
+            ...Object.fromEntries(variables),
+            [ENVIRONMENT.pipeline]: pipeline.name,
+          });
+          const answer = await invokeBundle(built.path, pipeline, event, data);
+          process.stdout.write(`${JSON.stringify(answer)}\n`);
+          return 0;
+        }),
+      ),
+    );
+
+  /** A command on what a pipeline keeps, here or in AWS. */
+  const deployed = (name: string): Command =>
+    program
+      .command(name)
+      .argument('<pipeline>', 'a folder of functions/, or a file that exports a pipeline')
+      .option(
+        '-d, --data <directory>',
+        'where start or run kept data; in AWS otherwise, by these names:',
+        given,
+      )
+      .option('--state-table <name>', "the stack's output StateTableName")
+      .option('--rows-table <name>', "the stack's output RowsTableName, where there is a table() sink")
+      .option('--results-bucket <name>', "the stack's output ResultsBucketName");
+
+  deployed('check')
+    .description(
+      'say what deploying a definition would do, and write nothing that runs: exit code 0 fine, 1 it would be refused, 2 it could not look',
+    )
+    .option('--source <name>', 'the ARN of the stream or queue to be read, or <cluster or servers>/<topic>')
+    .option('--write', 'write the lock file that cdk synth compares, unless the definition is refused')
+    .option('--json', 'the same as JSON')
+    .action(
+      ending(async (pipeline, options) => {
+        const file = fileOf(pipeline);
+        return checkCommand(await loadPipeline(file), join(dirname(file), LOCK_FILE), options);
+      }),
+    );
+
+  deployed('audit')
+    .description(
+      'hold the logs, rows and objects of a pipeline against each other: exit code 0 clean, 1 findings, 2 unread',
+    )
+    .option('--json', 'the report as JSON')
+    .action(ending(async (pipeline, options) => auditCommand(await loadPipeline(fileOf(pipeline)), options)));
+
+  deployed('explain')
+    .description(
+      'what is known of a key, and what its windows wait for: exit code 0, 1 where it has none, 2 unread',
+    )
+    .argument('<key>', 'a key of the pipeline')
+    .option('--json', 'the same as JSON')
+    .action(
+      ending(async (pipeline, key, options) =>
+        explainCommand(await loadPipeline(fileOf(pipeline)), key, options),
+      ),
+    );
+
+  deployed('rescale')
+    .description(
+      'change the number of key groups of a pipeline that runs: exit code 0, 2 not done; the same command again finishes it',
+    )
+    .requiredOption('-g, --groups <number>', 'a power of two up to 4,096', whole)
+    .action(
+      ending(async (pipeline, options) => rescaleCommand(await loadPipeline(fileOf(pipeline)), options)),
+    );
+
+  deployed('restore')
+    .description(
+      'go on from a state table that was restored to an earlier time, while no function runs, and say what the source must be read again from: exit code 0, 2 not done; the same command again does it',
+    )
+    .action(
+      ending(async (pipeline, options) => restoreCommand(await loadPipeline(fileOf(pipeline)), options)),
+    );
+
+  deployed('resume')
+    .description(
+      'let projectors go on that were down until entries expired, and say what they skip: exit code 0, 2 not done',
+    )
+    .action(
+      ending(async (pipeline, options) => resumeCommand(await loadPipeline(fileOf(pipeline)), options)),
+    );
+
+  deployed('backfill')
+    .description(
+      'write all panes that the logs have, some eight days of them, as rows or to another bucket: exit code 0, 2 not done; the same command again goes on',
+    )
+    .option('--rows', 'as rows of its table: what is there and as new stays')
+    .option('--bucket <name>', 'as objects of another bucket: each pane once')
+    .addOption(
+      new Option('--format <format>', "of the objects (default: that of the pipeline's own)").choices([
+        'ndjson',
+        'parquet',
+      ]),
+    )
+    .option(
+      '--name <name>',
+      'under the same name a backfill goes on, under another it begins anew (default: the date for rows, the bucket for objects)',
+    )
+    .action(
+      ending(async (pipeline, options) => backfillCommand(await loadPipeline(fileOf(pipeline)), options)),
+    );
+
+  await program.parseAsync(args, { from: 'user' });
+  return exitCode;
+}
+
+const INPUT = 'NDJSON, .json, .csv or .tsv with a header, or -; gzipped or not';
+const DATA =
+  'keep streams, tables and objects here: a run that was ended early goes on as if it had not been';
+const STRICT = 'exit code 1 where a record was poison, late for every window, or too large for Kinesis';
+const RUN_CODES = `
+Exit code: 0 every record went somewhere, and some into windows; 1 it could not be run, the input holds no records, or none
+was taken in, or one was not with --strict; 130 after Ctrl-C.`;
+
+/** Works in a folder that is gone with it, also where the process ends before. */
+async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    return await work(folder);
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+/** A shell makes nothing of what is not set, and nothing is no file. */
+function given(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must not be empty.');
+  return text;
+}
+
+function separatorOption(): Option {
+  return new Option(
+    '--separator <character>',
+    'read the input as CSV with this between its cells, \\t for a tab (default: found in the header of a .csv)',
+  ).argParser((text) => {
+    const separator = text === '\\t' ? '\t' : text;
+    if (!/^[\t -~]$/.test(separator) || separator === '"') {
+      throw new InvalidArgumentError('It must be one ASCII character, and no quote.');
+    }
+    return separator;
+  });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
+  return value;
+}
+
+function batchSize(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    throw new InvalidArgumentError(
+      'It must be a whole number from 1 to 10,000, as many as Lambda hands over.',
+    );
+  }
+  return value;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_533)
+    throw new InvalidArgumentError('It must be a whole number from 1 to 65,533.');
+  return value;
+}
+
+/** The file of a pipeline that is named by its folder, or by itself. */
+function fileOf(pipeline: string): string {
+  const paths = [resolve(pipeline), resolve(pipeline, 'pipeline.ts')];
+  if (/^[\w-]+$/.test(pipeline)) paths.unshift(resolve(ROOT, 'functions', pipeline, 'pipeline.ts'));
+  const file = paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  if (file !== undefined) return file;
+  throw new Error(
+    `Cannot find the pipeline "${pipeline}" as it must be a file, or a folder with a pipeline.ts, here or in functions/`,
+  );
+}
+
+/** The records that a pipeline is shown on, if there are to be any. */
+function inputOf(pipeline: string, input: string | undefined, keep: boolean): string | undefined {
+  if (input !== undefined) return input;
+  if (pipeline === 'flights')
+    return resolve(createRequire(import.meta.url).resolve('vega-datasets'), '../../data/flights-20k.json');
+  if (keep) return undefined;
+  throw new Error(
+    `Cannot start "${pipeline}" as only flights has records of its own: give an --input, or --keep to begin without`,
+  );
+}

@@ -1,0 +1,353 @@
+/** What people do wrong on the command line, in a folder that `inSandbox` of wrong-uses-sandbox.ts makes. */
+
+export const COMMANDS = [
+  'start',
+  'run',
+  'invoke',
+  'check',
+  'audit',
+  'explain',
+  'rescale',
+  'restore',
+  'resume',
+  'backfill',
+] as const;
+
+export type Command = (typeof COMMANDS)[number];
+
+/** One thing done wrong. */
+export interface WrongUse {
+  readonly use: string;
+  readonly args: (command: Command, ports: Ports) => readonly string[];
+  readonly env?: (ports: Ports) => Record<string, string>;
+  /** Where it is another than that of a command that could not do its work. */
+  readonly code?: number;
+  /** Whether the command gets as far as its work, so that it says more than one line. */
+  readonly works?: true;
+  /** What is left of it on the disk: nothing, unless it is said here. */
+  readonly left?: string;
+  /** Whether it needs someone whom files can be kept from, as they cannot from root. */
+  readonly needsPermissions?: true;
+}
+
+/** Ports that others listen on, and on which nobody does. */
+export interface Ports {
+  readonly taken: number;
+  readonly silent: number;
+}
+
+const KEEPING: readonly Command[] = ['start', 'run', 'invoke'];
+const HELD: readonly Command[] = COMMANDS.filter((command) => !KEEPING.includes(command));
+
+interface Right {
+  readonly pipeline?: string;
+  readonly data?: string | undefined;
+  readonly input?: string;
+  readonly output?: string;
+  readonly event?: string;
+}
+
+/** A right use of a command, but for what is given. */
+function using(command: Command, given: Right = {}): string[] {
+  const { pipeline = 'meters.ts', input = 'readings.ndjson', output = 'panes.ndjson' } = given;
+  const data = 'data' in given ? given.data : KEEPING.includes(command) ? undefined : 'kept';
+  const keeping = data === undefined ? [] : ['--data', data];
+  switch (command) {
+    case 'start':
+      return ['start', '--pipeline', pipeline, '--input', input, ...keeping];
+    case 'run':
+      return ['run', pipeline, '--input', input, '--output', output, ...keeping];
+    case 'invoke':
+      return ['invoke', pipeline, given.event ?? 'event.json', ...keeping];
+    case 'explain':
+      return ['explain', pipeline, 'a', ...keeping];
+    case 'rescale':
+      return ['rescale', pipeline, '--groups', '16', ...keeping];
+    case 'backfill':
+      return ['backfill', pipeline, '--rows', ...keeping];
+    default:
+      return [command, pipeline, ...keeping];
+  }
+}
+
+const ofPipeline = (use: string, pipeline: string, more: Partial<WrongUse> = {}): WrongUse => ({
+  use,
+  args: (command) => using(command, { pipeline }),
+  ...more,
+});
+
+/** Done wrong with every command. */
+const WITH_ALL: readonly WrongUse[] = [
+  {
+    use: 'nothing after the command, or `-p` alone',
+    args: (command) => [command, ...(command === 'start' ? ['-p'] : [])],
+  },
+  { use: 'an option that does not exist', args: (command) => [...using(command), '--colour'] },
+  { use: 'an option misspelt', args: (command) => [...using(command), '--dta', 'kept'] },
+  { use: 'an option without its value', args: (command) => [...using(command), '--data'] },
+  {
+    use: 'an empty value, as of a variable that is not set',
+    args: (command) => [...using(command), '--data', ''],
+  },
+  { use: 'one argument too many', args: (command) => [...using(command), 'meters.ts', 'meters.ts'] },
+  ofPipeline('a pipeline that is no folder of `functions/`', 'metres'),
+  ofPipeline('a pipeline whose file is not there', 'metres.ts'),
+  ofPipeline('a directory without a pipeline', 'empty'),
+  ofPipeline('a pipeline that is no program', 'notes.md'),
+  ofPipeline('a pipeline with a syntax error', 'syntax.ts'),
+  ofPipeline('a pipeline that throws when it is loaded', 'throws.ts'),
+  ofPipeline('a pipeline that throws a text', 'throws-text.ts'),
+  ofPipeline('a pipeline that imports what is not installed', 'imports.ts'),
+  ofPipeline('an empty file', 'nothing.ts'),
+  ofPipeline('a file that exports no pipeline', 'exports-none.ts'),
+  ofPipeline('a file that exports two', 'exports-two.ts'),
+  ofPipeline('a definition with a misspelt option', 'misspelt.ts'),
+  ofPipeline('a definition with a window of no length', 'no-length.ts'),
+  ofPipeline('a pipeline that may not be read', 'secret.ts', { needsPermissions: true }),
+  { use: 'a data directory that is a file', args: (command) => using(command, { data: 'notes.md' }) },
+  { use: 'a data directory that another run uses', args: (command) => using(command, { data: 'busy' }) },
+  { use: 'a data directory of something else', args: (command) => using(command, { data: 'photos' }) },
+  {
+    use: 'a data directory that may not be written',
+    args: (command) => using(command, { data: KEEPING.includes(command) ? 'closed/kept' : 'closed' }),
+    needsPermissions: true,
+  },
+];
+
+const NAMED = ['--state-table', 's', '--rows-table', 'r', '--results-bucket', 'b'];
+
+/** Done wrong with every command on what is kept. */
+const WITH_KEPT: readonly WrongUse[] = [
+  { use: 'neither `--data` nor names', args: (command) => using(command, { data: undefined }) },
+  { use: 'both `--data` and names', args: (command) => [...using(command), '--state-table', 'meters-state'] },
+  { use: 'a data directory that is not there', args: (command) => using(command, { data: 'no/such' }) },
+  { use: 'a data directory that is empty', args: (command) => using(command, { data: 'empty' }) },
+  { use: 'data of another pipeline', args: (command) => using(command, { pipeline: 'others.ts' }) },
+  {
+    use: 'a region that is not given',
+    args: (command) => [...using(command, { data: undefined }), ...NAMED],
+    env: () => ({ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }),
+  },
+  {
+    use: 'no credentials',
+    args: (command) => [...using(command, { data: undefined }), ...NAMED],
+    env: () => ({ AWS_REGION: 'us-east-1' }),
+  },
+  {
+    use: 'AWS that does not answer',
+    args: (command) => [...using(command, { data: undefined }), ...NAMED],
+    env: ({ silent }) => ({
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'a',
+      AWS_SECRET_ACCESS_KEY: 'b',
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${silent}`,
+    }),
+  },
+];
+
+const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
+  const ofInput = (use: string, input: string, more: Partial<WrongUse> = {}): WrongUse => ({
+    use,
+    args: () => using(command, { input }),
+    ...more,
+  });
+  const ofOption = (option: string, value: string): WrongUse => ({
+    use: `\`${option} ${value}\``,
+    args: () => [...using(command), option, value],
+  });
+  return [
+    ofInput('an input that is not there', 'readings.csv'),
+    ofInput('an input that is a directory', 'empty'),
+    ofInput('an input that may not be read', 'secret.ndjson', { needsPermissions: true }),
+    ofInput('an empty input', 'nothing.ndjson', { works: true }),
+    ofInput('an input that is not the one that was begun with', 'others.ndjson', {
+      args: () => using(command, { input: 'others.ndjson', data: 'kept' }),
+    }),
+    ofInput('an input of which nothing can be taken in', 'poison.ndjson', { works: true }),
+    ofInput('an input that the filter keeps nothing of', 'filtered.ndjson', { works: true }),
+    ofInput('a list that is cut off', 'cut.json'),
+    ofInput('one line of 2 MB', 'endless.ndjson', { works: true }),
+    ofInput('bytes that are no text', 'photos/one.jpg', { works: true }),
+    ofInput('UTF-16', 'utf-16.ndjson', { works: true }),
+    ofInput('JSON that is called `.csv`', 'json.csv', { works: true }),
+    ofInput('a gzipped file that is cut off', 'cut.ndjson.gz'),
+    ...(
+      [
+        ['a byte order mark', 'bom.ndjson'],
+        ['lines that end as on Windows, and blanks', 'windows.ndjson'],
+        ['a gzipped input', 'readings.ndjson.gz'],
+        ['a file that is called `.gz` and is not', 'plain.ndjson.gz'],
+        ['cells that tabs separate', 'readings.tsv'],
+      ] as const
+    ).map(
+      ([use, input]): WrongUse => ({
+        use,
+        args: () => using(command, { input, output: '-' }),
+        works: true,
+        code: 0,
+      }),
+    ),
+    {
+      use: '`--strict`, and a record that is refused',
+      args: () => [...using(command, { input: 'some-poison.ndjson' }), '--strict'],
+      works: true,
+    },
+    {
+      use: 'a pipeline whose source is a queue',
+      args: () => using(command, { pipeline: 'queue.ts', data: 'new' }),
+    },
+    ofOption('--batch-size', '0'),
+    ofOption('--batch-size', '99999'),
+    {
+      use: 'data of a newer version of the pipeline',
+      args: () => using(command, { data: 'newer' }),
+    },
+  ];
+};
+
+const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
+  start: [
+    ...WITH_START_AND_RUN('start'),
+    { use: 'no input, and no `--keep`', args: () => ['start', '-p', 'meters.ts'] },
+    { use: '`--speed 0`', args: () => [...using('start'), '--speed', '0'] },
+    { use: '`--speed fast`', args: () => [...using('start'), '--speed', 'fast'] },
+    { use: '`--port abc`', args: () => [...using('start'), '--port', 'abc'] },
+    { use: '`--port 65535`', args: () => [...using('start'), '--port', '65535'] },
+    {
+      use: 'a port that is taken',
+      args: (_, { taken }) => [...using('start', { data: 'new' }), '--port', String(taken)],
+    },
+  ],
+  run: [
+    ...WITH_START_AND_RUN('run'),
+    { use: 'no output', args: () => ['run', 'meters.ts', '-i', 'readings.ndjson'] },
+    ...(
+      [
+        ['an output that is the input', 'readings.ndjson'],
+        ['an output that is a link to the input', 'link-to-readings.ndjson'],
+        ['an output that is another name of the input', 'also-readings.ndjson'],
+        ['an output that is the pipeline', 'meters.ts'],
+        ['an output that is a directory', 'empty'],
+        ['an output in a directory that is not there', 'no/such/panes.ndjson'],
+        ['an output in a file', 'notes.md/panes.ndjson'],
+      ] as const
+    ).map(([use, output]): WrongUse => ({ use, args: () => using('run', { output }) })),
+    {
+      use: 'an output among the data',
+      args: () => using('run', { output: 'kept/panes.ndjson', data: 'kept' }),
+    },
+    {
+      use: 'an output in a directory that may not be written',
+      args: () => using('run', { output: 'closed/panes.ndjson' }),
+      needsPermissions: true,
+    },
+    {
+      use: 'an output that may not be written',
+      args: () => using('run', { output: 'secret.ndjson' }),
+      needsPermissions: true,
+    },
+    { use: 'a full disk', args: () => using('run', { output: '/dev/full' }) },
+    { use: 'a pipeline without `bucket()`', args: () => using('run', { pipeline: 'no-bucket.ts' }) },
+  ],
+  invoke: [
+    ...(
+      [
+        ['an event that is not there', 'no-event.json'],
+        ['an event that is a directory', 'empty'],
+        ['an empty event', 'nothing.ndjson'],
+        ['an event that is no JSON', 'notes.md'],
+        ['an event that is null', 'null.json'],
+        ['an event without records', 'no-records.json'],
+        ['an event of something else', 'timer.json'],
+        ['an event of a queue', 'queue-event.json'],
+        ['an event whose records have no data', 'no-data.json'],
+      ] as const
+    ).map(([use, event]): WrongUse => ({ use, args: () => using('invoke', { event }) })),
+    {
+      use: 'an event that may not be read',
+      args: () => using('invoke', { event: 'secret.ndjson' }),
+      needsPermissions: true,
+    },
+    { use: 'a pipeline without `handler.ts` beside it', args: () => using('invoke', { pipeline: 'alone' }) },
+    {
+      use: 'a pipeline whose source is a queue',
+      args: () => using('invoke', { pipeline: 'queue.ts', data: 'new' }),
+    },
+    { use: 'data of a newer version of the pipeline', args: () => using('invoke', { data: 'newer' }) },
+  ],
+  check: [
+    {
+      use: '`--write` where the definition is refused',
+      args: () => [...using('check', { data: 'newer' }), '--write'],
+      code: 1,
+      works: true,
+    },
+    {
+      use: '`--write` where nothing may be written',
+      args: () => ['check', 'closed', '--write'],
+      needsPermissions: true,
+    },
+    { use: 'a lock file that is none', args: () => ['check', 'alone', '--write'] },
+    {
+      use: 'data of a newer version of the pipeline',
+      args: () => using('check', { data: 'newer' }),
+      code: 1,
+      works: true,
+    },
+  ],
+  audit: [{ use: 'data of a newer version of the pipeline', args: () => using('audit', { data: 'newer' }) }],
+  explain: [
+    { use: 'no key', args: () => ['explain', 'meters.ts', '--data', 'kept'] },
+    { use: 'a key that has no state', args: () => ['explain', 'meters.ts', 'zz', '--data', 'kept'], code: 1 },
+    { use: 'an empty key', args: () => ['explain', 'meters.ts', '', '--data', 'kept'], code: 1 },
+  ],
+  rescale: [
+    { use: 'no number of groups', args: () => ['rescale', 'meters.ts', '--data', 'kept'] },
+    ...['3', '0', '-8', 'many', '8192', '1e9'].map(
+      (groups): WrongUse => ({
+        use: `\`--groups ${groups}\``,
+        args: () => ['rescale', 'meters.ts', `--groups=${groups}`, '--data', 'kept'],
+      }),
+    ),
+    { use: 'data of a newer version of the pipeline', args: () => using('rescale', { data: 'newer' }) },
+  ],
+  restore: [
+    { use: 'data of a newer version of the pipeline', args: () => using('restore', { data: 'newer' }) },
+  ],
+  resume: [
+    { use: 'data of a newer version of the pipeline', args: () => using('resume', { data: 'newer' }) },
+  ],
+  backfill: [
+    { use: 'neither `--rows` nor `--bucket`', args: () => ['backfill', 'meters.ts', '--data', 'kept'] },
+    { use: 'both', args: () => [...using('backfill'), '--bucket', 'copies'] },
+    { use: '`--format zip`', args: () => [...using('backfill'), '--format', 'zip'] },
+    { use: 'a name that is none', args: () => [...using('backfill'), '--name', 'A b'] },
+    {
+      use: 'the bucket that has the panes',
+      args: () => ['backfill', 'meters.ts', '--bucket', 'meters-results', '--data', 'kept'],
+    },
+    {
+      use: 'a bucket whose name is none',
+      args: () => ['backfill', 'meters.ts', '--bucket', 'No Bucket', '--data', 'kept'],
+    },
+    {
+      use: 'rows of a pipeline without `table()`',
+      args: () => ['backfill', 'no-table.ts', '--rows', '--data', 'no-table'],
+    },
+    { use: 'data of a newer version of the pipeline', args: () => using('backfill', { data: 'newer' }) },
+  ],
+};
+
+/** What is done wrong, by whom it is done wrong with: with all these commands. */
+export const WRONG_USES: readonly (readonly [
+  title: string,
+  commands: readonly Command[],
+  uses: readonly WrongUse[],
+])[] = [
+  ['Every command', COMMANDS, WITH_ALL],
+  ['Every command on what is kept', HELD, WITH_KEPT],
+  ...COMMANDS.map((command) => [command, [command], OWN[command]] as const),
+];
+
+export const usesOf = (command: Command): readonly WrongUse[] =>
+  WRONG_USES.flatMap(([, commands, uses]) => (commands.includes(command) ? uses : []));
