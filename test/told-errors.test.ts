@@ -356,6 +356,17 @@ describe('what could not be done is written', () => {
   });
 });
 
+it.each([
+  [new Error(SECRET), 'Error: what it says is left out, as it may quote a record'],
+  [service(SECRET), 'AccessDenied: what it says is left out, as it may quote a record'],
+  [Object.assign(new Error(SECRET), { errno: -111, code: 'ECONNREFUSED' }), 'Error: ECONNREFUSED'],
+])('what a handler throws says why it says nothing: %s', async (cause, said) => {
+  const handler = flushing(powertoolsTelemetry('readings'), () => Promise.reject(cause));
+  const thrown = (await handler().catch((error: unknown) => error)) as Error;
+  expect(String(thrown)).toBe(said);
+  expect(thrown.stack?.split('\n')[0]).toBe(said);
+});
+
 /** The same, where a list need only have what is told of each. */
 const nested = (where: object): object =>
   Object.fromEntries(

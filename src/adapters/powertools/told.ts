@@ -40,9 +40,11 @@ export function told(thrown: unknown, causes = MAX_CAUSES): ToldError {
 /** The same as an error, for who writes all of it that is to be seen. */
 export function tellable(thrown: unknown): Error {
   const { name, message, stack, ...rest } = told(thrown);
-  const lines = [message === undefined ? name : `${name}: ${message}`, ...stack];
-  return Object.assign(new Error(message ?? name), { name, stack: lines.join('\n    ') }, rest);
+  const said = message ?? rest.code ?? LEFT_OUT;
+  return Object.assign(new Error(said), { name, stack: [`${name}: ${said}`, ...stack].join('\n    ') }, rest);
 }
+
+const LEFT_OUT = 'what it says is left out, as it may quote a record';
 
 interface SystemError {
   readonly code?: unknown;
