@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,11 @@ const events: fc.Arbitrary<readonly Event[]> = fc.array(
 function machineAt(start: number, folder = directory) {
   let real = start;
   return {
-    open: (): RunClock => openRunClock({ directory: folder, machine: () => real }),
+    open(): RunClock {
+      const clock = openRunClock({ directory: folder, machine: () => real });
+      clock.keep();
+      return clock;
+    },
     get real() {
       return real as EpochMillis;
     },
@@ -105,15 +109,15 @@ describe('the clock of a local run', () => {
     expect(after.now()).toBeLessThanOrEqual(NOON + 121 * SECOND);
   });
 
-  it('is kept as soon as the directory of a new run is there', async () => {
-    const folder = join(directory, 'new');
-    const machine = machineAt(NOON, folder);
-    machine.open();
-    vi.advanceTimersByTime(SECOND);
-    await mkdir(folder);
+  it('writes nothing to a directory before it is told to', () => {
+    const machine = machineAt(NOON);
+    const clock = openRunClock({ directory, machine: () => machine.real });
     machine.moves(HOUR);
     vi.advanceTimersByTime(SECOND);
-    expect(machine.open().now()).toBe(NOON);
+    clock.start();
+    machine.lives(5 * SECOND, clock);
+    clock.close();
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it('goes on from the last write to a directory that keeps no clock', async () => {

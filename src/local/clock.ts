@@ -15,11 +15,13 @@ export interface RunClock extends Clock {
   real(): EpochMillis;
   /** What this clock said when that of the machine said `real`: the same whenever it is asked. */
   at(real: EpochMillis): EpochMillis;
+  /** Keeps how late it is in the directory, from now on, as that is this run's alone. */
+  keep(): void;
   /** How long this process has been at work, in milliseconds: less all pauses, whether or not the clock was started. */
   worked(): number;
   /** Lets time pass from now on. */
   start(): void;
-  /** Keeps how late it is, and stops. */
+  /** Ends it, having kept how late it is. */
   close(): void;
 }
 
@@ -45,7 +47,8 @@ const LEASE_MILLIS = 1_000;
 /**
  * The clock of a new run, or of the one that a directory keeps: what has passed since it was last written there is a pause.
  *
- * To be opened before anything else writes to the directory, and closed before another process may.
+ * To be opened before anything else writes to the directory, and closed before another process may. Until it is told to keep how late
+ * it is, it writes nothing there.
  *
  * @param machine the clock of the machine, in epoch milliseconds
  * @throws Error when what the directory keeps of its clock cannot be read
@@ -64,12 +67,14 @@ export function openRunClock({
   let writtenUpTo = run;
   let worked = 0;
   let passes = false;
-  let isWritten = kept !== undefined;
+  let isKept = false;
 
-  const write = (lease: number): void => {
-    if (directory !== undefined) writeKept(directory, { real: real + lease, run: run + lease, pauses });
+  /** Where time stands still it is written once, unless it was put back: whoever opens the directory finds one long pause. */
+  const write = (): void => {
+    const lease = passes ? LEASE_MILLIS : 0;
+    if (directory !== undefined && isKept)
+      writeKept(directory, { real: real + lease, run: run + lease, pauses });
     writtenUpTo = run + lease;
-    isWritten = true;
   };
 
   const addPause = (from: number, until: number): void => {
@@ -90,9 +95,7 @@ export function openRunClock({
     run += passed;
     const hasPaused = before + passed !== real;
     if (hasPaused) addPause(before + passed, real);
-    if (passes && (hasPaused || run > writtenUpTo)) write(LEASE_MILLIS);
-    // Where time stands still once is enough, unless it was put back: whoever opens the directory then finds one long pause.
-    else if (!passes && (!isWritten || real < before)) write(0);
+    if (passes ? hasPaused || run > writtenUpTo : real < before) write();
   };
 
   const beat = setInterval(() => {
@@ -126,6 +129,11 @@ export function openRunClock({
       const [, , next] = pauses[place + 1] ?? [0, 0, run];
       return Math.min(stood + Math.max(0, instant - until), next) as EpochMillis;
     },
+    keep() {
+      isKept = true;
+      look();
+      write();
+    },
     worked() {
       look();
       return worked;
@@ -134,16 +142,14 @@ export function openRunClock({
       look();
       if (passes) return;
       passes = true;
-      write(LEASE_MILLIS);
+      write();
     },
     close() {
       clearInterval(beat);
-      if (passes) {
-        look();
-        write(0);
-      }
+      look();
       passes = false;
-      isWritten = true;
+      write();
+      isKept = false;
     },
   };
 }

@@ -119,6 +119,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   );
 
   try {
+    clock.keep();
     await createResources(pipeline, names, clients);
     // What a directory keeps may not be for this definition: handlers would be called in vain for ever.
     await holdDeployment(ports, pipeline);
