@@ -148,7 +148,7 @@ describe('millrace run', () => {
       '  2 × poison, select: field "watts" is undefined, not a finite number; the record has no "watts": did you mean Watts?\n    line 2: {"meter":"a"',
     );
     const { stderr: wrong } = await millrace(['run', pipeline, '-i', csv, '-o', '-', '--separator', '::']);
-    expect(wrong).toContain('It must be one ASCII character, and no quote.');
+    expect(wrong).toContain('It must be one ASCII character, and no quote');
   });
 
   it('says on which line a record was that a function refused only as it was folded', {
