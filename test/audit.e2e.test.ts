@@ -118,17 +118,3 @@ it('finds a pane doubled, an object deleted, a row altered and an entry removed'
   expect(shown.stdout).toContain('no entries after 1 until 3');
   expect(shown.code).toBe(1);
 });
-
-it.each([
-  [
-    ['audit', 'flights', '--data', '/no/such/run'],
-    'Cannot open "/no/such/run" as it must be a directory that',
-  ],
-  [['audit', 'flights'], 'Cannot open "flights" as its resources must be named: give --state-table'],
-  [['explain', 'flights', 'SEA', '--data', 'x', '--results-bucket', 'y'], 'give either --data or names'],
-  [['audit', 'nothing', '--data', '/no/such/run'], 'Cannot find the pipeline "nothing"'],
-])('says why it cannot look, by a code of its own: %j', { timeout: 60_000 }, async (args, message) => {
-  const { stdout, stderr, code } = await millrace(...args);
-  expect(stderr).toContain(message);
-  expect({ stdout, code }).toEqual({ stdout: '', code: 2 });
-});

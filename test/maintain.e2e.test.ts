@@ -82,21 +82,3 @@ it('backfills rows that were lost', { timeout: 120_000 }, async () => {
   const restored = await tampering(folder, ({ dynamodb }) => dynamodb.send(new GetItemCommand(request)));
   expect(restored.Item).toEqual(row);
 });
-
-it.each([
-  [
-    ['rescale', 'flights', '--groups', '3'],
-    'Cannot keep 3 key groups as their number must be a power of two',
-  ],
-  [
-    ['backfill', 'flights'],
-    'Cannot backfill "flights" without knowing where to: give either --rows or --bucket',
-  ],
-  [['backfill', 'flights', '--rows', '--bucket', 'x'], 'give either --rows or --bucket'],
-  [['backfill', 'flights', '--bucket', 'flights-results'], 'as that has its panes: name another bucket'],
-  [['backfill', 'flights', '--rows', '--name', 'A'], 'Cannot name a backfill "A" as names must be'],
-])('says why it cannot: %j', { timeout: 60_000 }, async (args, message) => {
-  const { stdout, stderr, code } = await millrace(...args, '--data', folder);
-  expect(stderr).toContain(message);
-  expect({ stdout, code }).toEqual({ stdout: '', code: 2 });
-});

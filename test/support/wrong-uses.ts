@@ -196,6 +196,7 @@ const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
       use: 'a pipeline whose source is a queue',
       args: () => using(command, { pipeline: 'queue.ts', data: 'new' }),
     },
+    ofOption('--separator', '::'),
     ofOption('--batch-size', '0'),
     ofOption('--batch-size', '99999'),
     {
@@ -273,7 +274,11 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
       use: 'a pipeline whose source is a queue',
       args: () => using('invoke', { pipeline: 'queue.ts', data: 'new' }),
     },
-    { use: 'data of a newer version of the pipeline', args: () => using('invoke', { data: 'newer' }) },
+    {
+      use: 'data of a newer version of the pipeline',
+      args: () => using('invoke', { data: 'newer' }),
+      works: true,
+    },
   ],
   check: [
     {
