@@ -588,7 +588,7 @@ describe('the local servers', () => {
     const file = join(dataDirectory, 'file');
     writeFileSync(file, '');
     await expect(startServers({ dataDirectory: file })).rejects.toThrow(
-      `Cannot keep data in "${file}" as it must be a directory that can be written: EEXIST`,
+      `Cannot keep data in "${file}" as it must be a directory that can be written, and empty or of an earlier run: file already exists`,
     );
   });
 
@@ -601,7 +601,9 @@ describe('the local servers', () => {
       s3: portOf(endpoints.s3),
     };
     for (const [server, port] of Object.entries(ports)) {
-      await expect(startServers({ ports: { [server]: port }, dataDirectory })).rejects.toThrow('EADDRINUSE');
+      await expect(startServers({ ports: { [server]: port }, dataDirectory })).rejects.toThrow(
+        'another program listens there',
+      );
     }
     await first.close();
 
