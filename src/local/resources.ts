@@ -48,30 +48,33 @@ export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local
 /** The servers are of this process, and stand still where it does, be it for hours: there is nothing that time would tell. */
 const UNHURRIED: Patience = { connectionTimeout: 0, socketTimeout: 0, requestTimeout: 0 };
 
-/** No server looks at a signature, which is a tenth of what a request takes; but there must be one. */
-const UNCHECKED: Signer = {
+/** No server looks at a signature, which is a tenth of what a request takes; at what it is for some do. */
+const uncheckedFor = (service: string): Signer => ({
   async sign(request) {
+    const scope = `${LOCAL_CREDENTIALS.accessKeyId}/20260101/${LOCAL_REGION}/${service}/aws4_request`;
     request.headers['x-amz-date'] = '20260101T000000Z';
     request.headers['authorization'] =
-      `AWS4-HMAC-SHA256 Credential=${LOCAL_CREDENTIALS.accessKeyId}, SignedHeaders=host, Signature=none`;
+      `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=none`;
     return request;
   },
-};
+});
 
-/** What reaches the servers of this machine whatever the environment and the configuration files of AWS say. */
-const LOCAL_SETTINGS = {
-  region: LOCAL_REGION,
-  credentials: LOCAL_CREDENTIALS,
-  signer: UNCHECKED,
-  useFipsEndpoint: false,
-  useDualstackEndpoint: false,
-  defaultsMode: 'standard',
-} as const;
+/** What reaches a server of this machine whatever the environment and the configuration files of AWS say. */
+const settingsFor = (service: string, endpoint: string) =>
+  ({
+    endpoint,
+    region: LOCAL_REGION,
+    credentials: LOCAL_CREDENTIALS,
+    signer: uncheckedFor(service),
+    useFipsEndpoint: false,
+    useDualstackEndpoint: false,
+    defaultsMode: 'standard',
+  }) as const;
 
 /** @param at when something of the machine's clock happened by that of the run: see `RunClock` */
 export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at'] = (real) => real): Clients {
   // Asked again, a stream would have a record twice.
-  const once = { ...LOCAL_SETTINGS, endpoint: endpoints.kinesis, maxAttempts: 1 };
+  const once = { ...settingsFor('kinesis', endpoints.kinesis), maxAttempts: 1 };
   const kinesis = clientOf(KinesisClient, once, UNHURRIED);
   // The server stamps records by the clock of the machine.
   kinesis.middlewareStack.add(
@@ -88,8 +91,8 @@ export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at']
   );
   return {
     kinesis,
-    dynamodb: clientOf(DynamoDBClient, { ...LOCAL_SETTINGS, endpoint: endpoints.dynamodb }, UNHURRIED),
-    s3: clientOf(S3Client, { ...LOCAL_SETTINGS, endpoint: endpoints.s3, forcePathStyle: true }, UNHURRIED),
+    dynamodb: clientOf(DynamoDBClient, settingsFor('dynamodb', endpoints.dynamodb), UNHURRIED),
+    s3: clientOf(S3Client, { ...settingsFor('s3', endpoints.s3), forcePathStyle: true }, UNHURRIED),
   };
 }
 
