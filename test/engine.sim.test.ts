@@ -10,7 +10,7 @@ import { add, emptyTally, runSeeds, told } from './support/engine-sim.ts';
 import { exhaust } from './support/exhaustive.ts';
 
 /** Of all sources together; `npm run sim` runs one of them again, or many more. */
-const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? (process.env['CI'] ? 2_000 : 600));
+const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? (process.env['CI'] ? 2_000 : 400));
 const SOURCES = Object.keys(SHAPES) as SourceKind[];
 const OWN = Math.ceil(SCHEDULES / SOURCES.length);
 const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, at) => first + at);
