@@ -4,6 +4,16 @@ import { loggable } from '../core/loggable.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
+import {
+  BACKSLASH,
+  CLOSE_LIST,
+  CLOSE_MAP,
+  COMMA,
+  isBlank,
+  OPEN_LIST,
+  OPEN_MAP,
+  QUOTE,
+} from './json-bytes.ts';
 
 /** The bounds of what is decoded: Kinesis' own for a record, and twice what any hand-written JSON nests. */
 export const MAX_RECORD_BYTES = 1_048_576;
@@ -294,17 +304,6 @@ function nesting(text: string): number {
   }
   return deepest;
 }
-
-const isBlank = (byte: number | undefined): boolean =>
-  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-
-const COMMA = 0x2c;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_MAP = 0x7b;
-const CLOSE_MAP = 0x7d;
 
 /** Characters of a reason: a schema may find as many faults as a record has fields. */
 const MAX_REASON = 1_000;

@@ -4,6 +4,16 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { MAX_RECORD_BYTES } from '../engine/decode.ts';
+import {
+  BACKSLASH,
+  CLOSE_LIST,
+  CLOSE_MAP,
+  COMMA,
+  isBlank,
+  OPEN_LIST,
+  OPEN_MAP,
+  QUOTE,
+} from '../engine/json-bytes.ts';
 
 /** One record of an input, and where it stands. */
 export interface InputRecord {
@@ -122,7 +132,7 @@ type Ends = (byte: number) => boolean;
 const MAX_KEPT_BYTES = MAX_RECORD_BYTES + 1;
 
 /** Cuts bytes into pieces, without the blanks before and after each; a piece may be empty. */
-async function* cut(bytes: Bytes, ends: Ends, isBlank = isSpace): AsyncGenerator<InputRecord> {
+async function* cut(bytes: Bytes, ends: Ends, isPadding = isBlank): AsyncGenerator<InputRecord> {
   let here = 1;
   let kept: Uint8Array[] = [];
   let [line, length] = [1, 0];
@@ -134,7 +144,7 @@ async function* cut(bytes: Bytes, ends: Ends, isBlank = isSpace): AsyncGenerator
   const piece = (): InputRecord => {
     const data = kept.length === 1 ? (kept[0] as Uint8Array) : Buffer.concat(kept);
     const isWhole = length === data.length;
-    while (isWhole && length > 0 && isBlank(data[length - 1] as number)) length--;
+    while (isWhole && length > 0 && isPadding(data[length - 1] as number)) length--;
     const whole = { line: length === 0 ? here : line, data: data.subarray(0, length), length };
     [kept, length] = [[], 0];
     return whole;
@@ -147,7 +157,7 @@ async function* cut(bytes: Bytes, ends: Ends, isBlank = isSpace): AsyncGenerator
         keep(chunk.subarray(from, at));
         yield piece();
         from = at + 1;
-      } else if (length === 0 && from === at && isBlank(byte)) {
+      } else if (length === 0 && from === at && isPadding(byte)) {
         from++;
       } else if (length === 0 && from === at) {
         line = here;
@@ -252,8 +262,8 @@ async function* csvRows(bytes: Bytes, told?: string): AsyncGenerator<InputRecord
   const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
   const separator = told ?? separatorOf(firstLine(head).text);
   let names: readonly string[] | undefined;
-  const isBlank = (byte: number) => isSpace(byte) && byte !== separator.charCodeAt(0);
-  for await (const row of cut(all, rowEnds(separator), isBlank)) {
+  const isPadding = (byte: number | undefined) => isBlank(byte) && byte !== separator.charCodeAt(0);
+  for await (const row of cut(all, rowEnds(separator), isPadding)) {
     if (row.length === 0) continue;
     const cells = cellsOf(row, separator);
     if (names !== undefined) yield asObject(row, cells, names);
@@ -290,7 +300,7 @@ function rowEnds(separator: string): Ends {
     }
     if (isQuoted) return false;
     wasQuoted = false;
-    isFresh = byte === between || byte === LINE_FEED || (isFresh && isSpace(byte));
+    isFresh = byte === between || byte === LINE_FEED || (isFresh && isBlank(byte));
     return byte === LINE_FEED;
   };
 }
@@ -327,14 +337,4 @@ function isNumber(cell: string): boolean {
   return (fraction !== undefined || sign !== '') && Number.isFinite(Number(cell));
 }
 
-const isSpace = (byte: number): boolean =>
-  byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
-
 const LINE_FEED = 0x0a;
-const COMMA = 0x2c;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_MAP = 0x7b;
-const CLOSE_MAP = 0x7d;
