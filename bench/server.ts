@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CreateTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
-import { runServer } from '../src/local/server-lifecycle.ts';
+import { runServer } from '../src/local/servers/lifecycle.ts';
 import { STATE_KEY } from '../src/wiring/names.ts';
 
 /** Servers of the DynamoDB protocol, by what a process that is one of them has as its argument. */

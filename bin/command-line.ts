@@ -7,22 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { bundle } from '../lib/bundle.ts';
 import { checkLoading } from '../lib/loading.ts';
-import {
-  auditCommand,
-  backfillCommand,
-  checkCommand,
-  explainCommand,
-  invokeBundle,
-  kinesisSourceOf,
-  lineOf,
-  loadPipeline,
-  readEvent,
-  rescaleCommand,
-  restoreCommand,
-  resumeCommand,
-  run,
-  show,
-} from '../src/local.ts';
+import { auditCommand } from '../src/commands/audit.ts';
+import { backfillCommand } from '../src/commands/backfill.ts';
+import { checkCommand } from '../src/commands/check.ts';
+import { explainCommand } from '../src/commands/explain.ts';
+import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
+import { loadPipeline } from '../src/commands/load.ts';
+import { rescaleCommand } from '../src/commands/rescale.ts';
+import { restoreCommand } from '../src/commands/restore.ts';
+import { resumeCommand } from '../src/commands/resume.ts';
+import { run, show } from '../src/commands/run.ts';
+import { lineOf } from '../src/local/failure.ts';
+import { kinesisSourceOf } from '../src/local/resources.ts';
 import { LOCK_FILE } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 

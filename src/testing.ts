@@ -1,10 +1,16 @@
 import { positionOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
-import type { Poison } from './engine/decode.ts';
-import { type Deployment, firstDeployment } from './engine/deployment.ts';
-import { fold, foldIdle } from './engine/fold.ts';
-import { EMPTY_GROUP, type Folded, type GroupPane, type GroupRecord, listPanes } from './engine/group.ts';
-import { writtenPane } from './engine/pane.ts';
+import { writtenPane } from './engine/delivery/written-pane.ts';
+import { type Deployment, firstDeployment } from './engine/group/deployment.ts';
+import type { Poison } from './engine/group/group.ts';
+import {
+  EMPTY_GROUP,
+  type Folded,
+  type GroupPane,
+  type GroupRecord,
+  listPanes,
+} from './engine/group/group.ts';
+import { fold, foldIdle } from './engine/intake/fold.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
 import { LIMITS } from './ports/limits.ts';
 import { caseOf, decodeGiven } from './simulation/given.ts';

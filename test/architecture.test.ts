@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { cyclesOf, importsOf, LINES, violationsOf } from './support/core-imports.ts';
+import { cyclesOf, importsOf, LINES, violationsOf } from './imports.ts';
 
 const ROOT = new URL('../', import.meta.url);
 
@@ -49,18 +49,28 @@ describe('a planted violation is seen', () => {
     ['src/core/codec.ts', 'node:buffer'],
     ['src/core/windows/sliding.ts', '../../ports/clock.ts'],
     ['src/core/time.ts', 'date-fns'],
-    ['src/pipeline/pipeline.ts', '../engine/decode.ts'],
+    ['src/pipeline/pipeline.ts', '../engine/intake/decode.ts'],
     ['src/pipeline/sinks.ts', '../wiring/names.ts'],
     ['src/pipeline/source.ts', '@standard-schema/utils'],
     ['src/pipeline/source.ts', 'zod'],
-    ['src/ports/stores.ts', '../engine/pane.ts'],
+    ['src/ports/stores.ts', '../engine/delivery/written-pane.ts'],
     ['src/ports/stores.ts', '../adapters/s3/objects.ts'],
     ['src/ports/clock.ts', 'node:timers'],
-    ['src/engine/sweep.ts', '../adapters/kinesis/arrivals.ts'],
-    ['src/engine/sweep.ts', '../handlers.ts'],
-    ['src/engine/entry.ts', 'node:fs'],
-    ['src/engine/entry.ts', '@aws-sdk/client-dynamodb'],
-    ['src/adapters/kinesis/records.ts', '../../engine/decode.ts'],
+    ['src/engine/intake/sweep.ts', '../adapters/kinesis/arrivals.ts'],
+    ['src/engine/intake/sweep.ts', '../handlers.ts'],
+    ['src/engine/format/entry.ts', 'node:fs'],
+    ['src/engine/format/entry.ts', '@aws-sdk/client-dynamodb'],
+    ['src/engine/group/group.ts', '../format/entry.ts'],
+    ['src/engine/format/entry.ts', '../log/spill.ts'],
+    ['src/engine/log/group-log.ts', '../intake/fold.ts'],
+    ['src/engine/log/group-log.ts', '../delivery/stretch.ts'],
+    ['src/engine/intake/fold.ts', '../delivery/stretch.ts'],
+    ['src/engine/intake/fold.ts', '../inspect/audit.ts'],
+    ['src/engine/delivery/stretch.ts', '../intake/fold.ts'],
+    ['src/engine/delivery/read-objects.ts', '../intake/fold.ts'],
+    ['src/engine/delivery/parquet.ts', '../log/spill.ts'],
+    ['src/engine/inspect/audit.ts', '../../handlers.ts'],
+    ['src/adapters/kinesis/records.ts', '../../engine/intake/decode.ts'],
     ['src/adapters/kinesis/records.ts', '../dynamodb/progress.ts'],
     ['src/adapters/kinesis/records.ts', '@aws-sdk/client-dynamodb'],
     ['src/adapters/dynamodb/rows.ts', '@aws-sdk/client-s3'],
@@ -74,14 +84,15 @@ describe('a planted violation is seen', () => {
     ['src/wiring/names.ts', '../core/time.ts'],
     ['src/wiring/names.ts', 'node:path'],
     ['src/index.ts', './lambda.ts'],
-    ['src/index.ts', './engine/decode.ts'],
+    ['src/index.ts', './engine/intake/decode.ts'],
     ['src/index.ts', 'zod'],
     ['src/lambda.ts', '../lib/pipeline-stack.ts'],
-    ['src/local.ts', '../functions/flights/pipeline.ts'],
-    ['src/local/runtime.ts', '../../test/support/any.ts'],
+    ['src/commands/run.ts', '../../functions/flights/pipeline.ts'],
+    ['src/local/runtime.ts', '../commands/tally.ts'],
+    ['src/local/runtime.ts', '../../test/any.ts'],
     ['src/handlers.ts', '../bin/app.ts'],
     ['lib/pipeline-stack.ts', '../src/lambda.ts'],
-    ['lib/constructs/tables.ts', '../../src/engine/entry.ts'],
+    ['lib/constructs/tables.ts', '../../src/engine/format/entry.ts'],
     ['lib/pipeline-stack.ts', '../functions/flights/pipeline.ts'],
     ['lib/pipeline-stack.ts', '@aws-sdk/client-s3'],
     ['functions/flights/pipeline.ts', '../../src/core/time.ts'],
@@ -89,9 +100,9 @@ describe('a planted violation is seen', () => {
     ['functions/flights/handler.ts', '../sweep/handler.ts'],
     ['functions/flights/pipeline.ts', '../../lib/pipeline-stack.ts'],
     ['functions/flights/pipeline.ts', 'node:fs'],
-    ['bin/app.ts', '../src/engine/sweep.ts'],
+    ['bin/app.ts', '../src/engine/intake/sweep.ts'],
     ['bin/millrace.ts', '../src/lambda.ts'],
-    ['bin/millrace.ts', '../test/support/any.ts'],
+    ['bin/millrace.ts', '../test/any.ts'],
   ])('%s imports %s', (path, specifier) => {
     const planted = `${sources.get(path) ?? ''}\nimport { planted } from '${specifier}';\n`;
     expect(violationsOf(new Map([[path, planted]]))).toEqual([
@@ -118,7 +129,7 @@ describe('a planted violation is seen', () => {
   it('in a computed import, where the table does not say that there is one', () => {
     const planted = 'export const load = (name: string) => import(name);';
     expect(violationsOf(new Map([['src/engine/planted.ts', planted]]))).toHaveLength(1);
-    expect(violationsOf(new Map([['src/local.ts', planted]]))).toEqual([]);
+    expect(violationsOf(new Map([['src/commands/run.ts', planted]]))).toEqual([]);
   });
 
   it('in a ring of files', () => {

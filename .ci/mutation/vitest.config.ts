@@ -8,10 +8,10 @@ export default defineConfig({
   },
   test: {
     include: [
-      'test/{aggregates,batch-cut,calendar,codec,select,sketches,time,windows}*.test.ts',
-      'test/definition-windows.test.ts',
+      'test/core/{aggregates,batch-cut,calendar,codec,select,sketches,time,windows}*.test.ts',
+      'test/pipeline/definition-windows.test.ts',
     ],
-    exclude: ['test/sketches.oracle.test.ts'],
+    exclude: ['test/core/sketches.oracle.test.ts'],
     // Long, and of what the others try on few values.
     testNamePattern: /^(?!.*100,000 values)/,
     env: { MILLRACE_ORACLE_CASES: '250' },

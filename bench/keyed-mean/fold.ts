@@ -1,5 +1,5 @@
 import { mean } from '../../src/core/aggregates/sums.ts';
-import type { Folded } from '../../src/engine/group.ts';
+import type { Folded } from '../../src/engine/group/group.ts';
 import { rolling } from '../../src/pipeline/windows.ts';
 import { enter, Results } from '../contender.ts';
 import { checkRollingMean } from '../expected.ts';

@@ -1,6 +1,6 @@
 import { max } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
-import { type Folded, listPanes } from '../../src/engine/group.ts';
+import { type Folded, listPanes } from '../../src/engine/group/group.ts';
 import { sliding } from '../../src/pipeline/windows.ts';
 import { enter } from '../contender.ts';
 import { checkSliding, PaneColumns } from '../expected.ts';

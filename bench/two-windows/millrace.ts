@@ -2,7 +2,7 @@ import { max, min } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
 import { readPanes } from '../../src/core/panes.ts';
 import type { Table } from '../../src/core/table.ts';
-import type { Folded, GroupPanes } from '../../src/engine/group.ts';
+import type { Folded, GroupPanes } from '../../src/engine/group/group.ts';
 import { rolling, tumbling } from '../../src/pipeline/windows.ts';
 import { enter } from '../contender.ts';
 import { checkSliding, PaneColumns } from '../expected.ts';

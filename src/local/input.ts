@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
-import { MAX_RECORD_BYTES } from '../engine/decode.ts';
+import { MAX_RECORD_BYTES } from '../engine/intake/decode.ts';
 import {
   BACKSLASH,
   CLOSE_LIST,
@@ -13,7 +13,7 @@ import {
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,
-} from '../engine/json-bytes.ts';
+} from '../engine/intake/json-bytes.ts';
 
 /** One record of an input, and where it stands. */
 export interface InputRecord {

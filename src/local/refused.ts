@@ -1,4 +1,5 @@
-import { decode, type Poison } from '../engine/decode.ts';
+import type { Poison } from '../engine/group/group.ts';
+import { decode } from '../engine/intake/decode.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import type { InputRecord } from './input.ts';

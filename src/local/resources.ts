@@ -18,7 +18,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { RunClock } from './clock.ts';
-import type { LocalServers } from './servers.ts';
+import type { LocalServers } from './servers/servers.ts';
 
 /** What a pipeline's resources are called on this machine. */
 export interface ResourceNames {

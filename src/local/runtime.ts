@@ -7,8 +7,8 @@ import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { clockBy } from '../adapters/system/clock.ts';
 import { after, type Millis } from '../core/time.ts';
-import { holdDeployment } from '../engine/deployment.ts';
-import type { Sweep } from '../engine/sweep.ts';
+import type { Sweep } from '../engine/intake/sweep.ts';
+import { holdDeployment } from '../engine/log/definition-log.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { atOnce } from '../pipeline/sinks.ts';
@@ -19,7 +19,7 @@ import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
-import { type LocalServers, startServersBeside } from './servers.ts';
+import { type LocalServers, startServersBeside } from './servers/servers.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {

@@ -1,8 +1,14 @@
 import { canonicalJson } from '../core/hash.ts';
 import { isAfter } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { type Counters, EMPTY_GROUP, type GroupPane, lateByWindow, sumOfCounters } from '../engine/group.ts';
-import { groupOf, hashOf } from '../engine/key-group.ts';
+import {
+  type Counters,
+  EMPTY_GROUP,
+  type GroupPane,
+  lateByWindow,
+  sumOfCounters,
+} from '../engine/group/group.ts';
+import { groupOf, hashOf } from '../engine/group/key-group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Limits } from '../ports/limits.ts';

@@ -1,8 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 import type { MemoryPorts } from '../adapters/memory/index.ts';
 import { type EpochMillis, isoTime } from '../core/time.ts';
-import type { GroupPane } from '../engine/group.ts';
-import { writtenPane } from '../engine/pane.ts';
+import { writtenPane } from '../engine/delivery/written-pane.ts';
+import type { GroupPane } from '../engine/group/group.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Metric } from '../ports/telemetry.ts';

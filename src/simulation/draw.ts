@@ -1,6 +1,6 @@
 import { defineAggregate } from '../core/aggregates/define.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { hashOf } from '../engine/key-group.ts';
+import { hashOf } from '../engine/group/key-group.ts';
 import {
   batches,
   bucket,

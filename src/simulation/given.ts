@@ -1,7 +1,7 @@
 import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { type Decoded, decode } from '../engine/decode.ts';
-import { hashOf } from '../engine/key-group.ts';
+import { hashOf } from '../engine/group/key-group.ts';
+import { type Decoded, decode } from '../engine/intake/decode.ts';
 import { bucket, type Pipeline, table } from '../index.ts';
 import { lineageOf, placeOf } from './place.ts';
 import type { Random } from './random.ts';

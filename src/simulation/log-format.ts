@@ -1,7 +1,9 @@
 import { isAfter, type Position } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { firstDeployment } from '../engine/deployment.ts';
-import { decodeLedger, decodePanes } from '../engine/entry.ts';
+import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
+import { unpack } from '../engine/format/packed.ts';
+import { readGroup } from '../engine/format/read-group.ts';
+import { firstDeployment } from '../engine/group/deployment.ts';
 import {
   type Counters,
   EMPTY_GROUP,
@@ -9,10 +11,8 @@ import {
   type GroupPane,
   type GroupRecord,
   type LateRecord,
-} from '../engine/group.ts';
-import { groupOf } from '../engine/key-group.ts';
-import { unpack } from '../engine/packed.ts';
-import { readGroup } from '../engine/read-group.ts';
+} from '../engine/group/group.ts';
+import { groupOf } from '../engine/group/key-group.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Deployed } from './deployed.ts';
 

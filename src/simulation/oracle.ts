@@ -1,7 +1,7 @@
 import { KeyState, type StoredKey } from '../core/key.ts';
 import { Panes } from '../core/panes.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { type GroupPane, listPanes } from '../engine/group.ts';
+import { type GroupPane, listPanes } from '../engine/group/group.ts';
 import { type Deployed, placeIn } from './deployed.ts';
 import type { Truth } from './truth.ts';
 import { must } from './violation.ts';

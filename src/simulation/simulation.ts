@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { memoryPorts } from '../adapters/memory/index.ts';
 import type { EpochMillis, Millis } from '../core/time.ts';
-import { OutdatedError } from '../engine/deployment.ts';
-import { TIME_IS_UP } from '../engine/process-batch.ts';
-import { beginGeneration } from '../engine/rescale.ts';
-import { objectOf, spilling } from '../engine/spill.ts';
+import { OutdatedError } from '../engine/group/deployment.ts';
+import { TIME_IS_UP } from '../engine/intake/process-batch.ts';
+import { beginGeneration } from '../engine/log/rescale.ts';
+import { objectOf, spilling } from '../engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { constants, rmSync, type Stats } from 'node:fs';
+import { access, open, readlink, realpath, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { reasonOf } from '../local/failure.ts';
+
+/** @throws Error unless the file of an input is there and can be read; `-` is standard input */
+export async function checkInput(path: string): Promise<void> {
+  if (path === '-') return;
+  const refused = (why: string, cause?: unknown) => new Error(`Cannot read ${path} as ${why}`, { cause });
+  const found = await stat(path).catch((error) => {
+    throw refused(`it must be a file that is there: ${reasonOf(error)}`, error);
+  });
+  if (found.isDirectory()) throw refused('it must be a file: it is a directory');
+  await access(path, constants.R_OK).catch((error) => {
+    throw refused(`it must be a file that may be read: ${reasonOf(error)}`, error);
+  });
+}
+
+/** What a run reads and keeps, none of which its output may be. */
+export interface Apart {
+  readonly input: string;
+  readonly definition: string;
+  readonly data?: string | undefined;
+}
+
+/** Writes lines, all of them or, where they end early, none; returns how many. */
+export type Output = (lines: AsyncIterable<string>, signal: AbortSignal) => Promise<number>;
+
+/**
+ * Where the lines of a run go: standard output (`-`), a device or a pipe as they come; a file by another beside it, which takes
+ * its place when it is whole. Nothing is opened yet.
+ *
+ * @throws Error when the file cannot be written, or is one that the run reads or keeps
+ */
+export async function outputTo(path: string, apart: Apart): Promise<Output> {
+  if (path === '-') return (lines, signal) => write(lines, process.stdout, signal);
+  const refused = (why: string, cause?: unknown) =>
+    new Error(`Cannot write panes to ${path} as ${why}`, { cause });
+  const target = await targetOf(path).catch((error) => {
+    throw refused(`it must be a file in a directory that is there: ${reasonOf(error)}`, error);
+  });
+  const found = await unlessMissing(stat(target));
+  if (found?.isDirectory() || path.endsWith('/')) throw refused('it must be a file: it is a directory');
+  // What is behind /dev/stdout may be a file, of which the one at whose end it stands is to be written.
+  if (/^\/(dev|proc)\//.test(resolve(path)) || (found && !found.isFile())) {
+    return saying(path, async (lines, signal) =>
+      write(lines, (await open(path, 'a')).createWriteStream(), signal),
+    );
+  }
+  for (const [what, read] of [
+    ['input', apart.input],
+    ['definition', apart.definition],
+  ] as const) {
+    if (found && isSame(found, await unlessMissing(stat(read))))
+      throw refused(`it must be another file than the ${what}: it is the same`);
+  }
+  const data = apart.data && (await unlessMissing(realpath(apart.data)));
+  if (data && isWithin(data, target))
+    throw refused(`it must not be among the data that are kept in ${apart.data}`);
+  await access(found ? target : dirname(target), constants.W_OK)
+    .then(() => access(dirname(target), constants.W_OK))
+    .catch((error) => {
+      throw refused(`it and its directory must be writable: ${reasonOf(error)}`, error);
+    });
+  return saying(path, (lines, signal) => replace(target, found, lines, signal));
+}
+
+/** The same, whose failure says what was written to. */
+const saying =
+  (path: string, output: Output): Output =>
+  (lines, signal) =>
+    output(lines, signal).catch((error) => {
+      throw signal.aborted
+        ? error
+        : new Error(`Cannot write panes to ${path}: ${reasonOf(error)}`, { cause: error });
+    });
+
+/** The file that a path stands for in the end, though it may not be there yet. */
+async function targetOf(path: string): Promise<string> {
+  const there = await unlessMissing(realpath(path));
+  if (there !== undefined) return there;
+  const link = await readlink(path).catch(() => undefined);
+  if (link !== undefined) return targetOf(resolve(dirname(path), link));
+  return join(await realpath(dirname(resolve(path))), basename(path));
+}
+
+const isSame = (one: Stats, other: Stats | undefined): boolean =>
+  other !== undefined && one.dev === other.dev && one.ino === other.ino;
+
+const isWithin = (directory: string, path: string): boolean => !/^\.\.(\/|$)/.test(relative(directory, path));
+
+async function unlessMissing<Result>(looking: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await looking;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function replace(
+  target: string,
+  before: Stats | undefined,
+  lines: AsyncIterable<string>,
+  signal: AbortSignal,
+): Promise<number> {
+  const beside = join(dirname(target), `.millrace-${randomUUID()}`);
+  const remove = () => rmSync(beside, { force: true });
+  // Also where the process ends before this does.
+  process.once('exit', remove);
+  try {
+    const file = await open(beside, 'wx');
+    if (before) await file.chmod(before.mode);
+    const written = await write(lines, file.createWriteStream({ flush: true }), signal);
+    await rename(beside, target);
+    return written;
+  } finally {
+    remove();
+    process.off('exit', remove);
+  }
+}
+
+async function write(
+  lines: AsyncIterable<string>,
+  to: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<number> {
+  let written = 0;
+  const ended = async function* () {
+    for await (const line of lines) {
+      written++;
+      yield `${line}\n`;
+    }
+  };
+  await pipeline(ended, to, { signal, end: to !== process.stdout });
+  return written;
+}

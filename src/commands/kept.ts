@@ -1,0 +1,178 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { clientOf } from '../adapters/aws/client.ts';
+import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
+import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
+import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
+import { dynamoRows } from '../adapters/dynamodb/rows.ts';
+import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
+import { s3ObjectRemover } from '../adapters/s3/object-remover.ts';
+import { s3Objects } from '../adapters/s3/objects.ts';
+import { systemClock } from '../adapters/system/clock.ts';
+import { spilling } from '../engine/log/spill.ts';
+import { openRunClock } from '../local/clock.ts';
+import { lineOf } from '../local/failure.ts';
+import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
+import { startServers } from '../local/servers/servers.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Reading } from '../ports/reading.ts';
+import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
+import { ENVIRONMENT } from '../wiring/names.ts';
+
+/** Where what a pipeline keeps is found: a directory of a local run, or the names of a stack's resources. */
+export interface DeploymentOptions {
+  readonly data?: string | undefined;
+  readonly stateTable?: string | undefined;
+  readonly rowsTable?: string | undefined;
+  readonly resultsBucket?: string | undefined;
+}
+
+export interface LookOptions extends DeploymentOptions {
+  readonly json?: boolean | undefined;
+}
+
+/** What a pipeline keeps, for a command that looks at it or works on it. */
+export interface Kept {
+  readonly ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock'> & { readonly reading: Reading };
+  /** The same as the engine has them: bodies that stand beside the log are in it. */
+  readonly engine: Pick<Ports, 'log' | 'rows' | 'clock'>;
+  readonly names: Named;
+  readonly progress: Ports['progress'];
+  readonly remover: ObjectRemover;
+  /** The objects of another bucket: of one that is there, but in a directory, where it is made. */
+  bucket(name: string): Promise<ObjectStore>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what a pipeline keeps: with `data` a directory that `start` or `run` left, served by servers of this process;
+ * otherwise tables and bucket in AWS, or wherever the SDK's environment says.
+ *
+ * @throws Error when the directory holds no run, or is in use; or when a resource is not named
+ */
+async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise<Kept> {
+  const { data, ...named } = options;
+  if (data === undefined) {
+    const names = namesOf(pipeline, named);
+    const dynamodb = clientOf(DynamoDBClient);
+    const s3 = clientOf(S3Client);
+    return {
+      ...portsOf(pipeline, names, dynamodb, s3, systemClock()),
+      async bucket(name) {
+        await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
+          throw new Error(`Cannot write to bucket ${name} as it must be there: ${cause.name}`, { cause });
+        });
+        return s3Objects(s3, name);
+      },
+      async close() {
+        dynamodb.destroy();
+        s3.destroy();
+      },
+    };
+  }
+  if (Object.values(named).some((name) => name !== undefined)) {
+    throw new Error('Cannot open both a directory and a stack: give either --data or names');
+  }
+  if (!existsSync(join(data, 'dynamodb'))) {
+    throw new Error(`Cannot open "${data}" as it must be a directory that start or run kept data in`);
+  }
+  // As late as it was when the run ended, however long ago: nothing has grown old since.
+  const clock = openRunClock({ directory: data });
+  const servers = await startServers({ dataDirectory: data }).catch((error) => {
+    clock.close();
+    throw error;
+  });
+  const { kinesis, dynamodb, s3 } = connect(servers.endpoints);
+  return {
+    ...portsOf(pipeline, resourceNames(pipeline), dynamodb, s3, clock),
+    async bucket(name) {
+      await createBucket(s3, name);
+      return s3Objects(s3, name);
+    },
+    async close() {
+      disconnect({ kinesis, dynamodb, s3 });
+      clock.close();
+      await servers.close();
+    },
+  };
+}
+
+/**
+ * Opens what a pipeline keeps for as long as something works on it.
+ *
+ * @throws Error that says what could not be opened, or read, or what the work throws
+ */
+export async function withKept<Result>(
+  pipeline: Pipeline,
+  options: DeploymentOptions,
+  work: (kept: Kept) => Promise<Result>,
+): Promise<Result> {
+  const kept = await openKept(pipeline, options);
+  try {
+    return await work(kept);
+  } catch (error) {
+    // What the SDK says of a table or a bucket that is not there does not say of what it speaks.
+    if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
+    const { name } = error;
+    const what =
+      options.data !== undefined && name === 'ResourceNotFoundException'
+        ? `Cannot open "${options.data}" as it must be a directory that a run of "${pipeline.name}" kept data in`
+        : `Cannot work on what "${pipeline.name}" keeps: ${name === 'Error' ? '' : `${name}: `}${lineOf(error)}`;
+    throw new Error(what, { cause: error });
+  } finally {
+    await kept.close();
+  }
+}
+
+type Named = Omit<ResourceNames, 'stream'>;
+
+/** What is not said is taken from the environment, under the names that handlers have it by. */
+function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Named {
+  const nameOf = (
+    option: keyof typeof named,
+    variable: keyof typeof ENVIRONMENT,
+    flag: string,
+    output: string,
+  ): string => {
+    const name = named[option] ?? process.env[ENVIRONMENT[variable]];
+    if (name) return name;
+    throw new Error(
+      `Cannot open "${pipeline.name}" as its resources must be named: give ${flag}, the stack's output ${output}; or --data for a local run`,
+    );
+  };
+  const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
+  return {
+    stateTable: nameOf('stateTable', 'stateTable', '--state-table', 'StateTableName'),
+    rowsTable: hasTable ? nameOf('rowsTable', 'rowsTable', '--rows-table', 'RowsTableName') : '',
+    bucket: nameOf('resultsBucket', 'bucket', '--results-bucket', 'ResultsBucketName'),
+  };
+}
+
+function portsOf(
+  pipeline: Pipeline,
+  names: Named,
+  dynamodb: DynamoDBClient,
+  s3: S3Client,
+  clock: Clock,
+): Pick<Kept, 'ports' | 'engine' | 'names' | 'progress' | 'remover'> {
+  const { stateTable, rowsTable, bucket } = names;
+  const ports = {
+    log: dynamoCommitLog(dynamodb, stateTable),
+    objects: s3Objects(s3, bucket),
+    rows: dynamoRows(dynamodb, rowsTable),
+    clock,
+    reading: { objects: s3ObjectReader(s3, bucket), rows: dynamoRowReader(dynamodb, rowsTable) },
+  };
+  const { rows } = ports;
+  return {
+    ports,
+    engine: { log: spilling(ports.log, ports.objects), rows, clock },
+    names,
+    progress: dynamoProgress(dynamodb, stateTable, pipeline.name),
+    remover: s3ObjectRemover(s3, bucket),
+  };
+}

@@ -1,0 +1,32 @@
+import { gunzipSync } from 'node:zlib';
+import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { readParquet } from '../engine/delivery/read-objects.ts';
+import { PANES_PREFIX } from '../wiring/names.ts';
+
+/** Every pane in a bucket, a line of JSON each, object by object in the order of their names. */
+export async function* readPanes(s3: S3Client, bucket: string): AsyncGenerator<string> {
+  let after: string | undefined;
+  do {
+    const page = await s3.send(
+      new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: PANES_PREFIX,
+        ...(after ? { StartAfter: after } : {}),
+      }),
+    );
+    for (const { Key = '' } of page.Contents ?? []) {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      yield* await linesOf(Key, (await Body?.transformToByteArray()) ?? new Uint8Array());
+    }
+    after = page.IsTruncated ? page.Contents?.at(-1)?.Key : undefined;
+  } while (after);
+}
+
+/** The panes of an object, a line of JSON each, whatever the format that its name tells. */
+export async function linesOf(name: string, bytes: Uint8Array): Promise<string[]> {
+  if (name.endsWith('.parquet')) return (await readParquet(bytes)).map(({ pane }) => JSON.stringify(pane));
+  return gunzipSync(bytes)
+    .toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}

@@ -1,0 +1,55 @@
+import { type EpochMillis, isoTime } from '../core/time.ts';
+import { type Restored, restore } from '../engine/delivery/restore.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { SUPERSEDED_PREFIX } from '../wiring/names.ts';
+import { type DeploymentOptions, withKept } from './kept.ts';
+import { plural, progressOn } from './text.ts';
+
+/**
+ * Has a pipeline go on from a state table that was taken back to an earlier time, and says on standard output what its source
+ * must be read again from.
+ *
+ * @returns the exit code, 0
+ * @throws Error when it cannot be done; the same call does it all
+ */
+export async function restoreCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
+  const progress = progressOn(process.stderr);
+  let looked = 0;
+  const restored = await withKept(pipeline, where, ({ ports, engine, progress: noted, remover }) =>
+    restore(
+      { ...engine, objects: ports.objects, listing: ports.reading.objects, progress: noted, remover },
+      pipeline,
+      () => progress.tell(`${plural(++looked, 'object')} looked at`),
+    ),
+  ).finally(progress.end);
+  const lines = [
+    `"${pipeline.name}" goes on from what its state table holds, as incarnation ${restored.incarnation}: ${plural(restored.setAside, 'object')} set aside under ${SUPERSEDED_PREFIX}`,
+    ...readAgain(pipeline, restored.from),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+/** What must be read again, in words. */
+function readAgain({ source: { kind } }: Pipeline, from: Restored['from']): readonly string[] {
+  if (kind === 'sqs' || kind === 'fifo') {
+    return [
+      'Messages that were deleted from the queue since then cannot be read again: send again what its senders still have',
+    ];
+  }
+  const isStream = kind === 'kinesis';
+  const times = from.map(({ after }) => after?.arrival);
+  const earliest = times.includes(undefined) ? undefined : Math.min(...(times as EpochMillis[]));
+  const start =
+    earliest === undefined || from.length === 0
+      ? 'TRIM_HORIZON'
+      : `AT_TIMESTAMP ${isoTime(earliest as EpochMillis)}`;
+  return [
+    `Its source must be read again: make the handler's event source mapping anew, with the starting position ${start}. Earlier is never wrong`,
+    ...from.map(({ lineage, after }) =>
+      after === undefined
+        ? `${lineage}: from its beginning`
+        : `${lineage}: after ${isStream ? 'sequence number' : 'offset'} ${after.position}, or from ${isoTime(after.arrival)} on`,
+    ),
+  ];
+}

@@ -1,0 +1,276 @@
+import { stat } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { shownPath } from '../local/failure.ts';
+import { type InputRecord, readInput } from '../local/input.ts';
+import { eitherRefused, type RefusedByCode, withLines } from '../local/refused.ts';
+import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
+import { kinesisSourceOf } from '../local/resources.ts';
+import { type LocalRuntime, startLocal } from '../local/runtime.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { checkInput, outputTo } from './files.ts';
+import { howToReach } from './how-to-reach.ts';
+import { readPanes } from './panes.ts';
+import {
+  lateLines,
+  ledger,
+  paneTable,
+  quietScreen,
+  refusedLines,
+  type Screen,
+  startScreen,
+  whereToLook,
+} from './screen.ts';
+import { createTally, type Tally } from './tally.ts';
+import { plural, span, thousands } from './text.ts';
+
+export interface LocalRunOptions {
+  /** Between the cells of a CSV input, where it is not to be found in the header. */
+  readonly separator?: string | undefined;
+  readonly data?: string | undefined;
+  readonly speed?: number | undefined;
+  readonly batchSize?: number | undefined;
+  /** Of the servers: the first of three in a row; free ones where left out. */
+  readonly port?: number | undefined;
+  /** Whether a record that is not taken in makes for exit code 1. */
+  readonly strict?: boolean | undefined;
+}
+
+/**
+ * Shows a pipeline at work on an input: progress, the latest panes, and where to look next. With `keep` it stays up
+ * afterwards, or from the beginning where there is no input, taking in whatever is put onto its stream, until it is interrupted.
+ *
+ * @returns the exit code: 0 when every record went somewhere, and some into windows
+ */
+export async function show(
+  pipeline: Pipeline,
+  { input, ...options }: LocalRunOptions & { readonly input?: string | undefined; readonly keep: boolean },
+): Promise<number> {
+  if (input !== undefined) await checkInput(input);
+  return running(
+    pipeline,
+    options,
+    (tally) => startScreen(pipeline, tally, process.stdout),
+    async (runtime, tally, screen, signal) => {
+      if (input === undefined) {
+        screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
+        screen.say(`\n${howToReach(runtime)}`);
+        await keepUp(runtime, tally, screen, signal);
+        screen.say('Ended');
+        return 0;
+      }
+      screen.say(
+        `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to stream ${runtime.names.stream} on ${runtime.endpoints.kinesis}`,
+      );
+      const replayed = await replay(runtime, {
+        pipeline,
+        input: untilAborted(readInput(input, { separator: options.separator, onRead: screen.read }), signal),
+        speed: options.speed,
+        signal,
+        onSent: screen.sent,
+        onDrained: () =>
+          screen.say(
+            '\nEnd of the data: the clock of this run is moved forward until every window has closed',
+          ),
+      });
+      screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
+      screen.say(paneTable(tally, process.stdout.columns));
+      const refused = await refusedIn(replayed, tally, input, options);
+      const { failure, text } = conclude(replayed, tally, refused, options.strict);
+      screen.say(text);
+      const exitCode = failure === undefined ? 0 : 1;
+      const [pane] = tally.latest();
+      const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
+      if (!options.keep) {
+        screen.say(
+          `\nThe servers end with this run; --data <directory> keeps what they hold, and --keep keeps them up${look && `, for:${look}`}`,
+        );
+        return exitCode;
+      }
+      screen.say('\nStill up, until Ctrl-C: put records onto the stream, and watch');
+      screen.say(`\n${howToReach(runtime)}${look && `\n\nFor example:${look}`}`);
+      await keepUp(runtime, tally, screen, signal);
+      screen.say('Ended');
+      return exitCode;
+    },
+  );
+}
+
+/**
+ * Runs an input through the whole path and writes the panes, read back from the bucket, one a line. The output is replaced only by
+ * a run whose exit code is 0.
+ *
+ * @returns the exit code: 0 when every record went somewhere, and some into windows
+ */
+export async function run(
+  pipeline: Pipeline,
+  options: LocalRunOptions & {
+    readonly input: string;
+    readonly output: string;
+    /** The file of the pipeline. */
+    readonly definition: string;
+  },
+): Promise<number> {
+  if (!pipeline.sinks.some(({ kind }) => kind === 'bucket')) {
+    throw new Error(
+      `Cannot run "${pipeline.name}" as its panes are read back from the bucket: add .to(bucket())`,
+    );
+  }
+  await checkInput(options.input);
+  const output = await outputTo(options.output, options);
+  return running(
+    pipeline,
+    options,
+    (tally) => quietScreen(tally, process.stderr),
+    async (runtime, tally, screen, signal) => {
+      const replayed = await replay(runtime, {
+        pipeline,
+        input: untilAborted(readInput(options.input, options), signal),
+        speed: options.speed,
+        signal,
+        onSent: screen.sent,
+      });
+      const refused = await refusedIn(replayed, tally, options.input, options);
+      const { failure, text } = conclude(replayed, tally, refused, options.strict);
+      if (failure !== undefined) {
+        screen.say(`${text}; no panes are written`);
+        return 1;
+      }
+      const panes = await output(readPanes(runtime.s3, runtime.names.bucket), signal);
+      screen.say(`${text}; ${thousands(panes)} panes`);
+      return 0;
+    },
+  );
+}
+
+/** The same records, until the signal: also while the next one is waited for. */
+async function* untilAborted(
+  records: AsyncGenerator<InputRecord>,
+  signal: AbortSignal,
+): AsyncGenerator<InputRecord> {
+  let abort = () => {};
+  signal.addEventListener('abort', () => abort());
+  for (;;) {
+    const next = await new Promise<IteratorResult<InputRecord>>((resolve, reject) => {
+      abort = () => reject(signal.reason);
+      records.next().then(resolve, reject);
+    });
+    if (next.done) return;
+    yield next.value;
+  }
+}
+
+const SAME_INTERRUPT_MILLIS = 500;
+
+/** Starts everything, and ends it whatever happens: at the first Ctrl-C in good order, at the second at once. */
+async function running(
+  pipeline: Pipeline,
+  { data, batchSize, port }: LocalRunOptions,
+  startScreen: (tally: Tally) => Screen,
+  work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
+): Promise<number> {
+  kinesisSourceOf(pipeline);
+  const interrupted = new AbortController();
+  let first = 0;
+  const interrupt = () => {
+    if (!interrupted.signal.aborted) first = performance.now();
+    // npm, the shell and tsx may each pass the same Ctrl-C on.
+    else if (performance.now() - first > SAME_INTERRUPT_MILLIS) process.exit(130);
+    interrupted.abort();
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  const tally = createTally(pipeline);
+  const screen = startScreen(tally);
+  try {
+    const runtime = await startLocal({
+      pipeline,
+      telemetry: tally,
+      dataDirectory: data,
+      batchSize,
+      port,
+      decorate: tally.watch,
+    });
+    try {
+      return await work(runtime, tally, screen, interrupted.signal);
+    } finally {
+      screen.stop();
+      await runtime.close();
+    }
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    const kept =
+      data === undefined ? '' : `; what was committed is in ${data}, and the same command goes on from there`;
+    screen.say(`Interrupted${kept}`);
+    return 130;
+  } finally {
+    screen.stop();
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+/** The refused records of a run. A pipe cannot be read again for the lines of some. */
+async function refusedIn(
+  { poisonLines }: Replayed,
+  tally: Tally,
+  input: string,
+  options: LocalRunOptions,
+): Promise<RefusedByCode> {
+  const refused = eitherRefused(poisonLines, tally.refused);
+  const found = await stat(input).catch(() => undefined);
+  if (!found?.isFile()) return refused;
+  return withLines(refused, () => readInput(input, options)).catch(() => refused);
+}
+
+function conclude(
+  replayed: Replayed,
+  tally: Tally,
+  poison: RefusedByCode,
+  strict = false,
+): { readonly failure: string | undefined; readonly text: string } {
+  const lines = replayed.refused
+    .slice(0, 10)
+    .map(
+      ({ line, bytes, beginning }) =>
+        `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key: ${beginning}`,
+    );
+  const late = lateLines(replayed.late).map((line) => `  ${line}`);
+  const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
+  const failure = failureOf(replayed, strict);
+  const verdict = failure === undefined ? [] : [failure];
+  return {
+    failure,
+    text: [...lines, ...refusedLines(poison), ...late, ...faults, ...verdict, ledger(replayed)].join('\n'),
+  };
+}
+
+/** Why the exit code of a run is 1; undefined where it is 0. */
+function failureOf(replayed: Replayed, strict: boolean): string | undefined {
+  const { read, applied, lateForAll, poison, refused } = replayed;
+  if (!isAccountedFor(replayed)) return 'NOT every record is accounted for: please report this';
+  if (read === 0) return 'NO record was taken in: the input holds none.';
+  if (applied === 0) return 'NO record was taken in.';
+  const left = lateForAll + poison + refused.length;
+  return strict && left > 0
+    ? `NOT every record was taken in, as --strict asks: ${plural(left, 'was', 'were')} refused.`
+    : undefined;
+}
+
+const LOOK_MILLIS = 1_000;
+const LOOKS_PER_SWEEP = 60;
+
+/** Until the signal: the sweeper comes by every minute, as deployed, and new panes are shown. */
+async function keepUp(
+  runtime: LocalRuntime,
+  tally: Tally,
+  screen: Screen,
+  signal: AbortSignal,
+): Promise<void> {
+  runtime.clock.start();
+  let shown = tally.panes;
+  for (let looks = 1; !signal.aborted; looks++) {
+    await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);
+    if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep(0);
+    if (tally.panes > shown) screen.say(`\n${paneTable(tally, process.stdout.columns)}`);
+    shown = tally.panes;
+  }
+}

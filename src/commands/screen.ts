@@ -1,0 +1,274 @@
+import Table from 'cli-table3';
+import { createLogUpdate } from 'log-update';
+import { type EpochMillis, isoTime } from '../core/time.ts';
+import type { GroupPane } from '../engine/group/group.ts';
+import { beginningOf, type RefusedByCode, visible } from '../local/refused.ts';
+import type { Replayed } from '../local/replay.ts';
+import type { LocalRuntime } from '../local/runtime.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { ROWS_KEY } from '../wiring/names.ts';
+import type { Tally } from './tally.ts';
+import { NO_BORDER, percent, plural, span, thousands } from './text.ts';
+
+/** What a person sees of a local run. */
+export interface Screen {
+  say(text: string): void;
+  /** How much of the input has been read, a share of 1. */
+  read(share: number): void;
+  /** The newest event time sent, for the watermark to be held against. */
+  sent(records: number, eventTime: EpochMillis | undefined): void;
+  stop(): void;
+}
+
+const REFRESH_MILLIS = 250;
+const LOG_MILLIS = 10_000;
+
+/**
+ * Progress and the latest panes, drawn over and over at the foot of a terminal, or a line now and then where there is none. First
+ * of all what the pipeline asks.
+ */
+export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.WriteStream): Screen {
+  const live = output.isTTY ? createLogUpdate(output) : undefined;
+  const started = performance.now();
+  const secondsSince = () => (performance.now() - started) / 1_000;
+  let sent = 0;
+  let readShare: number | undefined;
+  let committed = 0;
+  /** Until the last commit. */
+  let seconds = 1;
+  let newest: EpochMillis | undefined;
+  let shown = false;
+  let said = '';
+  let logged = started;
+  const newFaults = faultsOf(tally);
+
+  const say = (text: string): void => {
+    live?.clear();
+    output.write(`${text}\n`);
+  };
+  const counts = (): string => {
+    const received = tally.metrics.get('received') ?? 0;
+    if (received > committed) {
+      committed = received;
+      seconds = secondsSince();
+    }
+    const poison = tally.metrics.get('poison') ?? 0;
+    const lag = tally.watermark && newest && ` (${span(newest - tally.watermark)} behind)`;
+    return [
+      `${thousands(sent)} sent`,
+      `${thousands(committed)} committed`,
+      `${thousands(Math.round(committed / seconds))} records/s`,
+      `watermark ${tally.watermark === undefined ? '–' : isoTime(tally.watermark).slice(0, 16)}${lag ?? ''}`,
+      `${thousands(tally.panes)} panes`,
+      `${thousands(tally.delivered.rows)} rows`,
+      `${thousands(tally.delivered.objects)} objects`,
+      ...(poison > 0 ? [`${thousands(poison)} poison`] : []),
+      ...[...tally.late].map(([window, count]) => `${thousands(count)} late for ${window}`),
+    ].join(' · ');
+  };
+  const progress = (): readonly string[] => {
+    if (readShare === undefined || sent === 0) return [];
+    const committedShare = readShare * Math.min(1, committed / sent);
+    const share = (committedShare + committedShare * tally.deliveredShare) / 2;
+    const left = (secondsSince() * (1 - share)) / share;
+    const soon = share > 0.02 && share < 1 ? [`about ${span(1_000 * Math.max(1, left))} left`] : [];
+    return [`${barOf(share)} ${percent(share)}`, ...soon];
+  };
+  const refresh = (): void => {
+    if (!shown && tally.panes > 0) {
+      shown = true;
+      say(`\nFirst panes, after ${secondsSince().toFixed(1)} s${live ? '' : `:\n${paneTable(tally)}`}`);
+    }
+    for (const fault of newFaults()) say(fault);
+    const now = counts();
+    const lines = [[...progress(), now].join(' · ')];
+    if (live === undefined) {
+      if (now === said || performance.now() - logged < LOG_MILLIS) return;
+      say(lines.join('\n'));
+      [said, logged] = [now, performance.now()];
+      return;
+    }
+    if (tally.panes > 0) lines.push('', ...paneTable(tally, output.columns).split('\n'));
+    // What is higher than the terminal could not be drawn over.
+    live(lines.slice(0, Math.max(1, output.rows - 4)).join('\n'));
+  };
+  say(asked(pipeline));
+  const timer = setInterval(refresh, REFRESH_MILLIS);
+
+  return {
+    say,
+    read(share) {
+      readShare = share;
+    },
+    sent(records, eventTime) {
+      sent = records;
+      if (eventTime !== undefined && (newest === undefined || eventTime > newest)) newest = eventTime;
+    },
+    stop() {
+      clearInterval(timer);
+      live?.clear();
+      live?.done();
+    },
+  };
+}
+
+const BAR = 24;
+
+const barOf = (share: number): string => {
+  const full = Math.floor(BAR * share);
+  return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
+};
+
+/** What a pipeline asks of its records, a line for each window. */
+export function asked({ name, rules }: Pipeline): string {
+  const lines = rules.windows.map(({ name, operator }) => `  ${name}: ${windowText(operator.signature)}`);
+  const { idleAfter, outOfOrderness } = rules.time;
+  return [
+    `Pipeline "${name}": by key and event time, up to ${span(outOfOrderness)} out of order; after ${span(idleAfter)} of silence time passes by itself`,
+    ...lines,
+  ].join('\n');
+}
+
+/** A window's signature in words: lengths of time are whole milliseconds there. */
+function windowText(signature: string): string {
+  const [, kind = '', settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
+  const given = settings.split(',').map((one) => (/^\d{4,}$/.test(one) ? span(Number(one)) : one));
+  const [size, slide] = given;
+  const what =
+    kind === 'sliding'
+      ? size === slide
+        ? `tumbling, ${size}`
+        : `sliding, ${size} every ${slide}`
+      : kind === 'rolling'
+        ? `rolling, the last ${size}`
+        : `${kind}${given.length > 0 ? ` (${given.join(', ')})` : ''}`;
+  return kind === '' ? signature : `${what}: ${results.split(';').join(', ').replaceAll('=', ' = ')}`;
+}
+
+/** Says what is said and what goes wrong, and nothing else. */
+export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
+  const say = (text: string) => void output.write(`${text}\n`);
+  const newFaults = faultsOf(tally);
+  const timer = setInterval(() => newFaults().forEach(say), LOG_MILLIS);
+  return { say, read() {}, sent() {}, stop: () => clearInterval(timer) };
+}
+
+/** The faults that were not told before, each time it is asked. */
+function faultsOf(tally: Tally): () => readonly string[] {
+  let told = 0;
+  return () => {
+    const faults = [...tally.faults.keys()].slice(told);
+    told += faults.length;
+    return faults.map((fault) => `Cannot ${fault}; trying again`);
+  };
+}
+
+/** The last panes of each window, in lines of at most `columns` characters. */
+export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): string {
+  const table = new Table({
+    head: ['window', 'key', 'from', 'until', 'count', 'results'],
+    chars: { ...NO_BORDER, middle: ' ', 'left-mid': '', 'right-mid': '' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+  });
+  for (const pane of tally.latest()) {
+    const results = Object.entries(pane.results ?? {}).map(([name, value]) => `${name} ${short(value)}`);
+    table.push([
+      nameOf(pane),
+      short(pane.key),
+      minuteOf(pane.start),
+      minuteOf(pane.end),
+      pane.count,
+      results.join(', '),
+    ]);
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd().slice(0, columns))
+    .join('\n');
+}
+
+/** Which window, and what is out of the ordinary about its pane. */
+function nameOf({ window, index, kind }: GroupPane): string {
+  const numbered = index === undefined ? window : `${window} ${index}`;
+  return ['final', 'rolling', 'running'].includes(kind) ? numbered : `${numbered} (${kind})`;
+}
+
+const minuteOf = (at: EpochMillis): string => isoTime(at).slice(0, 16).replace('T', ' ');
+
+const NOTHING = '–';
+
+function textOf(value: unknown): string {
+  if (value === null || Number.isNaN(value)) return NOTHING;
+  if (typeof value === 'number') return String(Math.round(value * 100) / 100);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+const short = (value: unknown): string => {
+  const shown = visible(textOf(value));
+  return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
+};
+
+/** How many records each window refused, a line for each that refused any. */
+export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>
+  Object.entries(late).map(
+    ([window, count]) => `${plural(count, 'record was', 'records were')} refused by window ${window} as late`,
+  );
+
+/** The refused records of a run, code by code. */
+export const refusedLines = (refused: RefusedByCode): readonly string[] =>
+  [...refused].flatMap(([code, { times, first }]) => {
+    const reason = first[0]?.reason ?? '';
+    return [
+      `  ${thousands(times)} × poison, ${code}: ${shortly(reason)}`,
+      ...first.map((record) => {
+        const place = record.line === undefined ? 'a record' : `line ${record.line}`;
+        const differs = record.reason === reason ? '' : ` (${shortly(record.reason)})`;
+        return `    ${place}: ${beginningOf(record.data)}${differs}`;
+      }),
+      ...(times > first.length ? [`    and ${plural(times - first.length, 'other')}`] : []),
+    ];
+  });
+
+const SHOWN_REASON = 300;
+
+const shortly = (reason: string): string =>
+  reason.length <= SHOWN_REASON ? visible(reason) : `${visible(reason.slice(0, SHOWN_REASON))}…`;
+
+/** Where the records went, in words. */
+export const ledger = (replayed: Replayed): string =>
+  [
+    `${thousands(replayed.read)} records read`,
+    ...(replayed.resumed > 0 ? [`${thousands(replayed.resumed)} of them sent by an earlier run`] : []),
+    `${thousands(replayed.applied)} applied`,
+    `${thousands(replayed.lateForAll)} late for every window`,
+    `${thousands(replayed.poison)} poison`,
+    `${thousands(replayed.filtered)} filtered`,
+    `${thousands(replayed.refused.length)} too large for Kinesis`,
+  ].join(', ');
+
+/** Commands that look at what a run has made, one pane's row among it. */
+export function whereToLook(
+  { endpoints, names }: LocalRuntime,
+  { key, window }: GroupPane,
+  last: Replayed['last'],
+): string {
+  const partition = { S: `${names.stream}#${key}` };
+  const row = JSON.stringify({ [ROWS_KEY.partition]: partition, [ROWS_KEY.sort]: { S: `${window}#latest` } });
+  const ofKey = `--key-condition-expression 'pk = :k' --expression-attribute-values '${JSON.stringify({ ':k': partition })}'`;
+  return [
+    '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1',
+    ...(last
+      ? [
+          `  aws --endpoint-url ${endpoints.kinesis} kinesis put-record --stream-name ${names.stream} --partition-key ${quoted(last.partitionKey)} --cli-binary-format raw-in-base64-out --data ${quoted(last.text)}   # AWS CLI 2`,
+        ]
+      : []),
+    `  aws --endpoint-url ${endpoints.kinesis} kinesis describe-stream-summary --stream-name ${names.stream}`,
+    `  aws --endpoint-url ${endpoints.dynamodb} dynamodb get-item --table-name ${names.rowsTable} --key '${row}'`,
+    `  aws --endpoint-url ${endpoints.dynamodb} dynamodb query --table-name ${names.rowsTable} ${ofKey}`,
+    `  aws --endpoint-url ${endpoints.dynamodb} dynamodb scan --table-name ${names.stateTable} --select COUNT`,
+    `  aws --endpoint-url ${endpoints.s3} s3 ls --recursive s3://${names.bucket}/`,
+  ].join('\n');
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

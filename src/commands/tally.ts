@@ -1,0 +1,149 @@
+import type { EpochMillis } from '../core/time.ts';
+import { decodeIntent } from '../engine/delivery/project-objects.ts';
+import { decodeCovered } from '../engine/delivery/project-rows.ts';
+import type { Cursors } from '../engine/delivery/stretch.ts';
+import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
+import type { GroupPane } from '../engine/group/group.ts';
+import { readRefused } from '../engine/intake/poison.ts';
+import { objectOf } from '../engine/log/spill.ts';
+import { addRefused, type Refused, type RefusedByCode } from '../local/refused.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { LogEntry } from '../ports/commit-log.ts';
+import type { Ports } from '../ports/index.ts';
+import type { Metric, Telemetry } from '../ports/telemetry.ts';
+import {
+  groupLogPrefix,
+  objectsLog,
+  PANES_PREFIX,
+  POISON_PREFIX,
+  rowsLog,
+  STATE_PREFIX,
+} from '../wiring/names.ts';
+
+/** What a local run counts and shows, taken from the commits themselves. */
+export interface Tally extends Telemetry {
+  readonly metrics: ReadonlyMap<Metric, number>;
+  /** By window, the records that it refused as late. */
+  readonly late: ReadonlyMap<string, number>;
+  readonly faults: ReadonlyMap<string, number>;
+  readonly panes: number;
+  /** The furthest that any key's watermark is known to have come. */
+  readonly watermark: EpochMillis | undefined;
+  /** The last panes committed, per window. */
+  latest(): readonly GroupPane[];
+  /** Rows and objects that the sinks were given. */
+  readonly delivered: { readonly rows: number; readonly objects: number };
+  /** The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none. */
+  readonly deliveredShare: number;
+  /** The refused records of what was committed. */
+  readonly refused: RefusedByCode;
+  /** The same ports, counting what goes through them. */
+  watch(ports: Ports): Ports;
+}
+
+const LATEST_PER_WINDOW = 5;
+
+export function createTally(pipeline: Pipeline): Tally {
+  const metrics = new Map<Metric, number>();
+  const late = new Map<string, number>();
+  const faults = new Map<string, number>();
+  const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
+  const prefix = groupLogPrefix(pipeline.name);
+  const delivered = { rows: 0, objects: 0 };
+  const refused = new Map<string, Refused>();
+  /** By log of a group, its last entry; by sink, up to which entry it has been delivered. */
+  const entries = new Map<string, number>();
+  const covered = new Map<string, Cursors>();
+  let panes = 0;
+  let watermark: EpochMillis | undefined;
+
+  /** Bodies of entries, and refused records, put as objects, which an entry is yet to name. */
+  const bodies = new Map<string, Uint8Array>();
+
+  const wholeOf = (entry: LogEntry): LogEntry | undefined => {
+    const object = objectOf(entry);
+    const body = object === undefined ? entry.body : bodies.get(object);
+    return body && { ...entry, body };
+  };
+
+  const committed = (entry: LogEntry): void => {
+    const { poisonObject = '' } = decodeLedger(entry);
+    const lines = bodies.get(poisonObject);
+    bodies.delete(poisonObject);
+    for (const { code, reason, data } of lines ? readRefused(lines) : []) {
+      addRefused(refused, code, () => ({ reason, data: Buffer.from(data, 'base64') }));
+    }
+    for (const pane of decodePanes(entry)) {
+      panes++;
+      if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
+      const last = latest.get(pane.window) ?? [];
+      last.push(pane);
+      if (last.length > LATEST_PER_WINDOW) last.shift();
+    }
+  };
+
+  return {
+    metrics,
+    late,
+    faults,
+    get panes() {
+      return panes;
+    },
+    get watermark() {
+      return watermark;
+    },
+    latest: () => [...latest.values()].flat(),
+    delivered,
+    get deliveredShare() {
+      let [all, done] = [0, 0];
+      for (const [log, last] of entries) {
+        all += last;
+        const each = pipeline.sinks.map(({ kind }) => covered.get(kind)?.get(log)?.[0] ?? 0);
+        done += Math.min(last, ...each);
+      }
+      return all === 0 ? 1 : done / all;
+    },
+    refused,
+    watch: (ports) => ({
+      ...ports,
+      log: {
+        ...ports.log,
+        async append(name, entry) {
+          const outcome = await ports.log.append(name, entry);
+          const whole = outcome === 'committed' ? wholeOf(entry) : undefined;
+          if (whole && name.startsWith(prefix)) {
+            entries.set(name, entry.ordinal);
+            committed(whole);
+          } else if (whole && name === rowsLog(pipeline.name))
+            covered.set('table', decodeCovered(whole).covered);
+          else if (whole && name === objectsLog(pipeline.name))
+            covered.set('bucket', decodeIntent(whole).covered);
+          bodies.delete(objectOf(entry) ?? '');
+          return outcome;
+        },
+      },
+      rows: {
+        async put(rows) {
+          await ports.rows.put(rows);
+          delivered.rows += rows.length;
+        },
+      },
+      objects: {
+        ...ports.objects,
+        async create(name, object) {
+          if (name.startsWith(STATE_PREFIX) || name.startsWith(POISON_PREFIX)) bodies.set(name, object.body);
+          const outcome = await ports.objects.create(name, object);
+          if (outcome === 'exists') return outcome;
+          if (name.startsWith(PANES_PREFIX)) delivered.objects++;
+          return outcome;
+        },
+      },
+    }),
+    count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
+    countLate: (window, by) => late.set(window, (late.get(window) ?? 0) + by),
+    fault(what, cause) {
+      const name = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
+      faults.set(name, (faults.get(name) ?? 0) + 1);
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import Table from 'cli-table3';
+
+/** A table's characters without any lines. */
+export const NO_BORDER = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid', 'top-mid', 'bottom-mid', 'mid-mid'].flatMap((name) => [
+    [name, ''],
+    [`${name}-left`, ''],
+    [`${name}-right`, ''],
+  ]),
+);
+
+/** Names and keys are anyone's: what would move a terminal's cursor is shown as a dot. */
+export const shown = (value: unknown): string => String(value).replace(/\p{Cc}/gu, '·');
+
+export function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const table = new Table({
+    head: [...head],
+    chars: { ...NO_BORDER, middle: ' ', 'left-mid': '', 'right-mid': '' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 1 },
+  });
+  for (const row of rows) table.push(row.map(shown));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+export const percent = (share: number): string => `${Math.floor(100 * share)} %`;
+
+export const thousands = (value: number): string => value.toLocaleString('en-US');
+
+export const plural = (count: number, one: string, many = `${one}s`): string =>
+  `${thousands(count)} ${count === 1 ? one : many}`;
+
+/** On a terminal, where it is written over, and elsewhere. */
+const TELL_MILLIS = { terminal: 500, file: 15_000 };
+
+/** Says now and then how far something is. */
+export function progressOn(output: NodeJS.WriteStream) {
+  let told = performance.now();
+  let wrote = false;
+  return {
+    tell(text: string): void {
+      if (performance.now() - told < TELL_MILLIS[output.isTTY ? 'terminal' : 'file']) return;
+      told = performance.now();
+      output.write(output.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+      wrote = output.isTTY;
+    },
+    end(): void {
+      if (wrote) output.write('\r\x1b[K');
+    },
+  };
+}
+
+/** A length of time as a person says it: `3d 4h`, `2h 5m`, `12s`. */
+export function span(milliseconds: number): string {
+  const parts: string[] = [];
+  let rest = Math.max(0, Math.round(milliseconds / 1_000));
+  for (const [unit, seconds] of [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+    ['s', 1],
+  ] as const) {
+    if (rest >= seconds) parts.push(`${Math.floor(rest / seconds)}${unit}`);
+    rest %= seconds;
+  }
+  return parts.slice(0, 2).join(' ') || '0s';
+}

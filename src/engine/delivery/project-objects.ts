@@ -1,0 +1,347 @@
+import { LoggableError } from '../../core/loggable.ts';
+import { type EpochMillis, isoTime } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { BucketSink } from '../../pipeline/sinks.ts';
+import type { LogEntry } from '../../ports/commit-log.ts';
+import { inParallel } from '../../ports/in-parallel.ts';
+import type { Ports } from '../../ports/index.ts';
+import { LIMITS } from '../../ports/limits.ts';
+import type { ObjectStore } from '../../ports/stores.ts';
+import { objectsLog, PANES_PREFIX } from '../../wiring/names.ts';
+import { pack, unpack } from '../format/packed.ts';
+import { type Deployment, groupLogsOf } from '../group/deployment.ts';
+import type { GroupPane } from '../group/group.ts';
+import {
+  type Incarnations,
+  type Place,
+  placeText,
+  presentOf,
+  withIncarnation,
+} from '../group/incarnation.ts';
+import { mustRenew } from '../group/lifetimes.ts';
+import { objectOf, suffixOf } from './object-format.ts';
+import {
+  beginnings,
+  type Cursors,
+  coveredWith,
+  packCursors,
+  packSkips,
+  panesAfter,
+  panesOf,
+  type ReadPorts,
+  remainsOf,
+  type Skip,
+  type Step,
+  type Stretch,
+  stepOf,
+  TO_BE_REPEATED,
+  toTheEnd,
+  unpackCursors,
+  unpackSkips,
+} from './stretch.ts';
+
+/**
+ * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
+ * the last intent unfinished finishes it: its bytes come from immutable entries, its names, and with them its format, from
+ * itself.
+ */
+export interface Intent extends Pick<Stretch, 'from' | 'to' | 'more'> {
+  /** Up to where every group is covered once the intent is carried out. */
+  readonly covered: Cursors;
+  readonly names: readonly string[];
+  /** What was skipped on the way to `covered`. */
+  readonly skipped: readonly Skip[];
+  readonly incarnations: Incarnations;
+}
+
+/** Where panes go as objects: an intent each step, in the log of that name. */
+export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
+  readonly log: string;
+  readonly objects: ObjectStore;
+  /** What its objects' names begin with in their folder: what else is written there has another. */
+  readonly label: string;
+  /** Of the logs that panes are read from, where its objects' names are told apart by it: see `Incarnation`. */
+  readonly incarnation: number;
+}
+
+/** There may be panes, for which it is not the time. */
+const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: [] };
+
+/**
+ * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
+ *
+ * All groups are covered together, whichever has woken the projector, so that panes that waited are taken along by whoever
+ * comes next.
+ *
+ * @param deadline no step is begun at or after it: the next wake-up goes on
+ */
+export async function projectObjects(
+  ports: ReadPorts & Pick<Ports, 'objects' | 'telemetry'>,
+  deployment: Deployment,
+  { format, every }: BucketSink,
+  deadline: EpochMillis,
+): Promise<void> {
+  const target = ownTarget(deployment, ports.objects, { format, every });
+  await toTheEnd(ports, deadline, () => stepObjects(ports, deployment, target, deadline));
+}
+
+/** The pipeline's own bucket. */
+export const ownTarget = (
+  { pipeline, incarnation }: Deployment,
+  objects: ObjectStore,
+  { format, every }: Pick<BucketSink, 'format' | 'every'>,
+): ObjectTarget => ({ log: objectsLog(pipeline.name), objects, label: 'part', incarnation, format, every });
+
+/**
+ * One step: finishes the last intent; then, unless that was less than `every` ago and took all that there was, decides the
+ * next one and carries it out.
+ *
+ * An intent is appended before its objects are created, and the next one only after all of them are.
+ */
+export async function stepObjects(
+  ports: ReadPorts,
+  deployment: Deployment,
+  target: ObjectTarget,
+  deadline: EpochMillis,
+): Promise<Step> {
+  const { pipeline } = deployment;
+  const decide = (ordinal: number, intent: Intent) =>
+    ports.log.append(target.log, { ordinal, committedAt: ports.clock.now(), body: encodeIntent(intent) });
+  const last = await ports.log.latest(target.log);
+  if (last === undefined) {
+    const covered = await beginnings(ports, deployment);
+    const incarnations: Incarnations = [{ number: target.incarnation, follows: 0 }];
+    const none = { from: new Map(), to: new Map(), names: [], skipped: [] };
+    await decide(1, { ...none, more: true, covered, incarnations });
+    return TO_BE_REPEATED;
+  }
+  const intent = decodeIntent(last);
+  await finish(ports, pipeline, target, intent);
+  const age = ports.clock.now() - last.committedAt;
+  if (!intent.more && age >= 0 && age < target.every) return AT_REST;
+  const { stretch, folders } = await nextStretch(ports, deployment, intent.covered, deadline);
+  const step = stepOf(stretch);
+  const now = ports.clock.now();
+  // Nothing is decided that there is no time to carry out, nor by a projector that wakes long after it read.
+  if (now >= deadline) return AT_REST;
+  if (!step.moved && !mustRenew(last.committedAt, now)) return step;
+  const ordinal = last.ordinal + 1;
+  const incarnations = withIncarnation(intent.incarnations, {
+    number: target.incarnation,
+    follows: last.ordinal,
+  });
+  const place = { incarnation: presentOf(incarnations).number, ordinal };
+  const next: Intent = {
+    from: stretch.from,
+    to: stretch.to,
+    more: stretch.more,
+    covered: coveredWith(intent.covered, stretch, deployment, now),
+    names: [...folders.keys()].map((folder) => nameIn(folder, place, target)),
+    skipped: [],
+    incarnations,
+  };
+  if (!(await areFree(ports, target, next, ordinal))) return TO_BE_REPEATED;
+  if ((await decide(ordinal, next)) === 'conflict') return TO_BE_REPEATED;
+  await carryOut(target, pipeline, next, folders);
+  return step;
+}
+
+/** As many panes as one step takes: fewer than at most where they would go to too many objects. */
+async function nextStretch(
+  ports: ReadPorts,
+  deployment: Deployment,
+  covered: Cursors,
+  deadline: EpochMillis,
+): Promise<{ readonly stretch: Stretch; readonly folders: Folders }> {
+  const logs = groupLogsOf(deployment, ports.clock.now());
+  const { objectsStep, stepObjects } = ports.limits ?? LIMITS;
+  for (let maxPanes = objectsStep; ; maxPanes /= 2) {
+    const stretch = await panesAfter(ports, covered, logs, maxPanes, deadline);
+    const folders = byFolder(deployment.pipeline, stretch.panes);
+    if (folders.size <= stepObjects || maxPanes <= stepObjects) return { stretch, folders };
+  }
+}
+
+/** The last of its objects is created when all others are. */
+const isDone = async ({ objects }: ObjectTarget, { names }: Intent): Promise<boolean> => {
+  const last = names.at(-1);
+  return last === undefined || objects.exists(last);
+};
+
+/** Carries out what an intent decided, where that was left. */
+export async function finish(
+  ports: ReadPorts,
+  pipeline: Pipeline,
+  target: ObjectTarget,
+  intent: Intent,
+): Promise<void> {
+  if (!(await isDone(target, intent))) {
+    const panes = await panesOf(ports, intent);
+    await carryOut(target, pipeline, intent, byFolder(pipeline, panes));
+  }
+}
+
+/**
+ * Whether an intent that is to be decided may be: once it is, its last object's being there tells that it is carried out,
+ * so that object must not be there before.
+ *
+ * @returns false where another projector has decided it meanwhile
+ * @throws Error where the object is there and nobody has
+ */
+async function areFree(
+  { log }: ReadPorts,
+  target: ObjectTarget,
+  intent: Intent,
+  ordinal: number,
+): Promise<boolean> {
+  const last = intent.names.at(-1);
+  if (last === undefined || !(await target.objects.exists(last))) return true;
+  if (((await log.latest(target.log))?.ordinal ?? 0) >= ordinal) return false;
+  throw takenError(last);
+}
+
+const takenError = (name: string): Error =>
+  new LoggableError(
+    `Cannot deliver panes as the object ${name}, as every object, must hold what was decided under its name: it is there, and holds something else. Where the state table was restored to an earlier time, run millrace restore; where a backfill was, begin another, into another bucket`,
+  );
+
+async function carryOut(
+  { objects }: ObjectTarget,
+  pipeline: Pipeline,
+  { names }: Intent,
+  folders: Folders,
+): Promise<void> {
+  if (names.length !== folders.size || !names.every((name) => folders.has(folderOf(name)))) {
+    throw new LoggableError(
+      `Cannot carry out an intent as its objects must be those of its panes: it names ${names.length}, and its panes go to ${folders.size}`,
+    );
+  }
+  await createAll(objects, pipeline, names, folders);
+}
+
+/**
+ * Whether an object that is there holds some panes: the very bytes, or, as another zlib may have written it, the same once read.
+ *
+ * @param body what this code writes of them
+ */
+async function isObjectOf(
+  pipeline: Pipeline,
+  name: string,
+  panes: readonly GroupPane[],
+  body: Uint8Array,
+  stored: Uint8Array,
+): Promise<boolean> {
+  if (Buffer.compare(body, stored) === 0) return true;
+  // Rare, and large: Parquet has to be read for it.
+  const { readLines, writtenLines } = await import('./read-objects.ts');
+  try {
+    const lines = await readLines(name, stored);
+    const written = writtenLines(pipeline, name, panes);
+    return lines.length === written.length && lines.every(({ text }, at) => text === written[at]?.text);
+  } catch {
+    return false;
+  }
+}
+
+/** The last of them when all others are there. */
+async function createAll(
+  objects: ObjectStore,
+  pipeline: Pipeline,
+  names: readonly string[],
+  folders: Folders,
+): Promise<void> {
+  const create = async (name: string): Promise<void> => {
+    const panes = folders.get(folderOf(name)) ?? [];
+    const object = await objectOf(pipeline, name, panes);
+    if ((await objects.create(name, object)) === 'created') return;
+    const stored = await objects.read(name);
+    if (!stored || !(await isObjectOf(pipeline, name, panes, object.body, stored))) throw takenError(name);
+  };
+  await inParallel(names.slice(0, -1), create);
+  for (const last of names.slice(-1)) await create(last);
+}
+
+/**
+ * Finishes an intent of which entries have expired with what is left of its panes.
+ *
+ * @returns what is gone; nothing where it is done, or can be carried out as it was decided
+ */
+export async function finishFromRemains(
+  ports: ReadPorts & Pick<Ports, 'objects'>,
+  pipeline: Pipeline,
+  intent: Intent,
+): Promise<readonly Skip[]> {
+  const { objects } = ports;
+  const last = intent.names.at(-1);
+  if (last === undefined || (await objects.exists(last))) return [];
+  const { panes, gone } = await remainsOf(ports, intent);
+  if (gone.length === 0) return [];
+  const isThere = await inParallel(intent.names, (name) => objects.exists(name));
+  const missing = intent.names.filter((_, at) => !isThere[at]);
+  await createAll(objects, pipeline, missing, byFolder(pipeline, panes));
+  return gone;
+}
+
+/** Panes by the folder of their object. */
+type Folders = ReadonlyMap<string, readonly GroupPane[]>;
+
+export const foldersOf = (pipeline: Pipeline): string => `${PANES_PREFIX}pipeline=${pipeline.name}/`;
+
+/** Where a pane is filed: under the date and hour of the last instant inside its window. */
+export function folderAt(pipeline: Pipeline, end: EpochMillis): string {
+  const time = isoTime((end - 1) as EpochMillis);
+  return `${foldersOf(pipeline)}date=${time.slice(0, 10)}/hour=${time.slice(11, 13)}/`;
+}
+
+export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folders {
+  const folders = new Map<string, GroupPane[]>();
+  for (const pane of panes) {
+    const folder = folderAt(pipeline, pane.end);
+    const others = folders.get(folder);
+    if (others) others.push(pane);
+    else folders.set(folder, [pane]);
+  }
+  return folders;
+}
+
+const nameIn = (folder: string, place: Place, { label, format }: ObjectTarget): string =>
+  `${folder}${label}-${placeText(place)}${suffixOf(format)}`;
+
+/** The folder of an object. */
+export const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
+
+export const encodeIntent = (intent: Intent): Uint8Array => {
+  const { from, to, covered, names, more, skipped, incarnations } = intent;
+  const begun = incarnations.map(({ number, follows }) => [number, follows] as const);
+  return pack([
+    packCursors(from),
+    packCursors(to),
+    packCursors(covered),
+    names,
+    more,
+    packSkips(skipped),
+    begun,
+  ]);
+};
+
+export function decodeIntent({ body }: LogEntry): Intent {
+  type Packed = ReturnType<typeof packCursors>;
+  const [from, to, covered, names, more, skipped, begun] = unpack(body) as unknown as [
+    from: Packed,
+    to: Packed,
+    covered: Packed,
+    names: readonly string[],
+    more: boolean,
+    skipped: ReturnType<typeof packSkips>,
+    begun: readonly (readonly [number: number, follows: number])[],
+  ];
+  return {
+    from: unpackCursors(from),
+    to: unpackCursors(to),
+    covered: unpackCursors(covered),
+    names,
+    more,
+    skipped: unpackSkips(skipped),
+    incarnations: begun.map(([number, follows]) => ({ number, follows })) as unknown as Incarnations,
+  };
+}

@@ -1,0 +1,227 @@
+import { isAfter, type Position } from '../../core/position.ts';
+import { before, type EpochMillis, millis } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { inParallel } from '../../ports/in-parallel.ts';
+import type { Ports } from '../../ports/index.ts';
+import type { ObjectReader } from '../../ports/reading.ts';
+import type { ObjectRemover } from '../../ports/stores.ts';
+import { definitionLog, objectsLog, rowsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
+import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
+import type { Group, Reached } from '../group/group.ts';
+import { holds, type Incarnations, placeOf, withIncarnation } from '../group/incarnation.ts';
+import { addIncarnation, definitionIn, holdDeployment } from '../log/definition-log.ts';
+import { loadGroup } from '../log/group-log.ts';
+import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
+import { decodeCovered, encodeCovered } from './project-rows.ts';
+import type { Cursors } from './stretch.ts';
+
+type RestorePorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock'> & {
+  readonly listing: Pick<ObjectReader, 'list'>;
+  readonly remover: ObjectRemover;
+};
+
+/** From where a lineage of the source must be read again. What is in already is dropped, so that earlier is never wrong. */
+export interface ReadFrom {
+  readonly lineage: string;
+  /** After this record, and at this arrival or before; undefined where only the beginning of what the source has will do. */
+  readonly after: Reached | undefined;
+}
+
+export interface Restored {
+  readonly incarnation: number;
+  /** Objects that were set aside, as their panes were taken back. */
+  readonly setAside: number;
+  readonly from: readonly ReadFrom[];
+}
+
+/** Arrival times are approximate, and what was restored may be of times that are this far apart. */
+const MARGIN = millis('1m');
+
+/**
+ * Has a pipeline go on from logs that were taken back to an earlier time, while no function of it runs.
+ *
+ * Begins an incarnation, so that objects get names that none had; has the projectors go on from where the logs hold what they
+ * covered; and sets aside the objects that were written after that, as their panes come again. Then the bucket holds each pane
+ * of the logs once, and each pane that is computed again once. Safe to do again, whatever it was stopped at.
+ *
+ * @param onObject called for each object that was looked at
+ * @throws Error when there is no pipeline; RangeError when the definition is not the one at work; LogLostError when the logs do not
+ * hold what any intent that is left covers, which calls for another point in time
+ */
+export async function restore(
+  ports: RestorePorts,
+  pipeline: Pipeline,
+  onObject: () => void,
+): Promise<Restored> {
+  const { name } = pipeline;
+  const last = await ports.log.latest(definitionLog(name));
+  if (last === undefined)
+    throw new Error(`Cannot restore "${name}" as it must have begun: there are no logs of it`);
+  const { version } = definitionIn(last);
+  if (pipeline.version !== version) {
+    throw new RangeError(
+      `Cannot restore "${name}" as its definition must be the one at work when the logs were as they are: that is version ${version}, this is version ${pipeline.version}`,
+    );
+  }
+  await addIncarnation(ports, await holdDeployment(ports, pipeline));
+  const deployment = await holdDeployment(ports, pipeline);
+  const ends = await endsOf(ports, deployment);
+  await rewindRows(ports, deployment, ends);
+  const incarnations = await rewindObjects(ports, deployment, ends);
+  const setAside = incarnations ? await setAsideAll(ports, pipeline, incarnations, onObject) : 0;
+  return { incarnation: deployment.incarnation, setAside, from: await readFrom(ports, deployment) };
+}
+
+/** The last ordinal of each log of a group. A log that is gone has none that a cursor could be past. */
+type Ends = ReadonlyMap<string, number>;
+
+async function endsOf({ log, clock }: RestorePorts, deployment: Deployment): Promise<Ends> {
+  const logs = groupLogsOf(deployment, clock.now());
+  const ends = await inParallel(logs, async (name): Promise<number> => {
+    try {
+      return (await log.latest(name))?.ordinal ?? 0;
+    } catch (error) {
+      if (error instanceof LogLostError) return Number.POSITIVE_INFINITY;
+      throw error;
+    }
+  });
+  return new Map(logs.map((name, at) => [name, ends[at] as number]));
+}
+
+/** Whether the logs hold all that is covered: items of a restored table may be of times that are somewhat apart. */
+const areThere = (covered: Cursors, ends: Ends): boolean =>
+  [...covered].every(([log, [ordinal, panes]]) => {
+    const end = ends.get(log) ?? Number.POSITIVE_INFINITY;
+    return panes === 0 ? ordinal <= end : ordinal < end;
+  });
+
+/** The last entry of a projector's log, and the last that covers no more than is there; undefined where it never ran. */
+async function lastThere(
+  { log }: RestorePorts,
+  name: string,
+  ends: Ends,
+  coveredBy: (entry: LogEntry) => Cursors,
+): Promise<{ readonly last: LogEntry; readonly there: LogEntry } | undefined> {
+  const last = await log.latest(name);
+  if (last === undefined) return undefined;
+  for (let there = last; ; ) {
+    if (areThere(coveredBy(there), ends)) return { last, there };
+    const [earlier] = await log.after(name, there.ordinal - 2);
+    if (earlier?.ordinal !== there.ordinal - 1) {
+      throw new LogLostError(
+        `Cannot go on with log ${name} as some entry of it must cover no more than the logs hold: restore the table to another point in time`,
+      );
+    }
+    there = earlier;
+  }
+}
+
+async function rewindRows(ports: RestorePorts, { pipeline }: Deployment, ends: Ends): Promise<void> {
+  const log = rowsLog(pipeline.name);
+  const found = await lastThere(ports, log, ends, (entry) => decodeCovered(entry).covered);
+  if (found === undefined || found.there === found.last) return;
+  const body = encodeCovered(decodeCovered(found.there).covered);
+  const ordinal = found.last.ordinal + 1;
+  await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
+}
+
+/** @returns the incarnations; undefined where no pane ever went to the bucket, and none is said to go */
+async function rewindObjects(
+  ports: RestorePorts,
+  deployment: Deployment,
+  ends: Ends,
+): Promise<Incarnations | undefined> {
+  const { pipeline, incarnation: number } = deployment;
+  const log = objectsLog(pipeline.name);
+  const found = await lastThere(ports, log, ends, (entry) => decodeIntent(entry).covered);
+  if (found === undefined) {
+    const isDelivered = pipeline.sinks.some(({ kind }) => kind === 'bucket');
+    return isDelivered ? [{ number, follows: 0 }] : undefined;
+  }
+  const { last, there } = found;
+  const intent = decodeIntent(there);
+  const target = ownTarget(deployment, ports.objects, { format: 'ndjson', every: millis('0s') });
+  await finish(ports, pipeline, target, intent);
+  const incarnations = withIncarnation(intent.incarnations, { number, follows: there.ordinal });
+  const body = encodeIntent({
+    from: new Map(),
+    to: new Map(),
+    covered: intent.covered,
+    more: true,
+    names: [],
+    skipped: [],
+    incarnations,
+  });
+  const ordinal = last.ordinal + 1;
+  await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
+  return incarnations;
+}
+
+async function decided(outcome: 'committed' | 'conflict', log: string): Promise<void> {
+  if (outcome === 'conflict') {
+    throw new Error(
+      `Cannot go on with log ${log} as nobody else may append to it meanwhile: disable what calls the functions, and restore again`,
+    );
+  }
+}
+
+/** Moves the objects whose panes were taken back: first their copies are there, then they are gone. */
+async function setAsideAll(
+  { objects, listing, remover }: RestorePorts,
+  pipeline: Pipeline,
+  incarnations: Incarnations,
+  onObject: () => void,
+): Promise<number> {
+  let count = 0;
+  for await (const name of listing.list(foldersOf(pipeline))) {
+    onObject();
+    const place = placeOf(name);
+    if (place === undefined || holds(incarnations, place)) continue;
+    const body = await objects.read(name);
+    if (body !== undefined) {
+      // Under the same name it is the same object, which an earlier call copied: names were never used twice.
+      await objects.create(`${SUPERSEDED_PREFIX}${name}`, { body, contentType: 'application/octet-stream' });
+      await remover.remove(name);
+    }
+    count++;
+  }
+  return count;
+}
+
+async function readFrom(ports: RestorePorts, deployment: Deployment): Promise<readonly ReadFrom[]> {
+  const { groups } = present(deployment);
+  const indexes = Array.from({ length: groups }, (_, index) => index);
+  const all = await inParallel(
+    indexes,
+    async (index) => (await loadGroup(ports, deployment, index)).positions,
+  );
+  const lineages = [...new Set(all.flatMap((positions) => [...positions.keys()]))].sort();
+  return inParallel(lineages, async (lineage) => ({
+    lineage,
+    after: margined(lastIn(lineage, all, await ports.progress.read(lineage))),
+  }));
+}
+
+/**
+ * The last record of a lineage before which all are in. That is what was noted; where nothing was, or it was noted after
+ * what the logs hold, the least of all groups, as long as each has met the lineage.
+ */
+function lastIn(
+  lineage: string,
+  all: readonly Group['positions'][],
+  noted: Position | undefined,
+): Reached | undefined {
+  const known = all
+    .flatMap((positions) => positions.get(lineage) ?? [])
+    .toSorted((a, b) => (isAfter(a.position, b.position) ? 1 : -1));
+  const upTo = known.filter(({ position }) => noted !== undefined && !isAfter(position, noted));
+  const [greatest] = known.slice(-1);
+  if (noted !== undefined && greatest && upTo.length > 0 && !isAfter(noted, greatest.position)) {
+    return upTo.at(-1);
+  }
+  return known.length === all.length ? known[0] : undefined;
+}
+
+const margined = (reached: Reached | undefined): Reached | undefined =>
+  reached && { ...reached, arrival: before(reached.arrival, MARGIN) as EpochMillis };

@@ -1,0 +1,44 @@
+import type { Results } from '../../core/aggregate.ts';
+import type { Plain } from '../../core/plain.ts';
+import { type EpochMillis, isoTime } from '../../core/time.ts';
+import type { Pane, Pipeline } from '../../pipeline/pipeline.ts';
+import type { GroupPane } from '../group/group.ts';
+
+/** A pane as it is written. */
+export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
+  const key = encodeURIComponent(pane.key);
+  return {
+    id: `${pipeline.name}/${key}/${labelOf(pane)}/${identityOf(pane)}/${pane.revision}`,
+    pipeline: pipeline.name,
+    key: pane.key,
+    window: pane.window,
+    start: isoTime(pane.start),
+    end: isoTime(pane.end),
+    revision: pane.revision,
+    kind: pane.kind,
+    ...(pane.index === undefined ? {} : { index: pane.index }),
+    results: pane.results && writtenResults(pane.results),
+    count: pane.count,
+    watermark: isoTime(pane.watermark),
+  };
+}
+
+/** A window's name, and where another of that name came before it, the version in which it began. */
+export const labelOf = ({ window, layout }: GroupPane): string =>
+  layout.epoch === 0 ? window : `${window}@${layout.epoch}`;
+
+/** Which of its key's windows of one name a pane is of. */
+export function identityOf({ identity, layout }: GroupPane): string {
+  if (layout.identity === 'none') return 'all';
+  return layout.identity === 'start' ? isoTime(identity as EpochMillis) : String(identity);
+}
+
+/** NaN and the infinities are null, as in JSON, so that every sink shows the same. */
+const writtenResults = (results: Results): Record<string, Plain> =>
+  Object.fromEntries(Object.entries(results).map(([name, value]) => [name, written(value)]));
+
+function written(value: Plain): Plain {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (value === null || typeof value !== 'object') return value;
+  return Array.isArray(value) ? value.map(written) : writtenResults(value as Results);
+}

@@ -1,0 +1,50 @@
+import type { StoredKey } from '../../core/key.ts';
+import { Table } from '../../core/table.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Group } from '../group/group.ts';
+import { ID_WIDTH, REFUSED } from '../group/taken.ts';
+import { TIMES } from '../group/weight.ts';
+
+/** A group's keys as tables: how they stand in an entry, snapshot or delta. */
+
+export type Kept = Pick<Group, 'keys' | 'ids'>;
+
+/** Every name that tables are kept under: the keys, and `REFUSED` last if there are ids under it. */
+export const namesOf = ({ keys, ids }: Kept): string[] => [
+  ...keys.keys(),
+  ...(ids.has(REFUSED) ? [REFUSED] : []),
+];
+
+/** The tables of a key: its ids, and those of its windows in the order of the definition. */
+export type KeyTables = readonly Table[];
+
+/** How many tables of a key come before those of its windows. */
+export const OWN_TABLES = 1;
+
+/** The tables of some names: of each slot one a name. */
+export function slotsOf({ rules }: Pipeline, { keys, ids }: Kept, names: readonly string[]): Table[][] {
+  const noIds = new Table(ID_WIDTH, 0);
+  const stored = names.map((name) => keys.get(name));
+  const windows = rules.windows.flatMap(({ operator }, window) =>
+    operator.layout.map(({ width, plainWidth }, table) => {
+      const none = new Table(width, plainWidth);
+      return stored.map((key) => key?.windows[window]?.[table] ?? none);
+    }),
+  );
+  return [names.map((name) => ids.get(name) ?? noIds), ...windows];
+}
+
+export function timesOf({ keys }: Kept, names: readonly string[]): Table {
+  const times = new Table(TIMES, 0, names.length);
+  times.rows = names.length;
+  for (const [row, name] of names.entries()) {
+    const stored = keys.get(name);
+    if (stored === undefined) continue;
+    times.numbers[row * TIMES] = stored.maxEventTime;
+    times.numbers[row * TIMES + 1] = stored.lastArrival;
+    times.numbers[row * TIMES + 2] = stored.watermark;
+  }
+  return times;
+}
+
+export type Times = Pick<StoredKey, 'maxEventTime' | 'lastArrival' | 'watermark'>;

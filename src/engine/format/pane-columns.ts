@@ -1,0 +1,152 @@
+import { CodecError, decodeTables, encodeRows, type Rows, rowsOf } from '../../core/codec.ts';
+import { END, KEY, KIND, SEQUENCE, WATERMARK } from '../../core/panes.ts';
+import type { Plain } from '../../core/plain.ts';
+import { relate, unrelate } from '../../core/related.ts';
+import { Table } from '../../core/table.ts';
+import type { GroupLayout, GroupPanes } from '../group/group.ts';
+
+/**
+ * The panes of an entry as columns. What follows the order in which panes were emitted stands in that order; the rest key by
+ * key, in which a key's panes resemble each other: the column of keys tells which row is whose. Only keys that emitted
+ * panes are named.
+ */
+
+/** In the order of the panes: of these columns each, and none else. */
+const EMITTED = [SEQUENCE, KEY, KIND, END, WATERMARK] as const;
+const [KEY_AT, END_AT, WATERMARK_AT] = [1, 3, 4] as const;
+
+/** Plain data beside the tables. */
+type WrittenPanes = readonly [layouts: readonly WrittenLayout[], keys: readonly string[]];
+type WrittenLayout = readonly [
+  name: string,
+  identity: GroupLayout['identity'],
+  ordered: boolean,
+  epoch: number,
+  results: GroupLayout['results'],
+  /** Whether watermarks are written as what they are above ends. */
+  related: boolean,
+];
+
+/** @throws CodecError when they are more than could be read back */
+export function writePanes({
+  layouts,
+  keys,
+  tables,
+}: GroupPanes): readonly [plain: Plain, tables: Uint8Array] {
+  const numbers = new Int32Array(keys.length).fill(-1);
+  const named: string[] = [];
+  for (const { rows, width, numbers: cells } of tables) {
+    for (let at = KEY; at < rows * width; at += width) {
+      const key = cells[at] as number;
+      if (numbers[key] === -1) numbers[key] = named.push(keys[key] as string) - 1;
+    }
+  }
+  const slots: Rows[] = [];
+  const written = layouts.map(({ name, identity, ordered, epoch, results }, window): WrittenLayout => {
+    const table = tables[window] as Table;
+    const emitted = emittedOf(table, numbers);
+    const related = relate(emitted, WATERMARK_AT, END_AT);
+    slots.push(rowsOf([emitted]), byKey(table, emitted, named.length));
+    return [name, identity, ordered, epoch, results, related];
+  });
+  return [[written, named] satisfies WrittenPanes as unknown as Plain, encodeRows(slots)];
+}
+
+/** @throws CodecError, or any other error, for what `writePanes` did not write */
+export function readPanesOf(plain: Plain, bytes: Uint8Array): Omit<GroupPanes, 'length'> {
+  const [written, keys] = plain as unknown as WrittenPanes;
+  const slots = decodeTables(bytes);
+  const tables = written.map(([, , , , , related], window) => {
+    const [emitted] = slots[2 * window] ?? [];
+    if (emitted?.width !== EMITTED.length) {
+      throw new CodecError('Cannot read panes as each window must have the columns that every window has');
+    }
+    if (related) unrelate(emitted, WATERMARK_AT, END_AT);
+    return inOrder(emitted, slots[2 * window + 1] as readonly Table[]);
+  });
+  const layouts = written.map(([name, identity, ordered, epoch, results]) => ({
+    name,
+    identity,
+    ordered,
+    epoch,
+    results,
+  }));
+  return { keys, layouts, tables };
+}
+
+function emittedOf({ numbers, width, rows }: Table, keys: Int32Array): Table {
+  const emitted = new Table(EMITTED.length, 0, rows);
+  emitted.rows = rows;
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < EMITTED.length; at++) {
+      emitted.numbers[row * EMITTED.length + at] = numbers[row * width + (EMITTED[at] as number)] as number;
+    }
+    const key = row * EMITTED.length + KEY_AT;
+    emitted.numbers[key] = keys[emitted.numbers[key] as number] as number;
+  }
+  return emitted;
+}
+
+/** The columns that a window's panes have besides. */
+const others = (width: number): number[] =>
+  Array.from({ length: width }, (_, column) => column).filter((column) => !isEmitted.has(column));
+
+const isEmitted = new Set<number>(EMITTED);
+
+/** Their rows, those of a key one after the other. */
+function byKey(table: Table, emitted: Table, keys: number): Rows {
+  const columns = others(table.width);
+  const { rows, plainWidth } = table;
+  const keyOf = (row: number): number => emitted.numbers[row * emitted.width + KEY_AT] as number;
+  const from = new Int32Array(keys + 1);
+  for (let row = 0; row < rows; row++) from[keyOf(row) + 1] = (from[keyOf(row) + 1] as number) + 1;
+  for (let key = 0; key < keys; key++) from[key + 1] = (from[key + 1] as number) + (from[key] as number);
+  const next = from.slice();
+  const sorted = new Table(columns.length, plainWidth, rows);
+  sorted.rows = rows;
+  for (let row = 0; row < rows; row++) {
+    const to = next[keyOf(row)] as number;
+    next[keyOf(row)] = to + 1;
+    for (let at = 0; at < columns.length; at++) {
+      sorted.numbers[to * columns.length + at] = table.numbers[
+        row * table.width + (columns[at] as number)
+      ] as number;
+    }
+    for (let at = 0; at < plainWidth; at++) {
+      sorted.plains[to * plainWidth + at] = table.plains[row * plainWidth + at] as Plain;
+    }
+  }
+  return { tables: new Array<Table>(keys).fill(sorted), from, to: from.subarray(1) };
+}
+
+const EACH_A_ROW = 'Cannot read panes as each must have a row among those of its key';
+
+/** The table that `emittedOf` and `byKey` took apart. */
+function inOrder(emitted: Table, sorted: readonly Table[]): Table {
+  const { rows } = emitted;
+  if (sorted.reduce((total, own) => total + own.rows, 0) !== rows) throw new CodecError(EACH_A_ROW);
+  const [{ width, plainWidth } = { width: 0, plainWidth: 0 }] = sorted;
+  const columns = others(width + EMITTED.length);
+  const table = new Table(width + EMITTED.length, plainWidth, rows);
+  table.rows = rows;
+  const next = new Int32Array(sorted.length);
+  for (let row = 0; row < rows; row++) {
+    for (let at = 0; at < EMITTED.length; at++) {
+      table.numbers[row * table.width + (EMITTED[at] as number)] = emitted.numbers[
+        row * EMITTED.length + at
+      ] as number;
+    }
+    const key = emitted.numbers[row * EMITTED.length + KEY_AT] as number;
+    const own = sorted[key];
+    const from = next[key] as number;
+    if (own === undefined || from >= own.rows) throw new CodecError(EACH_A_ROW);
+    next[key] = from + 1;
+    for (let at = 0; at < width; at++) {
+      table.numbers[row * table.width + (columns[at] as number)] = own.numbers[from * width + at] as number;
+    }
+    for (let at = 0; at < plainWidth; at++) {
+      table.plains.push(own.plains[from * plainWidth + at] as Plain);
+    }
+  }
+  return table;
+}

@@ -1,0 +1,192 @@
+import { encodeTables } from '../../core/codec.ts';
+import type { EpochMillis, Millis } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { LogEntry } from '../../ports/commit-log.ts';
+import { definitionLog } from '../../wiring/names.ts';
+import { encodeWindows, type GroupEntry } from '../format/read-entry.ts';
+import { type Deployment, firstDeployment, type Generation } from '../group/deployment.ts';
+import { type Counters, type Folded, type Group, sumOfCounters } from '../group/group.ts';
+import { isKept } from '../group/lifetimes.ts';
+import { joinedGroup } from '../group/takeover.ts';
+import { type Definition, definitionIn, deploymentAsOf } from '../log/definition-log.ts';
+import { digestOfPlain, type Findings } from './audit-findings.ts';
+import {
+  type AuditPorts,
+  auditGroup,
+  type GroupAudit,
+  type GroupStates,
+  KeyHistory,
+  walkLog,
+} from './audit-logs.ts';
+
+/**
+ * The deployment as its log has it last, after every entry was held against the one before: versions never fall, and
+ * generations are only added.
+ *
+ * @returns `isBegun` whether there is such a log; the pipeline's own word for the rest where there is not
+ */
+export async function auditDefinition(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  findings: Findings,
+): Promise<{ readonly deployment: Deployment; readonly isBegun: boolean }> {
+  const log = definitionLog(pipeline.name);
+  let last: { readonly entry: LogEntry; readonly definition: Definition } | undefined;
+  for await (const { entry, content: definition } of walkLog(ports, log, definitionIn, findings)) {
+    if (definition === undefined) continue;
+    if (last && !goesOn(last.definition, definition)) {
+      findings.add({ kind: 'definition', log, ordinal: entry.ordinal });
+    }
+    last = { entry, definition };
+  }
+  return last
+    ? { deployment: deploymentAsOf(pipeline, last.entry), isBegun: true }
+    : { deployment: firstDeployment(pipeline), isBegun: false };
+}
+
+function goesOn(before: Definition, definition: Definition): boolean {
+  const groupsOf = ({ generations }: Definition) => generations.map(({ number, groups }) => [number, groups]);
+  const kept = groupsOf(definition).slice(0, before.generations.length);
+  return (
+    definition.version >= before.version &&
+    definition.incarnation >= before.incarnation &&
+    digestOfPlain(kept) === digestOfPlain(groupsOf(before))
+  );
+}
+
+/** How many parts of the key space there are that no group of any generation reaches beyond. */
+export const partsOf = ({ generations }: Deployment): number =>
+  Math.min(...generations.map(({ groups }) => groups));
+
+/** What the logs of one part of the key space say of it. */
+export interface PartAudit {
+  readonly keys: KeyHistory;
+  /** Of the records since the keys began. */
+  readonly counters: Counters;
+  /** Of every generation. */
+  readonly groups: readonly GroupAudit[];
+}
+
+/** The groups of a generation that were read, by their index. */
+interface Era {
+  readonly generation: Generation;
+  readonly groups: ReadonlyMap<number, GroupStates>;
+}
+
+/**
+ * Reads the logs of one part of the key space, generation by generation, and holds what each group began with against what
+ * those before it came to.
+ *
+ * @param patience how long a generation may take to begin all of its groups
+ * @param seen is given every entry that can be read, and the name of its log
+ */
+export async function auditPart(
+  ports: AuditPorts,
+  deployment: Deployment,
+  part: number,
+  patience: Millis,
+  findings: Findings,
+  seen: (log: string, entry: GroupEntry) => void,
+): Promise<PartAudit> {
+  const keys = new KeyHistory();
+  const now = ports.clock.now();
+  const eras: Era[] = [];
+  for (const generation of deployment.generations) {
+    const size = generation.groups / partsOf(deployment);
+    const groups = new Map<number, GroupStates>();
+    for (let index = part * size; index < (part + 1) * size; index++) {
+      groups.set(index, await auditGroup(ports, deployment, generation, index, keys, findings, seen));
+    }
+    const era = { generation, groups };
+    const earlier = eras.at(-1);
+    if (earlier) {
+      checkBeginnings(deployment, earlier, era, now, patience, findings);
+      checkSeals(earlier, era, now, findings);
+    }
+    eras.push(era);
+  }
+  // Without their states, which would fill the memory.
+  const groups = eras.flatMap((era) =>
+    [...era.groups.values()].map(({ first: _first, final: _final, ...group }) => group),
+  );
+  return { keys, groups, counters: sumOf(eras.flatMap((era, at) => counting(era, eras[at + 1]))) };
+}
+
+/** The groups whose counters no later group goes on with. */
+const counting = ({ generation, groups }: Era, next: Era | undefined): readonly GroupAudit[] =>
+  [...groups].flatMap(([index, group]) => {
+    const [taker] = next ? overlapping(index, generation, next.generation) : [];
+    return taker !== undefined && next?.groups.get(taker)?.isBegun ? [] : [group];
+  });
+
+export const sumOf = (all: readonly { readonly counters: Counters }[]): Counters =>
+  sumOfCounters(all.map(({ counters }) => counters));
+
+/** The groups of a generation that have keys in common with one of another. */
+function overlapping(index: number, { groups }: Generation, other: Generation): readonly number[] {
+  const ratio = other.groups / groups;
+  const first = Math.floor(index * ratio);
+  return Array.from({ length: Math.max(1, ratio) }, (_, at) => first + at);
+}
+
+/** Each group of a generation has begun, with what the groups of the generation before came to. */
+function checkBeginnings(
+  deployment: Deployment,
+  earlier: Era,
+  { generation, groups }: Era,
+  now: EpochMillis,
+  patience: Millis,
+  findings: Findings,
+): void {
+  const ageMillis = (now - generation.begunAt) as Millis;
+  for (const [index, { log, isBegun, first }] of groups) {
+    if (!isBegun && ageMillis >= patience) findings.add({ kind: 'unbegun-group', log, ageMillis });
+    const places = overlapping(index, generation, earlier.generation);
+    const parts = places.flatMap((place) => earlier.groups.get(place)?.final ?? []);
+    if (first === undefined || parts.length < places.length || parts.some(({ sealed }) => !sealed)) continue;
+    const expected = joinedGroup(parts, earlier.generation, generation, index, places[0] as number);
+    if (digestOfGroup(deployment.pipeline, first) === digestOfGroup(deployment.pipeline, expected)) continue;
+    findings.add({ kind: 'takeover', log });
+  }
+}
+
+/** What a group's state comes to, whatever the order of its keys. */
+function digestOfGroup(
+  pipeline: Pipeline,
+  { positions, inherited, keys, ids, counters }: Pick<Group, keyof Folded & keyof Group>,
+): string {
+  const byName = <Value>(map: ReadonlyMap<string, Value>) =>
+    [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = byName(keys);
+  const windows = encodeWindows(
+    pipeline,
+    sorted.map(([, key]) => key),
+  );
+  const taken = encodeTables([byName(ids).map(([, table]) => table)]);
+  return digestOfPlain([
+    counters,
+    byName(positions),
+    inherited.map((one) => ({ ...one, positions: byName(one.positions) })),
+    sorted.map(([key, { maxEventTime, lastArrival, watermark }]) => [
+      key,
+      maxEventTime,
+      lastArrival,
+      watermark,
+    ]),
+    [...ids.keys()].sort(),
+    [windows, taken].map((bytes) => Buffer.from(bytes).toString('base64')),
+  ]);
+}
+
+/** The log of a group ends in a seal once another has begun with its keys. */
+function checkSeals(earlier: Era, { generation, groups }: Era, now: EpochMillis, findings: Findings): void {
+  // It may have expired.
+  if (!isKept(generation.begunAt, now)) return;
+  for (const [index, { log, entries, last, final }] of earlier.groups) {
+    const takers = overlapping(index, earlier.generation, generation);
+    if (!takers.some((taker) => groups.get(taker)?.isBegun)) continue;
+    // Of one that cannot be read, nobody can tell.
+    if (final?.sealed || (final === undefined && entries > 0)) continue;
+    findings.add({ kind: 'seal', log, ordinal: last?.ordinal ?? 0, fault: 'missing' });
+  }
+}

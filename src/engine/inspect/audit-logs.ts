@@ -1,0 +1,441 @@
+import { CodecError } from '../../core/codec.ts';
+import type { StoredKey } from '../../core/key.ts';
+import { isAfter } from '../../core/position.ts';
+import { after, type EpochMillis } from '../../core/time.ts';
+import { ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import type { Ports } from '../../ports/index.ts';
+import type { Reading } from '../../ports/reading.ts';
+import { groupLog } from '../../wiring/names.ts';
+import { writtenPane } from '../delivery/written-pane.ts';
+import { baseOf } from '../format/entry.ts';
+import { type GroupEntry, readEntry } from '../format/read-entry.ts';
+import { readGroup } from '../format/read-group.ts';
+import type { Deployment, Generation } from '../group/deployment.ts';
+import {
+  type Counters,
+  EMPTY_GROUP,
+  type Group,
+  type GroupPane,
+  lateByWindow,
+  type Reached,
+} from '../group/group.ts';
+import { hasItsSnapshot, isKept } from '../group/lifetimes.ts';
+import { roomUsed } from '../group/room.ts';
+import { type RefusedRecord, readRefused } from '../intake/poison.ts';
+import { wholeEntry } from '../log/spill.ts';
+import { Digests, digestOf, type Findings } from './audit-findings.ts';
+
+/** The log as it is, its large bodies still objects: where one of those is gone the others can be read. */
+export interface AuditPorts extends Pick<Ports, 'log' | 'clock'> {
+  readonly objects: Pick<Ports['objects'], 'exists' | 'create' | 'read'>;
+  readonly reading: Reading;
+}
+
+/** An entry, what it holds, if it can be read, and what stands before it: nothing, as it is the first; an entry that was read; or nobody knows what. */
+interface Step<Content> {
+  readonly entry: LogEntry;
+  readonly content: Content | undefined;
+  readonly before: 'nothing' | 'entry' | 'unknown';
+}
+
+/**
+ * The entries of a log that are left, in order.
+ *
+ * Entries go when their lifetime is over, in any order. What comes after an entry that is younger must be there. So must
+ * what came before the first that is left, where that is so young that its own predecessor, which is renewed at a quarter of
+ * the lifetime, cannot have gone.
+ *
+ * @param mayBeGone whether nothing is appended any more, for so long that all may have expired
+ * @param beginsAnew whether an entry is one that a log goes on with of which all had expired
+ */
+export async function* walkLog<Content>(
+  { log, clock }: Pick<AuditPorts, 'log' | 'clock'>,
+  name: string,
+  read: (entry: LogEntry) => Content | Promise<Content>,
+  findings: Findings,
+  {
+    mayBeGone = false,
+    beginsAnew = () => false,
+  }: { readonly mayBeGone?: boolean; readonly beginsAnew?: (content: Content) => boolean } = {},
+): AsyncGenerator<Step<Content>> {
+  const now = clock.now();
+  let last: LogEntry | undefined;
+  let isKnown = true;
+  for (;;) {
+    const entries = await log.after(name, last?.ordinal ?? 0);
+    for (const entry of entries) {
+      const before = last?.ordinal ?? 0;
+      const follows = entry.ordinal === before + 1;
+      const age = last === undefined ? 2 * (now - entry.committedAt) : now - last.committedAt;
+      const content = await readOr(name, entry, read, findings);
+      const isBeginning = last === undefined && content !== undefined && beginsAnew(content);
+      if (!follows && age < ENTRY_LIFETIME && !isBeginning) {
+        findings.add({ kind: 'gap', log: name, after: before, next: entry.ordinal });
+      }
+      yield { entry, content, before: !follows || !isKnown ? 'unknown' : last ? 'entry' : 'nothing' };
+      last = entry;
+      isKnown = content !== undefined;
+    }
+    if (entries.length === 0) break;
+  }
+  if (last === undefined && !mayBeGone && (await isLost(log, name)))
+    findings.add({ kind: 'lost-log', log: name });
+}
+
+async function readOr<Content>(
+  log: string,
+  entry: LogEntry,
+  read: (entry: LogEntry) => Content | Promise<Content>,
+  findings: Findings,
+): Promise<Content | undefined> {
+  try {
+    return await read(entry);
+  } catch (error) {
+    if (!(error instanceof CodecError || error instanceof LogLostError)) throw error;
+    findings.add({ kind: 'unreadable-entry', log, ordinal: entry.ordinal, reason: error.message });
+    return undefined;
+  }
+}
+
+async function isLost(log: AuditPorts['log'], name: string): Promise<boolean> {
+  try {
+    await log.latest(name);
+    return false;
+  } catch (error) {
+    if (error instanceof LogLostError) return true;
+    throw error;
+  }
+}
+
+/** What the log of one group comes to. */
+export interface GroupAudit {
+  readonly log: string;
+  readonly counters: Counters;
+  readonly entries: number;
+  readonly panes: number;
+  /** See `roomUsed`; 0 where a later group has its keys. */
+  readonly roomUsed: number;
+  /** Whether the log is there from its first entry on. */
+  readonly isWhole: boolean;
+  /** Whether it was ever written to. */
+  readonly isBegun: boolean;
+  /** The last entry; undefined where there is none. */
+  readonly last: Pick<LogEntry, 'ordinal' | 'committedAt'> | undefined;
+}
+
+/** The same, and the group itself. */
+export interface GroupStates extends GroupAudit {
+  /** As of its first entry, and as of its last; undefined where that is gone or cannot be read. */
+  readonly first: Group | undefined;
+  readonly final: Group | undefined;
+}
+
+/**
+ * Reads the log of a group, and holds each entry against those before it.
+ *
+ * @param keys what is known of its keys by earlier generations, to which it is added
+ * @param seen is given every entry that can be read, and the name of the log
+ */
+export async function auditGroup(
+  ports: AuditPorts,
+  deployment: Deployment,
+  generation: Generation,
+  index: number,
+  keys: KeyHistory,
+  findings: Findings,
+  seen: (log: string, entry: GroupEntry) => void,
+): Promise<GroupStates> {
+  const log = groupLog(deployment.pipeline.name, generation.number, index);
+  const reader = new GroupReader(deployment);
+  const history = new GroupHistory(deployment, log, keys, findings);
+  const bases = new Bases(log, ports.clock.now(), findings);
+  const counted = { entries: 0, panes: 0, isWhole: true };
+  let last: GroupAudit['last'];
+  let first: Group | undefined;
+  const read = async (entry: LogEntry) => {
+    const whole = await wholeEntry(ports.reading.objects, entry);
+    return { told: readEntry(whole), group: reader.read(whole), base: baseOf(whole) };
+  };
+  const { generations } = deployment;
+  const next = generations[generations.indexOf(generation) + 1];
+  const mayBeGone = next !== undefined && !isKept(next.begunAt, ports.clock.now());
+  for await (const { entry, content, before } of walkLog(ports, log, read, findings, { mayBeGone })) {
+    counted.entries++;
+    last = { ordinal: entry.ordinal, committedAt: entry.committedAt };
+    if (before === 'unknown') history.interrupt();
+    if (before === 'unknown' || content === undefined) counted.isWhole = false;
+    if (content === undefined) continue;
+    const { told, group, base } = content;
+    if (entry.ordinal === 1) first = group;
+    bases.take(entry, base, group);
+    // What it began with is held against the groups that had it before.
+    if (entry.ordinal === 1 && generation !== generations[0]) history.begin(told, group);
+    else history.take(told, group);
+    await checkPoison(ports, log, told, findings);
+    counted.panes += told.panes.length;
+    seen(log, told);
+  }
+  bases.end();
+  const isBegun = last !== undefined || (await isLost(ports.log, log));
+  const isWhole = last === undefined ? !isBegun : counted.isWhole;
+  if (!isWhole) keys.isWhole = false;
+  const { group: final } = reader;
+  if (final?.sealed && next === undefined) {
+    findings.add({ kind: 'seal', log, ordinal: final.ordinal, fault: 'unexpected' });
+  }
+  const used = final && !final.sealed ? roomUsed(final) : 0;
+  return {
+    ...counted,
+    log,
+    roomUsed: used,
+    isWhole,
+    isBegun,
+    last,
+    first,
+    final,
+    counters: history.counters,
+  };
+}
+
+/** The bytes of every refused record are kept before the commit that moves past it, in the object that it names. */
+async function checkPoison(
+  { reading }: AuditPorts,
+  log: string,
+  { ordinal, poison, poisonObject: object }: GroupEntry,
+  findings: Findings,
+): Promise<void> {
+  if (object === undefined) return;
+  const body = await reading.objects.read(object);
+  const kept = new Set(body && refusedIn(body).map(placeOf));
+  const records = poison.filter((record) => !kept.has(placeOf(record))).length;
+  if (records > 0) findings.add({ kind: 'missing-poison', log, ordinal, object, records });
+}
+
+/** None of what nothing here wrote. */
+function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
+  try {
+    return readRefused(body);
+  } catch (error) {
+    if (error instanceof CodecError) return [];
+    throw error;
+  }
+}
+
+const placeOf = ({ lineage, position }: Pick<RefusedRecord, 'lineage' | 'position'>): string =>
+  `${lineage} ${position}`;
+
+/** A group as of each of its entries, from the first snapshot on that there is. */
+class GroupReader {
+  readonly #deployment: Deployment;
+  /** As of the last entry; undefined where a snapshot, or an entry since, is missing. */
+  group: Group | undefined;
+
+  constructor(deployment: Deployment) {
+    this.#deployment = deployment;
+  }
+
+  /** @throws CodecError and LogLostError as `readGroup` does */
+  read(entry: LogEntry): Group | undefined {
+    const before = this.group?.ordinal === entry.ordinal - 1 ? this.group : undefined;
+    this.group = undefined;
+    if (before || baseOf(entry) === entry.ordinal) {
+      this.group = readGroup(this.#deployment, before ?? EMPTY_GROUP, [entry]);
+    }
+    return this.group;
+  }
+}
+
+/** Whether the snapshots are there that the entries of a log are read from. */
+class Bases {
+  readonly #log: string;
+  readonly #now: EpochMillis;
+  readonly #findings: Findings;
+  #snapshot = 0;
+  #lost: { readonly entry: LogEntry; readonly base: number } | undefined;
+  #told = 0;
+
+  constructor(log: string, now: EpochMillis, findings: Findings) {
+    this.#log = log;
+    this.#now = now;
+    this.#findings = findings;
+  }
+
+  take(entry: LogEntry, base: number, group: Group | undefined): void {
+    if (base === entry.ordinal) this.#snapshot = base;
+    this.#lost = group === undefined && base !== this.#snapshot ? { entry, base } : undefined;
+    if (hasItsSnapshot(entry.committedAt, this.#now)) this.#tell();
+  }
+
+  /** The last entry's snapshot is needed for as long as the entry itself. */
+  end(): void {
+    if (this.#lost && isKept(this.#lost.entry.committedAt, this.#now)) this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#lost === undefined || this.#lost.base === this.#told) return;
+    const { entry, base } = this.#lost;
+    this.#findings.add({ kind: 'lost-base', log: this.#log, ordinal: entry.ordinal, base });
+    this.#told = base;
+  }
+}
+
+type KeyTimes = Pick<StoredKey, 'watermark' | 'lastArrival'>;
+
+/**
+ * What is known of some keys by the logs of the groups that had them, generation by generation: some 100 bytes for each window
+ * that may be revised, of those emitted since the logs begin.
+ */
+export class KeyHistory {
+  readonly times = new Map<string, KeyTimes>();
+  /** Every key that the logs tell of. */
+  readonly names = new Set<string>();
+  /** The last revision by window and identity; of rolling windows and batches the last ordinal by window. */
+  readonly revisions = new Digests<number>();
+  /** Whether nothing is missing since the keys began. */
+  isWhole = true;
+}
+
+/** What is known of a group by its entries up to one of them. */
+class GroupHistory {
+  readonly #deployment: Deployment;
+  readonly #log: string;
+  readonly #keys: KeyHistory;
+  readonly #findings: Findings;
+  readonly #positions = new Map<string, Reached>();
+  #before: Group | undefined = EMPTY_GROUP;
+  /** Whether nothing is missing since the entry before. */
+  #follows = true;
+  counters: Counters = EMPTY_GROUP.counters;
+
+  constructor(deployment: Deployment, log: string, keys: KeyHistory, findings: Findings) {
+    this.#deployment = deployment;
+    this.#log = log;
+    this.#keys = keys;
+    this.#findings = findings;
+  }
+
+  /** Some entries are missing. What never falls still does not, what is counted begins anew. */
+  interrupt(): void {
+    this.#keys.isWhole = false;
+    this.#keys.revisions.clear();
+    this.#before = undefined;
+    this.#follows = false;
+  }
+
+  /** The first entry of a group that began with what others left. */
+  begin(entry: GroupEntry, group: Group | undefined): void {
+    this.#move(entry, group);
+    this.counters = entry.counters;
+    this.#checkKeys(entry, group);
+    this.#before = group;
+  }
+
+  take(entry: GroupEntry, group: Group | undefined): void {
+    if (this.#before?.sealed) {
+      this.#findings.add({ kind: 'seal', log: this.#log, ordinal: entry.ordinal, fault: 'followed' });
+    }
+    const moved = this.#move(entry, group);
+    if (this.#follows) this.#checkCounters(entry, moved);
+    this.#follows = true;
+    this.counters = entry.counters;
+    this.#checkKeys(entry, group);
+    this.#before = group;
+    for (const pane of entry.panes) this.#checkRevision(entry.ordinal, pane);
+  }
+
+  /** A watermark never falls, and no key is lost. */
+  #checkKeys({ ordinal, committedAt }: GroupEntry, group: Group | undefined): void {
+    const { times, names } = this.#keys;
+    const fell = (key: string): void =>
+      this.#findings.add({ kind: 'watermark-fell', log: this.#log, ordinal, key });
+    for (const [key, { watermark, lastArrival }] of group?.keys ?? []) {
+      const before = times.get(key);
+      if (before && watermark < before.watermark && !this.#mayBeginAnew(lastArrival - before.lastArrival)) {
+        fell(key);
+      }
+      times.set(key, { watermark, lastArrival });
+      names.add(key);
+    }
+    if (group === undefined) return;
+    for (const [key, { lastArrival }] of this.#before?.keys ?? []) {
+      if (!group.keys.has(key) && !this.#mayBeginAnew(committedAt - lastArrival)) fell(key);
+    }
+  }
+
+  /** A key that is forgotten begins anew with a record that comes so much later. */
+  #mayBeginAnew(silence: number): boolean {
+    return silence > (this.#deployment.pipeline.rules.time.maxLateness ?? Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * A lineage goes on, and is forgotten only once its source has none of its records any more.
+   *
+   * @returns how many went on
+   */
+  #move({ ordinal, committedAt, positions }: GroupEntry, group: Group | undefined): number {
+    const { retention } = this.#deployment.pipeline.source;
+    const fell = (lineage: string): void =>
+      this.#findings.add({ kind: 'position-fell', log: this.#log, ordinal, lineage });
+    let moved = 0;
+    for (const [lineage, reached] of positions) {
+      const before = this.#positions.get(lineage)?.position;
+      if (before !== undefined && isAfter(before, reached.position)) fell(lineage);
+      if (before !== reached.position) moved++;
+      this.#positions.set(lineage, reached);
+    }
+    for (const [lineage, { arrival }] of group ? this.#positions : []) {
+      if (group?.positions.has(lineage)) continue;
+      if (retention === undefined || after(arrival, retention) > committedAt) fell(lineage);
+      this.#positions.delete(lineage);
+    }
+    return moved;
+  }
+
+  /** A lineage goes on by records, each of which is applied, late for all windows, or poison. */
+  #checkCounters({ ordinal, counters, late, poison }: GroupEntry, moved: number): void {
+    const lateForAll = late.filter((one) => !one.applied).length;
+    const listed = byName({
+      applied: Math.max(0, moved - lateForAll - poison.length),
+      lateForAll,
+      poison: poison.length,
+      late: lateByWindow(late),
+    });
+    const before = byName(this.counters);
+    const now = byName(counters);
+    for (const counter of new Set([...before.keys(), ...now.keys(), ...listed.keys()])) {
+      const counted = (now.get(counter) ?? 0) - (before.get(counter) ?? 0);
+      const expected = listed.get(counter) ?? 0;
+      if (counter === 'applied' ? counted >= expected : counted === expected) continue;
+      this.#findings.add({ kind: 'counters', log: this.#log, ordinal, counter, counted, listed: expected });
+    }
+  }
+
+  #checkRevision(ordinal: number, pane: GroupPane): void {
+    const { key, window, identity, revision, revisable, layout } = pane;
+    const { revisions, names, isWhole } = this.#keys;
+    names.add(key);
+    const isPerRecord = layout.identity === 'index';
+    const follows = isPerRecord && layout.ordered;
+    // A window that was altered begins anew.
+    const own = [key, window, layout.epoch];
+    const place = digestOf(JSON.stringify(follows ? own : [...own, identity]));
+    const number = follows ? identity : revision;
+    const before = revisions.get(place);
+    // With `partial: false` the first ordinals of a rolling window emit nothing.
+    const first = follows || !isWhole ? number : 0;
+    const expected = before === undefined ? first : before + 1;
+    if (number !== expected) {
+      const { id } = writtenPane(this.#deployment.pipeline, pane);
+      this.#findings.add({ kind: 'revision', log: this.#log, ordinal, pane: id, expected });
+    }
+    // Of trailing windows there is one for each record: those that are never emitted again need not be remembered.
+    if (follows || revisable || !isPerRecord) revisions.set(place, number);
+  }
+}
+
+/** The counters, those of each window under a name that no other counter has. */
+const byName = ({ late, ...others }: Counters): ReadonlyMap<string, number> =>
+  new Map([
+    ...Object.entries<number>(others),
+    ...Object.entries(late).map(([window, count]) => [`late for ${window}`, count] as const),
+  ]);

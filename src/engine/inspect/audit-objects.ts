@@ -1,0 +1,334 @@
+import { CodecError } from '../../core/codec.ts';
+import type { Millis } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { inParallel } from '../../ports/in-parallel.ts';
+import { objectsLog } from '../../wiring/names.ts';
+import {
+  byFolder,
+  decodeIntent,
+  folderAt,
+  folderOf,
+  foldersOf,
+  type Intent,
+} from '../delivery/project-objects.ts';
+import { type Line, readLines, writtenLines } from '../delivery/read-objects.ts';
+import { type Cursors, panesOf, type Skip, START } from '../delivery/stretch.ts';
+import { type Deployment, groupLogsOf } from '../group/deployment.ts';
+import { holds, type Incarnations, placeOf, presentOf } from '../group/incarnation.ts';
+import { spilling } from '../log/spill.ts';
+import { Digests, digestOf, type Findings } from './audit-findings.ts';
+import { type AuditPorts, walkLog } from './audit-logs.ts';
+import { beginsAnew, type Coverage, isBefore } from './audit-rows.ts';
+
+/** The last step of the objects' projector, where its last object is not there yet. */
+export interface Unfinished {
+  readonly ordinal: number;
+  readonly ageMillis: Millis;
+}
+
+export interface IntentsAudit extends Coverage {
+  readonly unfinished: Unfinished | undefined;
+  /** What the intents that are left say of the bucket. */
+  readonly plan: Plan;
+}
+
+/** The digest of an object's lines; undefined where entries that they came from are gone. */
+type Content = string | undefined;
+
+/** What the bucket must hold: some 200 bytes for each object that an intent names. */
+interface Plan {
+  readonly objects: Map<string, { readonly intent: number; readonly content: Content }>;
+  incarnations: Incarnations;
+  /** The ordinals of the first and of the last intent that is left. */
+  first: number;
+  last: number;
+}
+
+/**
+ * Reads the intents of the objects' projector, and what their objects must hold: each goes on where the one before it
+ * ended, so that together they tile the logs.
+ */
+export async function auditIntents(
+  ports: AuditPorts,
+  deployment: Deployment,
+  findings: Findings,
+  onIntent: () => void,
+): Promise<IntentsAudit> {
+  const { pipeline } = deployment;
+  const log = objectsLog(pipeline.name);
+  const plan: Plan = {
+    objects: new Map(),
+    incarnations: [{ number: deployment.incarnation, follows: 0 }],
+    first: Number.POSITIVE_INFINITY,
+    last: 0,
+  };
+  let covered: Cursors = new Map();
+  let from: Cursors | undefined;
+  const skipped: Skip[] = [];
+  let last: { readonly entry: LogEntry; readonly intent: Intent } | undefined;
+  for await (const { entry, content: intent, before } of walkLog(ports, log, decodeIntent, findings, {
+    beginsAnew,
+  })) {
+    if (intent === undefined) continue;
+    if (before === 'nothing') from = intent.covered;
+    // Where an incarnation begins it may go back, to where the logs do.
+    const goesBack = !isKnown(plan, intent) && presentOf(intent.incarnations).follows < entry.ordinal - 1;
+    if (before === 'entry' && !goesBack) {
+      for (const of of brokenChains(groupLogsOf(deployment, entry.committedAt), covered, intent)) {
+        findings.add({ kind: 'cursor', log, ordinal: entry.ordinal, of });
+      }
+    }
+    skipped.push(...intent.skipped);
+    covered = intent.covered;
+    last = { entry, intent };
+    await planIntent(ports, pipeline, plan, entry, intent);
+    onIntent();
+  }
+  return {
+    covered,
+    from,
+    skipped,
+    unfinished: last && (await unfinishedOf(ports, last.entry, last.intent)),
+    plan,
+  };
+}
+
+/** The logs of which an intent does not go on where they were covered up to, or does not cover what it holds. */
+function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent): readonly string[] {
+  const isAt = (a = START, b = START) => !isBefore(a, b) && !isBefore(b, a);
+  return logs.filter((log) => {
+    const before = covered.get(log);
+    const begun = intent.from.get(log);
+    // Up to where something is skipped, unless that was covered before.
+    const skips = intent.skipped.filter((one) => one.log === log);
+    if (skips.some(({ to }) => isAt(intent.covered.get(log), [to, 0]))) return false;
+    if (begun === undefined) return !isAt(intent.covered.get(log), before);
+    return !isAt(begun, before) || !isAt(intent.covered.get(log), intent.to.get(log));
+  });
+}
+
+async function planIntent(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  plan: Plan,
+  entry: LogEntry,
+  intent: Intent,
+): Promise<void> {
+  plan.first = Math.min(plan.first, entry.ordinal);
+  if (!isKnown(plan, intent)) {
+    for (const [name, { intent: ordinal }] of plan.objects) {
+      if (ordinal > presentOf(intent.incarnations).follows) plan.objects.delete(name);
+    }
+  }
+  plan.incarnations = intent.incarnations;
+  plan.last = entry.ordinal;
+  const lines = await linesOf(ports, pipeline, intent);
+  // Panes of a folder in which it names no object were never written.
+  const unnamed = [...(lines?.keys() ?? [])].filter((name) => name.endsWith('/'));
+  for (const name of [...intent.names, ...unnamed]) {
+    plan.objects.set(name, { intent: entry.ordinal, content: lines && contentOf(lines.get(name) ?? []) });
+  }
+}
+
+/**
+ * The lines of an intent's objects, by name, or by folder where it names none there; undefined where entries that they come
+ * from are gone, or unreadable.
+ */
+async function linesOf(
+  { log, objects, clock }: AuditPorts,
+  pipeline: Pipeline,
+  intent: Intent,
+): Promise<ReadonlyMap<string, readonly Line[]> | undefined> {
+  try {
+    const panes = await panesOf({ log: spilling(log, objects), clock }, intent);
+    const names = new Map(intent.names.map((name) => [folderOf(name), name]));
+    return new Map(
+      [...byFolder(pipeline, panes)].map(([folder, own]) => {
+        const name = names.get(folder) ?? folder;
+        return [name, writtenLines(pipeline, name, own)];
+      }),
+    );
+  } catch (error) {
+    if (error instanceof LogLostError || error instanceof CodecError) return undefined;
+    throw error;
+  }
+}
+
+const contentOf = (lines: readonly Line[]): string => digestOf(lines.map(({ text }) => text).join('\n'));
+
+/** The last of an intent's objects is created when all others are. */
+async function unfinishedOf(
+  { objects, clock }: AuditPorts,
+  { ordinal, committedAt }: LogEntry,
+  { names }: Intent,
+): Promise<Unfinished | undefined> {
+  const last = names.at(-1);
+  if (last === undefined || (await objects.exists(last))) return undefined;
+  return { ordinal, ageMillis: (clock.now() - committedAt) as Millis };
+}
+
+/** How many objects and panes are in the bucket, and how many of them the logs no longer tell of. */
+export interface ObjectCounts {
+  objects: number;
+  panes: number;
+  unverified: number;
+}
+
+/**
+ * Holds the bucket against the intents: every object that they name is there with exactly its panes, no other is there but
+ * those of intents that have expired, and no two panes have one id.
+ *
+ * A pane is filed by the hour of its window, so that two of one id lie in one folder: some 150 bytes for each pane of
+ * one hour are kept at a time.
+ */
+export async function auditObjects(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  { plan, unfinished }: IntentsAudit,
+  findings: Findings,
+  onObject: () => void,
+): Promise<ObjectCounts> {
+  const counts: ObjectCounts = { objects: 0, panes: 0, unverified: 0 };
+  const seen = new Set<string>();
+  const ids = new Digests<string>();
+  let folder = '';
+  const judgeObject = async (name: string, held: Held | undefined): Promise<void> => {
+    if (isOfLater(plan, name)) await readOn(ports, pipeline, plan);
+    const planned = plan.objects.get(name);
+    if (planned === undefined && !isOfEarlier(plan, name)) {
+      findings.add({ kind: 'stray-object', object: name });
+    }
+    counts.objects++;
+    seen.add(name);
+    if (held === undefined) return;
+    counts.panes += held.places.length;
+    if (planned?.content === undefined) counts.unverified++;
+    else if (planned.content !== held.content) {
+      await compare(ports, pipeline, name, planned.intent, findings);
+    }
+    for (const place of held.places) checkPlace(pipeline, name, place, ids, findings);
+  };
+  for await (const names of inChunks(ports.reading.objects.list(foldersOf(pipeline)))) {
+    const read = await inParallel(names, (name) => heldBy(ports, name, findings));
+    for (const [at, name] of names.entries()) {
+      if (folderOf(name) !== folder) ids.clear();
+      folder = folderOf(name);
+      await judgeObject(name, read[at]);
+      onObject();
+    }
+  }
+  for (const [object, { intent }] of plan.objects) {
+    if (seen.has(object) || intent === unfinished?.ordinal) continue;
+    // It may have been created since they were listed.
+    if (!(await ports.objects.exists(object))) findings.add({ kind: 'missing-object', object, intent });
+  }
+  return counts;
+}
+
+/** As many objects as are read at once. */
+const CHUNK = 16;
+
+async function* inChunks(names: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
+  let chunk: string[] = [];
+  for await (const name of names) {
+    chunk.push(name);
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+const isKnown = (plan: Plan, intent: Intent): boolean =>
+  presentOf(plan.incarnations).number === presentOf(intent.incarnations).number;
+
+/** Whether it was named by an intent that has expired, and not by one that was taken back. */
+function isOfEarlier({ first, incarnations }: Plan, name: string): boolean {
+  const place = placeOf(name);
+  return place !== undefined && place.ordinal < first && holds(incarnations, place);
+}
+
+const isOfLater = ({ last }: Plan, name: string): boolean => (placeOf(name)?.ordinal ?? last) > last;
+
+/** Adds the intents that were appended since they were read. */
+async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promise<void> {
+  for (const entry of await ports.log.after(objectsLog(pipeline.name), plan.last)) {
+    await planIntent(ports, pipeline, plan, entry, decodeIntent(entry));
+  }
+}
+
+/** What is kept of an object while others are read: not its panes, which may come to megabytes. */
+interface Held {
+  readonly content: string;
+  readonly places: readonly Place[];
+}
+
+/** Where a pane belongs. */
+type Place = Pick<Line, 'id' | 'end'>;
+
+async function heldBy(ports: AuditPorts, object: string, findings: Findings): Promise<Held | undefined> {
+  const lines = await readObject(ports, object, findings);
+  return lines && { content: contentOf(lines), places: lines.map(({ id, end }) => ({ id, end })) };
+}
+
+/** The panes of an object; undefined where it cannot be read. */
+async function readObject(
+  { reading }: AuditPorts,
+  object: string,
+  findings: Findings,
+): Promise<readonly Line[] | undefined> {
+  const body = await reading.objects.read(object);
+  if (body === undefined) return undefined;
+  try {
+    return await readLines(object, body);
+  } catch {
+    findings.add({
+      kind: 'unreadable-object',
+      object,
+      reason: 'it must be gzipped lines of JSON, or Parquet, as its name says',
+    });
+    return undefined;
+  }
+}
+
+/** Says of an object that differs from its intent which panes do. */
+async function compare(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  object: string,
+  intent: number,
+  findings: Findings,
+): Promise<void> {
+  const lines = await readObject(ports, object, findings);
+  if (lines === undefined) return;
+  const [entry] = await ports.log.after(objectsLog(pipeline.name), intent - 1);
+  const all = entry && (await linesOf(ports, pipeline, decodeIntent(entry)));
+  const expected = new Map((all?.get(object) ?? []).map(({ id, text }) => [id, text]));
+  const found = new Set(lines.map(({ id }) => id));
+  for (const { id: pane, text } of lines) {
+    const own = expected.get(pane);
+    if (own === undefined) findings.add({ kind: 'unknown-pane', pane, object });
+    else if (own !== text) findings.add({ kind: 'differing-pane', pane, object });
+  }
+  for (const pane of expected.keys()) {
+    if (!found.has(pane)) findings.add({ kind: 'missing-pane', pane, object });
+  }
+}
+
+/** A pane is in the folder of its hour, and no other has its id. */
+function checkPlace(
+  pipeline: Pipeline,
+  object: string,
+  { id: pane, end }: Place,
+  ids: Digests<string>,
+  findings: Findings,
+): void {
+  if (folderOf(object) !== folderAt(pipeline, end)) {
+    findings.add({ kind: 'misfiled-pane', pane, object });
+  }
+  const digest = digestOf(pane);
+  const other = ids.get(digest);
+  if (other === undefined) ids.set(digest, object);
+  else findings.add({ kind: 'doubled-pane', pane, object, other });
+}

@@ -1,0 +1,173 @@
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { inParallel } from '../../ports/in-parallel.ts';
+import type { Reading, StoredRow } from '../../ports/reading.ts';
+import { isNewer, type Ranked, type Row } from '../../ports/stores.ts';
+import { rowsLog } from '../../wiring/names.ts';
+import { decodeCovered, rowsOf } from '../delivery/project-rows.ts';
+import { type Cursor, type Cursors, type Skip, START } from '../delivery/stretch.ts';
+import type { GroupEntry } from '../format/read-entry.ts';
+import { type Deployment, groupLogsOf } from '../group/deployment.ts';
+import type { GroupPane } from '../group/group.ts';
+import { digestOfPlain, type Findings } from './audit-findings.ts';
+import { type AuditPorts, walkLog } from './audit-logs.ts';
+
+/** How far a projector has come, and from where. */
+export interface Coverage {
+  readonly covered: Cursors;
+  /** Where it began; undefined where the entry that says so has expired, and so has all that came before. */
+  readonly from: Cursors | undefined;
+  /** What it skipped, as far as its entries still say so. */
+  readonly skipped: readonly Skip[];
+}
+
+/** A projector's log that had expired goes on with what says so. */
+export const beginsAnew = ({ skipped }: { readonly skipped: readonly Skip[] }): boolean => skipped.length > 0;
+
+/** Reads the log of the rows' projector: its cursors only ever go on. */
+export async function auditRowCursors(
+  ports: AuditPorts,
+  deployment: Deployment,
+  findings: Findings,
+): Promise<Coverage> {
+  const { pipeline } = deployment;
+  const log = rowsLog(pipeline.name);
+  let covered: Cursors = new Map();
+  let from: Cursors | undefined;
+  const skipped: Skip[] = [];
+  for await (const { entry, content, before } of walkLog(ports, log, decodeCovered, findings, {
+    beginsAnew,
+  })) {
+    if (content === undefined) continue;
+    const { covered: next } = content;
+    skipped.push(...content.skipped);
+    if (before === 'nothing') from = next;
+    for (const of of groupLogsOf(deployment, entry.committedAt)) {
+      if (!isBefore(next.get(of) ?? START, covered.get(of) ?? START)) continue;
+      findings.add({ kind: 'cursor', log, ordinal: entry.ordinal, of });
+    }
+    covered = next;
+  }
+  return { covered, from, skipped };
+}
+
+export const isBefore = (a: Cursor, b: Cursor): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+
+/** A row as it was offered: what it is told newer by, and what it holds. */
+interface Offer extends Ranked {
+  readonly digest: string;
+}
+
+/** What may stand under one name: the newest row that must have been written, and any that may have been since. */
+interface Expected {
+  newest: Offer | undefined;
+  ahead: Offer[];
+}
+
+/** The rows of some keys, by partition and sort: some 400 bytes for each row that the logs have panes of. */
+export class KeyRows {
+  readonly #pipeline: Pipeline;
+  readonly #reader: Reading['rows'];
+  readonly #coverage: Coverage;
+  readonly #expected = new Map<string, Map<string, Expected>>();
+
+  constructor(pipeline: Pipeline, reader: Reading['rows'], coverage: Coverage) {
+    this.#pipeline = pipeline;
+    this.#reader = reader;
+    this.#coverage = coverage;
+  }
+
+  /** Takes in the next entry of a log. Of a key's panes those of an earlier generation come first. */
+  take(log: string, { ordinal, panes }: Pick<GroupEntry, 'ordinal' | 'panes'>): void {
+    const { from, covered, skipped } = this.#coverage;
+    const isSkipped = skipped.some((skip) => skip.log === log && ordinal > skip.from && ordinal <= skip.to);
+    if (ordinal <= (from?.get(log) ?? START)[0]) return;
+    const [whole, part] = covered.get(log) ?? START;
+    // What was skipped may have been written in part before.
+    const done = isSkipped ? 0 : ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
+    this.#offer(panes.slice(0, done), (one, row) => {
+      if (one.newest === undefined || isNewer(row, one.newest)) one.newest = row;
+    });
+    // Each by itself, as a projector may have stopped after any of them.
+    for (const pane of panes.slice(done)) this.#offer([pane], (one, row) => one.ahead.push(row));
+  }
+
+  /** The rows of a partition that the log has panes of, by sort. */
+  ofPartition(partition: string): ReadonlyMap<string, Expected> {
+    return this.#expected.get(partition) ?? new Map();
+  }
+
+  #offer(panes: readonly GroupPane[], take: (one: Expected, row: Offer) => void): void {
+    for (const row of rowsOf(this.#pipeline, panes)) {
+      const sorts = this.#expected.get(row.partition) ?? new Map<string, Expected>();
+      this.#expected.set(row.partition, sorts);
+      const one = sorts.get(row.sort) ?? { newest: undefined, ahead: [] };
+      sorts.set(row.sort, one);
+      take(one, this.#offerOf(row));
+    }
+  }
+
+  #offerOf(row: Row): Offer {
+    const { start, revision } = row.pane;
+    const { pane } = this.#reader.asStored(row);
+    return { order: row.order, pane: { start, revision }, digest: digestOfPlain([row.order, pane]) };
+  }
+}
+
+/** How many rows were held against the log, and how many hold what has expired from it. */
+export interface RowCounts {
+  checked: number;
+  unverified: number;
+}
+
+/**
+ * Holds the rows of some keys against the panes of their groups.
+ *
+ * @param isWhole whether nothing is missing from the logs: a row that they have no pane of is then nobody's
+ * @param catchUp takes in what was committed since the logs were read; a row may be newer
+ */
+export async function auditRows(
+  { reading }: AuditPorts,
+  pipeline: Pipeline,
+  keys: Iterable<string>,
+  rows: KeyRows,
+  isWhole: boolean,
+  catchUp: () => Promise<void>,
+  findings: Findings,
+): Promise<RowCounts> {
+  const counts: RowCounts = { checked: 0, unverified: 0 };
+  await inParallel([...keys], async (key) => {
+    const partition = `${pipeline.name}#${key}`;
+    const found = new Set<string>();
+    for await (const stored of reading.rows.ofPartition(partition)) {
+      found.add(stored.sort);
+      let verdict = verdictOn(stored, rows.ofPartition(partition).get(stored.sort), isWhole);
+      if (verdict === 'unknown' || verdict === 'differing') {
+        await catchUp();
+        verdict = verdictOn(stored, rows.ofPartition(partition).get(stored.sort), isWhole);
+      }
+      if (verdict === 'unverified') counts.unverified++;
+      else counts.checked++;
+      if (verdict === 'unknown') findings.add({ kind: 'unknown-row', partition, row: stored.sort });
+      if (verdict === 'differing') findings.add({ kind: 'differing-row', partition, row: stored.sort });
+    }
+    for (const [row, { newest }] of rows.ofPartition(partition)) {
+      if (newest === undefined || found.has(row)) continue;
+      findings.add({ kind: 'missing-row', partition, row });
+    }
+  });
+  return counts;
+}
+
+function verdictOn(
+  stored: StoredRow,
+  expected: Expected | undefined,
+  isWhole: boolean,
+): 'right' | 'differing' | 'unknown' | 'unverified' {
+  if (expected === undefined) return isWhole ? 'unknown' : 'unverified';
+  const digest = digestOfPlain([stored.order, stored.pane]);
+  const { newest, ahead } = expected;
+  if ([newest, ...ahead].some((offer) => offer?.digest === digest)) return 'right';
+  // The pane of a newer row may have expired: what came last need not end last.
+  const mayHaveExpired = !isWhole && (newest === undefined || isNewer(stored, newest));
+  return mayHaveExpired ? 'unverified' : 'differing';
+}

@@ -1,0 +1,261 @@
+import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { LIMITS } from '../../ports/limits.ts';
+import { definitionLog, objectsLog, rowsLog } from '../../wiring/names.ts';
+import { type Skip, START } from '../delivery/stretch.ts';
+import { type GroupEntry, readEntry } from '../format/read-entry.ts';
+import { present } from '../group/deployment.ts';
+import type { Counters } from '../group/group.ts';
+import { isKept } from '../group/lifetimes.ts';
+import { definitionIn } from '../log/definition-log.ts';
+import { wholeEntry } from '../log/spill.ts';
+import { type Finding, Findings } from './audit-findings.ts';
+import { auditDefinition, auditPart, type PartAudit, partsOf, sumOf } from './audit-generations.ts';
+import type { AuditPorts, GroupAudit } from './audit-logs.ts';
+import {
+  auditIntents,
+  auditObjects,
+  type IntentsAudit,
+  type ObjectCounts,
+  type Unfinished,
+} from './audit-objects.ts';
+import { auditRowCursors, auditRows, type Coverage, KeyRows, type RowCounts } from './audit-rows.ts';
+
+export type { Finding } from './audit-findings.ts';
+export type { AuditPorts } from './audit-logs.ts';
+
+export interface AuditOptions {
+  /** What waits for less long is said, and is no finding: panes to be delivered, an intent to be finished. Default 10 minutes. */
+  readonly patience?: Millis;
+  readonly onProgress?: (progress: AuditProgress) => void;
+}
+
+export interface AuditProgress {
+  /** Parts are those of the key space: its groups, in the generation that had fewest. */
+  readonly what: 'intents' | 'parts' | 'objects';
+  readonly done: number;
+  /** Undefined where nobody knows it before the end. */
+  readonly of?: number;
+}
+
+/** How far a projector is behind the logs. */
+interface ProjectorAudit {
+  readonly log: string;
+  readonly entries: number;
+  /** Of the oldest entry that is not covered; undefined where all are. */
+  readonly ageMillis: Millis | undefined;
+  readonly unfinished: Unfinished | undefined;
+  /** What it skipped when it was resumed: panes that its sink will never have. */
+  readonly skipped: readonly Skip[];
+}
+
+export interface AuditReport {
+  readonly pipeline: string;
+  readonly at: EpochMillis;
+  /** The records of the pipeline since it began. */
+  readonly records: Counters;
+  readonly logs: {
+    readonly generation: number;
+    /** Of that generation. */
+    readonly groups: number;
+    readonly entries: number;
+    readonly panes: number;
+    /** Logs, of whatever generation, whose first entries have expired, or that cannot be read throughout. */
+    readonly cut: number;
+    /** The groups that are half-way, or further, to where they take in no records of new keys: see `roomUsed`. */
+    readonly crowded: readonly { readonly log: string; readonly roomUsed: number }[];
+  };
+  readonly objects: ObjectCounts | undefined;
+  readonly rows: RowCounts | undefined;
+  readonly projectors: readonly ProjectorAudit[];
+  /** The first of them; how many there are of each kind is in `counts`. */
+  readonly findings: readonly Finding[];
+  readonly counts: { readonly [Kind in Finding['kind']]?: number };
+}
+
+const PATIENCE = millis('10m');
+
+const CROWDED = LIMITS.crowded / LIMITS.newKeys;
+
+/**
+ * Holds what a pipeline keeps against itself: its logs, entry by entry, then the rows and the objects against the panes of
+ * the logs. Writes nothing, and may run beside the pipeline, but not across a change of its definition.
+ *
+ * Reads each log twice, once by itself and once as the intents cut it, every object, and the rows of every key that the logs tell
+ * of. One group is held in memory at a time, or those of several generations that have keys in common, and the panes of
+ * one hour of the bucket.
+ *
+ * @throws RangeError and OutdatedError when the pipeline is not the one at work; Error when none is, or it changes meanwhile
+ */
+export async function audit(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  { patience = PATIENCE, onProgress = () => {} }: AuditOptions = {},
+): Promise<AuditReport> {
+  const findings = new Findings();
+  const has = (kind: Pipeline['sinks'][number]['kind']) => pipeline.sinks.some((sink) => sink.kind === kind);
+  const { deployment, isBegun } = await auditDefinition(ports, pipeline, findings);
+  const isTold = findings.list.length > 0;
+
+  // Projectors before the logs: what they cover is in the logs, and in the sinks, by the time that those are read.
+  const rowCursors = has('table') ? await auditRowCursors(ports, deployment, findings) : undefined;
+  const intents = has('bucket')
+    ? await auditIntents(ports, deployment, findings, counter('intents', onProgress))
+    : undefined;
+  const behind = [
+    ...(rowCursors ? [new Behind(rowsLog(pipeline.name), rowCursors)] : []),
+    ...(intents ? [new Behind(objectsLog(pipeline.name), intents)] : []),
+  ];
+
+  const parts: Omit<PartAudit, 'keys'>[] = [];
+  const rows: RowCounts = { checked: 0, unverified: 0 };
+  const partDone = counter('parts', onProgress, partsOf(deployment));
+  for (let part = 0; part < partsOf(deployment); part++) {
+    const keyRows = rowCursors && new KeyRows(pipeline, ports.reading.rows, rowCursors);
+    const audited = await auditPart(ports, deployment, part, patience, findings, (log, entry) => {
+      keyRows?.take(log, entry);
+      for (const projector of behind) projector.take(log, entry);
+    });
+    for (const group of audited.groups) checkCovered(group, behind, ports.clock.now(), findings);
+    if (keyRows) await auditRowsOf(ports, pipeline, audited, keyRows, rows, findings);
+    parts.push({ counters: audited.counters, groups: audited.groups });
+    partDone();
+  }
+  const groups = parts.flatMap((part) => part.groups);
+  const entries = groups.reduce((total, group) => total + group.entries, 0);
+  if (!isBegun && entries > 0 && !isTold)
+    findings.add({ kind: 'lost-log', log: definitionLog(pipeline.name) });
+  if (!isBegun && findings.list.length === 0) {
+    throw new Error(`Cannot audit "${pipeline.name}" as it must have begun: there are no logs of it`);
+  }
+  const objects =
+    intents && (await auditObjects(ports, pipeline, intents, findings, counter('objects', onProgress)));
+  await checkUnchanged(ports, pipeline, deployment.generations.length);
+
+  const now = ports.clock.now();
+  const projectors = behind.map((projector) => projector.report(now, intents));
+  for (const one of projectors) judge(one, patience, findings);
+  const { number: generation, groups: presentGroups } = present(deployment);
+  return {
+    pipeline: pipeline.name,
+    at: now,
+    records: sumOf(parts),
+    logs: {
+      generation,
+      groups: presentGroups,
+      entries,
+      panes: groups.reduce((total, { panes }) => total + panes, 0),
+      cut: groups.filter(({ isWhole }) => !isWhole).length,
+      crowded: groups
+        .filter((one) => one.roomUsed >= CROWDED)
+        .map(({ log, roomUsed }) => ({ log, roomUsed })),
+    },
+    objects,
+    rows: rowCursors && rows,
+    projectors,
+    findings: findings.list,
+    counts: Object.fromEntries(findings.counts),
+  };
+}
+
+/** What was read by the old number of groups would be held against what is written by the new. */
+async function checkUnchanged({ log }: AuditPorts, { name }: Pipeline, generations: number): Promise<void> {
+  const last = (await log.after(definitionLog(name), 0)).at(-1);
+  if (last === undefined || definitionIn(last).generations.length <= generations) return;
+  throw new Error(
+    `Cannot audit "${name}" as the number of its key groups must not change meanwhile: audit it again`,
+  );
+}
+
+/** What a projector has covered must be in the log, unless it is of an age to have expired. */
+function checkCovered(
+  { log, last }: GroupAudit,
+  behind: readonly Behind[],
+  now: EpochMillis,
+  findings: Findings,
+): void {
+  if (last === undefined || !isKept(last.committedAt, now)) return;
+  const next = Math.max(...behind.map((projector) => projector.next(log)));
+  if (next <= last.ordinal + 1) return;
+  findings.add({ kind: 'gap', log, after: last.ordinal, next });
+}
+
+/** Holds the rows of some keys against the logs; rows may be newer than the logs were when they were read. */
+async function auditRowsOf(
+  ports: AuditPorts,
+  pipeline: Pipeline,
+  { keys, groups }: PartAudit,
+  rows: KeyRows,
+  counts: RowCounts,
+  findings: Findings,
+): Promise<void> {
+  const read = new Map(groups.map(({ log, last }) => [log, last?.ordinal ?? 0]));
+  const catchUp = async (): Promise<void> => {
+    for (const [log, ordinal] of read) {
+      for (const entry of await ports.log.after(log, ordinal)) {
+        rows.take(log, readEntry(await wholeEntry(ports.reading.objects, entry)));
+        read.set(log, entry.ordinal);
+      }
+    }
+  };
+  const { names, isWhole } = keys;
+  const { checked, unverified } = await auditRows(ports, pipeline, names, rows, isWhole, catchUp, findings);
+  counts.checked += checked;
+  counts.unverified += unverified;
+}
+
+/** What a projector has yet to cover. */
+class Behind {
+  readonly #log: string;
+  readonly #coverage: Coverage;
+  #entries = 0;
+  #oldest: EpochMillis | undefined;
+
+  constructor(log: string, coverage: Coverage) {
+    this.#log = log;
+    this.#coverage = coverage;
+  }
+
+  /** The first ordinal of a log that need not be there for what is covered. */
+  next(log: string): number {
+    const [ordinal, panes] = this.#coverage.covered.get(log) ?? START;
+    return panes > 0 ? ordinal + 2 : ordinal + 1;
+  }
+
+  take(log: string, { ordinal, committedAt }: GroupEntry): void {
+    const [covered] = this.#coverage.covered.get(log) ?? START;
+    if (ordinal <= covered) return;
+    this.#entries++;
+    if (this.#oldest === undefined || committedAt < this.#oldest) this.#oldest = committedAt;
+  }
+
+  report(now: EpochMillis, intents: IntentsAudit | undefined): ProjectorAudit {
+    return {
+      log: this.#log,
+      entries: this.#entries,
+      ageMillis: this.#oldest === undefined ? undefined : ((now - this.#oldest) as Millis),
+      unfinished: this.#coverage === intents ? intents.unfinished : undefined,
+      skipped: this.#coverage.skipped,
+    };
+  }
+}
+
+function judge(projector: ProjectorAudit, patience: Millis, findings: Findings): void {
+  const { log, entries, ageMillis, unfinished } = projector;
+  if (ageMillis !== undefined && ageMillis >= patience) {
+    findings.add({ kind: 'trailing-projector', log, entries, ageMillis });
+  }
+  if (unfinished !== undefined && unfinished.ageMillis >= patience) {
+    findings.add({ kind: 'unfinished-intent', log, ...unfinished });
+  }
+}
+
+/** A step that counts itself. */
+function counter(
+  what: AuditProgress['what'],
+  onProgress: (progress: AuditProgress) => void,
+  of?: number,
+): () => void {
+  let done = 0;
+  return () => onProgress({ what, done: ++done, ...(of === undefined ? {} : { of }) });
+}

@@ -1,0 +1,76 @@
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Ports } from '../../ports/index.ts';
+import { definitionLog } from '../../wiring/names.ts';
+import { present } from '../group/deployment.ts';
+import { sourcesWith } from '../group/sources.ts';
+import { type Definition, definitionIn, deploymentAsOf } from '../log/definition-log.ts';
+
+/** What becomes of a window as a definition is deployed. */
+type WindowChange = 'kept' | 'begins anew' | 'added' | 'removed';
+
+/** What deploying a definition would do. */
+export interface Check {
+  readonly pipeline: string;
+  readonly version: number;
+  /** What committed last; undefined where nothing ever did. */
+  readonly atWork:
+    | {
+        readonly version: number;
+        readonly generation: number;
+        readonly groups: number;
+        readonly source: string | undefined;
+      }
+    | undefined;
+  readonly windows: readonly { readonly name: string; readonly change: WindowChange }[];
+  /** Why handlers would refuse to run it, and how to go on; undefined where they would not. */
+  readonly refused: string | undefined;
+}
+
+/**
+ * Holds a definition against what is written down of its pipeline. Writes nothing.
+ *
+ * @param source what its records will come from, where that is known
+ */
+export async function checkDefinition(
+  { log }: Pick<Ports, 'log'>,
+  pipeline: Pipeline,
+  source?: string,
+): Promise<Check> {
+  const { name, version } = pipeline;
+  const last = await log.latest(definitionLog(name));
+  if (last === undefined) {
+    const windows = pipeline.rules.windows.map((one) => ({ name: one.name, change: 'added' as const }));
+    return { pipeline: name, version, atWork: undefined, windows, refused: undefined };
+  }
+  const written = definitionIn(last);
+  const { number: generation, groups } = present(written);
+  return {
+    pipeline: name,
+    version,
+    atWork: { version: written.version, generation, groups, source: written.sources?.names.at(-1) },
+    windows: changesOf(pipeline, written),
+    refused: refusal(() => {
+      deploymentAsOf(pipeline, last);
+      if (source !== undefined) sourcesWith(pipeline, written.sources, source);
+    }),
+  };
+}
+
+function changesOf({ rules }: Pipeline, { windows, names }: Definition): Check['windows'] {
+  const before = new Map(windows.map(([name, signature]) => [name, signature]));
+  const now = rules.windows.map(({ name, operator: { signature } }) => {
+    if (before.get(name) === signature) return { name, change: 'kept' as const };
+    return { name, change: names.includes(name) ? ('begins anew' as const) : ('added' as const) };
+  });
+  const gone = windows.filter(([name]) => !now.some((one) => one.name === name));
+  return [...now, ...gone.map(([name]) => ({ name, change: 'removed' as const }))];
+}
+
+function refusal(hold: () => void): string | undefined {
+  try {
+    hold();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

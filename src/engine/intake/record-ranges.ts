@@ -1,0 +1,20 @@
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { SourceRecord } from '../../ports/source.ts';
+import type { RecordRange } from '../../ports/telemetry.ts';
+
+/** Of how many lineages records are told. A batch of a FIFO queue or a topic may be of thousands. */
+const MAX_RANGES = 10;
+
+/** Which records something is about, without a key: by lineage the first of them and the last, in their order. */
+export function rangesOf(
+  { source }: Pick<Pipeline, 'source'>,
+  records: readonly Pick<SourceRecord, 'lineage' | 'position'>[],
+): readonly RecordRange[] {
+  const ranges = new Map<string, RecordRange>();
+  for (const { lineage: whole, position } of records) {
+    const lineage = source.kind === 'fifo' ? whole.slice(0, whole.indexOf('/')) : whole;
+    const { count, first } = ranges.get(lineage) ?? { count: 0, first: position };
+    ranges.set(lineage, { lineage, count: count + 1, first, last: position });
+  }
+  return [...ranges.values()].slice(0, MAX_RANGES);
+}

@@ -1,0 +1,178 @@
+import { LoggableError } from '../../core/loggable.ts';
+import { before, type EpochMillis, millis } from '../../core/time.ts';
+import { inTime } from '../../ports/clock.ts';
+import { Budget, FEW, inParallel } from '../../ports/in-parallel.ts';
+import type { Ports } from '../../ports/index.ts';
+import { LIMITS } from '../../ports/limits.ts';
+import { nextEntry } from '../format/next-entry.ts';
+import { type Deployment, present } from '../group/deployment.ts';
+import type { Group } from '../group/group.ts';
+import { mustRenew } from '../group/lifetimes.ts';
+import { leaveOut } from '../group/room.ts';
+import { bytesOf, type GroupCache } from '../log/group-cache.ts';
+import { appendTo, loadGroup, logOf, sizeOf, unchanged } from '../log/group-log.ts';
+import { foldIdle } from './fold.ts';
+
+type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
+
+/** Allows for the clocks of the source and of the sweeper to differ, and for arrival times that are approximate. */
+const MARGIN = millis('10s');
+
+export interface Sweep {
+  /** Windows that hold records and have not closed. */
+  readonly open: number;
+  readonly panes: number;
+  /** Up to when silence was counted; undefined when it cannot be told what still waits at the source. */
+  readonly now: EpochMillis | undefined;
+}
+
+/**
+ * Visits every group: closes the windows of keys that have gone silent, forgets keys, keeps what must not expire. Where a
+ * group cannot be swept the others still are, before the reason is thrown.
+ *
+ * Silence is only silence if nothing is waiting: it is counted up to the time before which the source has been wholly
+ * committed, and not at all where that is unknown.
+ *
+ * What must not expire is kept whatever the source does: no group waits for it before its snapshot is renewed, and it has a
+ * third of the time to answer. All groups have what is left.
+ *
+ * @param deadline no group is visited at or after it, and none that is being visited is waited for; each minute begins with
+ *   another group, so that all have their turn
+ */
+export async function sweep(
+  ports: SweepPorts,
+  deployment: Deployment,
+  deadline: EpochMillis,
+  cache?: GroupCache,
+): Promise<Sweep> {
+  const clock = ports.clock.now();
+  const silence = silenceUpTo(ports, clock, deadline);
+  const { groups } = present(deployment);
+  const first = Math.floor(clock / EVERY) % groups;
+  const { held } = ports.limits ?? LIMITS;
+  const budget = new Budget(held);
+  const faults: unknown[] = [];
+  const swept = await inParallel(
+    Array.from({ length: groups }, (_, at) => (first + at) % groups),
+    async (index) => {
+      const place = { log: logOf(deployment, index) };
+      const size = sizeOf(deployment, index, cache) ?? held / FEW;
+      const holds = await new Promise<(bytes: number) => void>((begin) => budget.enter(size, begin));
+      try {
+        if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
+        const swept = sweepGroup(ports, deployment, index, silence, deadline, holds, cache);
+        return await inTime(ports.clock, deadline, swept, () => {
+          ports.telemetry.fault('sweep', stillUnderWay(index), place);
+          return { open: 0, panes: 0 };
+        });
+      } catch (cause) {
+        ports.telemetry.fault('sweep', cause, place);
+        faults.push(cause);
+        return { open: 0, panes: 0 };
+      } finally {
+        holds(0);
+      }
+    },
+  );
+  if (faults.length > 0) throw faults[0];
+  return {
+    open: swept.reduce((total, { open }) => total + open, 0),
+    panes: swept.reduce((total, { panes }) => total + panes, 0),
+    now: await silence,
+  };
+}
+
+/**
+ * Up to when keys from which nothing came have been silent. Where the source cannot tell what waits, or not in its share of the
+ * time, no time passes by itself.
+ */
+async function silenceUpTo(
+  { arrivals, clock, telemetry }: SweepPorts,
+  now: EpochMillis,
+  deadline: EpochMillis,
+): Promise<EpochMillis | undefined> {
+  try {
+    const patience = (now + (deadline - now) * SOURCE_SHARE) as EpochMillis;
+    const frontier = await inTime(clock, patience, arrivals.frontier(now), () => {
+      throw new LoggableError(
+        'Cannot wait for the source any longer as the groups need the rest of the time',
+      );
+    });
+    return frontier && before(Math.min(now, frontier) as EpochMillis, MARGIN);
+  } catch (cause) {
+    telemetry.fault('tell what waits at the source', cause);
+    return undefined;
+  }
+}
+
+async function sweepGroup(
+  ports: SweepPorts,
+  deployment: Deployment,
+  index: number,
+  silence: Promise<EpochMillis | undefined>,
+  deadline: EpochMillis,
+  holds: (bytes: number) => void,
+  cache: GroupCache | undefined,
+): Promise<{ readonly open: number; readonly panes: number }> {
+  const { limits = LIMITS } = ports;
+  const loaded = await loadGroup(ports, deployment, index, cache);
+  holds(bytesOf(loaded));
+  let group = await renewed(ports, deployment, index, loaded, cache);
+  const now = (await silence) ?? NEVER;
+  let panes = 0;
+  for (;;) {
+    const passed = foldIdle(deployment, group, now, limits);
+    if (passed.failed > 0) {
+      const place = { log: logOf(deployment, index) };
+      ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed), place);
+    }
+    const cutPanes = leaveOut(passed.panes, limits);
+    const committedAt = ports.clock.now();
+    if (!passed.changed) return { open: passed.open, panes };
+    const next = nextEntry(deployment, group, passed, committedAt);
+    // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
+    if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
+      return { open: passed.open + passed.panes.length, panes };
+    }
+    ports.telemetry.count('panes', passed.panes.length);
+    ports.telemetry.count('cutPanes', cutPanes);
+    panes += passed.panes.length;
+    if (!passed.more || committedAt >= deadline) return { open: passed.open, panes };
+    group = next.group;
+  }
+}
+
+/** The group with a snapshot that is young enough. Where another writer was first, the next sweep looks again. */
+async function renewed(
+  ports: SweepPorts,
+  deployment: Deployment,
+  index: number,
+  group: Group,
+  cache: GroupCache | undefined,
+): Promise<Group> {
+  const now = ports.clock.now();
+  if (group.base === undefined || !mustRenew(group.base.committedAt, now)) return group;
+  const next = nextEntry(deployment, group, unchanged(group), now);
+  return (await appendTo(ports, deployment, index, next, cache)) === 'committed' ? next.group : group;
+}
+
+/** It goes on where it is, or is done again with the next sweep: no other group need be held up. */
+const stillUnderWay = (group: number): Error =>
+  new LoggableError(
+    `Cannot wait for the sweep of group ${group} any longer as the time of this invocation is up`,
+  );
+
+/** What a key's windows threw may quote its records: it is not shown. */
+const keysThatThrow = (group: number, keys: number): Error =>
+  new LoggableError(
+    `Cannot close the windows of ${keys} keys of group ${group} as something in them throws: the others go on`,
+  );
+
+/** Before any arrival: no key has been silent by then. */
+const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
+
+/** Of a sweep's time: how much its source has to tell what waits. */
+const SOURCE_SHARE = 1 / 3;
+
+/** How often the sweeper comes. */
+const EVERY = millis('1m');

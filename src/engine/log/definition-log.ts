@@ -1,0 +1,267 @@
+import { loggable } from '../../core/loggable.ts';
+import type { Plain } from '../../core/plain.ts';
+import { after, type EpochMillis } from '../../core/time.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { LogEntry } from '../../ports/commit-log.ts';
+import type { Ports } from '../../ports/index.ts';
+import { changedWindows, firstDiffering, lockOf, wentDown } from '../../wiring/definition.ts';
+import { definitionLog } from '../../wiring/names.ts';
+import { pack, unpack } from '../format/packed.ts';
+import { type Deployment, type Generation, OutdatedError } from '../group/deployment.ts';
+import { GONE_AFTER, mustRenew } from '../group/lifetimes.ts';
+import { type Sources, sourcesWith } from '../group/sources.ts';
+
+/** What is written down of a definition. */
+interface Written {
+  readonly version: number;
+  readonly generations: readonly (readonly [number: number, groups: number, begunAt: EpochMillis])[];
+  readonly windows: readonly (readonly [name: string, signature: string, epoch: number])[];
+  /** Every window's name there ever was. */
+  readonly names: readonly string[];
+  readonly incarnation: number;
+  /** Where records have come from, once some did. */
+  readonly sources?: Sources;
+}
+
+const read = ({ body }: Pick<LogEntry, 'body'>): Written => unpack(body) as unknown as Written;
+
+const packed = (written: Written): Uint8Array => pack(written as unknown as Plain);
+
+/**
+ * The deployment of a pipeline: by what is written down, which is renewed where it is old, and the code at hand.
+ *
+ * A window that is added or altered begins with the version, and its panes are told from those of an earlier window of its
+ * name by it. The number of key groups is that of the first start, or what `rescale` made of it.
+ *
+ * What is new is not written down by this, but by `writeDown` before the first entry of it: code that has committed nothing stops
+ * no other. A source that is new is, at once.
+ *
+ * @param source where the records come from that are to be taken in
+ * @throws RangeError when windows were changed and the version was not, or records come from a source that the pipeline must not
+ * read; OutdatedError when a higher version has committed
+ */
+export async function holdDeployment(
+  ports: Pick<Ports, 'log' | 'clock'>,
+  pipeline: Pipeline,
+  source?: string,
+): Promise<Deployment> {
+  for (;;) {
+    const now = ports.clock.now();
+    const last = await ports.log.latest(definitionLog(pipeline.name));
+    const before = last && read(last);
+    const next = nextOf(pipeline, before, now, source);
+    if (last && before && mustRenew(last.committedAt, now)) {
+      await appendAfter(ports, pipeline, last, before);
+      continue;
+    }
+    const deployment = deploymentOf(pipeline, next);
+    if (next === before) return deployment;
+    const unwritten = { ...deployment, unwritten: { source } };
+    // Before a record of another source is held against positions: one that seems to be in commits nothing.
+    if (source !== before?.sources?.names.at(-1) && source !== undefined) await writeDown(ports, unwritten);
+    return unwritten;
+  }
+}
+
+/**
+ * Writes a deployment down that is not what is written down. Whoever is about to append an entry of it must have done so: from
+ * then on no other definition goes on under its version, and none of a lower one.
+ *
+ * @throws RangeError when other windows have been written down under the same version; OutdatedError when a higher version was, or
+ * what was makes another deployment of this one: it is to be held again
+ */
+export async function writeDown(
+  ports: Pick<Ports, 'log' | 'clock'>,
+  { pipeline, unwritten, ...held }: Deployment,
+): Promise<void> {
+  if (unwritten === undefined) return;
+  const write = async (): Promise<void> => {
+    for (;;) {
+      const last = await ports.log.latest(definitionLog(pipeline.name));
+      const before = last && read(last);
+      const next = nextOf(pipeline, before, ports.clock.now(), unwritten.source);
+      if (!goesOn(held, deploymentOf(pipeline, next))) {
+        throw new OutdatedError(
+          `Cannot go on with version ${pipeline.version} of "${pipeline.name}" as it was read, as another has been written down since`,
+        );
+      }
+      if (next === before || (await appendAfter(ports, pipeline, last, next)) === 'committed') return;
+    }
+  };
+  unwritten.writing ??= write().catch((cause) => {
+    unwritten.writing = undefined;
+    throw cause;
+  });
+  await unwritten.writing;
+}
+
+type Settled = Pick<Deployment, 'generations' | 'epochs' | 'incarnation'>;
+
+/** Whether two deployments of one pipeline are the same, written down or not. */
+export const isSame = (one: Settled, other: Settled): boolean =>
+  one.generations.length === other.generations.length && goesOn(one, other);
+
+/** Whether a deployment is the one that was held, and perhaps has more generations. */
+const goesOn = (held: Settled, now: Settled): boolean =>
+  held.incarnation === now.incarnation &&
+  held.epochs.every((epoch, at) => now.epochs[at] === epoch) &&
+  held.generations.every(({ groups }, at) => now.generations[at]?.groups === groups);
+
+const appendAfter = (
+  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { name }: Pick<Pipeline, 'name'>,
+  last: LogEntry | undefined,
+  next: Written,
+): Promise<'committed' | 'conflict'> =>
+  log.append(definitionLog(name), {
+    ordinal: (last?.ordinal ?? 0) + 1,
+    committedAt: clock.now(),
+    body: packed(next),
+  });
+
+/** What an entry of a definition's log says, whoever reads it. */
+export interface Definition
+  extends Pick<Deployment, 'generations' | 'incarnation'>,
+    Pick<Written, 'windows' | 'names' | 'sources'> {
+  readonly version: number;
+}
+
+export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
+  const written = read(entry);
+  return { ...written, generations: generationsOf(written) };
+}
+
+/**
+ * The deployment as an entry of its definition's log has it, as this code would go on with it: for who writes nothing.
+ *
+ * @throws as `holdDeployment` does
+ */
+export const deploymentAsOf = (pipeline: Pipeline, entry: LogEntry): Deployment =>
+  deploymentOf(pipeline, nextOf(pipeline, read(entry), entry.committedAt, undefined));
+
+/**
+ * The same of the last entry; undefined where the pipeline was never put to work.
+ *
+ * @throws as `holdDeployment` does
+ */
+export async function readDeployment(
+  { log }: Pick<Ports, 'log'>,
+  pipeline: Pipeline,
+): Promise<Deployment | undefined> {
+  const last = await log.latest(definitionLog(pipeline.name));
+  return last && deploymentAsOf(pipeline, last);
+}
+
+/** Writes down a generation with another number of key groups, unless that is the number already. */
+export async function addGeneration(
+  ports: Pick<Ports, 'log' | 'clock'>,
+  deployment: Deployment,
+  groups: number,
+): Promise<boolean> {
+  const { pipeline } = deployment;
+  for (;;) {
+    const last = await ports.log.latest(definitionLog(pipeline.name));
+    if (last === undefined) {
+      await writeDown(ports, deployment);
+      continue;
+    }
+    const before = read(last);
+    const [number, present] = before.generations.at(-1) as Written['generations'][number];
+    if (present === groups) return false;
+    const next = {
+      ...before,
+      generations: [...before.generations, [number + 1, groups, ports.clock.now()]] as const,
+    };
+    if ((await appendAfter(ports, pipeline, last, next)) === 'committed') return true;
+  }
+}
+
+/**
+ * Writes down that the logs were taken back to an earlier time: a new incarnation begins. Generations whose entries were
+ * there then count as begun now, lest they be taken for long gone.
+ */
+export async function addIncarnation(
+  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { pipeline }: Deployment,
+): Promise<void> {
+  const name = definitionLog(pipeline.name);
+  for (;;) {
+    // Written down by who held the deployment.
+    const last = (await log.latest(name)) as LogEntry;
+    const before = read(last);
+    const now = clock.now();
+    const next: Written = {
+      ...before,
+      incarnation: Math.max(now, before.incarnation + 1),
+      generations: before.generations.map(([number, groups, begunAt]) => [
+        number,
+        groups,
+        number > 1 && after(begunAt, GONE_AFTER) >= last.committedAt ? now : begunAt,
+      ]),
+    };
+    const entry = { ordinal: last.ordinal + 1, committedAt: now, body: packed(next) };
+    if ((await log.append(name, entry)) === 'committed') return;
+  }
+}
+
+/** What is to be written down for a pipeline to go on; the same object where it is that already. */
+function nextOf(
+  pipeline: Pipeline,
+  before: Written | undefined,
+  now: EpochMillis,
+  source: string | undefined,
+): Written {
+  const next = before ? windowsAfter(pipeline, before) : firstOf(pipeline, now);
+  if (source === undefined) return next;
+  const sources = sourcesWith(pipeline, next.sources, source);
+  return sources === next.sources ? next : { ...next, sources };
+}
+
+function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
+  const { version, windows } = lockOf(pipeline);
+  return {
+    version,
+    generations: [[1, pipeline.groups, now]],
+    windows: windows.map((one) => [...one, 0] as const),
+    names: windows.map(([window]) => window),
+    incarnation: 0,
+  };
+}
+
+function windowsAfter(pipeline: Pipeline, before: Written): Written {
+  const { version, windows } = lockOf(pipeline);
+  const { name } = pipeline;
+  if (version < before.version) throw new OutdatedError(wentDown(name, version, before.version));
+  if (version === before.version) {
+    const differing = firstDiffering(windows, before.windows);
+    if (differing === undefined) return before;
+    throw loggable(new RangeError(changedWindows(name, version, differing)));
+  }
+  const known = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
+  const epochOf = (window: string, signature: string): number => {
+    const one = known.get(window);
+    if (one?.signature === signature) return one.epoch;
+    return before.names.includes(window) ? version : 0;
+  };
+  return {
+    ...before,
+    version,
+    windows: windows.map(([window, signature]) => [window, signature, epochOf(window, signature)] as const),
+    names: [...new Set([...before.names, ...windows.map(([window]) => window)])],
+  };
+}
+
+function deploymentOf(pipeline: Pipeline, written: Written): Deployment {
+  const epochs = new Map(written.windows.map(([window, , epoch]) => [window, epoch]));
+  return {
+    pipeline,
+    generations: generationsOf(written),
+    epochs: pipeline.rules.windows.map(({ name }) => epochs.get(name) ?? 0),
+    incarnation: written.incarnation,
+  };
+}
+
+const generationsOf = ({ generations }: Written): Deployment['generations'] => {
+  const [first, ...others] = generations.map(([number, groups, begunAt]) => ({ number, groups, begunAt }));
+  return [first as Generation, ...others];
+};

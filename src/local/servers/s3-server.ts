@@ -1,0 +1,78 @@
+import { buildApp } from 'fauxqs';
+import { type RunningServer, withoutTimeOuts } from './lifecycle.ts';
+import { type Journal, openJournal } from './s3-journal.ts';
+
+/** What a replayed request needs besides its body. Credentials are left out. */
+const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-source|metadata-directive))$/;
+
+/**
+ * S3, and SQS beside it, on loopback and in memory; port 0 takes a free one.
+ *
+ * `If-None-Match: *` is honoured. With a journal, buckets and objects are back after a restart, with new
+ * LastModified times; queues are not. Multipart uploads and DeleteObjects, which both would miss, are refused
+ * with 501. An object has at most 11 MiB.
+ *
+ * A request is checked, carried out, journalled and answered in one turn of the event loop: no two can race.
+ */
+export async function startS3(options: {
+  port: number;
+  journalPath?: string | undefined;
+}): Promise<RunningServer> {
+  const app = buildApp({ logger: false });
+  withoutTimeOuts(app.server);
+  const present = new Set<string>();
+  let journal: Journal | undefined;
+
+  app.addHook('preHandler', ({ method, params, headers }, reply, done) => {
+    const { bucket, path } = target(params);
+    const refuse = (status: number, code: string, message: string) =>
+      reply
+        .code(status)
+        .type('application/xml')
+        .send(`<Error><Code>${code}</Code><Message>${message}</Message></Error>`);
+
+    if (method === 'POST' && bucket !== undefined) {
+      refuse(501, 'NotImplemented', 'Multipart uploads and DeleteObjects do not run locally');
+    } else if (method === 'PUT' && headers['if-none-match'] === '*' && present.has(path)) {
+      refuse(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
+    } else done();
+  });
+
+  app.addHook('onSend', ({ method, url, params, headers, body }, reply, payload, done) => {
+    if (reply.statusCode < 300 && (method === 'PUT' || method === 'DELETE')) {
+      const { path } = target(params);
+      if (method === 'PUT') present.add(path);
+      else present.delete(path);
+      journal?.append({
+        method,
+        url,
+        headers: replayed(headers),
+        body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      });
+    }
+    done(null, payload);
+  });
+
+  if (options.journalPath !== undefined) {
+    journal = await openJournal(options.journalPath, ({ body, ...request }) =>
+      app.inject({ ...request, payload: body }),
+    );
+  }
+  return {
+    endpoint: await app.listen({ host: '127.0.0.1', port: options.port }),
+    async close() {
+      await app.close();
+      journal?.close();
+    },
+  };
+}
+
+function target(params: unknown): { bucket: string | undefined; path: string } {
+  const { bucket, '*': key } = params as { bucket?: string; '*'?: string };
+  return { bucket, path: `${bucket}/${key}` };
+}
+
+function replayed(headers: NodeJS.Dict<string | string[]>): Record<string, string> {
+  const kept = Object.entries(headers).filter(([name]) => REPLAYED_HEADER.test(name));
+  return Object.fromEntries(kept.map(([name, value]) => [name, String(value)]));
+}

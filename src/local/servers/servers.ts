@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import dynalite from 'dynalite';
+import kinesalite from 'kinesalite';
+import { useParsedConditions } from './conditions.ts';
+import { speakHttp2 } from './http2.ts';
+import { checkPort, runServer } from './lifecycle.ts';
+import { lockDirectory } from './lock.ts';
+import { keepRecords } from './retention.ts';
+import { startS3 } from './s3-server.ts';
+import { useNativeSequences } from './sequences.ts';
+
+/** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
+export interface LocalServers {
+  readonly endpoints: { readonly kinesis: string; readonly dynamodb: string; readonly s3: string };
+  /** Drops the clients, carries out what they have asked for, and frees the ports and the data directory. */
+  close(): Promise<void>;
+}
+
+export interface LocalServersOptions {
+  /** Where streams, tables and objects outlive the process, even a killed one; in memory without it. */
+  dataDirectory?: string | undefined;
+  /** Free ones where left out. */
+  ports?: { kinesis?: number; dynamodb?: number; s3?: number };
+}
+
+const SHARD_LIMIT = 1000;
+
+/**
+ * Starts Kinesis, DynamoDB and S3 in this process.
+ *
+ * A new stream or table is ACTIVE a moment after its creation was answered. GetRecords always says that it is
+ * 0 ms behind: only an empty answer tells that everything was read.
+ *
+ * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
+ */
+export async function startServers(options: LocalServersOptions): Promise<LocalServers> {
+  const { dataDirectory, ports } = options;
+  const within = (name: string) => dataDirectory && join(dataDirectory, name);
+  const closing: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closeOne of closing.splice(0).reverse()) await closeOne();
+  };
+
+  try {
+    for (const port of Object.values(ports ?? {})) await checkPort(port);
+    if (dataDirectory) closing.push(await lockDirectory(dataDirectory));
+
+    useNativeSequences();
+    keepRecords();
+    const streams = kinesalite({
+      path: within('kinesis'),
+      createStreamMs: 0,
+      deleteStreamMs: 0,
+      updateStreamMs: 0,
+      shardLimit: SHARD_LIMIT,
+    });
+    speakHttp2(streams);
+    const kinesis = await runServer(streams, ports?.kinesis ?? 0);
+    closing.push(kinesis.close);
+
+    useParsedConditions();
+    const tables = dynalite({
+      path: within('dynamodb'),
+      createTableMs: 0,
+      deleteTableMs: 0,
+      updateTableMs: 0,
+    });
+    const dynamodb = await runServer(tables, ports?.dynamodb ?? 0);
+    closing.push(dynamodb.close);
+
+    const s3 = await startS3({ port: ports?.s3 ?? 0, journalPath: within('s3.journal') });
+    closing.push(s3.close);
+
+    return { endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint }, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The same in a thread of its own, so that what asks the servers and what they do take a processor each. */
+export async function startServersBeside(options: LocalServersOptions): Promise<LocalServers> {
+  const thread = new Worker(new URL('./thread.mjs', import.meta.url), { workerData: options });
+  const [{ endpoints, error }] = await once(thread, 'message');
+  if (error) throw error;
+  return {
+    endpoints,
+    async close() {
+      thread.postMessage('close');
+      await once(thread, 'exit');
+    },
+  };
+}

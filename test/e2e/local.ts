@@ -1,0 +1,65 @@
+import { paginateScan } from '@aws-sdk/client-dynamodb';
+import { readPanes } from '../../src/commands/panes.ts';
+import { createTally, type Tally } from '../../src/commands/tally.ts';
+import { type Replayed, replay } from '../../src/local/replay.ts';
+import { connect, disconnect } from '../../src/local/resources.ts';
+import { type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
+import type { Pipeline } from '../../src/pipeline/pipeline.ts';
+import type { Ports } from '../../src/ports/index.ts';
+
+export interface LocalRun {
+  readonly replayed: Replayed;
+  readonly tally: Tally;
+  /** Every pane in the bucket, sorted. */
+  readonly panes: readonly string[];
+  /** Every row of the table, as JSON, sorted. */
+  readonly rows: readonly string[];
+}
+
+/** Sends records through the embedded servers to the end, and reads the bucket and the table of rows. */
+export async function runLocally(
+  pipeline: Pipeline,
+  lines: readonly string[],
+  options: {
+    readonly batchSize?: number;
+    readonly dataDirectory?: string;
+    readonly decorate?: (ports: Ports) => Ports;
+    readonly speed?: number | undefined;
+    readonly signal?: AbortSignal;
+    readonly onSent?: (sent: number) => void;
+    /** Whether time passes from the beginning on, as it does once an input has ended. */
+    readonly timePasses?: boolean;
+  } = {},
+): Promise<LocalRun> {
+  const tally = createTally(pipeline);
+  const { speed, signal, onSent = () => {}, timePasses, ...local } = options;
+  const runtime = await startLocal({ pipeline, telemetry: tally, ...local });
+  try {
+    if (timePasses) runtime.clock.start();
+    const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
+    const panes: string[] = [];
+    for await (const pane of readPanes(runtime.s3, runtime.names.bucket)) panes.push(pane);
+    return { replayed, tally, panes: panes.sort(), rows: await rowsOf(runtime) };
+  } finally {
+    await runtime.close();
+  }
+}
+
+async function rowsOf({ endpoints, names }: LocalRuntime): Promise<readonly string[]> {
+  const clients = connect(endpoints);
+  const rows: string[] = [];
+  const scan = { TableName: names.rowsTable, ConsistentRead: true };
+  for await (const { Items = [] } of paginateScan({ client: clients.dynamodb }, scan)) {
+    // The servers give attributes in no order of their own.
+    for (const item of Items) rows.push(JSON.stringify(Object.entries(item).sort()));
+  }
+  disconnect(clients);
+  return rows.sort();
+}
+
+async function* inputOf(lines: readonly string[]) {
+  for (const [at, line] of lines.entries()) {
+    const data = Buffer.from(line);
+    yield { line: at + 1, data, length: data.length };
+  }
+}

@@ -1,0 +1,132 @@
+import { posix } from 'node:path';
+
+/** Source texts by their path from the root of the repository. */
+export type Sources = ReadonlyMap<string, string>;
+
+/** Any package, and an import whose specifier is computed: nothing can be told of it. */
+const ANY_PACKAGE = '<any package>';
+const COMPUTED = '<computed>';
+
+const DOMAIN = ['src/core/', 'src/pipeline/', 'src/ports/', 'src/wiring/'];
+const LOG = [...DOMAIN, 'src/engine/group/', 'src/engine/format/', 'src/engine/log/'];
+const COMPOSITION = ['src/', ANY_PACKAGE];
+const LOCAL = [...DOMAIN, 'src/adapters/', 'src/engine/', 'src/handlers.ts', 'src/local/', ANY_PACKAGE];
+
+/**
+ * Who may import what, as docs/design.md says under Layout. The first line that a path begins with is its rule; what ends with `/` or `:`
+ * stands for all that begins with it, and `.` for the file's own folder.
+ */
+const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
+  ['src/core/', ['src/core/']],
+  ['src/pipeline/', ['src/core/', 'src/pipeline/', '@standard-schema/spec']],
+  ['src/ports/', ['src/core/', 'src/pipeline/', 'src/ports/']],
+  ['src/engine/group/', [...DOMAIN, 'src/engine/group/', 'node:crypto']],
+  ['src/engine/format/', [...DOMAIN, 'src/engine/group/', 'src/engine/format/', 'node:zlib']],
+  ['src/engine/log/', [...LOG, 'node:crypto']],
+  ['src/engine/intake/', [...LOG, 'src/engine/intake/', '@standard-schema/spec', 'node:crypto']],
+  ['src/engine/delivery/parquet.ts', [...DOMAIN, 'hyparquet-writer', 'node:zlib']],
+  ['src/engine/delivery/read-objects.ts', [...LOG, 'src/engine/delivery/', 'hyparquet', 'node:zlib']],
+  ['src/engine/delivery/', [...LOG, 'src/engine/delivery/', 'node:zlib']],
+  ['src/engine/inspect/', [...DOMAIN, 'src/engine/', 'node:crypto']],
+  ['src/adapters/aws/', [...DOMAIN, '.', '@smithy/node-http-handler']],
+  ['src/adapters/cloudwatch/', [...DOMAIN, '.', '@aws-sdk/client-cloudwatch']],
+  ['src/adapters/dynamodb/', [...DOMAIN, '.', '@aws-sdk/client-dynamodb']],
+  ['src/adapters/kinesis/', [...DOMAIN, '.', '@aws-sdk/client-kinesis', 'aws-lambda']],
+  ['src/adapters/kafka/', [...DOMAIN, '.']],
+  ['src/adapters/memory/', [...DOMAIN, '.']],
+  ['src/adapters/powertools/', [...DOMAIN, '.', '@aws-lambda-powertools/']],
+  ['src/adapters/s3/', [...DOMAIN, '.', '@aws-sdk/client-s3']],
+  ['src/adapters/sqs/', [...DOMAIN, '.', '@aws-sdk/client-sqs', 'aws-lambda']],
+  ['src/adapters/system/', [...DOMAIN, '.', 'node:timers/promises']],
+  ['src/wiring/', ['src/wiring/']],
+  [
+    'src/simulation/',
+    [
+      ...DOMAIN,
+      'src/engine/',
+      'src/adapters/memory/',
+      'src/adapters/kafka/',
+      'src/simulation/',
+      'src/handlers.ts',
+      'src/index.ts',
+      'aws-lambda',
+      'node:async_hooks',
+      'node:crypto',
+      'node:process',
+      'node:zlib',
+    ],
+  ],
+  ['src/index.ts', ['src/core/', 'src/pipeline/']],
+  ['src/handlers.ts', COMPOSITION],
+  ['src/lambda.ts', COMPOSITION],
+  ['src/testing.ts', COMPOSITION],
+  ['src/commands/', [...COMPOSITION, COMPUTED]],
+  ['src/local/', LOCAL],
+  ['lib/loading.ts', ['node:', COMPUTED]],
+  ['lib/', ['src/index.ts', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:']],
+  ['functions/', ['src/index.ts', 'src/lambda.ts', '.', '#pipeline']],
+  [
+    'bin/',
+    ['.', 'src/index.ts', 'src/commands/', 'src/local/', 'src/wiring/', 'lib/', 'functions/', ANY_PACKAGE],
+  ],
+];
+
+/** The paths that the table has a line for. */
+export const LINES: readonly string[] = TABLE.map(([of]) => of);
+
+/** What a file imports: the specifiers of `import`, `export … from` and `import(…)`, types included. */
+export function importsOf(text: string): string[] {
+  const code = text.replaceAll(COMMENT, (match, comment) => (comment === undefined ? match : ' '));
+  return [...code.matchAll(IMPORT)].map(({ groups }) => groups?.['from'] ?? groups?.['called'] ?? COMPUTED);
+}
+
+/** A comment, or a string that might hold what looks like one. */
+const COMMENT =
+  /(?:'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`)|(\/\*[\s\S]*?\*\/|\/\/[^\n]*)/g;
+const IMPORT =
+  /^[ \t]*(?:import|export)\b(?:[^'"`;()=]*?\bfrom\b)?\s*['"](?<from>[^'"\n]+)['"]|\bimport\s*\(\s*(?:['"`](?<called>[^'"`\n$]+)['"`]\s*[,)])?/gm;
+
+/** Every import that the table does not allow, as one sentence each. */
+export function violationsOf(sources: Sources): string[] {
+  return [...sources].flatMap(([path, text]) => {
+    const rule = TABLE.find(([of]) => matches(of, path));
+    if (rule === undefined) return [`${path} has no place in the table of imports`];
+    return importsOf(text)
+      .map((specifier) => targetOf(path, specifier))
+      .filter((target) => !rule[1].some((allowed) => allows(allowed, path, target)))
+      .map((target) => `${path} imports ${target}, but ${rule[0]} may not`);
+  });
+}
+
+/** Files that import each other in a ring, each ring once, from its first file on. */
+export function cyclesOf(sources: Sources): string[] {
+  const rings = new Set<string>();
+  const done = new Set<string>();
+  const visit = (path: string, above: readonly string[]): void => {
+    const ring = above.slice(above.indexOf(path));
+    if (above.includes(path)) {
+      const first = ring.indexOf(ring.toSorted()[0] as string);
+      rings.add([...ring.slice(first), ...ring.slice(0, first), ring[first]].join(' -> '));
+      return;
+    }
+    if (done.has(path)) return;
+    for (const specifier of importsOf(sources.get(path) ?? ''))
+      visit(targetOf(path, specifier), [...above, path]);
+    done.add(path);
+  };
+  for (const path of sources.keys()) visit(path, []);
+  return [...rings];
+}
+
+/** What a specifier stands for: a path from the root, or a package. */
+const targetOf = (path: string, specifier: string): string =>
+  specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier;
+
+function allows(allowed: string, path: string, target: string): boolean {
+  if (allowed === ANY_PACKAGE)
+    return /^[a-z@]/.test(target) && !/^(src|lib|functions|bin|test|bench)\//.test(target);
+  return matches(allowed === '.' ? `${posix.dirname(path)}/` : allowed, target);
+}
+
+const matches = (pattern: string, target: string): boolean =>
+  target === pattern || target.startsWith(/[/:]$/.test(pattern) ? pattern : `${pattern}/`);

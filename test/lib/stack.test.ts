@@ -1,0 +1,592 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { flights } from '../../functions/flights/pipeline.ts';
+import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
+import { millis } from '../../src/core/time.ts';
+import { kafka, type Pipeline, sqs, table } from '../../src/index.ts';
+import { ENTRY_LIFETIME } from '../../src/ports/commit-log.ts';
+import { ENVIRONMENT } from '../../src/wiring/names.ts';
+import { writeEntry } from './stack-entry.ts';
+
+// A stack is bundled for real, three functions each.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'millrace-stack-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** The entry folder of a pipeline of another name, as its author would write it. */
+const entryOf = (name: string): string => writeEntry(join(scratch, name), name).folder;
+
+describe('the stack of a pipeline', () => {
+  let template: Template;
+  let other: Template;
+  let bare: Template;
+  beforeAll(() => {
+    const app = new App();
+    const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
+    const quakes: Pipeline = { ...flights, name: 'quakes', sinks: [table()] };
+    const otherStack = new PipelineStack(app, 'Quakes', {
+      pipeline: quakes,
+      entry: entryOf('quakes'),
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const bareStack = new PipelineStack(app, 'Bare', { pipeline: { ...flights, sinks: [] } });
+    [template, other, bare] = [stack, otherStack, bareStack].map((each) => Template.fromStack(each)) as [
+      Template,
+      Template,
+      Template,
+    ];
+  });
+
+  it('has a provisioned, encrypted stream of the shards that the source asks for', () => {
+    template.hasResource('AWS::Kinesis::Stream', {
+      Properties: {
+        ShardCount: 2,
+        StreamModeDetails: { StreamMode: 'PROVISIONED' },
+        RetentionPeriodHours: 24,
+        StreamEncryption: { EncryptionType: 'KMS', KeyId: 'alias/aws/kinesis' },
+      },
+      DeletionPolicy: 'Retain',
+    });
+  });
+
+  it('keeps the commit logs in a table with a stream, expiry and recovery', () => {
+    template.hasResource('AWS::DynamoDB::Table', {
+      Properties: {
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'N' },
+        ],
+        BillingMode: 'PAY_PER_REQUEST',
+        StreamSpecification: { StreamViewType: 'KEYS_ONLY' },
+        TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 35 },
+      },
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+    });
+  });
+
+  it('keeps the bodies of entries for longer than the table that names them can be taken back, and nothing else for a time', () => {
+    const [{ Properties: state }] = Object.values(
+      template.findResources('AWS::DynamoDB::Table', {
+        Properties: { StreamSpecification: Match.anyValue() },
+      }),
+    ) as [{ Properties: { PointInTimeRecoverySpecification: { RecoveryPeriodInDays: number } } }];
+    const reach = state.PointInTimeRecoverySpecification.RecoveryPeriodInDays;
+    const rules = Object.values(template.findResources('AWS::S3::Bucket')).flatMap(
+      ({ Properties }) => Properties.LifecycleConfiguration?.Rules ?? [],
+    );
+    expect(rules).toEqual([{ Prefix: 'state/', Status: 'Enabled', ExpirationInDays: expect.any(Number) }]);
+    // A day by which an object may be older than its entry, and some for who restores.
+    expect(rules[0].ExpirationInDays).toBeGreaterThanOrEqual(reach + ENTRY_LIFETIME / millis('1d') + 1 + 7);
+  });
+
+  it('keeps rows in a table of their own', () => {
+    template.hasResource('AWS::DynamoDB::Table', {
+      Properties: {
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
+        BillingMode: 'PAY_PER_REQUEST',
+        StreamSpecification: Match.absent(),
+        PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true, RecoveryPeriodInDays: 35 },
+      },
+      DeletionPolicy: 'Retain',
+    });
+    template.resourceCountIs('AWS::DynamoDB::Table', 2);
+  });
+
+  it('has no table for rows, and no projector, when no sink needs them', () => {
+    bare.resourceCountIs('AWS::DynamoDB::Table', 1);
+    expect(namesOf(bare, 'AWS::Lambda::Function')).toEqual(['Handler', 'Sweeper']);
+    bare.resourceCountIs('AWS::Lambda::EventSourceMapping', 1);
+  });
+
+  it('closes both buckets to the public, to plain HTTP and to other owners', () => {
+    template.allResourcesProperties('AWS::S3::Bucket', {
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+      },
+      OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
+    });
+    template.resourceCountIs('AWS::S3::Bucket', 2);
+    template.allResourcesProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 's3:*',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+        ]),
+      },
+    });
+    template.resourceCountIs('AWS::S3::BucketPolicy', 2);
+  });
+
+  it('refuses, from anyone, every write to the bucket of results that could overwrite', () => {
+    const denials = Object.entries(template.findResources('AWS::S3::BucketPolicy'))
+      .flatMap(([id, { Properties }]) =>
+        Properties.PolicyDocument.Statement.map((one: Statement) => ({ id, ...one })),
+      )
+      .filter(({ Action }) => Action === 's3:PutObject')
+      .map(({ id, Effect, Principal, Resource, Condition }) => ({
+        of: plain(id),
+        Effect,
+        Principal,
+        on: nameOf(Resource),
+        Condition,
+      }));
+    expect(denials).toEqual([
+      {
+        of: 'ResultsPolicy',
+        Effect: 'Deny',
+        Principal: { AWS: '*' },
+        on: 'Results/*',
+        Condition: { Null: { 's3:if-none-match': 'true' } },
+      },
+    ]);
+  });
+
+  it('runs three functions on Node 24 and ARM, each told the names of what it works on', () => {
+    expect(namesOf(template, 'AWS::Lambda::Function')).toEqual(['Handler', 'Projector', 'Sweeper']);
+    template.allResourcesProperties('AWS::Lambda::Function', {
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Handler: 'index.handler',
+      Timeout: 60,
+      ReservedConcurrentExecutions: Match.absent(),
+      LoggingConfig: Match.anyValue(),
+    });
+    template.allResourcesProperties('AWS::Logs::LogGroup', { RetentionInDays: 30 });
+    for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
+      const { NODE_OPTIONS, ...names } = Properties.Environment.Variables;
+      // Objects are collected before a function's memory is used up.
+      expect(NODE_OPTIONS).toBe(
+        `--enable-source-maps --max-old-space-size=${Math.floor(0.6 * Properties.MemorySize)}`,
+      );
+      const variables = Object.entries(names).map(([name, value]) => [name, nameOf(value)]);
+      expect(Object.fromEntries(variables)).toEqual({
+        [ENVIRONMENT.pipeline]: 'flights',
+        [ENVIRONMENT.stream]: 'SourceStream',
+        [ENVIRONMENT.stateTable]: 'State',
+        [ENVIRONMENT.rowsTable]: 'Rows',
+        [ENVIRONMENT.bucket]: 'Results',
+      });
+    }
+  });
+
+  it('gives each stack of an app the shared handlers of its own pipeline', () => {
+    const codeOf = (of: Template, name: string) =>
+      Object.entries(of.findResources('AWS::Lambda::Function')).find(([id]) => plain(id) === name)?.[1]
+        .Properties.Code;
+    expect(codeOf(other, 'Sweeper')).not.toEqual(codeOf(template, 'Sweeper'));
+    expect(codeOf(bare, 'Sweeper')).toEqual(codeOf(template, 'Sweeper'));
+  });
+
+  it('reads the stream in order, from its beginning, and retries without end', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceStream'), 'Arn'] },
+      FunctionName: { Ref: Match.stringLikeRegexp('^Handler') },
+      StartingPosition: 'TRIM_HORIZON',
+      BatchSize: 10_000,
+      MaximumBatchingWindowInSeconds: 5,
+      ParallelizationFactor: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: -1,
+      MaximumRecordAgeInSeconds: Match.absent(),
+      DestinationConfig: {
+        OnFailure: { Destination: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Failures'), 'Arn'] } },
+      },
+    });
+  });
+
+  it('wakes the projector by new entries of its key groups alone', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^State'), 'StreamArn'] },
+      FunctionName: { Ref: Match.stringLikeRegexp('^Projector') },
+      StartingPosition: 'TRIM_HORIZON',
+      MaximumBatchingWindowInSeconds: 10,
+      ParallelizationFactor: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: -1,
+      FilterCriteria: {
+        Filters: [
+          {
+            Pattern: JSON.stringify({
+              eventName: ['INSERT'],
+              dynamodb: { Keys: { pk: { S: [{ prefix: 'flights/' }] } } },
+            }),
+          },
+        ],
+      },
+      DestinationConfig: {
+        OnFailure: { Destination: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Failures'), 'Arn'] } },
+      },
+    });
+  });
+
+  it('calls sweeper and projector every minute', () => {
+    const [rule] = Object.values(template.findResources('AWS::Events::Rule'));
+    expect(rule?.Properties.ScheduleExpression).toBe('rate(1 minute)');
+    const called = rule?.Properties.Targets.map(({ Arn, Input }: { Arn: unknown; Input: string }) => [
+      nameOf(Arn),
+      Input,
+    ]);
+    expect(called).toEqual([
+      ['Sweeper', '{"source":"millrace.schedule"}'],
+      ['Projector', '{"source":"millrace.schedule"}'],
+    ]);
+  });
+
+  it('lets each function do only what it does', () => {
+    expect(permissionsOf(template)).toEqual({
+      Handler: [
+        'dynamodb:PutItem State',
+        'dynamodb:Query State',
+        'kinesis:DescribeStream SourceStream',
+        'kinesis:DescribeStreamConsumer SourceStream',
+        'kinesis:DescribeStreamSummary SourceStream',
+        'kinesis:GetRecords SourceStream',
+        'kinesis:GetShardIterator SourceStream',
+        'kinesis:ListShards SourceStream',
+        'kinesis:ListStreams SourceStream',
+        'kinesis:SubscribeToShard SourceStream',
+        'logs:CreateLogStream HandlerLogs',
+        'logs:PutLogEvents HandlerLogs',
+        's3:GetObject Results/state/*',
+        's3:ListBucket Failures',
+        's3:PutObject Failures/*',
+        's3:PutObject Results/poison/*',
+        's3:PutObject Results/state/*',
+      ],
+      Projector: [
+        'dynamodb:BatchWriteItem Rows',
+        'dynamodb:DescribeStream State.StreamArn',
+        'dynamodb:GetRecords State.StreamArn',
+        'dynamodb:GetShardIterator State.StreamArn',
+        // Lambda's own need, and it names no table.
+        'dynamodb:ListStreams *',
+        'dynamodb:PutItem Rows',
+        'dynamodb:PutItem State',
+        'dynamodb:Query State',
+        'logs:CreateLogStream ProjectorLogs',
+        'logs:PutLogEvents ProjectorLogs',
+        's3:GetObject Results/panes/*',
+        's3:GetObject Results/state/*',
+        's3:ListBucket Failures',
+        's3:ListBucket Results',
+        's3:PutObject Failures/*',
+        's3:PutObject Results/panes/*',
+        's3:PutObject Results/state/*',
+      ],
+      Sweeper: [
+        'dynamodb:GetItem State',
+        'dynamodb:PutItem State',
+        'dynamodb:Query State',
+        'kinesis:GetRecords SourceStream',
+        'kinesis:GetShardIterator SourceStream',
+        'kinesis:ListShards SourceStream',
+        'logs:CreateLogStream SweeperLogs',
+        'logs:PutLogEvents SweeperLogs',
+        's3:GetObject Results/state/*',
+        's3:PutObject Results/state/*',
+      ],
+    });
+    template.allResourcesProperties('AWS::IAM::Role', { ManagedPolicyArns: Match.absent() });
+  });
+
+  it('allows every call that an adapter makes, but to remove objects, which only who restores may', () => {
+    const allowed = Object.values(permissionsOf(template)).flat();
+    for (const service of ['dynamodb', 'kinesis', 's3']) {
+      const calls = callsOf(service).filter((call) => call !== 'DeleteObject');
+      expect(calls).not.toEqual([]);
+      for (const call of calls) {
+        // A HEAD is a GET to IAM.
+        const action = `${service}:${call.replace(/^HeadObject$/, 'GetObject')} `;
+        expect(allowed).toContainEqual(expect.stringMatching(new RegExp(`^${action}`)));
+      }
+    }
+  });
+
+  it('lets no function remove anything', () => {
+    expect(
+      Object.values(permissionsOf(template))
+        .flat()
+        .filter((one) => one.includes(':Delete')),
+    ).toEqual([]);
+  });
+
+  it('lets nothing reach the bucket when the pipeline has no bucket() sink, but poison, failures and large entries', () => {
+    expect(permissionsOf(other)['Projector']?.filter((one) => one.startsWith('s3:'))).toEqual([
+      's3:GetObject Results/state/*',
+      's3:ListBucket Failures',
+      's3:PutObject Failures/*',
+      's3:PutObject Results/state/*',
+    ]);
+  });
+
+  it('keeps what holds data unless it is told otherwise', () => {
+    const kept = (of: Template) =>
+      Object.entries(of.toJSON()['Resources'] as Record<string, { DeletionPolicy?: string }>)
+        .filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain')
+        .map(([id]) => plain(id))
+        .sort();
+    expect(kept(template)).toEqual(['Failures', 'Results', 'Rows', 'SourceStream', 'State']);
+    expect(kept(other)).toEqual([]);
+  });
+
+  it('tells the names of what it made', () => {
+    const outputs = Object.entries(template.findOutputs('*')).map(([name, { Value }]) => [
+      name,
+      nameOf(Value),
+    ]);
+    expect(Object.fromEntries(outputs)).toEqual({
+      StreamName: 'SourceStream',
+      StateTableName: 'State',
+      RowsTableName: 'Rows',
+      ResultsBucketName: 'Results',
+      FailuresBucketName: 'Failures',
+      HandlerName: 'Handler',
+      SweeperName: 'Sweeper',
+      ProjectorName: 'Projector',
+    });
+  });
+});
+
+describe('the stack of a pipeline that reads a queue', () => {
+  let standard: Template;
+  let fifo: Template;
+  let prompt: Template;
+  beforeAll(() => {
+    const reading = (source: Pipeline['source'], more: Partial<PipelineStackProps> = {}) => {
+      const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+      return Template.fromStack(
+        new PipelineStack(app, 'Queue', {
+          pipeline: { ...flights, source },
+          entry: entryOf('flights'),
+          ...more,
+        }),
+      );
+    };
+    standard = reading(sqs());
+    fifo = reading(sqs({ fifo: true }), { removalPolicy: RemovalPolicy.DESTROY });
+    prompt = reading(sqs(), { batchingWindow: Duration.seconds(0) });
+  });
+
+  it('has an encrypted queue, and another for what was tried a hundred times, which keeps it longer', () => {
+    for (const [of, named] of [
+      [standard, Match.absent()],
+      [fifo, true],
+    ] as const) {
+      of.resourceCountIs('AWS::SQS::Queue', 2);
+      of.resourceCountIs('AWS::Kinesis::Stream', 0);
+      of.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true, FifoQueue: named });
+      of.hasResourceProperties('AWS::SQS::Queue', {
+        MessageRetentionPeriod: 4 * 86_400,
+        RedrivePolicy: {
+          deadLetterTargetArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceDeadLetters'), 'Arn'] },
+          maxReceiveCount: 100,
+        },
+      });
+      of.hasResourceProperties('AWS::SQS::Queue', {
+        MessageRetentionPeriod: 14 * 86_400,
+        RedrivePolicy: Match.absent(),
+      });
+    }
+    fifo.allResourcesProperties('AWS::SQS::Queue', { ContentBasedDeduplication: false });
+    standard.resourceCountIs('AWS::SQS::QueuePolicy', 2);
+    standard.allResourcesProperties('AWS::SQS::QueuePolicy', {
+      PolicyDocument: {
+        Statement: [
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 'sqs:*',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+        ],
+      },
+    });
+  });
+
+  it('hides a batch for six times as long as a function may run, and while it is gathered', () => {
+    const hidden = (of: Template) =>
+      Object.values(of.findResources('AWS::SQS::Queue')).flatMap(
+        ({ Properties }) => Properties.VisibilityTimeout ?? [],
+      );
+    const timeouts = Object.values(standard.findResources('AWS::Lambda::Function')).map(
+      ({ Properties }) => Properties.Timeout,
+    );
+    expect(hidden(standard)).toEqual([6 * Math.max(...timeouts) + 5]);
+    expect(hidden(prompt)).toEqual([6 * Math.max(...timeouts)]);
+  });
+
+  it('reads large batches of a standard queue, two at once', () => {
+    standard.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceQueue'), 'Arn'] },
+      FunctionName: { Ref: Match.stringLikeRegexp('^Handler') },
+      BatchSize: 10_000,
+      MaximumBatchingWindowInSeconds: 5,
+      ScalingConfig: { MaximumConcurrency: 2 },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+  });
+
+  it.each([
+    ['a FIFO queue', () => fifo, 10],
+    ['a standard queue that is not to wait', () => prompt, 2],
+  ])('reads ten messages of %s at a time, the most that Lambda then gives', (_, of, concurrency) => {
+    of().hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceQueue'), 'Arn'] },
+      BatchSize: 10,
+      MaximumBatchingWindowInSeconds: Match.absent(),
+      ScalingConfig: { MaximumConcurrency: concurrency },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+  });
+
+  it('lets handler and sweeper do only what they do', () => {
+    const { Handler, Sweeper } = permissionsOf(standard);
+    expect(Handler).toEqual([
+      'dynamodb:PutItem State',
+      'dynamodb:Query State',
+      'logs:CreateLogStream HandlerLogs',
+      'logs:PutLogEvents HandlerLogs',
+      's3:GetObject Results/state/*',
+      's3:PutObject Results/poison/*',
+      's3:PutObject Results/state/*',
+      'sqs:ChangeMessageVisibility SourceQueue',
+      'sqs:DeleteMessage SourceQueue',
+      'sqs:GetQueueAttributes SourceQueue',
+      'sqs:GetQueueUrl SourceQueue',
+      'sqs:ReceiveMessage SourceQueue',
+    ]);
+    expect(Sweeper).toEqual([
+      // It takes no resource.
+      'cloudwatch:GetMetricStatistics *',
+      'dynamodb:PutItem State',
+      'dynamodb:Query State',
+      'logs:CreateLogStream SweeperLogs',
+      'logs:PutLogEvents SweeperLogs',
+      's3:GetObject Results/state/*',
+      's3:PutObject Results/state/*',
+      'sqs:GetQueueAttributes SourceQueue',
+    ]);
+  });
+
+  it('allows every call that an adapter makes', () => {
+    const allowed = (permissionsOf(standard)['Sweeper'] ?? []).map((one) => one.split(' ')[0]);
+    expect(callsOf('sqs').map((call) => `sqs:${call}`)).toEqual(['sqs:GetQueueAttributes']);
+    for (const service of ['sqs', 'cloudwatch']) {
+      for (const call of callsOf(service)) expect(allowed).toContain(`${service}:${call}`);
+    }
+  });
+
+  it('tells its functions, and whoever deploys it, where the queue is', () => {
+    for (const { Properties } of Object.values(standard.findResources('AWS::Lambda::Function'))) {
+      const { Variables } = Properties.Environment;
+      expect(nameOf(Variables[ENVIRONMENT.queueUrl])).toBe('SourceQueue');
+      expect(Variables).not.toHaveProperty(ENVIRONMENT.stream);
+    }
+    const outputs = standard.findOutputs('*');
+    expect([outputs['QueueUrl'], outputs['DeadLettersUrl']].map((one) => nameOf(one?.['Value']))).toEqual([
+      'SourceQueue',
+      'SourceDeadLetters',
+    ]);
+    expect(outputs).not.toHaveProperty('StreamName');
+  });
+
+  it('keeps the queues unless it is told otherwise', () => {
+    standard.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' });
+    fifo.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' });
+  });
+});
+
+it('refuses a stack that would read a Kafka topic', () => {
+  const pipeline = { ...flights, source: kafka({ topic: 'flights' }) };
+  const entry = entryOf('flights');
+  expect(() => new PipelineStack(new App(), 'Flights', { pipeline, entry })).toThrow(
+    new RangeError(
+      'Cannot make a stack of "flights" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic',
+    ),
+  );
+});
+
+it('refuses a mapping that would have Lambda ignore which records failed', () => {
+  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+  const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
+  new CfnEventSourceMapping(new Stack(app, 'Elsewhere'), 'Planted', { functionName: 'any' });
+  expect(() => app.synth()).not.toThrow();
+  new CfnEventSourceMapping(stack, 'Planted', { functionName: 'any' });
+  expect(() => app.synth({ force: true })).toThrow(
+    'Cannot map "Flights/Planted" as a mapping must set ReportBatchItemFailures: it sets []',
+  );
+});
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: unknown;
+  readonly Principal?: unknown;
+  readonly Condition?: unknown;
+}
+
+/** What the adapter of a service calls. */
+function callsOf(service: string): string[] {
+  const folder = join(PROJECT, 'src/adapters', service);
+  // What a person's own command reads is that person's affair.
+  const source = readdirSync(folder)
+    .filter((file) => !file.endsWith('-reader.ts'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n');
+  return [...source.matchAll(/new (\w+)Command\(/g)].map(([, call = '']) => call);
+}
+
+/** A logical id without the hash that CDK appends. */
+const plain = (id: string): string => id.replace(/[0-9A-F]{8}$/, '');
+
+/** `State`, `State.StreamArn`, `Results/panes/*`: what a reference in a template stands for. */
+function nameOf(reference: unknown): string {
+  if (typeof reference === 'string') return reference;
+  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join } = reference as Record<string, unknown>;
+  if (typeof Ref === 'string') return plain(Ref);
+  if (Array.isArray(attribute))
+    return attribute[1] === 'Arn' ? plain(attribute[0]) : `${plain(attribute[0])}.${attribute[1]}`;
+  return (join as [string, unknown[]])[1].map(nameOf).join('');
+}
+
+const namesOf = (template: Template, type: string): string[] =>
+  Object.keys(template.findResources(type)).map(plain).sort();
+
+/** What each function's role allows, one line for each action and resource. */
+function permissionsOf(template: Template): Record<string, string[]> {
+  const many = <Item>(oneOrMore: Item | readonly Item[]): readonly Item[] => [oneOrMore].flat() as Item[];
+  const policies = Object.values(template.findResources('AWS::IAM::Policy')).map(({ Properties }) => {
+    const allowed = (Properties.PolicyDocument.Statement as Statement[]).flatMap(({ Action, Resource }) =>
+      many(Action).flatMap((action) => many(Resource).map((resource) => `${action} ${nameOf(resource)}`)),
+    );
+    return [nameOf(Properties.Roles[0]).replace(/Role$/, ''), allowed.sort()] as const;
+  });
+  return Object.fromEntries(policies);
+}

@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'millrace-types-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const WINDOWS = `{ minute: tumbling({ size: '1m' }, { max: max('celsius') }), ten: rolling({ count: 10 }, { n: count() }) }`;
+
+/** A module that defines `temperature`, right but for what a case puts into it; `after` is the author's next line. */
+const moduleWith = ({ key = 'reading.machineId', windows = WINDOWS, after = '' }): string =>
+  `import { count, definePipeline, kinesis, last, max, mean, rolling, session, tumbling } from '${PROJECT}src/index.ts';
+export interface Reading { machineId: string; celsius: number; measuredAt: number; place: { floor: number }; note?: string }
+export const temperature = definePipeline('temperature', kinesis<Reading>(), {
+  key: (reading) => ${key},
+  eventTime: (reading) => reading.measuredAt,
+  windows: ${windows},
+});
+type TemperaturePane = NonNullable<(typeof temperature)['pane']>;
+export const use = (pane: TemperaturePane) => [pane, count, last, max, mean, rolling, session, tumbling];
+${after}
+`;
+
+/** A duration, as the compiler spells it out. */
+const DURATION = ['d', 'h', 'm', 'ms', 's'].map((unit) => `\`\${number}${unit}\``).join(' | ');
+
+/** What the author wrote, and the first line of what the compiler says. */
+const cases = {
+  'a field that no record has': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { max: max('celsiu') }) }` },
+    told: [
+      `Argument of type '"celsiu"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'a field that is no number': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean('machineId') }) }` },
+    told: [
+      `Argument of type '"machineId"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'a field that no record has, in a function': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean((reading) => reading.kelvin) }) }` },
+    told: [`Property 'kelvin' does not exist on type 'Reading'.`],
+  },
+  'a path to what no record has': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { mean: mean('place.flor') }) }` },
+    told: [
+      `Argument of type '"place.flor"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'a field that may be missing': {
+    written: { windows: `{ minute: tumbling({ size: '1m' }, { note: last('note') }) }` },
+    told: [
+      `Argument of type '"note"' is not assignable to parameter of type 'ValueSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'an option that the window does not have': {
+    written: { windows: `{ minute: tumbling({ size: '1m', emitEmtpy: true }, { n: count() }) }` },
+    told: [
+      `Object literal may only specify known properties, but 'emitEmtpy' does not exist in type 'TumblingOptions<"close", false>'. Did you mean to write 'emitEmpty'?`,
+    ],
+  },
+  'a time to emit that there is not': {
+    written: { windows: `{ minute: tumbling({ size: '1m', emit: 'often' }, { n: count() }) }` },
+    told: [`Type '"often"' is not assignable to type 'Emit'.`],
+  },
+  'a gap by a field that no record has': {
+    written: { windows: `{ visit: session({ gap: (reading) => \`\${reading.pause}s\` }, { n: count() }) }` },
+    told: [`Property 'pause' does not exist on type 'Reading'.`],
+  },
+  'results of a window that may have none': {
+    written: {
+      windows: `{ minute: tumbling({ size: '1m', emitEmpty: true }, { n: count() }) }`,
+      after: `export const busy = (pane: TemperaturePane) => pane.results.n > 90;`,
+    },
+    told: [`'pane.results' is possibly 'null'.`],
+  },
+  'a duration in words': {
+    written: { windows: `{ minute: tumbling({ size: '1 minute' }, { n: count() }) }` },
+    told: [
+      `Type '"1 minute"' is not assignable to type '"month" | "quarter" | "week" | "year" | ${DURATION}'.`,
+    ],
+  },
+  'a result that the window does not have': {
+    written: {
+      after: `export const hot = (pane: TemperaturePane) => pane.window === 'minute' && pane.results.maxx > 90;`,
+    },
+    told: [`Property 'maxx' does not exist on type '{ max: number; }'. Did you mean 'max'?`],
+  },
+  'a result that only another window has': {
+    written: {
+      after: `export const hot = (pane: TemperaturePane) => pane.window === 'ten' && pane.results.max > 90;`,
+    },
+    told: [`Property 'max' does not exist on type '{ n: number; }'.`],
+  },
+  'a window that the definition does not have': {
+    written: { after: `export const ofHour = (pane: TemperaturePane) => pane.window === 'hour';` },
+    told: [
+      `This comparison appears to be unintentional because the types '"minute" | "ten"' and '"hour"' have no overlap.`,
+    ],
+  },
+  'a key that is a number': {
+    written: { key: 'reading.celsius' },
+    told: [`Type 'number' is not assignable to type 'string'.`],
+  },
+  'nothing wrong': { written: {}, told: [] },
+};
+
+let told: ReadonlyMap<string, readonly string[]>;
+
+// One compiler for all of them: starting it is what costs.
+beforeAll(() => {
+  const files = Object.values(cases).map(({ written }, at) => {
+    writeFileSync(join(scratch, `case${at}.ts`), moduleWith(written));
+    return `case${at}.ts`;
+  });
+  const compilerOptions = { typeRoots: [join(PROJECT, 'node_modules/@types')] };
+  writeFileSync(join(scratch, 'package.json'), '{ "type": "module" }');
+  writeFileSync(
+    join(scratch, 'tsconfig.json'),
+    JSON.stringify({ extends: join(PROJECT, 'tsconfig.json'), compilerOptions, include: [], files }),
+  );
+  const { stdout } = spawnSync(
+    process.execPath,
+    [join(PROJECT, 'node_modules/typescript/bin/tsc'), '-p', scratch],
+    {
+      encoding: 'utf8',
+      cwd: scratch,
+    },
+  );
+  const errors = [...stdout.matchAll(/^(.*)\(\d+,\d+\): error TS\d+: (.*)$/gm)];
+  told = new Map(
+    Object.keys(cases).map((name, at) => [
+      name,
+      errors.filter(([, file]) => file?.endsWith(`case${at}.ts`)).map(([, , message = '']) => message),
+    ]),
+  );
+  const elsewhere = errors.filter(([, file]) => !/^case\d+\.ts$/.test(file ?? ''));
+  expect(elsewhere.map(([line]) => line)).toEqual([]);
+});
+
+it.each(Object.entries(cases))('tells the author of %s', (name, { told: expected }) => {
+  expect(told.get(name)).toEqual(expected);
+});
