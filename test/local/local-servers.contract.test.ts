@@ -35,6 +35,10 @@ import {
 } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import conditionParser from 'dynalite/db/conditionParser.js';
+import dynaliteDb, { type Items, type Range } from 'dynalite/db/index.js';
+import batchWriteItem from 'dynalite/validations/batchWriteItem.js';
+import validations from 'dynalite/validations/index.js';
+import putItemValidation from 'dynalite/validations/putItem.js';
 import fc from 'fast-check';
 import kinesaliteDb from 'kinesalite/db/index.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -48,6 +52,8 @@ import {
   startServers,
   startServersBeside,
 } from '../../src/local/servers/servers.ts';
+import { keepTablesAsText } from '../../src/local/servers/tables.ts';
+import { takeWellTypedItems } from '../../src/local/servers/types.ts';
 
 vi.mock('node:fs', async (importOriginal) => {
   const fs = await importOriginal<typeof import('node:fs')>();
@@ -60,6 +66,8 @@ const TABLE = 'commits';
 const BUCKET = 'results';
 const bignumber = { ...kinesaliteDb };
 const ownParser = { ...conditionParser };
+const ownDatabase = { ...dynaliteDb };
+const ownValidations = { ...validations };
 
 let dataDirectory: string;
 let release: (() => unknown)[];
@@ -208,6 +216,34 @@ const outcome = (parse: () => unknown) => {
     return `${error}`;
   }
 };
+
+type Step =
+  | { readonly put: string; readonly item: object }
+  | { readonly get: string }
+  | { readonly del: string }
+  | { readonly batch: readonly string[] }
+  | { readonly range: Range };
+
+/** What the items of a table answer to each step, one after the other. */
+async function outcomesOf(items: Items, steps: readonly Step[]): Promise<unknown[]> {
+  const outcomes: unknown[] = [];
+  for (const step of steps) {
+    const answer = await new Promise((resolve, reject) => {
+      const done = (error: unknown, result?: unknown) => (error ? reject(error) : resolve(result));
+      if ('put' in step) items.put(step.put, step.item, done);
+      else if ('get' in step) items.get(step.get, done);
+      else if ('del' in step) items.del(step.del, done);
+      else if ('batch' in step)
+        items.batch(
+          step.batch.map((key) => ({ type: 'del', key })),
+          done,
+        );
+      else resolve(items.createValueStream(step.range).toArray());
+    });
+    outcomes.push(answer, await items.createKeyStream().toArray());
+  }
+  return outcomes;
+}
 
 const portOf = (endpoint: string) => Number(new URL(endpoint).port);
 
@@ -448,6 +484,94 @@ describe('DynamoDB', () => {
           expect(parsed[1]).toEqual(parsed[0]);
         }
       }),
+    );
+  });
+
+  it('makes of the items of a table what its own database makes of them', async () => {
+    const key = fc.stringMatching(/^[0-2]{1,3}$/);
+    const range = fc
+      .tuple(
+        fc.oneof(fc.record({ gt: key }), fc.record({ gte: key }), fc.constant({})),
+        fc.oneof(fc.record({ lt: key }), fc.record({ lte: key }), fc.constant({})),
+        fc.record({ reverse: fc.boolean(), limit: fc.constantFrom(-1, 2, 3) }),
+      )
+      .map((parts): Range => Object.assign({}, ...parts));
+    const step = fc.oneof(
+      fc.record({ put: key, item: fc.record({ order: fc.record({ N: fc.nat().map(String) }) }) }),
+      fc.record({ del: key }),
+      fc.record({ batch: fc.array(key) }),
+      fc.record({ get: key }),
+      fc.record({ range }),
+    );
+    keepTablesAsText();
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        const tables = [ownDatabase.create({}), dynaliteDb.create({})].map((store) =>
+          store.getItemDb('rows'),
+        );
+        const [known, found] = await Promise.all(tables.map((items) => outcomesOf(items, steps)));
+        expect(found).toEqual(known);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('makes of the types of a request what its own check makes of them', () => {
+    const content = fc.letrec((tie) => ({
+      attribute: fc.oneof(
+        { maxDepth: 3 },
+        fc.record({ S: fc.string() }),
+        fc.record({ N: fc.integer().map(String) }),
+        fc.record({ BOOL: fc.boolean() }),
+        fc.record({ NULL: fc.constant(true) }),
+        fc.record({ L: fc.array(tie('attribute'), { maxLength: 3 }) }),
+        fc.record({ M: fc.dictionary(fc.string(), tie('attribute'), { maxKeys: 3 }) }),
+      ),
+    })).attribute;
+    // Most of them are well typed, so that whole requests are.
+    const wrong = fc.oneof(
+      fc.json().map((text) => JSON.parse(text)),
+      fc.record({ S: fc.constantFrom(1, null, true) }),
+      fc.record({ BOOL: fc.constantFrom('yes', 1, 'perhaps') }),
+      fc.record({ B: fc.constantFrom('AAAA', 'AAA') }),
+      fc.record({ S: fc.string(), N: fc.constantFrom('1', null) }),
+      fc.record({ X: fc.string() }),
+      fc.constant({}),
+    );
+    const attribute = fc.oneof({ weight: 60, arbitrary: content }, { weight: 1, arbitrary: wrong });
+    const item = fc.oneof(
+      { weight: 40, arbitrary: fc.dictionary(fc.string(), attribute, { maxKeys: 4 }) },
+      { weight: 1, arbitrary: wrong },
+      { weight: 1, arbitrary: content.map((own) => JSON.parse(`{"__proto__":${JSON.stringify(own)}}`)) },
+    );
+    const write = fc.oneof(
+      { weight: 20, arbitrary: fc.record({ PutRequest: fc.record({ Item: item }) }) },
+      { weight: 5, arbitrary: fc.record({ DeleteRequest: fc.record({ Key: item }) }) },
+      { weight: 1, arbitrary: wrong },
+      { weight: 1, arbitrary: fc.record({ PutRequest: wrong }) },
+    );
+    const writes = fc.oneof(
+      { weight: 20, arbitrary: fc.array(write, { maxLength: 4 }) },
+      { weight: 1, arbitrary: wrong },
+    );
+    const put = fc.record({ TableName: fc.string(), Item: item });
+    const batch = fc.record(
+      { RequestItems: fc.dictionary(fc.string(), writes, { maxKeys: 3 }), Item: item },
+      { requiredKeys: ['RequestItems'] },
+    );
+    const request = fc.oneof(
+      fc.tuple(put, fc.constant(putItemValidation.types)),
+      fc.tuple(batch, fc.constant(batchWriteItem.types)),
+    );
+    takeWellTypedItems();
+    fc.assert(
+      fc.property(request, ([data, types]) => {
+        const [known, found] = [ownValidations, validations].map(({ checkTypes }) =>
+          outcome(() => checkTypes(JSON.parse(JSON.stringify(data)), types)),
+        );
+        expect(found).toEqual(known);
+      }),
+      { numRuns: 2_000 },
     );
   });
 });

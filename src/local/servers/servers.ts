@@ -10,6 +10,8 @@ import { lockDirectory } from './lock.ts';
 import { keepRecords } from './retention.ts';
 import { startS3 } from './s3-server.ts';
 import { useNativeSequences } from './sequences.ts';
+import { keepTablesAsText } from './tables.ts';
+import { takeWellTypedItems } from './types.ts';
 
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
@@ -61,6 +63,8 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     closing.push(kinesis.close);
 
     useParsedConditions();
+    keepTablesAsText();
+    takeWellTypedItems();
     const tables = dynalite({
       path: within('dynamodb'),
       createTableMs: 0,

@@ -1,0 +1,115 @@
+import { Readable } from 'node:stream';
+import dynaliteDb, { type Items, type Range, type Store } from 'dynalite/db/index.js';
+
+const { create } = dynaliteDb;
+
+/**
+ * Lets dynalite keep the tables of a run in memory as the text of each item under its key, and answer in the same turn.
+ *
+ * The database that it has for them compares keys byte by byte, makes bytes of every item, and waits a turn of the event loop for
+ * each read and each write: a third of what it took for a row. One in a directory stays as it is.
+ */
+export function keepTablesAsText(): void {
+  dynaliteDb.create = (options) => {
+    const store: Store = create(options);
+    if (options.path !== undefined) return store;
+    const { getItemDb } = store;
+    const replaced = new WeakSet<Items>();
+    Object.assign(store.tableDb, definitionsInMemory());
+    store.getItemDb = (table) => {
+      const items = getItemDb(table);
+      if (!replaced.has(items)) replaced.add(Object.assign(items, itemsInMemory()));
+      return items;
+    };
+    return store;
+  };
+}
+
+/** The definitions of tables, of which every write of an item reads one: as texts, each read once. */
+function definitionsInMemory(): Items {
+  const texts = itemsInMemory();
+  const read = new Map<string, object>();
+  return {
+    ...texts,
+    get(name, answer) {
+      const definition = read.get(name);
+      if (definition) answer(null, definition);
+      else
+        texts.get(name, (error, found) => {
+          if (found) read.set(name, found);
+          answer(error, found);
+        });
+    },
+    put(name, definition, answer) {
+      read.delete(name);
+      texts.put(name, definition, answer);
+    },
+    del(name, answer) {
+      read.delete(name);
+      texts.del(name, answer);
+    },
+  };
+}
+
+/** Items in memory, to be read in the order of their keys, of which dynalite makes text that sorts as DynamoDB does. */
+function itemsInMemory(): Items {
+  const texts = new Map<string, string>();
+  /** The keys in order, but for those that were added since they were last asked for. */
+  let keys: readonly string[] = [];
+  let added: string[] = [];
+
+  const inOrder = (): readonly string[] => {
+    // Two stretches that are in order each are merged by a sort, in one pass.
+    if (added.length > 0) keys = [...keys, ...added.sort()].sort();
+    added = [];
+    return keys;
+  };
+
+  const within = ({ gt, gte, lt, lte, reverse, limit = -1 }: Range): readonly string[] => {
+    const all = inOrder();
+    const first = firstOf(all, (key) => (gt === undefined || key > gt) && (gte === undefined || key >= gte));
+    const end = firstOf(all, (key) => (lt !== undefined && key >= lt) || (lte !== undefined && key > lte));
+    const found = all.slice(first, Math.max(first, end));
+    if (reverse) found.reverse();
+    return limit < 0 ? found : found.slice(0, limit);
+  };
+
+  const items: Items = {
+    get(key, answer) {
+      const text = texts.get(key);
+      answer(null, text === undefined ? undefined : JSON.parse(text));
+    },
+    put(key, item, answer) {
+      if (!texts.has(key)) added.push(key);
+      texts.set(key, JSON.stringify(item));
+      answer(null);
+    },
+    del: (key, answer) => items.batch([{ type: 'del', key }], answer),
+    batch(deletions, answer) {
+      for (const { key } of deletions) texts.delete(key);
+      keys = inOrder().filter((key) => texts.has(key));
+      answer(null);
+    },
+    createKeyStream: (range = {}) => Readable.from(within(range)),
+    createValueStream: (range = {}) => Readable.from(valuesOf(within(range), texts)),
+  };
+  return items;
+}
+
+function* valuesOf(keys: readonly string[], texts: ReadonlyMap<string, string>): Generator<object> {
+  for (const key of keys) {
+    const text = texts.get(key);
+    if (text !== undefined) yield JSON.parse(text);
+  }
+}
+
+/** The place of the first key that is so, as all after it are; the length where none is. */
+function firstOf(keys: readonly string[], isSo: (key: string) => boolean): number {
+  let [from, to] = [0, keys.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (isSo(keys[middle] as string)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}
