@@ -1,7 +1,5 @@
 import { CodecError, decode, encode, frame, unframe } from '../../core/codec.ts';
 import type { Plain } from '../../core/plain.ts';
-import type { Position } from '../../core/position.ts';
-import type { EpochMillis } from '../../core/time.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { type Deployment, OutdatedError } from '../group/deployment.ts';
 import {
@@ -15,8 +13,20 @@ import {
   listPanes,
   type Reached,
 } from '../group/group.ts';
+import {
+  COUNTERS,
+  LATE,
+  REACHED,
+  REFUSED_RECORD,
+  STATE,
+  type WrittenCounters,
+  type WrittenLate,
+  type WrittenState,
+  type WrittenWindow,
+} from './layout.ts';
 import { deflate, inflate } from './packed.ts';
 import { readPanesOf, writePanes } from './pane-columns.ts';
+import type { Placed } from './places.ts';
 
 /**
  * The body of a key group's entry: a version byte, and framed the state and the panes, each deflated by itself, so that who
@@ -27,90 +37,29 @@ import { readPanesOf, writePanes } from './pane-columns.ts';
  */
 const VERSION = 4;
 
-/** A window as an entry holds it: what it is, when it began, and how many tables it has for each key. */
-export type WrittenWindow = readonly [name: string, signature: string, epoch: number, tables: number];
-
-/** Late records, a list for each of their fields; and the windows that refused any, which `refusing` has the places of. */
-type LateColumns = readonly [
-  keys: readonly string[],
-  at: readonly EpochMillis[],
-  lineages: readonly string[],
-  positions: readonly Position[],
-  watermarks: readonly EpochMillis[],
-  refusing: readonly (readonly number[])[],
-  applied: readonly boolean[],
-  windows: readonly string[],
-];
-
 /** Written with the names of windows, as by the time that it is read the code may have others. */
-export function writtenLate(late: readonly LateRecord[]): LateColumns {
+export function writtenLate(late: readonly LateRecord[]): Placed<WrittenLate> {
   const windows = [...new Set(late.flatMap((one) => one.windows))];
   const places = new Map(windows.map((window, place) => [window, place]));
-  return [
-    late.map(({ key }) => key),
-    late.map(({ at }) => at),
-    late.map(({ lineage }) => lineage),
-    late.map(({ position }) => position),
-    late.map(({ watermark }) => watermark),
-    late.map((one) => one.windows.map((window) => places.get(window) as number)),
-    late.map(({ applied }) => applied),
+  return LATE.write({
+    keys: late.map(({ key }) => key),
+    at: late.map(({ at }) => at),
+    lineages: late.map(({ lineage }) => lineage),
+    positions: late.map(({ position }) => position),
+    watermarks: late.map(({ watermark }) => watermark),
+    refusing: late.map((one) => one.windows.map((window) => places.get(window) as number)),
+    applied: late.map(({ applied }) => applied),
     windows,
-  ];
+  });
 }
 
-type WrittenCounters = readonly [
-  applied: number,
-  lateForAll: number,
-  poison: number,
-  late: readonly (readonly [window: string, count: number])[],
-];
+export const writtenCounters = (counters: Counters): Placed<WrittenCounters> =>
+  COUNTERS.write({ ...counters, late: Object.entries(counters.late) });
 
-export const writtenCounters = ({ applied, lateForAll, poison, late }: Counters): WrittenCounters => [
-  applied,
-  lateForAll,
-  poison,
-  Object.entries(late),
-];
-
-export const countersOf = ([applied, lateForAll, poison, late]: WrittenCounters): Counters => ({
-  applied,
-  lateForAll,
-  poison,
-  late: Object.fromEntries(late),
-});
-
-export type WrittenReached = readonly (readonly [
-  lineage: string,
-  position: Position,
-  arrival: EpochMillis,
-])[];
-
-/**
- * The plain part of a state.
- *
- * `version` is that of the definition, `base` the ordinal of the last snapshot: its own, if it is one. A snapshot says
- * everything; a delta what differs: `changed` and `gone` are places among the names before it, `keys` are those that are new.
- */
-export type WrittenState = readonly [
-  version: number,
-  base: number,
-  sealed: boolean,
-  windows: readonly WrittenWindow[],
-  positions: WrittenReached,
-  forgotten: readonly string[],
-  changed: readonly number[],
-  gone: readonly number[],
-  keys: readonly string[],
-  inherited: readonly (readonly [groups: number, group: number, positions: WrittenReached])[],
-  counters: WrittenCounters,
-  poison: readonly (readonly [lineage: string, position: Position])[],
-  poisonObject: string | null,
-  late: LateColumns,
-  /** Of the times of a key after the first, whether they are written as what they are above that. */
-  related: readonly boolean[],
-];
-const [BASE, POSITIONS, COUNTERS, POISON, POISON_OBJECT, LATE] = [1, 4, 10, 11, 12, 13] as const;
-export const RELATED = 14;
+export function countersOf(written: Placed<WrittenCounters>): Counters {
+  const { applied, lateForAll, poison, late } = COUNTERS.read(written);
+  return { applied, lateForAll, poison, late: Object.fromEntries(late) };
+}
 
 /** The body of a state and panes. */
 export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
@@ -139,16 +88,16 @@ export const withTail = (base: Base, { body }: LogEntry): Base => ({
   tailBytes: base.tailBytes + body.length,
 });
 
-export const writtenWindows = ({ pipeline, epochs }: Deployment): WrittenWindow[] =>
-  pipeline.rules.windows.map(({ name, operator }, at) => [
+export const windowsOf = ({ pipeline, epochs }: Deployment): WrittenWindow[] =>
+  pipeline.rules.windows.map(({ name, operator: { signature, layout } }, at) => ({
     name,
-    operator.signature,
-    epochs[at] as number,
-    operator.layout.length,
-  ]);
+    signature,
+    epoch: epochs[at] as number,
+    tables: layout.length,
+  }));
 
 /** The ordinal at which reading of an entry's group must begin. */
-export const baseOf = (entry: LogEntry): number => wellFormed(entry, () => writtenOf(entry)[BASE]);
+export const baseOf = (entry: LogEntry): number => wellFormed(entry, () => stateOf(entry).written.base);
 
 /** Reads an entry: whatever else fails on contents that nothing here wrote says so. */
 export function wellFormed<Result>({ ordinal }: LogEntry, read: () => Result): Result {
@@ -162,8 +111,8 @@ export function wellFormed<Result>({ ordinal }: LogEntry, read: () => Result): R
   }
 }
 
-export const reachedOf = (written: WrittenReached): (readonly [string, Reached])[] =>
-  written.map(([lineage, position, arrival]) => [lineage, { position, arrival }]);
+export const reachedOf = (written: WrittenState['positions']): (readonly [string, Reached])[] =>
+  written.map(REACHED.read).map(({ lineage, position, arrival }) => [lineage, { position, arrival }]);
 
 /** The panes that an entry emits, in order, whatever pipeline it was written by. */
 export function decodePanes(entry: LogEntry): readonly GroupPane[] {
@@ -186,38 +135,36 @@ export interface Ledger {
 }
 
 export function decodeLedger(entry: LogEntry): Ledger {
-  return wellFormed(entry, () => ledgerOf(writtenOf(entry)));
+  return wellFormed(entry, () => ledgerOf(stateOf(entry).written));
 }
 
-function ledgerOf(written: WrittenState): Ledger {
-  const [keys, at, lineages, positions, watermarks, refusing, applied, windows] = written[LATE];
+function ledgerOf({ counters, positions, poison, poisonObject, late }: WrittenState): Ledger {
+  const columns = LATE.read(late);
   return {
-    counters: countersOf(written[COUNTERS]),
-    positions: new Map(reachedOf(written[POSITIONS])),
-    poison: written[POISON].map(([lineage, position]) => ({ lineage, position })),
-    poisonObject: written[POISON_OBJECT] ?? undefined,
-    late: keys.map(
+    counters: countersOf(counters),
+    positions: new Map(reachedOf(positions)),
+    poison: poison.map(REFUSED_RECORD.read),
+    poisonObject: poisonObject ?? undefined,
+    late: columns.keys.map(
       (key, n) =>
         ({
           key,
-          at: at[n],
-          lineage: lineages[n],
-          position: positions[n],
-          watermark: watermarks[n],
-          windows: refusing[n]?.map((place) => windows[place]),
-          applied: applied[n],
+          at: columns.at[n],
+          lineage: columns.lineages[n],
+          position: columns.positions[n],
+          watermark: columns.watermarks[n],
+          windows: columns.refusing[n]?.map((place) => columns.windows[place]),
+          applied: columns.applied[n],
         }) as LateRecord,
     ),
   };
 }
 
-const writtenOf = (entry: LogEntry): WrittenState => stateOf(entry).written;
-
 /** The state of an entry: its plain part, its tables, and how it stands there. */
 export function stateOf(entry: LogEntry) {
   const [state] = sectionsOf(entry);
   const [written, tables] = parted(inflate(state));
-  return { written: decode(written) as unknown as WrittenState, tables, state };
+  return { written: STATE.read(decode(written) as unknown as Placed<WrittenState>), tables, state };
 }
 
 function sectionsOf({ body }: LogEntry): readonly [state: Uint8Array, panes: Uint8Array] {

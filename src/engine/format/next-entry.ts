@@ -11,18 +11,9 @@ import { mustRenew } from '../group/lifetimes.ts';
 import { canBeWritten, type EntryWeight, listsWeight, panesWeight, stateWeight } from '../group/room.ts';
 import { REFUSED } from '../group/taken.ts';
 import { NAME_BYTES, Scale, TIMES, type Weight, weightOf } from '../group/weight.ts';
-import {
-  bodyOf,
-  newBase,
-  section,
-  type WrittenReached,
-  type WrittenState,
-  withTail,
-  writtenCounters,
-  writtenLate,
-  writtenWindows,
-} from './entry.ts';
+import { bodyOf, newBase, section, windowsOf, withTail, writtenCounters, writtenLate } from './entry.ts';
 import { type Kept, namesOf, slotsOf, timesOf } from './group-tables.ts';
+import { INHERITED, REACHED, REFUSED_RECORD, STATE, WINDOW, type WrittenState } from './layout.ts';
 
 /**
  * A snapshot is due once the entries since the last are so many times its size. To write a kilobyte costs twenty times what
@@ -110,23 +101,25 @@ function writeState(
   base: number,
   { sealed = false, poisonObject }: { readonly sealed?: boolean; readonly poisonObject: string | undefined },
 ): Uint8Array {
-  const written: WrittenState = [
-    deployment.pipeline.version,
+  const written = STATE.write({
+    version: deployment.pipeline.version,
     base,
     sealed,
-    before === EMPTY_GROUP ? writtenWindows(deployment) : [],
-    writtenReached(positions, before.positions),
-    [...before.positions.keys()].filter((lineage) => !positions.has(lineage)),
+    windows: before === EMPTY_GROUP ? windowsOf(deployment).map(WINDOW.write) : [],
+    positions: writtenReached(positions, before.positions),
+    forgotten: [...before.positions.keys()].filter((lineage) => !positions.has(lineage)),
     changed,
     gone,
     keys,
-    inherited.map(({ groups, group, positions }) => [groups, group, writtenReached(positions, new Map())]),
-    writtenCounters(counters),
-    poison.map(({ lineage, position }) => [lineage, position]),
-    poisonObject ?? null,
-    writtenLate(late),
-    Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
-  ];
+    inherited: inherited.map((one) =>
+      INHERITED.write({ ...one, positions: writtenReached(one.positions, new Map()) }),
+    ),
+    counters: writtenCounters(counters),
+    poison: poison.map(REFUSED_RECORD.write),
+    poisonObject: poisonObject ?? null,
+    late: writtenLate(late),
+    related: Array.from({ length: TIMES - 1 }, (_, at) => relate(times, at + 1, 0)),
+  });
   return section([
     written as unknown as Plain,
     encodeRows([rowsOf([times]), rowsOf(cuts ? [cuts] : []), ...slots]),
@@ -226,7 +219,10 @@ function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenK
 const ENOUGH = 0.9;
 
 /** Those that differ from the ones before. */
-const writtenReached = (positions: Group['positions'], before: Group['positions']): WrittenReached =>
+const writtenReached = (
+  positions: Group['positions'],
+  before: Group['positions'],
+): WrittenState['positions'] =>
   [...positions].flatMap(([lineage, { position, arrival }]) =>
-    before.get(lineage)?.position === position ? [] : [[lineage, position, arrival] as const],
+    before.get(lineage)?.position === position ? [] : [REACHED.write({ lineage, position, arrival })],
   );

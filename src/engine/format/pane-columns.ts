@@ -3,7 +3,8 @@ import { END, KEY, KIND, SEQUENCE, WATERMARK } from '../../core/panes.ts';
 import type { Plain } from '../../core/plain.ts';
 import { relate, unrelate } from '../../core/related.ts';
 import { Table } from '../../core/table.ts';
-import type { GroupLayout, GroupPanes } from '../group/group.ts';
+import type { GroupPanes } from '../group/group.ts';
+import { LAYOUT, PANES } from './layout.ts';
 
 /**
  * The panes of an entry as columns. What follows the order in which panes were emitted stands in that order; the rest key by
@@ -14,18 +15,6 @@ import type { GroupLayout, GroupPanes } from '../group/group.ts';
 /** In the order of the panes: of these columns each, and none else. */
 const EMITTED = [SEQUENCE, KEY, KIND, END, WATERMARK] as const;
 const [KEY_AT, END_AT, WATERMARK_AT] = [1, 3, 4] as const;
-
-/** Plain data beside the tables. */
-type WrittenPanes = readonly [layouts: readonly WrittenLayout[], keys: readonly string[]];
-type WrittenLayout = readonly [
-  name: string,
-  identity: GroupLayout['identity'],
-  ordered: boolean,
-  epoch: number,
-  results: GroupLayout['results'],
-  /** Whether watermarks are written as what they are above ends. */
-  related: boolean,
-];
 
 /** @throws CodecError when they are more than could be read back */
 export function writePanes({
@@ -42,21 +31,22 @@ export function writePanes({
     }
   }
   const slots: Rows[] = [];
-  const written = layouts.map(({ name, identity, ordered, epoch, results }, window): WrittenLayout => {
+  const written = layouts.map((layout, window) => {
     const table = tables[window] as Table;
     const emitted = emittedOf(table, numbers);
     const related = relate(emitted, WATERMARK_AT, END_AT);
     slots.push(rowsOf([emitted]), byKey(table, emitted, named.length));
-    return [name, identity, ordered, epoch, results, related];
+    return LAYOUT.write({ ...layout, related });
   });
-  return [[written, named] satisfies WrittenPanes as unknown as Plain, encodeRows(slots)];
+  return [PANES.write({ layouts: written, keys: named }) as unknown as Plain, encodeRows(slots)];
 }
 
 /** @throws CodecError, or any other error, for what `writePanes` did not write */
 export function readPanesOf(plain: Plain, bytes: Uint8Array): Omit<GroupPanes, 'length'> {
-  const [written, keys] = plain as unknown as WrittenPanes;
+  const { layouts: written, keys } = PANES.read(plain as unknown as Parameters<typeof PANES.read>[0]);
+  const read = written.map(LAYOUT.read);
   const slots = decodeTables(bytes);
-  const tables = written.map(([, , , , , related], window) => {
+  const tables = read.map(({ related }, window) => {
     const [emitted] = slots[2 * window] ?? [];
     if (emitted?.width !== EMITTED.length) {
       throw new CodecError('Cannot read panes as each window must have the columns that every window has');
@@ -64,13 +54,7 @@ export function readPanesOf(plain: Plain, bytes: Uint8Array): Omit<GroupPanes, '
     if (related) unrelate(emitted, WATERMARK_AT, END_AT);
     return inOrder(emitted, slots[2 * window + 1] as readonly Table[]);
   });
-  const layouts = written.map(([name, identity, ordered, epoch, results]) => ({
-    name,
-    identity,
-    ordered,
-    epoch,
-    results,
-  }));
+  const layouts = read.map(({ related: _, ...layout }) => layout);
   return { keys, layouts, tables };
 }
 

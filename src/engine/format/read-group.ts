@@ -10,18 +10,9 @@ import { type Deployment, OutdatedError } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
 import { REFUSED } from '../group/taken.ts';
 import { Scale, TIMES } from '../group/weight.ts';
-import {
-  countersOf,
-  newBase,
-  RELATED,
-  reachedOf,
-  stateOf,
-  type WrittenWindow,
-  wellFormed,
-  withTail,
-  writtenWindows,
-} from './entry.ts';
+import { countersOf, newBase, reachedOf, stateOf, wellFormed, windowsOf, withTail } from './entry.ts';
 import { type KeyTables, namesOf, OWN_TABLES, slotsOf, type Times } from './group-tables.ts';
+import { INHERITED, WINDOW, type WrittenWindow } from './layout.ts';
 
 /**
  * The group as of the last of some entries, which follow each other: on from a group, or the first of them is a snapshot. A
@@ -49,7 +40,7 @@ class Reading {
   constructor(deployment: Deployment, from: Group) {
     this.#deployment = deployment;
     this.#last = from;
-    this.#windows = writtenWindows(deployment);
+    this.#windows = windowsOf(deployment);
     this.#positions = new Map(from.positions);
     this.#times = new Map(from.keys);
     const names = namesOf(from);
@@ -60,8 +51,8 @@ class Reading {
   read(entry: LogEntry): void {
     const { ordinal, committedAt } = entry;
     const { written, tables: bytes, state } = stateOf(entry);
-    const [version, base, sealed, windows, positions, forgotten, changed, gone, keys, inherited, counters] =
-      written;
+    const { version, base, sealed, positions, forgotten, changed, gone, keys, inherited, counters } = written;
+    const windows = written.windows.map(WINDOW.read);
     const { pipeline } = this.#deployment;
     if (version > pipeline.version) {
       throw new OutdatedError(
@@ -81,7 +72,7 @@ class Reading {
     }
     const [times = [], cuts = [], ...slots] = decodeTables(bytes);
     for (let time = 1; time < TIMES; time++) {
-      if (written[RELATED][time - 1] && times[0]) unrelate(times[0], time, 0);
+      if (written.related[time - 1] && times[0]) unrelate(times[0], time, 0);
     }
     if (isSnapshot) {
       this.#windows = windows;
@@ -101,7 +92,7 @@ class Reading {
       version,
       sealed,
       base: isSnapshot || before === undefined ? newBase(entry, state) : withTail(before, entry),
-      inherited: inherited.map(([groups, group, own]) => ({
+      inherited: inherited.map(INHERITED.read).map(({ groups, group, positions: own }) => ({
         groups,
         group,
         positions: new Map(reachedOf(own)),
@@ -112,20 +103,21 @@ class Reading {
 
   /** Whether an entry's windows are those of the deployment, and began when they did. */
   #isWrittenBy(windows: readonly WrittenWindow[]): boolean {
-    const own = writtenWindows(this.#deployment);
+    const own = windowsOf(this.#deployment);
     return (
-      firstDiffering(windows, own) === undefined && windows.every(([, , epoch], at) => epoch === own[at]?.[2])
+      firstDiffering(windows.map(signed), own.map(signed)) === undefined &&
+      windows.every(({ epoch }, at) => epoch === own[at]?.epoch)
     );
   }
 
   group(): Group {
     const { pipeline, epochs } = this.#deployment;
     const windows = pipeline.rules.windows.map(({ name, operator }, at) => {
-      const place = this.#windows.findIndex(([other]) => other === name);
-      const [, signature, epoch, tables = 0] = this.#windows[place] ?? [];
+      const place = this.#windows.findIndex((window) => window.name === name);
+      const { signature, epoch, tables = 0 } = this.#windows[place] ?? {};
       if (signature !== operator.signature || epoch !== epochs[at]) return undefined;
       const from =
-        OWN_TABLES + this.#windows.slice(0, place).reduce((total, [, , , other]) => total + other, 0);
+        OWN_TABLES + this.#windows.slice(0, place).reduce((total, window) => total + window.tables, 0);
       return { name, layout: operator.layout, from, to: from + tables };
     });
     const keys = new Map<string, StoredKey>();
@@ -198,6 +190,8 @@ class Reading {
     }
   }
 }
+
+const signed = ({ name, signature }: WrittenWindow) => [name, signature] as const;
 
 /** Of each key its tables, of slots that hold one of each. */
 function keysOf(slots: readonly (readonly Table[])[], keys: number): KeyTables[] {
