@@ -33,6 +33,8 @@ export interface LocalOptions {
   readonly port?: number | undefined;
   /** Stands between the handlers and the servers: to watch, or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
+  /** Starts the servers: in a thread of their own where left out. */
+  readonly startServers?: typeof startServersBeside;
 }
 
 /** A pipeline running on this machine: embedded servers, the handlers that run in AWS, and what wakes them there. */
@@ -77,11 +79,12 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     batchSize = BATCH_SIZE,
     port,
     decorate = (ports) => ports,
+    startServers = startServersBeside,
   } = options;
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);
   const clock = openRunClock({ directory: dataDirectory });
-  const servers = await startServersBeside({
+  const servers = await startServers({
     dataDirectory,
     ports: port === undefined ? {} : { kinesis: port, dynamodb: port + 1, s3: port + 2 },
   }).catch((error) => {

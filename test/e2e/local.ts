@@ -4,6 +4,7 @@ import { createTally, type Tally } from '../../src/commands/tally.ts';
 import { type Replayed, replay } from '../../src/local/replay.ts';
 import { connect, disconnect } from '../../src/local/resources.ts';
 import { type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
+import { startServers } from '../../src/local/servers/servers.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { Ports } from '../../src/ports/index.ts';
 
@@ -16,7 +17,10 @@ export interface LocalRun {
   readonly rows: readonly string[];
 }
 
-/** Sends records through the embedded servers to the end, and reads the bucket and the table of rows. */
+/**
+ * Sends records through the embedded servers to the end, and reads the bucket and the table of rows. The servers run in this
+ * thread: a thread of their own takes a second of a processor to begin, each time, and has a clock that no test can move.
+ */
 export async function runLocally(
   pipeline: Pipeline,
   lines: readonly string[],
@@ -33,7 +37,7 @@ export async function runLocally(
 ): Promise<LocalRun> {
   const tally = createTally(pipeline);
   const { speed, signal, onSent = () => {}, timePasses, ...local } = options;
-  const runtime = await startLocal({ pipeline, telemetry: tally, ...local });
+  const runtime = await startLocal({ pipeline, telemetry: tally, startServers, ...local });
   try {
     if (timePasses) runtime.clock.start();
     const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });

@@ -21,12 +21,6 @@ import type { Ports } from '../../src/ports/index.ts';
 import { type LocalRun, runLocally } from './local.ts';
 import { meters, readings } from './meters.ts';
 
-// In a thread of their own the servers would have a clock that cannot be moved from here.
-vi.mock(import('../../src/local/servers/servers.ts'), async (importOriginal) => {
-  const servers = await importOriginal();
-  return { ...servers, startServersBeside: servers.startServers };
-});
-
 const SCRIPT = fileURLToPath(new URL('paused.ts', import.meta.url));
 const MOVED_CLOCK = new URL('moved-clock.mjs', import.meta.url).href;
 
@@ -238,7 +232,7 @@ describe('a local run that pauses', () => {
   });
 
   it('counts no time for silence until an input has ended', { timeout: 120_000 }, async () => {
-    const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters) });
+    const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters), startServers });
     const begun = runtime.clock.now();
     const times: number[] = [];
     async function* input() {
@@ -298,7 +292,7 @@ describe('a local run that pauses', () => {
   });
 
   it('closes no window of what was put just before', { timeout: 120_000 }, async () => {
-    const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters) });
+    const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters), startServers });
     try {
       runtime.clock.start();
       const { ShardId = '', SequenceNumber = '' } = await runtime.kinesis.send(
