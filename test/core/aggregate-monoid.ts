@@ -34,9 +34,10 @@ export function monoidOf(aggregate: AnyAggregate): Monoid {
 
 function ofCells({ cells, lower }: CellAggregate<never, Plain>): Monoid {
   const write = (fill: (to: Float64Array) => void, from?: Plain): Plain => {
-    const to = Float64Array.from((from as readonly number[] | undefined) ?? new Array(cells.width).fill(0));
+    const to =
+      from === undefined ? new Float64Array(cells.width) : new Float64Array(from as readonly number[]);
     fill(to);
-    return [...to];
+    return Array.from(to);
   };
   const identity = write((to) => cells.clear(to, 0));
   const add = (partial: Plain, records: readonly Taken[]): Plain =>
@@ -48,8 +49,8 @@ function ofCells({ cells, lower }: CellAggregate<never, Plain>): Monoid {
     add,
     lift: (record) => add(identity, [record]),
     combine: (earlier, later) =>
-      write((to) => cells.join(to, 0, Float64Array.from(later as readonly number[]), 0), earlier),
-    lower: (partial) => lower(Float64Array.from(partial as readonly number[]), 0),
+      write((to) => cells.join(to, 0, new Float64Array(later as readonly number[]), 0), earlier),
+    lower: (partial) => lower(new Float64Array(partial as readonly number[]), 0),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   unframe,
 } from '../../src/core/codec.ts';
 import type { Plain } from '../../src/core/plain.ts';
+import { expectEqual } from '../expect.ts';
 import { column, slots } from './codec-columns.ts';
 import { sealed } from './codec-crc.ts';
 import { plain } from './plain.ts';
@@ -133,7 +134,7 @@ describe('any bytes', () => {
           const bytes = encode(value);
           const around = Uint8Array.from([...before, ...bytes, ...behind]);
           const [from, to] = [before.length, before.length + bytes.length];
-          expect(decode(around.subarray(from, to))).toEqual(value);
+          expectEqual(decode(around.subarray(from, to)), value);
           if (behind.length > 0) expect(() => decode(around.subarray(from))).toThrow(CodecError);
         },
       ),

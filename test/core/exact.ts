@@ -1,6 +1,7 @@
+const bits = new DataView(new ArrayBuffer(8));
+
 /** Doubles as whole numbers of the smallest one, 2^-1074: sums without rounding. */
 function exactly(value: number): bigint {
-  const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, value);
   const high = bits.getUint32(0);
   const exponent = (high >>> 20) & 0x7ff;

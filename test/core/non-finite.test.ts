@@ -41,6 +41,7 @@ import {
   weightedMean,
 } from '../../src/index.ts';
 import { tryPipeline } from '../../src/testing.ts';
+import { expectAtMost, expectIs } from '../expect.ts';
 import { expectIdentical } from './plain.ts';
 
 interface Reading {
@@ -199,13 +200,11 @@ function alone(input: readonly Reading[], invalid: 'skip' | 'keep'): Results {
 /** As written, and up to the rounding of another bracketing. */
 function expectClose(actual: Plain, expected: Plain, where: string): void {
   if (typeof expected === 'number' && Number.isFinite(expected)) {
-    expect(Math.abs((actual as number) - expected), where).toBeLessThanOrEqual(
-      1e-12 * (1 + Math.abs(expected)),
-    );
+    expectAtMost(Math.abs((actual as number) - expected), 1e-12 * (1 + Math.abs(expected)), where);
   } else if (typeof expected === 'number') {
-    expect(actual, where).toSatisfy((value: unknown) => typeof value === 'number' && !Number.isFinite(value));
+    expectIs(typeof actual === 'number' && !Number.isFinite(actual), true, where);
   } else if (typeof expected !== 'object' || expected === null) {
-    expect(actual, where).toBe(expected);
+    expectIs(actual, expected, where);
   } else {
     for (const [name, value] of Object.entries(expected)) {
       expectClose((actual as Record<string, Plain>)[name] as Plain, value, `${where}.${name}`);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { KeyState } from '../../src/core/key.ts';
+import { expectIs } from '../expect.ts';
 import {
   type Case,
   cases,
@@ -75,7 +76,7 @@ function resultsOf({ plan }: Shuffled, input: readonly Rec[]) {
   const rules = rulesOf(plan);
   const panes = noPanes(rules);
   const key = new KeyState(rules);
-  for (const record of input) expect(key.apply(keyRecord(rules, record), panes)).toBe(0);
+  for (const record of input) expectIs(key.apply(keyRecord(rules, record), panes), 0);
   key.update(panes);
   key.idle(longAfter(input), panes);
   const known = new Map<string, string>();
@@ -83,7 +84,7 @@ function resultsOf({ plan }: Shuffled, input: readonly Rec[]) {
     const shown = JSON.stringify([window, start, end, count, results]);
     if (plan.windows[window]?.kind === 'running') known.set(window, shown);
     else {
-      expect(['early', 'final', 'empty']).toContain(kind);
+      expectIs(['early', 'final', 'empty'].includes(kind), true, kind);
       known.set(`${window} ${identity}`, shown);
     }
   }

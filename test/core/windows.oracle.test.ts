@@ -4,6 +4,7 @@ import { KeyState } from '../../src/core/key.ts';
 import type { KeyPane, Panes } from '../../src/core/panes.ts';
 import type { Plain } from '../../src/core/plain.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
+import { expectEqual, expectIs } from '../expect.ts';
 import { type AggregateName, agrees } from './aggregates.ts';
 import { Oracle, type OraclePane } from './oracle.ts';
 import {
@@ -50,14 +51,14 @@ function run({ plan, input }: Case, commits: readonly boolean[]): Outcome {
   };
   for (const [at, record] of input.entries()) {
     const refusing = key.apply(keyRecord(rules, record), panes);
-    expect(panes.refusing.slice(0, refusing)).toEqual(oracle.apply(record));
-    expect(key.open()).toBe(oracle.open());
+    expectEqual(panes.refusing.slice(0, refusing), oracle.apply(record));
+    expectIs(key.open(), oracle.open());
     if (commits[at % commits.length]) commit();
   }
   key.idle(longAfter(input), panes);
   oracle.idle(longAfter(input));
   commit();
-  expect(key.open()).toBe(0);
+  expectIs(key.open(), 0);
   return { panes: panes.list(), oracle };
 }
 
@@ -68,11 +69,11 @@ const headOf = (pane: KeyPane | OraclePane): string =>
   `of ${pane.results === null ? 'no' : pane.count} @${pane.watermark}`;
 
 function expectSame(actual: readonly KeyPane[], expected: readonly OraclePane[]): void {
-  expect(actual.map(headOf)).toEqual(expected.map(headOf));
+  expectEqual(actual.map(headOf), expected.map(headOf));
   for (const [at, { results }] of expected.entries()) {
     const pane = actual[at] as KeyPane;
-    expect(pane.count).toBe(expected[at]?.count);
-    expect(Object.keys(pane.results ?? {})).toEqual(Object.keys(results ?? {}));
+    expectIs(pane.count, expected[at]?.count);
+    expectEqual(Object.keys(pane.results ?? {}), Object.keys(results ?? {}));
     for (const [name, value] of Object.entries(results ?? {})) {
       const said = pane.results?.[name] as Plain;
       if (!agrees(name as AggregateName, said, value)) {
@@ -189,8 +190,8 @@ describe('the windows of a key', () => {
         const before = new Map<string, KeyPane>();
         for (const pane of run(given, committing).panes) {
           const identity = `${pane.window} ${pane.identity}`;
-          expect(pane.revision).toBe((before.get(identity)?.revision ?? -1) + 1);
-          expect(before.get(identity)?.revisable).not.toBe(false);
+          expectIs(pane.revision, (before.get(identity)?.revision ?? -1) + 1);
+          expectIs(before.get(identity)?.revisable ?? true, true);
           before.set(identity, pane);
         }
       }),
