@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { millrace as hosted } from './command.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MILLRACE = join(ROOT, 'bin/millrace.ts');
@@ -17,7 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function millrace(args: readonly string[], input = '') {
+/** Runs the command line to its end: in a process of its own where it is to read something from standard input. */
+async function millrace(args: readonly string[], input?: string) {
+  if (input === undefined) return hosted(...args);
   const child = spawn(process.execPath, ['--import', 'tsx', MILLRACE, ...args], { cwd: ROOT });
   child.stdin.end(input);
   const [stdout, stderr, [code]] = await Promise.all([
@@ -169,21 +172,17 @@ describe('millrace run', () => {
   });
 
   it('takes an input without any record for a mistake', { timeout: 60_000 }, async () => {
-    const { stdout, stderr, code } = await millrace([
-      'run',
-      await pipelineFile('meters', METERS),
-      '-i',
-      '-',
-      '-o',
-      '-',
-    ]);
+    const { stdout, stderr, code } = await millrace(
+      ['run', await pipelineFile('meters', METERS), '-i', '-', '-o', '-'],
+      '',
+    );
     expect({ stdout, code }).toEqual({ stdout: '', code: 1 });
     expect(stderr).toMatch(/^NO record was taken in: the input holds none.\n0 records read/);
   });
 
   it('says that it reads panes from the bucket, where there is none', { timeout: 60_000 }, async () => {
     const file = await pipelineFile('nowhere', METERS.replace('.to(bucket())', ''));
-    const { stderr, code } = await millrace(['run', file, '-i', '-', '-o', '-']);
+    const { stderr, code } = await millrace(['run', file, '-i', '-', '-o', '-'], '');
     expect(stderr).toBe(
       'Cannot run "meters" as its panes are read back from the bucket: add .to(bucket())\n',
     );

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -19,16 +19,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { lockDirectory } from '../../src/local/servers/lock.ts';
+import { HOST, type Ran, startHost } from './command.ts';
 import type { Command, Ports, WrongUse } from './wrong-uses-list.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const HOST = fileURLToPath(new URL('./wrong-uses-host.ts', import.meta.url));
 
 /** What came of a wrong use. */
-export interface Outcome {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: number;
+export interface Outcome extends Ran {
   /** What was made, altered or taken away in the folder, and in that for temporary files. */
   readonly left: readonly string[];
 }
@@ -74,13 +71,11 @@ export async function openSandbox(): Promise<Sandbox> {
   const unlock = await lockDirectory(join(folder, 'busy'));
   mkdirSync(join(folder, 'busy/dynamodb'));
   giveAll(folder);
-  const host = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), HOST], {
+  const host = await startHost({
     cwd: folder,
     env: { ...ENVIRONMENT, HOME: folder, TMPDIR: join(folder, 'tmp') },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     ...user,
   });
-  await messageOf(host);
   const anonymous = (text: string): string =>
     text
       .replaceAll(`${folder}/`, '')
@@ -90,12 +85,12 @@ export async function openSandbox(): Promise<Sandbox> {
   const sandbox: Sandbox = {
     async use(command, { args, env }) {
       const before = snapshot(folder);
-      const { stdout, stderr, code } = await ask(host, args(command, ports), env?.(ports) ?? {});
+      const { stdout, stderr, code } = await host.run(args(command, ports), env?.(ports));
       const left = differences(before, snapshot(folder));
       return { stdout: anonymous(stdout), stderr: anonymous(stderr), code, left };
     },
     async close() {
-      host.disconnect();
+      host.close();
       taken.close();
       await unlock();
       await rm(folder, { recursive: true });
@@ -107,27 +102,11 @@ export async function openSandbox(): Promise<Sandbox> {
     ['no-table.ts', 'readings.ndjson', 'no-table'],
   ] as const) {
     const args = ['run', pipeline, '--input', input, '--output', '-', '--data', data];
-    const { code, stderr } = await ask(host, args, {});
+    const { code, stderr } = await host.run(args);
     if (code !== 0) throw new Error(stderr);
   }
   return sandbox;
 }
-
-async function ask(host: ChildProcess, args: readonly string[], env: Record<string, string>) {
-  host.send({ args, env });
-  return (await messageOf(host)) as { stdout: string; stderr: string; code: number };
-}
-
-const messageOf = (host: ChildProcess): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    const ended = (code: number | null) =>
-      reject(new Error(`The process that runs commands ended with ${code}`));
-    host.once('exit', ended);
-    host.once('message', (message) => {
-      host.off('exit', ended);
-      resolve(message);
-    });
-  });
 
 const METERS = `
 interface Reading { meter: string; at: string; watts: number }
