@@ -5,7 +5,7 @@ export interface Edit {
   readonly replace: string;
 }
 
-/** A rule of docs/design.md, taken away or weakened. */
+/** A rule of docs/protocol.md or docs/semantics.md, taken away or weakened. */
 export interface Mutant extends Edit {
   readonly name: string;
   readonly rule: string;

@@ -1,0 +1,58 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+
+const ROOT = new URL('../../', import.meta.url);
+const SKIPPED = /(^|\/)(node_modules|dist|cdk\.out|\.millrace)(\/|$)/;
+
+/** Texts of pages by their path from the root of the repository. */
+export type Pages = ReadonlyMap<string, string>;
+
+/** All pages of the repository: README.md, docs, and the README of each folder. */
+export function readPages(): Pages {
+  const within = (folder: string) =>
+    readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' }).map((path) =>
+      posix.join(folder, path.replaceAll('\\', '/')),
+    );
+  const paths = [...readdirSync(ROOT), ...['docs', 'src', 'lib', 'functions', 'test'].flatMap(within)];
+  const pages = paths.filter((path) => path.endsWith('.md') && !SKIPPED.test(path));
+  return new Map(pages.map((path) => [path, readFileSync(new URL(path, ROOT), 'utf8')]));
+}
+
+export const existsInRepository = (path: string): boolean => existsSync(new URL(path, ROOT));
+
+const FENCE = /^```(\S*)[^\n]*\n([\s\S]*?)^```$/gm;
+
+/** What a heading is called in a link, as GitHub names it: letters, digits, `_` and `-`, and a number where it comes again. */
+export function anchorsOf(page: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, title = ''] of page.replaceAll(FENCE, '').matchAll(/^#{1,6} +(.+?) *$/gm)) {
+    const slug = title
+      .toLowerCase()
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .replaceAll(/[^\p{L}\p{N}\p{M}_ -]/gu, '')
+      .replaceAll(' ', '-');
+    let anchor = slug;
+    for (let again = 1; anchors.has(anchor); again++) anchor = `${slug}-${again}`;
+    anchors.add(anchor);
+  }
+  return anchors;
+}
+
+const LINK = /\[[^\]]*\]\(([^)\s]+)\)/g;
+
+/** Every relative link that leads to no file, or to no heading of its page, as one sentence each. */
+export function brokenLinks(pages: Pages, exists: (path: string) => boolean): string[] {
+  return [...pages].flatMap(([from, text]) =>
+    [...text.replaceAll(FENCE, '').matchAll(LINK)]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^[a-z]+:/.test(link))
+      .flatMap((link) => {
+        const [path = '', anchor] = link.split('#');
+        const to = path === '' ? from : posix.join(posix.dirname(from), path);
+        if (!pages.has(to) && !exists(to)) return [`${from} links to ${link}, but there is no ${to}`];
+        const page = pages.get(to);
+        if (anchor === undefined || (page !== undefined && anchorsOf(page).has(anchor))) return [];
+        return [`${from} links to ${link}, but ${to} has no such heading`];
+      }),
+  );
+}
