@@ -13,11 +13,12 @@ import {
   ResourceInUseException as StreamExists,
 } from '@aws-sdk/client-kinesis';
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { clientOf, type Patience, type Signer } from '../adapters/aws/client.ts';
+import { clientOf, type Patience, type RequestHandler, type Signer } from '../adapters/aws/client.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { RunClock } from './clock.ts';
+import type { Ask } from './servers/direct.ts';
 import type { LocalServers } from './servers/servers.ts';
 
 /** What a pipeline's resources are called on this machine. */
@@ -71,8 +72,22 @@ const settingsFor = (service: string, endpoint: string) =>
     defaultsMode: 'standard',
   }) as const;
 
-/** @param at when something of the machine's clock happened by that of the run: see `RunClock` */
-export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at'] = (real) => real): Clients {
+const handingTo = (ask: Ask): RequestHandler => ({
+  async handle({ method, path, headers, body }) {
+    const answered = await ask({ method, url: path, headers, body });
+    return { response: { ...answered, body: Buffer.from(answered.body) } };
+  },
+});
+
+/**
+ * @param at when something of the machine's clock happened by that of the run: see `RunClock`
+ * @param askDynamodb what DynamoDB is asked by, instead of at its endpoint
+ */
+export function connect(
+  endpoints: LocalServers['endpoints'],
+  at: RunClock['at'] = (real) => real,
+  askDynamodb?: Ask,
+): Clients {
   // Asked again, a stream would have a record twice.
   const once = { ...settingsFor('kinesis', endpoints.kinesis), maxAttempts: 1 };
   const kinesis = clientOf(KinesisClient, once, UNHURRIED);
@@ -91,7 +106,14 @@ export function connect(endpoints: LocalServers['endpoints'], at: RunClock['at']
   );
   return {
     kinesis,
-    dynamodb: clientOf(DynamoDBClient, settingsFor('dynamodb', endpoints.dynamodb), UNHURRIED),
+    dynamodb: clientOf(
+      DynamoDBClient,
+      {
+        ...settingsFor('dynamodb', endpoints.dynamodb),
+        ...(askDynamodb && { requestHandler: handingTo(askDynamodb) }),
+      },
+      UNHURRIED,
+    ),
     s3: clientOf(S3Client, { ...settingsFor('s3', endpoints.s3), forcePathStyle: true }, UNHURRIED),
   };
 }

@@ -91,8 +91,8 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     clock.close();
     throw error;
   });
-  const { endpoints } = servers;
-  const clients = connect(endpoints, clock.at);
+  const { endpoints, askDynamodb } = servers;
+  const clients = connect(endpoints, clock.at, askDynamodb);
   const { kinesis, dynamodb, s3 } = clients;
 
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);

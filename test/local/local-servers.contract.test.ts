@@ -9,9 +9,11 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import {
+  ConditionalCheckFailedException,
   CreateTableCommand,
   DescribeTableCommand,
   DynamoDBClient,
+  GetItemCommand,
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb';
@@ -42,6 +44,7 @@ import putItemValidation from 'dynalite/validations/putItem.js';
 import fc from 'fast-check';
 import kinesaliteDb from 'kinesalite/db/index.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connect as connectClients, disconnect } from '../../src/local/resources.ts';
 import { useParsedConditions } from '../../src/local/servers/conditions.ts';
 import { runServer } from '../../src/local/servers/lifecycle.ts';
 import { type JournalEntry, openJournal } from '../../src/local/servers/s3-journal.ts';
@@ -587,6 +590,30 @@ describe('servers in a thread of their own', () => {
     release.push(second.close);
     expect(portOf(second.endpoints.s3)).toBe(ports.s3);
     await clientsOf(second).s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'a', Body: 'b' }));
+  });
+
+  it('answer each that asks DynamoDB without a socket as they answer by one', async () => {
+    const servers = await startServersBeside({});
+    release.push(servers.close);
+    const nowhere = { ...servers.endpoints, dynamodb: 'http://127.0.0.1:1' };
+    const direct = connectClients(nowhere, undefined, servers.askDynamodb);
+    release.push(() => disconnect(direct));
+    const ordinals = Array.from({ length: 50 }, (_, at) => at);
+
+    await makeTable(direct);
+    await Promise.all(ordinals.map((ordinal) => putItem(direct, ordinal)));
+    await expect(putItem(direct, 7)).rejects.toThrow(ConditionalCheckFailedException);
+
+    const read = ({ dynamodb }: Clients) =>
+      Promise.all(
+        ordinals.map(async (ordinal) => {
+          const Key = { pk: { S: 'group' }, sk: { N: `${ordinal}` } };
+          const { Item } = await dynamodb.send(new GetItemCommand({ TableName: TABLE, Key }));
+          return Buffer.from(Item?.['body']?.B ?? []).toString();
+        }),
+      );
+    expect(await read(direct)).toEqual(ordinals.map((ordinal) => `body ${ordinal}`));
+    expect(await read(clientsOf(servers))).toEqual(await read(direct));
   });
 
   it('say why they cannot start', async () => {

@@ -17,6 +17,9 @@ export interface Signer {
   sign<Request extends { readonly headers: Record<string, string> }>(request: Request): Promise<Request>;
 }
 
+/** What sends the requests of a client. */
+export type RequestHandler = Pick<NodeHttpHandler, 'handle'>;
+
 /** What the clients of all services are told alike. */
 interface Settings {
   readonly region?: string;
@@ -30,10 +33,12 @@ interface Settings {
   readonly forcePathStyle?: boolean;
   /** 5 where it is left out. */
   readonly maxAttempts?: number;
+  /** In the place of the one that is as patient as it is told to be. */
+  readonly requestHandler?: RequestHandler;
 }
 
 interface PatientSettings extends Settings {
-  readonly requestHandler: NodeHttpHandler;
+  readonly requestHandler: RequestHandler;
 }
 
 /**
@@ -52,7 +57,7 @@ export function clientOf<Client extends { readonly middlewareStack: { remove(nam
 ): Client {
   // A handler that is not told to throw writes a warning, and goes on waiting.
   const requestHandler = new NodeHttpHandler({ ...patience, throwOnRequestTimeout: true });
-  const client = new Client({ maxAttempts: 5, ...settings, requestHandler });
+  const client = new Client({ maxAttempts: 5, requestHandler, ...settings });
   // It copies every request and every answer for a logger that there is not: a tenth of what a request takes.
   client.middlewareStack.remove('loggerMiddleware');
   return client;

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import dynalite from 'dynalite';
 import kinesalite from 'kinesalite';
 import { useParsedConditions } from './conditions.ts';
+import { type Ask, askAt, askingOf } from './direct.ts';
 import { speakHttp2 } from './http2.ts';
 import { checkPort, runServer } from './lifecycle.ts';
 import { lockDirectory } from './lock.ts';
@@ -16,6 +17,8 @@ import { takeWellTypedItems } from './types.ts';
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
   readonly endpoints: { readonly kinesis: string; readonly dynamodb: string; readonly s3: string };
+  /** Asks the one that listens at the endpoint of DynamoDB. */
+  readonly askDynamodb: Ask;
   /** Drops the clients, carries out what they have asked for, and frees the ports and the data directory. */
   close(): Promise<void>;
 }
@@ -77,7 +80,11 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     const s3 = await startS3({ port: ports?.s3 ?? 0, journalPath: within('s3.journal') });
     closing.push(s3.close);
 
-    return { endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint }, close };
+    return {
+      endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint },
+      askDynamodb: askingOf(tables),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -86,11 +93,16 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
 
 /** The same in a thread of its own, so that what asks the servers and what they do take a processor each. */
 export async function startServersBeside(options: LocalServersOptions): Promise<LocalServers> {
-  const thread = new Worker(new URL('./thread.mjs', import.meta.url), { workerData: options });
+  const { port1, port2 } = new MessageChannel();
+  const thread = new Worker(new URL('./thread.mjs', import.meta.url), {
+    workerData: { options, port: port2 },
+    transferList: [port2],
+  });
   const [{ endpoints, error }] = await once(thread, 'message');
   if (error) throw error;
   return {
     endpoints,
+    askDynamodb: askAt(port1),
     async close() {
       thread.postMessage('close');
       await once(thread, 'exit');
