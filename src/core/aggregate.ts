@@ -3,8 +3,8 @@ import type { Input, Invalid, NumberOptions, NumberSelector } from './select.ts'
 import type { EpochMillis } from './time.ts';
 
 /**
- * A summary of records that can be computed in parts: what it reads of a record (`inputs`), a monoid that summarises, and
- * a way out (`lower`).
+ * A summary of records that can be computed in parts: what it reads of a record (`inputs`), a monoid that
+ * summarises those inputs, and a function that turns the summary into a result (`lower`).
  *
  * Aggregates of one window that read the same inputs into the same monoid share its work and its state.
  */
@@ -14,9 +14,11 @@ export type Aggregate<Rec, Result> =
   | DerivedAggregate<Rec, Result>;
 
 interface Described<in Rec> {
-  /** Names the kind and its settings: a window keeps its aggregates' under its own name. */
+  /**
+   * Names the kind and its settings. A window lists the signatures of its aggregates in its own signature.
+   */
   readonly signature: string;
-  /** At most two: the `x` and `y` of its monoid. */
+  /** An aggregate has at most two inputs: the `x` and `y` of its monoid. */
   readonly inputs: readonly Input<Rec>[];
 }
 
@@ -26,10 +28,10 @@ export interface CellAggregate<in Rec, out Result> extends Described<Rec> {
   lower(from: Float64Array, at: number): Result;
 }
 
-/** An aggregate whose partial is any plain data, of one input at least. */
+/** An aggregate whose partial may be any plain data. It has at least one input. */
 export interface PartAggregate<in Rec, out Result> extends Described<Rec> {
   readonly parts: Parts;
-  /** May throw, as an author may have written it: the result is null then. */
+  /** May throw, as a user may have written it. The result is then null. */
   lower(partial: Plain): Result;
 }
 
@@ -37,56 +39,61 @@ export interface PartAggregate<in Rec, out Result> extends Described<Rec> {
 export interface DerivedAggregate<in Rec, out Result> {
   readonly signature: string;
   readonly of: { readonly [name: string]: Aggregate<Rec, Plain> };
-  /** May throw, as an author may have written it: the result is null then. */
+  /** May throw, as a user may have written it. The result is then null. */
   derive(results: { readonly [name: string]: Plain }): Result;
 }
 
 /**
- * A commutative monoid whose partial is `width` doubles side by side: nothing is allocated for a record.
+ * A commutative monoid whose partial is `width` doubles side by side, so that a record allocates nothing.
  *
- * Laws, up to the rounding that each states: `join` is associative and commutative, what `clear` writes is its identity,
- * and to `add` a record equals to `join` what `add` makes of it alone. Rounding is always bracketed in the same way, by
- * index and time, never by batches.
+ * Laws, up to the rounding that each aggregate states: `join` is associative and commutative; what `clear`
+ * writes is its identity; to `add` a record equals to `join` what `add` makes of that record alone. Rounding
+ * is always bracketed in the same way, by index and time, never by batches.
  */
 export interface Cells {
   readonly width: number;
-  /** `to[at…]` becomes the identity. */
+  /** Writes the identity to `to[at…]`. */
   clear(to: Float64Array, at: number): void;
-  /** Takes one record in; x and y are its inputs (0 where there are none). */
+  /** Takes in one record. Its inputs are x and y, which are 0 where the aggregate has no such input. */
   add(to: Float64Array, at: number, x: number, y: number, time: EpochMillis): void;
-  /** `to[at…]` becomes the combination of itself and `from[place…]`, which is left as it is. */
+  /** Writes to `to[at…]` the combination of itself and `from[place…]`, and leaves `from` as it is. */
   join(to: Float64Array, at: number, from: Float64Array, place: number): void;
 }
 
 /**
  * A monoid whose partial is plain data.
  *
- * Laws, for all partials a, b, c: `combine` is associative; `combine(identity, a)` and `combine(a, identity)` equal a; no
- * method but `add` and `settle` changes its arguments. `combine` is only ever called with neighbours, the earlier part first: earlier
- * by event time, or by source order within one stretch of time.
+ * Laws, for all partials a, b, c: `combine` is associative; `combine(identity, a)` and `combine(a, identity)`
+ * equal a; no method but `add` and `settle` changes its arguments. `combine` is only ever called with
+ * neighbours, the earlier part first: earlier by event time, or by source order within one stretch of time.
  */
 export interface Parts<Partial = Plain, X = Plain, Y = Plain> {
   readonly identity: Plain & Partial;
-  /** What is kept of one record; x and y are its inputs (null where there are none). */
+  /**
+   * Returns the partial of one record. Its inputs are x and y, which are null where the aggregate has no such
+   * input.
+   */
   lift(x: X, y: Y, time: EpochMillis): Plain & Partial;
   combine(earlier: Partial, later: Partial): Plain & Partial;
-  /** As `combine(partial, lift(x, y, time))`, but may change `partial`, which the caller owns, and give it back. */
+  /**
+   * Equals `combine(partial, lift(x, y, time))`, but may change and return `partial`, which the caller owns.
+   */
   add?(partial: Partial, x: X, y: Y, time: EpochMillis): Plain & Partial;
   /**
-   * Gives up what only a record at or before `horizon` could still need; such records are passed over from then on. May
-   * change `partial`, as `add` may. What is settled is only added to, never combined.
+   * Drops what only a record at or before `horizon` could still need. From then on `add` passes such records
+   * over. It may change `partial`, as `add` may. A settled partial is only ever added to, never combined.
    */
   settle?(partial: Partial, horizon: EpochMillis): Plain & Partial;
 }
 
-/** Makes an aggregate of one number that has no settings. */
+/** Makes an aggregate of one number without settings of its own. */
 export type OfNumber = <Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
   options?: NumberOptions<On>,
 ) => CellAggregate<Rec, number>;
 
-/** What each of a window's aggregates yields, by the names its panes show them under. */
+/** The results of a window's aggregates, by the names under which its panes show them. */
 export type Results = { readonly [name: string]: Plain };
 
-/** The aggregates that one window computes, by the same names. */
+/** The aggregates that one window computes, by the names of their results. */
 export type Aggregates<Rec, Of = Results> = { readonly [Name in keyof Of]: Aggregate<Rec, Of[Name]> };

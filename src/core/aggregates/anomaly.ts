@@ -13,9 +13,9 @@ import type { Duration, EpochMillis, Millis } from '../time.ts';
 import { epochOf, halfLifeOf, halved, weightOf } from './decay.ts';
 
 /**
- * The latest value by event time (of several the last in source order), and of those before it how many they are, the sum of
- * their weights, their mean as a pair of doubles, and the weighted sum of squared deviations from it. Weights are those of an
- * epoch.
+ * The latest value by event time (among equal times the last in source order); then the count of all values
+ * before it, the sum of their weights, their mean as a pair of doubles, and the weighted sum of squared
+ * deviations from that mean. All weights are relative to `epoch`.
  */
 type Baseline = readonly [
   time: number,
@@ -31,7 +31,7 @@ type Baseline = readonly [
 /** West, "Updating Mean and Variance Estimates: An Improved Method", CACM 22, 1979. */
 class Baselines implements Parts<Baseline | null, number> {
   readonly identity = null;
-  /** None: all values weigh the same. */
+  /** Undefined where all values weigh the same. */
   readonly #halfLife: Millis | undefined;
 
   constructor(halfLife?: Millis) {
@@ -54,7 +54,7 @@ class Baselines implements Parts<Baseline | null, number> {
   }
 }
 
-/** With others among the values before the latest. */
+/** Adds other values to those before the latest. */
 function pooled(
   baseline: Baseline,
   others: number,
@@ -78,26 +78,28 @@ function pooled(
 
 const UNWEIGHTED = new Baselines();
 
-/** The latest value, set against those before it. */
+/** The latest value, judged against the values before it. */
 export type Anomaly = {
   readonly isAnomaly: boolean;
-  /** How many deviations the value is above the mean; NaN where it is not judged. */
+  /** By how many standard deviations the value exceeds the mean; NaN where the value is not judged. */
   readonly score: number;
   readonly value: number;
   readonly mean: number;
-  /** The sample standard deviation. */
+  /** The sample standard deviation of the values before the latest. */
   readonly stddev: number;
 };
 
 /**
- * How many standard deviations the latest value by event time (of several the last in source order) is from the mean of all
- * others: an anomaly if that is more than `threshold` (3 unless told) either way. It is not judged, and no anomaly, while
- * there are fewer than `atLeast` others (10 unless told), or they are all the same.
+ * Judges the latest value by event time (among equal times the last in source order) against all other
+ * values. The value is an anomaly if it is more than `threshold` standard deviations (default 3) above or
+ * below their mean. It is not judged, and so is no anomaly, while there are fewer than `atLeast` other values
+ * (default 10) or while those are all equal. The result is null when there is no value.
  *
- * Mean and deviation are off by some n·2^-50 of the deviation. At most 72 bytes of state; 60 ns a record.
+ * Mean and deviation are off by about n·2^-50 of the deviation. The state is at most 72 bytes; a record takes
+ * 60 ns.
  *
- * @throws RangeError when threshold is not a positive number, or atLeast not a whole number from 2; TypeError for an option
- * that there is not
+ * @throws RangeError when `threshold` is not a positive number, or `atLeast` is not a whole number from 2;
+ * TypeError for an unknown option
  */
 export function anomaly<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -126,10 +128,10 @@ export function anomaly<Rec, On extends Invalid = 'poison'>(
   };
 }
 
-/** The latest value, and the band in which those before it let it be expected. */
+/** The latest value, and the band in which the values before it predict it to lie. */
 export type Band = {
   readonly isAnomaly: boolean;
-  /** How many deviations the value is above the mean; NaN where it is not judged. */
+  /** By how many standard deviations the value exceeds the mean; NaN where the value is not judged. */
   readonly score: number;
   readonly value: number;
   readonly mean: number;
@@ -138,15 +140,17 @@ export type Band = {
 };
 
 /**
- * The band of `width` deviations (3 unless told) around the exponentially weighted mean of all values but the latest by event
- * time (of several the last in source order), and whether that one is outside of it. A value counts half as much as one that
- * is `halfLife` later. It is not judged, and no anomaly, while there are fewer than `atLeast` others (10 unless told), or they
- * are all the same.
+ * Computes a band of `width` standard deviations (default 3) around the exponentially weighted mean of all
+ * values but the latest by event time (among equal times the last in source order), and says whether that
+ * latest value is outside of the band. A value weighs half as much as a value that is `halfLife` later. The
+ * latest value is not judged, and so is no anomaly, while there are fewer than `atLeast` other values
+ * (default 10) or while those are all equal. The result is null when there is no value.
  *
- * Mean and deviation are off by some n·2^-50 of the deviation. At most 72 bytes of state; 70 ns a record.
+ * Mean and deviation are off by about n·2^-50 of the deviation. The state is at most 72 bytes; a record takes
+ * 70 ns.
  *
- * @throws RangeError when halfLife is not a positive duration, width not a positive number, or atLeast not a whole number
- * from 2; TypeError for an option that there is not
+ * @throws RangeError when `halfLife` is not a positive duration, `width` is not a positive number, or
+ * `atLeast` is not a whole number from 2; TypeError for an unknown option
  */
 export function ewmaBand<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

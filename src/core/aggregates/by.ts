@@ -14,10 +14,13 @@ import {
 } from '../select.ts';
 import type { EpochMillis } from '../time.ts';
 
-/** A value, the number that it was chosen by, and its event time. */
+/** A value, the number by which it was chosen, and its event time. */
 type Chosen = readonly [by: number, at: EpochMillis, value: Plain];
 
-/** Keeps the value whose number is greatest, or least: of several the one with the earliest event time. */
+/**
+ * Keeps the value whose number is greatest, or least. Among equal numbers it keeps the one with the earliest
+ * event time.
+ */
 class ExtremeBy implements Parts<Chosen | null, number, Plain> {
   readonly identity = null;
   readonly #sign: 1 | -1;
@@ -37,7 +40,7 @@ class ExtremeBy implements Parts<Chosen | null, number, Plain> {
   }
 }
 
-/** An aggregate of a number, and of the value that it chooses. */
+/** An aggregate that shows the value that a number of the same record chooses. */
 type ChosenBy = <
   Rec,
   Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -61,17 +64,19 @@ const chosenBy =
   };
 
 /**
- * The value of the record whose number is least: of several the one with the earliest event time, then the first in source
- * order. Of nothing null. One value, a number and a time; 5 ns a record.
+ * Returns the value of the record whose number is least. Among equal numbers the record with the earliest
+ * event time counts, then the first in source order. It is null when there is no record. The state is one
+ * value, a number and a time; a record takes 5 ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const minBy: ChosenBy = chosenBy('minBy', new ExtremeBy(-1));
 
 /**
- * The value of the record whose number is greatest: of several the one with the earliest event time, then the first in
- * source order. Of nothing null. One value, a number and a time; 5 ns a record.
+ * Returns the value of the record whose number is greatest. Among equal numbers the record with the earliest
+ * event time counts, then the first in source order. It is null when there is no record. The state is one
+ * value, a number and a time; a record takes 5 ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const maxBy: ChosenBy = chosenBy('maxBy', new ExtremeBy(1));

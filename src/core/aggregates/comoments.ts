@@ -5,11 +5,12 @@ import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberIn
 import { fewerOf, type SpreadOptions } from './moments.ts';
 
 /**
- * How two numbers move together: the count, an origin (X, Y), and with u = x − X and v = y − Y the sums of u, v, u², v² and u·v,
- * each a rounded sum and what its additions lost.
+ * Measures how two numbers move together. The cells are the count, an origin (X, Y), and with u = x − X and v
+ * = y − Y the sums of u, v, u², v² and u·v, each as a rounded sum and what its additions lost.
  *
- * The origin is the first pair taken in, as a shift of `variance` is, and parts are re-centred on the earlier one's as they join.
- * Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance", The American Statistician 37, 1983, in two dimensions.
+ * The origin is the first pair taken in, as the shift of `variance` is, and a part is re-centred on the
+ * origin of the earlier part when they join. Chan, Golub & LeVeque, "Algorithms for Computing the Sample
+ * Variance", The American Statistician 37, 1983, in two dimensions.
  */
 class Comoments implements Cells {
   readonly width = 13;
@@ -45,7 +46,8 @@ class Comoments implements Cells {
       for (let k = 0; k < 13; k++) to[at + k] = from[place + k] as number;
       return;
     }
-    // With P = X' − X and Q = Y' − Y the other part's sums about (X, Y) are Σu + nP, Σu² + P(2Σu + nP) and Σuv + PΣv + Q(Σu + nP).
+    // With P = X' − X and Q = Y' − Y, the later part's sums about (X, Y) are Σu + nP, Σu² + P(2Σu + nP) and
+    // Σuv + PΣv + Q(Σu + nP).
     const [originX, otherX] = [to[at + 1] as number, from[place + 1] as number];
     const [originY, otherY] = [to[at + 2] as number, from[place + 2] as number];
     const p = otherX - originX;
@@ -79,7 +81,10 @@ class Comoments implements Cells {
 
 const COMOMENTS: Cells = new Comoments();
 
-/** n² times the covariance of two of the sums at 3 and 5, given the place of the sum of their products. */
+/**
+ * Returns n² times the covariance of two of the sums at 3 and 5. `products` is the place of the sum of their
+ * products.
+ */
 function together(from: Float64Array, at: number, a: number, b: number, products: number): number {
   return apart(
     from[at] as number,
@@ -93,13 +98,14 @@ function together(from: Float64Array, at: number, a: number, b: number, products
 }
 
 /**
- * How far two numbers stray from their means together: Σ(x − x̄)(y − ȳ) / (n − 1), in the product of their units. NaN of nothing,
- * and of a lone pair unless it is the population. A record that lacks either number is passed over where `invalid` is `skip`.
+ * Computes the covariance of two numbers, in the product of their units: Σ(x − x̄)(y − ȳ) / (n − 1), or
+ * divided by n where `of` is `population`. It is NaN when there is no pair, and for a single pair unless `of`
+ * is `population`. Where `invalid` is `skip`, a record that lacks either number is passed over.
  *
- * Before it is rounded it is off by some n³·2^-106 of the product of their deviations. Values more than 1e148 apart may have none:
- * NaN. Thirteen cells, those of `correlation`.
+ * Before rounding it is off by about n³·2^-106 of the product of the two deviations. It may be NaN when
+ * values are more than 1e148 apart. The state is thirteen cells, shared with `correlation`.
  *
- * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an option that there is not
+ * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
  */
 export function covariance<Rec, On extends Invalid = 'poison'>(
   x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -120,13 +126,14 @@ export function covariance<Rec, On extends Invalid = 'poison'>(
 }
 
 /**
- * Pearson's correlation of two numbers, from −1 to 1: their covariance over the product of their standard deviations. NaN while
- * either of them has been one and the same value, and so of a lone pair. A record that lacks either number is passed over where
- * `invalid` is `skip`.
+ * Computes Pearson's correlation of two numbers, from −1 to 1: their covariance divided by the product of
+ * their standard deviations. It is NaN while either number has had a single value only, and so for a single
+ * pair. Where `invalid` is `skip`, a record that lacks either number is passed over.
  *
- * Off by some n³·2^-106, and then rounded. Values more than 1e148 apart may have none: NaN. Cells of `covariance`.
+ * It is off by about n³·2^-106, and is then rounded. It may be NaN when values are more than 1e148 apart. The
+ * state is the thirteen cells of `covariance`.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export function correlation<Rec, On extends Invalid = 'poison'>(
   x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -5,31 +5,34 @@ import type { Plain } from '../plain.ts';
 import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSelector } from '../select.ts';
 import { lowerBound, unionOf } from './sorted.ts';
 
-/** How many records by the text of a value, in order of the texts, and how many with texts beyond those. */
+/**
+ * The number of records for each text, in the order of the texts, and the number of records with any further
+ * text.
+ */
 export type CountsByText = {
   readonly counts: { readonly [text: string]: number };
   readonly other: number;
 };
 
 export interface CountByOptions<On extends PlainInvalid> extends ValueOptions<On> {
-  /** How many texts are counted one by one: from 1 to 10,000, 1,000 unless told. */
+  /** The greatest number of texts that are counted one by one: from 1 to 10,000 (default 1,000). */
   readonly limit?: number;
 }
 
 /**
- * How many records there are of each value, exactly, by its text: `{ counts: { paid: 3, void: 1 }, other: 0 }`; of nothing
- * `{ counts: {}, other: 0 }`. A number, a boolean or null counts as the text that JSON has for it, an object or a list as its
- * canonical JSON.
+ * Counts the records of each value, exactly, by the text of the value: `{ counts: { paid: 3, void: 1 },
+ * other: 0 }`. The result is `{ counts: {}, other: 0 }` when there is no record. A number, a boolean or null
+ * counts as its text in JSON, an object or a list as its canonical JSON.
  *
- * With more than `limit` different texts those count that come first in order of their UTF-16 code units; the records of all
- * others are `other`. These are the same texts and counts however the records are cut into parts: a text that is among the
- * first of all is among the first of each part that has it, so none of its records is ever given up. For the most frequent
- * values there is `topK`.
+ * With more than `limit` different texts, only the first `limit` in the order of their UTF-16 code units are
+ * counted one by one; the records of all further texts add up in `other`. A text that is among the first of
+ * all is among the first of every part that has it, so none of its records is ever dropped. To count the most
+ * frequent values, use `topK`.
  *
- * Bit for bit the same however the records are cut into parts. A text costs itself and 1 to 3 bytes. A record takes some 25 ns
- * with five different texts, some 100 ns with a thousand.
+ * The result is the same to the bit however the records are cut into parts. A text costs its own length and 1
+ * to 3 bytes. A record takes about 25 ns with five different texts, and about 100 ns with a thousand.
  *
- * @throws RangeError when the limit is not a whole number from 1 to 10,000; TypeError for an option that there is not
+ * @throws RangeError when `limit` is not a whole number from 1 to 10,000; TypeError for an unknown option
  */
 export function countBy<Rec, On extends PlainInvalid = 'poison'>(
   select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -52,7 +55,7 @@ export function countBy<Rec, On extends PlainInvalid = 'poison'>(
 
 const DEFAULT_LIMIT = 1_000;
 
-/** The texts in order, and how often each occurred; how many records had another. */
+/** The texts in order, the count of each, and the number of records with any further text. */
 type Counts = readonly [texts: readonly string[], counts: readonly number[], other: number];
 type OwnCounts = [texts: string[], counts: number[], other: number];
 

@@ -1,9 +1,10 @@
 import { type Duration, type Millis, millis } from '../time.ts';
 
 /*
- * Weights that halve with every half-life. They are counted from an epoch, the end of the half-life that holds the latest
- * event time: then what a record weighs in its own half-life is a function of its time alone, and to move the epoch is to
- * halve, which loses nothing. So the order of records makes no difference to their weights.
+ * Weights halve with every half-life. A weight is counted from an epoch, the end of the half-life that holds
+ * the latest event time. Then the weight of a record in its own half-life is a function of its time alone,
+ * and moving the epoch halves the weight, which loses nothing. So the order of records makes no difference to
+ * their weights.
  */
 
 /** @throws RangeError when it is not a positive duration */
@@ -13,22 +14,25 @@ export function halfLifeOf(duration: Duration): Millis {
   return halfLife;
 }
 
-/** The epoch of a time, in half-lives since 1970: the first whole number of them at or after it. */
+/**
+ * Returns the epoch of a time, in half-lives since 1970: the first whole number of half-lives at or after it.
+ */
 export const epochOf = (time: number, halfLife: Millis): number => Math.ceil(time / halfLife);
 
-/** What a record weighs in its own epoch: 2^(time / halfLife − epoch + ½), between √½ and √2. */
+/** Returns the weight of a record in its own epoch: 2^(time / halfLife − epoch + ½), between √½ and √2. */
 export const weightOf = (time: number, epoch: number, halfLife: Millis): number =>
   powerOfTwo((time - epoch * halfLife) / halfLife + 0.5);
 
-/** Of the series of e^y: 1 / 10! and so on. */
+/** The coefficients of the series of e^y: 1 / 10! and so on. */
 const E10 = 1 / 3_628_800;
 const E11 = 1 / 39_916_800;
 const E12 = 1 / 479_001_600;
 const E13 = 1 / 6_227_020_800;
 
 /**
- * 2^x for x in [-½, ½], within 4e-16 of it: the Taylor series of e^(x·ln 2) up to the 13th power, even and odd ones apart.
- * Only sums and products, which every engine rounds alike; what Math.pow gives is up to the engine.
+ * Returns 2^x for x in [-½, ½], within 4e-16 of it, by the Taylor series of e^(x·ln 2) up to the 13th power,
+ * even and odd powers apart. It uses only sums and products, which every engine rounds alike, whereas
+ * Math.pow may differ between engines.
  */
 function powerOfTwo(x: number): number {
   const y = x * Math.LN2;
@@ -38,7 +42,7 @@ function powerOfTwo(x: number): number {
   return even + y * odd;
 }
 
-/** 2^-times, exactly; 0 where that is below the smallest double, and for what is no number. */
+/** Returns 2^-times exactly. It is 0 where that is below the smallest double, and where `times` is NaN. */
 export function halved(times: number): number {
   if (times === 0) return 1;
   if (!(times <= 1_074)) return 0;

@@ -13,26 +13,29 @@ import {
 import type { EpochMillis } from '../time.ts';
 
 /**
- * An author's own aggregate: how one selected value becomes a partial, how partials combine, and what is shown of them.
+ * A user's own aggregate: how one selected value becomes a partial, how two partials combine, and what a pane
+ * shows.
  *
- * Laws, for all partials a, b, c: `combine(a, combine(b, c))` equals `combine(combine(a, b), c)`, and `combine(identity, a)`
- * and `combine(a, identity)` equal a. `combine` is given neighbours, the earlier part first. All functions are pure, change
- * none of their arguments, and yield plain data: what JSON can hold, and any double.
+ * Laws, for all partials a, b, c: `combine(a, combine(b, c))` equals `combine(combine(a, b), c)`, and
+ * `combine(identity, a)` and `combine(a, identity)` equal a. `combine` receives neighbours, the earlier part
+ * first. All functions are pure, change none of their arguments, and return plain data: what JSON can hold,
+ * and any double.
  */
 export interface Definition<Value, Partial, Result, Select, On extends PlainInvalid>
   extends ValueOptions<On> {
   /**
-   * Names the aggregate in the window's signature, for functions have no lasting name: an altered definition needs another.
-   * 1 to 40 letters, digits, hyphens and underscores, a letter first.
+   * Names the aggregate in the signature of its window, as a function has no lasting name. Whoever alters the
+   * definition must change this name too. It has 1 to 40 letters, digits, hyphens and underscores, a letter
+   * first.
    */
   readonly name: string;
   /** A field name, a path, or a function of the record. */
   readonly select: Select;
-  /** The partial of no records. */
+  /** The partial of no record. */
   readonly identity: Partial;
   readonly lift: (value: Value, time: EpochMillis) => Partial;
   readonly combine: (earlier: Partial, later: Partial) => Partial;
-  /** Where it throws, the result is null. */
+  /** The result is null where this function throws. */
   readonly lower: (partial: Partial) => Result;
 }
 
@@ -40,10 +43,11 @@ const OPTIONS = ['name', 'select', 'invalid', 'identity', 'lift', 'combine', 'lo
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
 /**
- * An aggregate of one's own: see `Definition`.
+ * Defines an aggregate of your own from the functions of a `Definition`. It stores nothing but the partial,
+ * and the window calls `combine` and `lower` whenever it makes a pane.
  *
- * @throws RangeError when the name breaks its rule or the identity is not plain data; TypeError when a step is no function,
- * or there is one that is not known
+ * @throws RangeError when the name breaks its rule, or the identity is not plain data; TypeError when a step
+ * is not a function, or for an unknown option
  */
 export function defineAggregate<
   Rec,
@@ -56,7 +60,8 @@ export function defineAggregate<
   const { name, select, invalid, identity, lift, combine, lower } = definition;
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new RangeError(
-      `Cannot name an aggregate "${name}" as names must be 1 to 40 letters, digits, hyphens and underscores, a letter first`,
+      `Cannot name an aggregate "${name}" as names must be 1 to 40 letters, digits, hyphens and ` +
+        'underscores, a letter first',
     );
   }
   for (const [step, given] of Object.entries({ lift, combine, lower })) {

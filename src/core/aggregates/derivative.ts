@@ -4,7 +4,10 @@ import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberIn
 import type { Duration, EpochMillis } from '../time.ts';
 import { unitOf } from './unit.ts';
 
-/** Up to two points: time and value of the one before the latest, then of the latest. Their times differ. */
+/**
+ * Holds up to two points with different times: time and value of the point before the latest, then of the
+ * latest.
+ */
 type Step = readonly number[];
 
 class LatestStep implements Parts<Step | null, number> {
@@ -28,7 +31,10 @@ class LatestStep implements Parts<Step | null, number> {
   }
 }
 
-/** With a point that is later in source order than both: it replaces the one of its time, and joins those before. */
+/**
+ * Adds a point that is later in source order than both: it replaces the point of its own time, or takes its
+ * place among them.
+ */
 function withPoint(step: Step, time: number, x: number): Step {
   const [time0 = 0, x0 = 0, time1, x1 = 0] = step;
   if (time1 === undefined) {
@@ -43,11 +49,12 @@ function withPoint(step: Step, time: number, x: number): Step {
 const LATEST_STEP = new LatestStep();
 
 /**
- * How fast a number changed last: from the value before the latest to the latest by event time, in its unit per `per` (a
- * second unless told). Of values with one event time the last in source order counts; NaN with fewer than two event times.
- * Off by no more than four roundings. Two points of state; 20 ns a record.
+ * Measures how fast a number changed last: the difference between the latest value by event time and the
+ * value before it, in the unit of the number per `per` (default a second). Among values with one event time
+ * the last in source order counts. It is NaN with fewer than two event times. It is off by at most four
+ * roundings. The state is two points; a record takes 20 ns.
  *
- * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
+ * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
  */
 export function derivative<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

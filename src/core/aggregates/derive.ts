@@ -2,12 +2,14 @@ import type { Aggregate, DerivedAggregate } from '../aggregate.ts';
 import type { Plain } from '../plain.ts';
 
 /**
- * A function of other aggregates' results: `derive({ mean: mean('x'), sd: stddev('x') }, ({ mean, sd }) => sd / mean)`.
+ * Computes a result from the results of other aggregates: `derive({ mean: mean('x'), sd: stddev('x') }, ({
+ * mean, sd }) => sd / mean)`.
  *
- * Costs what they cost; those that the window computes anyway cost nothing. `fn` is pure; where it throws, the result is
- * null. An altered function goes unnoticed, as functions have no lasting name: give the result another one.
+ * It costs what those aggregates cost, and nothing for those that the window computes anyway. `fn` must be
+ * pure; the result is null where `fn` throws. Millrace does not notice when `fn` is altered, as a function
+ * has no lasting name: give an altered result another name.
  *
- * @throws TypeError when something that it is derived from is no aggregate, or `fn` no function
+ * @throws TypeError when a value of `of` is not an aggregate, or `fn` is not a function
  */
 export function derive<Rec, Of extends { readonly [name: string]: Plain }, Result extends Plain>(
   of: { readonly [Name in keyof Of]: Aggregate<Rec, Of[Name]> },
@@ -17,7 +19,8 @@ export function derive<Rec, Of extends { readonly [name: string]: Plain }, Resul
   for (const [name, aggregate] of aggregates) {
     if (typeof aggregate?.signature === 'string') continue;
     throw new TypeError(
-      `Cannot derive from "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
+      `Cannot derive from "${name}" as it must be an aggregate, such as count() or mean('field'): ` +
+        `it is ${typeof aggregate}`,
     );
   }
   if (typeof fn !== 'function') {

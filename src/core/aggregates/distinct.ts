@@ -6,21 +6,23 @@ import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSel
 import { lowerBound } from './sorted.ts';
 
 /**
- * How many different values there are; of nothing 0. Texts, numbers and other values never equal each other; objects equal
- * if their fields do.
+ * Counts the different values; it is 0 when there is no record. A text, a number and any other value are
+ * never equal to each other. Two objects are equal if their fields are.
  *
- * Up to 256 different values it is exact, but for a chance below 1 in 100,000 that two of them share a hash. From there on it
- * is an estimate without bias, whose standard error is 1.04/√2,048 = 2.3 %: 19 in 20 are within 4.6 %, and 1 in 370 is off by
- * over 6.9 %. Values can be made up to mislead it, as the hash is no secret.
+ * Up to 256 different values the count is exact, but for a chance below 1 in 100,000 that two of them share a
+ * hash. Beyond, it is an estimate without bias, whose standard error is 1.04/√2,048 = 2.3 %: 19 in 20
+ * estimates are within 4.6 %, and 1 in 370 is off by over 6.9 %. As the hash is no secret, someone can make
+ * up values that mislead it.
  *
- * Bit for bit the same however the records are cut into parts. A different value costs some 3.5 bytes, up to 0.9 KB; beyond
- * 256 of them there are 2,048 registers instead, of 0.8 to 1.1 KB in all. A record takes some 40 ns, a new value some 100 ns
- * up to the 256th.
+ * The result is the same to the bit however the records are cut into parts. A different value costs about 3.5
+ * bytes, up to 0.9 KB; beyond 256 values there are 2,048 registers instead, of 0.8 to 1.1 KB in all. A record
+ * takes about 40 ns; a new value takes about 100 ns up to the 256th.
  *
- * HyperLogLog: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog: the analysis of a near-optimal cardinality estimation
- * algorithm", 2007. The estimator: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017.
+ * HyperLogLog: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog: the analysis of a near-optimal cardinality
+ * estimation algorithm", 2007. The estimator: Ertl, "New cardinality estimation algorithms for HyperLogLog
+ * sketches", 2017.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export function distinct<Rec, On extends PlainInvalid = 'poison'>(
   select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -35,15 +37,15 @@ export function distinct<Rec, On extends PlainInvalid = 'poison'>(
   };
 }
 
-/** Entries in ascending order; or, being longer than those ever are, the registers. */
+/** Either the entries in ascending order, or the registers, which are more than the entries ever are. */
 type Sketch = readonly number[];
 
 const MAX_ENTRIES = 256;
 const REGISTER_BITS = 11;
 const REGISTERS = 2 ** REGISTER_BITS;
-/** Those of the first 32 bits of a hash that do not choose the register. */
+/** The number of those of a hash's first 32 bits that do not choose the register. */
 const RANK_BITS = 32 - REGISTER_BITS;
-/** The greatest rank: no 1 in the other 53 bits of a hash's first 64. */
+/** The greatest rank, of a hash whose other 53 bits of the first 64 are all zero. */
 const MAX_RANK = RANK_BITS + 32 + 1;
 
 class HyperLogLog implements Parts<Sketch, Plain> {
@@ -55,7 +57,7 @@ class HyperLogLog implements Parts<Sketch, Plain> {
   }
 
   add(partial: number[], x: Plain): Sketch {
-    // The identity stays empty, whoever has it.
+    // The identity has to stay empty, as every empty partial shares it.
     if (partial.length === 0) return this.lift(x);
     const entry = this.#entryOf(x);
     if (partial.length === REGISTERS) {
@@ -79,8 +81,9 @@ class HyperLogLog implements Parts<Sketch, Plain> {
   }
 
   /**
-   * What is kept of a hash: its first 32 bits, the upper 11 of which choose a register. Where the other 21 are zero, 2^32
-   * times the rank of the next 32 is added, so that it tells the rank of all 53.
+   * Returns what the sketch keeps of a hash: its first 32 bits, of which the upper 11 choose a register.
+   * Where the other 21 are zero, it adds 2^32 times the rank of the next 32, so that the entry tells the rank
+   * of all 53.
    */
   #entryOf(x: Plain): number {
     this.#hasher.value(x);
@@ -92,7 +95,10 @@ class HyperLogLog implements Parts<Sketch, Plain> {
 
 const HYPER_LOG_LOG = new HyperLogLog();
 
-/** A register keeps the greatest rank of its entries: the place, from 1, of the first 1 among the bits that follow. */
+/**
+ * Raises a register to the rank of an entry if that is greater. A rank is the place, from 1, of the first 1
+ * among the bits that do not choose the register.
+ */
 function raise(registers: number[], entry: number): void {
   const rest = entry << REGISTER_BITS;
   const rank = rest === 0 ? RANK_BITS + Math.floor(entry / 2 ** 32) : Math.clz32(rest) + 1;
@@ -106,7 +112,7 @@ function registersOf(entries: Sketch): number[] {
   return registers;
 }
 
-/** Registers that have taken in the entries, or the registers, of another sketch. */
+/** Returns registers that have taken in the entries, or the registers, of another sketch. */
 function withAll(registers: Sketch, other: Sketch): Sketch {
   const raised = [...registers];
   if (other.length === REGISTERS) {
@@ -132,8 +138,8 @@ function union(a: Sketch, b: Sketch): Sketch {
 }
 
 /**
- * Ertl's improved raw estimator, without its term for registers at their greatest rank: there are none until there are about
- * 2^60 values.
+ * Ertl's improved raw estimator, without its term for registers of the greatest rank: no register reaches
+ * that rank until there are about 2^60 values.
  */
 function estimate(sketch: Sketch): number {
   if (sketch.length < REGISTERS) return sketch.length;
@@ -145,10 +151,10 @@ function estimate(sketch: Sketch): number {
   return Math.round((HALF_OVER_LN_2 * REGISTERS * REGISTERS) / sum);
 }
 
-/** 1 / (2·ln 2): logarithms may differ in the last bit between machines. */
+/** 1 / (2·ln 2), as a literal because logarithms may differ in the last bit between machines. */
 const HALF_OVER_LN_2 = 0.721_347_520_444_481_7;
 
-/** x + Σ x^(2^k)·2^(k−1) for k from 1, with 0 ≤ x < 1. */
+/** Returns x + Σ x^(2^k)·2^(k−1) for k from 1, with 0 ≤ x < 1. */
 function sigma(x: number): number {
   let sum = x;
   let power = x * x;

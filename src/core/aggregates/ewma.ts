@@ -4,7 +4,10 @@ import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberIn
 import type { Duration, EpochMillis, Millis } from '../time.ts';
 import { epochOf, halfLifeOf, halved, weightOf } from './decay.ts';
 
-/** The epoch, and with each value's weight there the sums of weighted values and of weights. */
+/**
+ * The cells are the epoch, the sum of weighted values and the sum of weights; all weights are relative to the
+ * epoch.
+ */
 class DecayedSums implements Cells {
   readonly width = 3;
   readonly #halfLife: Millis;
@@ -31,9 +34,9 @@ class DecayedSums implements Cells {
 }
 
 function addDecayed(to: Float64Array, at: number, epoch: number, weighted: number, weights: number): void {
-  const known = to[at] as number;
-  const latest = Math.max(known, epoch);
-  const decay = halved(latest - known);
+  const ownEpoch = to[at] as number;
+  const latest = Math.max(ownEpoch, epoch);
+  const decay = halved(latest - ownEpoch);
   const otherDecay = halved(latest - epoch);
   to[at] = latest;
   to[at + 1] = (to[at + 1] as number) * decay + weighted * otherDecay;
@@ -41,13 +44,14 @@ function addDecayed(to: Float64Array, at: number, epoch: number, weighted: numbe
 }
 
 /**
- * The exponentially weighted mean of a number by event time: a value counts half as much as one that is `halfLife` later,
- * whatever the records between them. NaN of nothing.
+ * Computes the exponentially weighted mean of a number by event time: a value weighs half as much as a value
+ * that is `halfLife` later, however many records are between them. It is NaN when there is no value.
  *
- * Within (n + 8)·2^-53 of the weighted mean of magnitudes, where n is the number of values that still count; the same to the
- * bit on every engine. Three cells, of which one is a whole number; 12 ns a record.
+ * It is within (n + 8)·2^-53 of the weighted mean of magnitudes, where n is the number of values that still
+ * count, and the same to the bit on every engine. The state is three cells, of which one is a whole number; a
+ * record takes 12 ns.
  *
- * @throws RangeError when `halfLife` is not a positive duration; TypeError for an option that there is not
+ * @throws RangeError when `halfLife` is not a positive duration; TypeError for an unknown option
  */
 export function ewma<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -38,7 +38,8 @@ const extreme =
   (kind: string, cells: Cells, identity: number): OfNumber =>
   (select, options = {}) => {
     const { invalid } = optionsOf(kind, options);
-    // An infinity that was never kept is the identity: nothing. Where infinities are kept, nothing is passed over either.
+    // Unless infinities are kept, an infinity in the cell can only be the identity, which stands for no
+    // value. Where they are kept, no value is passed over either, so that the cell always holds one.
     const nothing = invalid === 'keep' ? undefined : identity;
     return {
       signature: `${kind}(${nameOf(select, invalid)})`,
@@ -49,23 +50,26 @@ const extreme =
   };
 
 /**
- * The least of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record.
+ * Returns the least of a number, exactly. It is NaN when there is no value, and where a NaN was kept. The
+ * state is one cell; a record takes 1 ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const min: OfNumber = extreme('min', new Least(), Number.POSITIVE_INFINITY);
 
 /**
- * The greatest of a number, exactly; of nothing NaN, and NaN where one is kept. One cell; 1 ns a record.
+ * Returns the greatest of a number, exactly. It is NaN when there is no value, and where a NaN was kept. The
+ * state is one cell; a record takes 1 ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const max: OfNumber = extreme('max', new Greatest(), Number.NEGATIVE_INFINITY);
 
 /**
- * The greatest less the least of a number, rounded once; of nothing NaN. Two cells, those of `min` and `max`.
+ * Returns the greatest minus the least of a number, rounded once. It is NaN when there is no value. The state
+ * is two cells, shared with `min` and `max`.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export function range<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

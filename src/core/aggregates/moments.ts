@@ -4,12 +4,13 @@ import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
 /**
- * The count, a shift K, and the sums of d = x − K and of d², each a rounded sum and what its additions lost.
+ * The cells are the count, a shift K, and the sums of d = x − K and of d², each as a rounded sum and what its
+ * additions lost.
  *
- * K is the first value taken in, and so one of the values: (K − mean)² is at most n² times their variance, and no more than
- * a factor of about n is lost when the sums are set off against each other. Parts are re-centred on the earlier one's K as
- * they join, in pairs of doubles.
- * Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance", The American Statistician 37, 1983.
+ * K is the first value taken in, and so one of the values: (K − mean)² is at most n² times their variance,
+ * and no more than a factor of about n is lost when the sums are subtracted from each other. A part is
+ * re-centred on the K of the earlier part when they join, in pairs of doubles. Chan, Golub & LeVeque,
+ * "Algorithms for Computing the Sample Variance", The American Statistician 37, 1983.
  */
 class Moments implements Cells {
   readonly width = 6;
@@ -36,7 +37,7 @@ class Moments implements Cells {
       for (let k = 0; k < 6; k++) to[at + k] = from[place + k] as number;
       return;
     }
-    // With D = K' − K: the sum of x − K is S1 + nD, and that of (x − K)² is S2 + D(2·S1 + nD).
+    // With D = K' − K, the sum of x − K is S1 + nD, and the sum of (x − K)² is S2 + D(2·S1 + nD).
     const shift = to[at + 1] as number;
     const otherShift = from[place + 1] as number;
     const moved = otherShift - shift;
@@ -57,11 +58,11 @@ class Moments implements Cells {
 
 const MOMENTS: Cells = new Moments();
 
-/** Whether the values are all there is (`population`, divided by n) or drawn from it (`sample`, divided by n − 1). */
+/** Whether the values are the whole `population` (divided by n) or a `sample` of it (divided by n − 1). */
 type Spread = 'sample' | 'population';
 
 export interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
-  /** `sample` unless told. */
+  /** The default is `sample`. */
   readonly of?: Spread;
 }
 
@@ -70,7 +71,7 @@ type OfSpread = <Rec, On extends Invalid = 'poison'>(
   options?: SpreadOptions<On>,
 ) => CellAggregate<Rec, number>;
 
-/** How many fewer than there are values a sum of squares is divided by. */
+/** Returns by how much the divisor of a sum of squares is less than the number of values. */
 export function fewerOf(kind: string, of: Spread): 0 | 1 {
   if (of !== 'sample' && of !== 'population') {
     throw new RangeError(`Cannot take the ${kind} of a "${of}" as it must be of a "sample" or "population"`);
@@ -92,31 +93,35 @@ const spread =
   };
 
 /**
- * The variance of a number, in its unit squared; NaN of nothing, and of a lone value unless it is the population.
+ * Computes the variance of a number, in its unit squared. It is NaN when there is no value, and for a single
+ * value unless `of` is `population`.
  *
- * Before it is rounded it is within some n³·2^-106 of the exact variance of the n doubles, whatever they have in common:
- * 1e-14 for a million of them at worst. Values more than 1e148 apart may have none: NaN. Six cells, those of `stddev`; 5 ns a
- * record, 9 ns to join.
+ * Before rounding it is within about n³·2^-106 of the exact variance of the n doubles, whatever offset they
+ * share: 1e-14 for a million of them at worst. It may be NaN when values are more than 1e148 apart. The state
+ * is six cells, shared with `stddev`; a record takes 5 ns, a join 9 ns.
  *
- * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an option that there is not
+ * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
  */
 export const variance: OfSpread = spread('variance', (squared) => squared);
 
 /**
- * The standard deviation of a number, in its unit: the root of its `variance`, and as exact.
+ * Computes the standard deviation of a number, in its unit: the root of its `variance`, and as exact.
  *
- * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an option that there is not
+ * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
  */
 export const stddev: OfSpread = spread('stddev', Math.sqrt);
 
-/** The sum of squared deviations from the mean: S2 − S1²/n, in pairs of doubles; of nothing NaN. */
+/**
+ * Returns the sum of squared deviations from the mean, S2 − S1²/n, in pairs of doubles. It is NaN when there
+ * is no value.
+ */
 function squaredDeviations(from: Float64Array, at: number): number {
   const n = from[at] as number;
   const first = (from[at + 2] as number) + (from[at + 3] as number);
   const lowFirst = sumError(from[at + 2] as number, from[at + 3] as number, first);
   const square = first * first;
   const lowSquare = productError(first, first, square) + 2 * first * lowFirst;
-  // One step of long division.
+  // These three lines are one step of long division.
   const share = square / n;
   const product = share * n;
   const lowShare = (square - product - productError(share, n, product) + lowSquare) / n;

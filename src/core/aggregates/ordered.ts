@@ -13,7 +13,10 @@ import {
 import type { EpochMillis } from '../time.ts';
 import { insert, merge, type OwnTimeline, type Timeline } from './timeline.ts';
 
-/** A value and its event time. Values order by event time; equal times keep the order of their source. */
+/**
+ * A value and its event time. Values are ordered by event time; values of equal times keep the order of their
+ * source.
+ */
 type Timed = readonly [at: EpochMillis, value: Plain];
 
 class First implements Parts<Timed | null, Plain> {
@@ -48,7 +51,7 @@ class Last implements Parts<Timed | null, Plain> {
   }
 }
 
-/** An aggregate of any values that shows one of them. */
+/** An aggregate that shows the value of a single record. */
 type OneOf = <
   Rec,
   Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -71,16 +74,18 @@ const oneOf =
   };
 
 /**
- * The value with the earliest event time; of nothing null. One value and its time.
+ * Returns the value with the earliest event time (among equal times the first in source order). It is null
+ * when there is no record. The state is one value and its time.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const first: OneOf = oneOf('first', new First());
 
 /**
- * The value with the latest event time; of nothing null. One value and its time.
+ * Returns the value with the latest event time (among equal times the last in source order). It is null when
+ * there is no record. The state is one value and its time.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const last: OneOf = oneOf('last', new Last());
 
@@ -116,10 +121,10 @@ class Latest implements Parts<Timeline<Plain> | null, Plain> {
 }
 
 /**
- * The values themselves by event time: the latest `limit` of them (100 unless told, 10,000 at most); of nothing none. Costs
- * what the values cost, and a time for each.
+ * Lists the values themselves in the order of event time: the latest `limit` of them (default 100, at most
+ * 10,000). The list is empty when there is no record. The state is those values and a time for each.
  *
- * @throws RangeError when the limit is not a whole number from 1 to 10,000; TypeError for an option that there is not
+ * @throws RangeError when `limit` is not a whole number from 1 to 10,000; TypeError for an unknown option
  */
 export function collect<
   Rec,
@@ -137,7 +142,7 @@ export function collect<
     signature: `collect(${nameOf(select, invalid)},${limit})`,
     inputs: [plainInput<Rec>(select, invalid)],
     parts: new Latest(limit),
-    // A copy, as the partial may yet be added to.
+    // The result is a copy, as later records may still be added to the partial.
     lower: (timeline: Timeline<Plain> | null) => (timeline?.[1].slice() ?? []) as Selected<Rec, Select>[],
   };
 }

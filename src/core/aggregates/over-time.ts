@@ -7,20 +7,24 @@ import type { Duration, EpochMillis } from '../time.ts';
 import { insert, merge } from './timeline.ts';
 import { unitOf } from './unit.ts';
 
-/** Points by event time, and what is kept of those that were settled. */
+/** The points in the order of event time, and the summary of the points that were settled. */
 type Points = readonly [settled: Settled, times: readonly EpochMillis[], values: readonly number[]];
 type OwnPoints = readonly [settled: number[], times: EpochMillis[], values: number[]];
 
 /**
- * Up to when points are settled, if at all; and if there were any, the times of the first and the last, the value of the
- * last, and the compensated sum over the steps between them in three doubles.
+ * Empty where nothing was settled. Otherwise the time up to which points are settled; and, if any were, the
+ * times of the first and the last, the value of the last, and the compensated sum over the steps between them
+ * in three doubles.
  */
 type Settled = readonly number[];
 
-/** Adds what the step from one point to the next contributes. */
+/** Adds to the sum what the step from one point to the next contributes. */
 type AddStep = (sum: CompensatedSum, time: number, x: number, nextTime: number, nextX: number) => void;
 
-/** A sum over steps from each point to the next by event time, for which the points have to be there. */
+/**
+ * Sums over the steps from each point to the next by event time. A step needs both of its points, so the
+ * partial keeps them.
+ */
 class Steps implements Parts<Points | null, number> {
   readonly identity = null;
   readonly #addStep: AddStep;
@@ -62,7 +66,7 @@ class Steps implements Parts<Points | null, number> {
     return [[horizon, first, last, x, sum.sum, sum.lost, sum.rest], times, values];
   }
 
-  /** The sum over all points, if there are any. */
+  /** Returns the sum over all points, or null where there is none. */
   total(points: Points | null): Total | null {
     return points && totalOf(points, this.#addStep);
   }
@@ -92,7 +96,7 @@ function totalOf([settled, times, values]: Points, addStep: AddStep): Total | nu
   return { first, last, x, sum };
 }
 
-/** Twice the area of the trapezoid below a step. */
+/** Adds twice the area of the trapezoid below a step. */
 const TRAPEZOIDS = new Steps((sum, time, x, nextTime, nextX) => {
   const length = nextTime - time;
   const both = x + nextX;
@@ -100,23 +104,25 @@ const TRAPEZOIDS = new Steps((sum, time, x, nextTime, nextX) => {
   sum.addProduct(sumError(x, nextX, both), length);
 });
 
-/** The area below a value that holds until the next one. */
+/** Adds the area below a value that holds until the next value. */
 const HOLDS = new Steps((sum, time, x, nextTime) => sum.addProduct(x, nextTime - time));
 
-/** What a counter has gone up by; one that went down began again from 0. */
+/** Adds the increase of a counter. A counter whose value is lower than before began again from 0. */
 const INCREASES = new Steps((sum, _time, x, _nextTime, nextX) => {
   sum.add(nextX);
   if (!(nextX < x)) sum.add(-x);
 });
 
 /**
- * The integral of a number over event time by the trapezoidal rule, in its unit times `per` (a second unless told): of watts
- * per `1h`, watt-hours. Of one point 0; of nothing NaN.
+ * Computes the integral of a number over event time by the trapezoidal rule, in the unit of the number times
+ * `per` (default a second): watts, per `1h`, give watt-hours. It is 0 for a single point, and NaN when there
+ * is no value.
  *
- * As exact as `sum`, and rounded twice more. Keeps every point, in a running window only those that may still have others put
- * between them: at most 18 bytes and 10 ns each, and 20 ns whenever a pane is made.
+ * It is as exact as `sum`, and rounded twice more. The state keeps every point; in a running window it keeps
+ * only the points between which a later record may still fall. A point takes at most 18 bytes and 10 ns, and
+ * 20 ns whenever a pane is made.
  *
- * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
+ * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
  */
 export function integral<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -133,10 +139,11 @@ export function integral<Rec, On extends Invalid = 'poison'>(
 }
 
 /**
- * The mean of a number over event time, each value holding until the next one: the last has no length. Where all event times
- * are one, the last value; of nothing NaN. As exact, and as large, as `integral`.
+ * Computes the mean of a number over event time: each value holds until the next, and the last has no length.
+ * Where all values have one event time, it is the last value in source order; it is NaN when there is no
+ * value. It is as exact as `integral`, and has its state.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -156,13 +163,14 @@ export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
 }
 
 /**
- * How fast a counter goes up: its increases from the first to the last point by event time over the time between them, per
- * `per` (a second unless told). A value below the one before it means that the counter began again from 0. NaN with fewer
- * than two event times. As exact, and as large, as `integral`.
+ * Measures how fast a counter goes up: its increases from the first to the last point by event time, divided
+ * by the time between the two, per `per` (default a second). A value below the value before it means that the
+ * counter began again from 0. It is NaN with fewer than two event times. It is as exact as `integral`, and
+ * has its state.
  *
- * As in Prometheus, but for what it adds for the time before the first point and after the last.
+ * This is the `rate` of Prometheus without its extrapolation before the first point and after the last.
  *
- * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
+ * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
  */
 export function rate<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

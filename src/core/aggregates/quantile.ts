@@ -4,33 +4,36 @@ import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberIn
 import { lowerBound, unionOf } from './sorted.ts';
 
 export interface QuantileOptions<On extends Invalid> extends NumberOptions<On> {
-  /** The greatest relative error, from 0.005 to 0.1. */
+  /** The greatest relative error, from 0.005 to 0.1 (default 0.01). */
   readonly error?: number;
 }
 
-/** A number for one quantile, a list of numbers for a list of them. */
+/** One number for a single quantile, and a list of numbers for a list of quantiles. */
 export type Quantiles<Q> = Q extends readonly number[] ? { readonly [At in keyof Q]: number } : number;
 
 /**
- * The values at one or more quantiles of a number, from the least (0) to the greatest (1), within a relative error of 1 %
- * unless told; of nothing NaN.
+ * Estimates the values at one or more quantiles of a number, from the least (0) to the greatest (1), within a
+ * relative error of `error` (default 1 %). It is NaN when there is no value.
  *
- * The value at q of n values is the one at index ⌊q(n − 1)⌋, from 0, in order of size; what is given is never further from
- * it than `error` times its magnitude. Numbers closer to zero than 1e-300 count as zero. Kept infinities are the least and
- * the greatest values; one kept NaN makes all quantiles NaN.
+ * The value at q of n values is the value at index ⌊q(n − 1)⌋, from 0, in the order of size; the estimate is
+ * never further from it than `error` times its magnitude. Numbers closer to zero than 1e-300 count as zero.
+ * Kept infinities are the least and the greatest values; one kept NaN makes all quantiles NaN.
  *
- * The positive and the negative values are counted in at most 2,048 bins each. If they take more, those closest to zero are
- * counted in the lowest bin that is kept, and given as further from zero than they are, without a bound; all others keep
- * theirs. That takes values over 4·10^17-fold apart at 1 %, over 6·10^8-fold at 0.5 %.
+ * The positive and the negative values are counted in at most 2,048 bins each. Where they would take more,
+ * the values closest to zero are counted in the lowest bin that is kept, and the estimate takes them for
+ * further from zero than they are, without a bound; all other values keep theirs. That needs values over
+ * 4·10^17-fold apart at 1 %, or over 6·10^8-fold at 0.5 %.
  *
- * Bit for bit the same however the records are cut into parts, and on every machine. A bin costs 0.5 to 2 bytes: for
- * log-normal delays some 170 B in all after a thousand, 0.5 KB after a million, where both signs occur 0.3 and 1 KB. A
- * record takes some 15 ns, or some 100 ns if its bin is new.
+ * The result is the same to the bit however the records are cut into parts, and on every machine. A bin costs
+ * 0.5 to 2 bytes: log-normal delays take about 170 B in all after a thousand records and 0.5 KB after a
+ * million, or 0.3 and 1 KB where both signs occur. A record takes about 15 ns, or about 100 ns if its bin is
+ * new.
  *
- * DDSketch: Masson, Rim, Lee, "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error Guarantees", 2019.
+ * DDSketch: Masson, Rim, Lee, "DDSketch: A Fast and Fully-Mergeable Quantile Sketch with Relative-Error
+ * Guarantees", 2019.
  *
- * @throws RangeError when a quantile is not from 0 to 1, there is none, or the error is not from 0.005 to 0.1; TypeError
- * for an option that there is not
+ * @throws RangeError when there is no quantile, a quantile is not from 0 to 1, or `error` is not from 0.005
+ * to 0.1; TypeError for an unknown option
  */
 export function quantile<Rec, const Q extends number | readonly number[], On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -39,7 +42,7 @@ export function quantile<Rec, const Q extends number | readonly number[], On ext
 ): PartAggregate<Rec, Quantiles<Q>> {
   const { error = 0.01, invalid } = optionsOf('quantile', options, 'error');
   const quantiles: readonly number[] = typeof q === 'number' ? [q] : q;
-  if (quantiles.length === 0 || !quantiles.every((one) => one >= 0 && one <= 1)) {
+  if (quantiles.length === 0 || !quantiles.every((quantile) => quantile >= 0 && quantile <= 1)) {
     throw new RangeError(`Cannot compute the quantile ${q} as it must be one or more numbers from 0 to 1`);
   }
   if (!(error >= 0.005 && error <= 0.1)) {
@@ -53,28 +56,35 @@ export function quantile<Rec, const Q extends number | readonly number[], On ext
     inputs: [numberInput<Rec>(select, invalid)],
     parts: sketches,
     lower: (sketch: Sketch | null) => {
-      const values = quantiles.map((one) => sketches.valueAt(sketch, one));
+      const values = quantiles.map((quantile) => sketches.valueAt(sketch, quantile));
       return (typeof q === 'number' ? values[0] : values) as Quantiles<Q>;
     },
   };
 }
 
 /**
- * How many values are in each bin that is taken, in order of their indexes, side by side; or a row: the least index alone, and
- * how many values are in each bin from there on to the last that is taken.
+ * Counts values by bin, in one of two forms. Either it lists the index and the count of each bin that holds a
+ * value, in the order of the indexes. Or it is a row: the least index alone, and the count of every bin from
+ * there to the last that holds a value.
  *
- * It is a row if that takes no more numbers and no more than 2,048 bins, so that the same bins always look the same.
+ * It is a row if that takes no more numbers and at most 2,048 bins, so that the same counts always have the
+ * same form.
  */
 type Bins = readonly [indexes: readonly number[], counts: readonly number[]];
 type OwnBins = readonly [indexes: number[], counts: number[]];
 
-/** The values counted: NaNs, zeros, and by bin of their magnitude the positive and the negative ones. */
+/**
+ * The values counted: NaNs, zeros, and by the bin of their magnitude the positive and the negative values.
+ */
 type Sketch = readonly [nans: number, zeros: number, positive: Bins, negative: Bins];
 type OwnSketch = [nans: number, zeros: number, positive: OwnBins, negative: OwnBins];
 
 const MAX_BINS = 2_048;
 
-/** Magnitudes below this count as zero: their reciprocals and bins still are ordinary doubles. */
+/**
+ * Magnitudes below this count as zero, so that the reciprocals of all others, and their bins, still are
+ * ordinary doubles.
+ */
 const LEAST_MAGNITUDE = 1e-300;
 
 class Sketches implements Parts<Sketch | null, number> {
@@ -120,25 +130,26 @@ class Sketches implements Parts<Sketch | null, number> {
 }
 
 /**
- * Cuts the positive numbers into bins, within each of which one value stands for all with a relative error of at most
- * `error`.
+ * Cuts the positive numbers into bins, so that one value stands for every number of a bin with a relative
+ * error of at most `error`.
  *
- * A number 2^e·(1 + x) with 0 ≤ x < 1 is at e + P(x), P(x) = (6x³ − 21x² + 50x) / 35, which goes from 0 to 1 and is close
- * to log2(1 + x). As (1 + x)·P'(x) ≥ 10/7 (least where x is 0 and 2/3), the logarithm grows by at most 7/10 of what the
- * place grows by. A bin of 2·error·10/7 thus goes from a to at most e^(2·error)·a, and the harmonic mean of its ends is off by
- * at most tanh(error) < error − error³/4, which leaves room for more than all rounding. Nothing but + − × ÷ and whole parts
- * is used: unlike a logarithm these are the same to the bit on every machine.
+ * A number 2^e·(1 + x) with 0 ≤ x < 1 is placed at e + P(x), with P(x) = (6x³ − 21x² + 50x) / 35, which goes
+ * from 0 to 1 and is close to log2(1 + x). As (1 + x)·P'(x) ≥ 10/7 (least where x is 0 and 2/3), the
+ * logarithm grows by at most 7/10 of what the place grows by. A bin of 2·error·10/7 thus goes from a to at
+ * most e^(2·error)·a, and the harmonic mean of its ends is off by at most tanh(error) < error − error³/4,
+ * which leaves room for more than all rounding. The scale uses nothing but + − × ÷ and whole parts, which
+ * unlike a logarithm are the same to the bit on every machine.
  */
 class LogScale {
   readonly #binsPerOctave: number;
-  /** Written before it is read, each time. */
+  /** A scratch buffer: every method writes it before it reads it. */
   readonly #bits = new DataView(new ArrayBuffer(8));
 
   constructor(error: number) {
     this.#binsPerOctave = 0.35 / error;
   }
 
-  /** The bin of a number from 1e-300 on. */
+  /** Returns the bin of a number from 1e-300 on. */
   indexOf(value: number): number {
     if (value === Number.POSITIVE_INFINITY) return INFINITE;
     const bits = this.#bits;
@@ -148,7 +159,7 @@ class LogScale {
     return Math.floor(((high >> 20) - 1_023 + place(x)) * this.#binsPerOctave);
   }
 
-  /** What stands for the numbers of a bin: the harmonic mean of its ends. */
+  /** Returns the value that stands for the numbers of a bin: the harmonic mean of its ends. */
   valueOf(index: number): number {
     if (index === INFINITE) return Number.POSITIVE_INFINITY;
     const start = index / this.#binsPerOctave;
@@ -169,12 +180,15 @@ class LogScale {
 const TWO_TO_32 = 0x1_0000_0000;
 const TWO_TO_52 = 0x10_0000_0000_0000;
 
-/** Past every bin of a finite number, whatever the error. */
+/** The bin of infinity, past every bin of a finite number, whatever the error is. */
 const INFINITE = 1_000_000;
 
 const place = (x: number): number => (x * (50 + x * (6 * x - 21))) / 35;
 
-/** 1 + x where `place(x)` is as given. Newton's method from there: each step squares the error, the first being 0.1. */
+/**
+ * Returns 1 + x for the x whose `place(x)` is `at`, by Newton's method from `at` on: each step squares the
+ * error, which is 0.1 at first.
+ */
 function significand(at: number): number {
   let x = at;
   for (let step = 0; step < 5; step++) x -= (place(x) - at) / ((50 + x * (18 * x - 42)) / 35);
@@ -183,7 +197,7 @@ function significand(at: number): number {
 
 const WITHIN_ONE_PERCENT = new Sketches(0.01);
 
-/** Counts one more value: in place, or in the bins that it returns in place of those given. */
+/** Counts one more value, either in place or in new bins, which the caller keeps instead of `bins`. */
 function take(bins: OwnBins, index: number): OwnBins {
   const [indexes, counts] = bins;
   if (indexes.length !== 1) return takeApart(bins, index);
@@ -203,7 +217,7 @@ function take(bins: OwnBins, index: number): OwnBins {
   return bins;
 }
 
-/** The same for bins that are not in a row. */
+/** Counts one more value in bins that are not a row, as `take` does. */
 function takeApart(bins: OwnBins, index: number): OwnBins {
   const [indexes, counts] = bins;
   const at = lowerBound(indexes, index);
@@ -221,20 +235,20 @@ function takeApart(bins: OwnBins, index: number): OwnBins {
   return shortest(bins);
 }
 
-/** Faster than `splice` where little is moved. */
+/** Inserts a value into a list. It is faster than `splice` where few items are moved. */
 function insert(list: number[], at: number, value: number): void {
   for (let to = list.length; to > at; to--) list[to] = list[to - 1] as number;
   list[at] = value;
 }
 
-/** All values of both. */
+/** Counts the values of both. */
 function union(a: Bins, b: Bins): OwnBins {
   if (b[1].length === 0) return [[...a[0]], [...a[1]]];
   if (a[1].length === 0) return [[...b[0]], [...b[1]]];
   return rowOf(a, b) ?? shortest(bounded(unionOf(apart(a), apart(b))));
 }
 
-/** Two rows in one, where both are rows and so is their union. */
+/** Joins two rows into one, or returns undefined where either is no row or their union is none. */
 function rowOf([indexesA, countsA]: Bins, [indexesB, countsB]: Bins): OwnBins | undefined {
   if (indexesA.length !== 1 || indexesB.length !== 1) return undefined;
   const [firstA, firstB] = [indexesA[0] as number, indexesB[0] as number];
@@ -251,8 +265,9 @@ function rowOf([indexesA, countsA]: Bins, [indexesB, countsB]: Bins): OwnBins | 
 }
 
 /**
- * The lowest bins in one, if there are too many: of any parts, the highest 2,048 bins of all are among the highest 2,048 of
- * each, so that what is counted lower in a part is lower in all.
+ * Counts the lowest bins in one if there are more than 2,048. Of any parts, the highest 2,048 bins of all are
+ * among the highest 2,048 of each, so that a value counted in a lower bin in a part is counted lower in the
+ * whole too.
  */
 function bounded([indexes, counts]: OwnBins): OwnBins {
   const excess = indexes.length - MAX_BINS;
@@ -261,20 +276,20 @@ function bounded([indexes, counts]: OwnBins): OwnBins {
   return [indexes.slice(excess), [lowest, ...counts.slice(excess + 1)]];
 }
 
-/** Bins, each with its index: those of a row that are taken. */
+/** Lists the bins that hold a value, each with its index, whether or not they are a row. */
 function apart([indexes, counts]: Bins): OwnBins {
   const first = indexes[0];
   if (indexes.length !== 1 || first === undefined) return [[...indexes], [...counts]];
-  const own: OwnBins = [[], []];
+  const listed: OwnBins = [[], []];
   for (let at = 0; at < counts.length; at++) {
     if (counts[at] === 0) continue;
-    own[0].push(first + at);
-    own[1].push(counts[at] as number);
+    listed[0].push(first + at);
+    listed[1].push(counts[at] as number);
   }
-  return own;
+  return listed;
 }
 
-/** Bins, each with its index, in a row if that is shorter. */
+/** Takes bins that are listed with their indexes, and returns them as a row if that is shorter. */
 function shortest(bins: OwnBins): OwnBins {
   const [indexes, counts] = bins;
   const first = indexes[0] as number;
@@ -285,13 +300,16 @@ function shortest(bins: OwnBins): OwnBins {
   return [[first], row];
 }
 
-/** A row has an index, and a count a bin; otherwise there are an index and a count for each bin that is taken. */
+/**
+ * A row holds one index, and a count for each bin; a list holds an index and a count for each bin that holds
+ * a value.
+ */
 const isShortAsRow = (length: number, taken: number): boolean =>
   length <= MAX_BINS && 1 + length <= 2 * taken;
 
 const totalOf = ([, counts]: Bins): number => counts.reduce((sum, count) => sum + count, 0);
 
-/** The index of the bin of the value that so many are below. */
+/** Returns the index of the bin of the value that `rank` values are below. */
 function indexAt([indexes, counts]: Bins, rank: number): number {
   let at = 0;
   for (let below = counts[0] as number; below <= rank; below += counts[at] as number) at++;

@@ -13,12 +13,13 @@ import { type Duration, type EpochMillis, millis } from '../time.ts';
 import { unitOf } from './unit.ts';
 
 /**
- * What a line through points (t, x) needs: the count, an origin (T, X), and with u = t − T and v = x − X the sum of u, which
- * is whole, and the sums of v, u² and u·v, each a rounded sum and what its additions lost.
+ * Holds what a line through points (t, x) needs. The cells are the count, an origin (T, X), and with u = t −
+ * T and v = x − X the sum of u, which is whole, and the sums of v, u² and u·v, each as a rounded sum and what
+ * its additions lost.
  *
- * The origin is the first point taken in, and so one of the points: epoch milliseconds, and values far from 0, lose no
- * more than a factor of about n when the sums are set off against each other. Parts are re-centred on the earlier one's
- * origin as they join, in pairs of doubles.
+ * The origin is the first point taken in, and so one of the points: epoch milliseconds, and values far from
+ * 0, lose no more than a factor of about n when the sums are subtracted from each other. A part is re-centred
+ * on the origin of the earlier part when they join, in pairs of doubles.
  */
 class Regression implements Cells {
   readonly width = 10;
@@ -57,8 +58,9 @@ class Regression implements Cells {
 }
 
 /*
- * With P = T' − T and Q = X' − X, the other part's sums about (T, X) are Σu + nP, Σv + nQ, Σu² + P(2Σu + nP) and
- * Σuv + PΣv + Q(Σu + nP). Two functions, as V8 gives up on inlining in one of that length.
+ * With P = T' − T and Q = X' − X, the later part's sums about (T, X) are Σu + nP, Σv + nQ, Σu² + P(2Σu + nP)
+ * and Σuv + PΣv + Q(Σu + nP). There are two functions, as V8 does not inline within a single function of that
+ * length.
  */
 
 function joinProducts(to: Float64Array, at: number, from: Float64Array, place: number): void {
@@ -91,7 +93,7 @@ function joinSums(to: Float64Array, at: number, from: Float64Array, place: numbe
 
 const REGRESSION: Cells = new Regression();
 
-/** The latest event time. */
+/** The cell is the latest event time. */
 class LatestTime implements Cells {
   readonly width = 1;
 
@@ -111,14 +113,15 @@ class LatestTime implements Cells {
 const LATEST_TIME: Cells = new LatestTime();
 
 /**
- * How fast a number changes: the slope of its least-squares line over event time, in its unit per `per` (a second unless
- * told). NaN where all event times are one.
+ * Measures how fast a number changes: the slope of its least-squares line over event time, in the unit of the
+ * number per `per` (default a second). It is NaN where all records have one event time.
  *
- * Before it is rounded it is off by some n³·2^-106 of the values' range over that of the times: within 1e-12 of the exact
- * slope of 100,000 doubles whose line rises by more than 1e-5 of their range. Values more than 1e280 apart have none: NaN. Ten
- * cells, of which three are whole numbers; 7 ns a record, 16 ns to join.
+ * Before rounding it is off by about n³·2^-106 of the values' range divided by the range of the times: within
+ * 1e-12 of the exact slope of 100,000 doubles whose line rises by more than 1e-5 of their range. It is NaN
+ * for values more than 1e280 apart. The state is ten cells, of which three are whole numbers; a record takes
+ * 7 ns, a join 16 ns.
  *
- * @throws RangeError when `per` is not a positive duration; TypeError for an option that there is not
+ * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
  */
 export function slope<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -135,10 +138,11 @@ export function slope<Rec, On extends Invalid = 'poison'>(
 }
 
 /**
- * What a number would be `ahead` of its latest event time, were it to go on along its least-squares line. NaN where all
- * event times are one. As exact as `slope`. Its cells, and one more.
+ * Predicts the value of a number `ahead` of its latest event time, if it goes on along its least-squares
+ * line. It is NaN where all records have one event time. It is as exact as `slope`. The state is the ten
+ * cells of `slope`, and one more.
  *
- * @throws RangeError when `ahead` is no duration; TypeError for an option that there is not
+ * @throws RangeError when `ahead` is not a duration; TypeError for an unknown option
  */
 export function forecast<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -161,7 +165,7 @@ export function forecast<Rec, On extends Invalid = 'poison'>(
 /** A point of the line, and its rise per millisecond. */
 type Line = readonly [time: number, value: number, rise: number];
 
-/** Through the mean of the points. The time is that of the origin, which is whole. */
+/** Returns the line at the mean of the points. Its `time` is that of the origin, which is whole. */
 const line = <Rec>(name: string, inputs: readonly Input<Rec>[]): CellAggregate<Rec, Line> => ({
   signature: `line(${name})`,
   inputs,
@@ -182,7 +186,7 @@ const latestTime = <Rec>(name: string, inputs: readonly Input<Rec>[]): CellAggre
   lower: (from, at) => from[at] as number,
 });
 
-/** (nΣuv − ΣuΣv) / (nΣu² − (Σu)²). */
+/** Returns (nΣuv − ΣuΣv) / (nΣu² − (Σu)²). */
 function slopePerMilli(from: Float64Array, at: number): number {
   const n = from[at] as number;
   const u = from[at + 3] as number;

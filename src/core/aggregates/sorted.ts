@@ -1,8 +1,8 @@
 /*
- * Lists in ascending order, without repeats: of numbers by size, of texts by code unit.
+ * Lists in ascending order without repeats: of numbers by size, of texts by code unit.
  */
 
-/** The place of the first item that is not less, or the end. */
+/** Returns the place of the first item that is not less than `item`, or the length of the list. */
 export function lowerBound<Item extends string | number>(items: readonly Item[], item: Item): number {
   let low = 0;
   let high = items.length;
@@ -15,10 +15,10 @@ export function lowerBound<Item extends string | number>(items: readonly Item[],
   return low;
 }
 
-/** Items, and how often each occurred. */
+/** Items, and the count of each. */
 type Counted<Item> = readonly [items: readonly Item[], counts: readonly number[], ...unknown[]];
 
-/** The items of both, and how often each occurred in all. */
+/** Returns the items of both lists, and the total count of each. */
 export function unionOf<Item extends string | number>(
   [itemsA, countsA]: Counted<Item>,
   [itemsB, countsB]: Counted<Item>,
@@ -36,6 +36,6 @@ export function unionOf<Item extends string | number>(
   return [items, counts];
 }
 
-/** Past the end of a list there is none. */
+/** Returns the lesser of two items. Past the end of a list there is no item. */
 const lesser = <Item extends string | number>(a: Item | undefined, b: Item | undefined): Item =>
   (a === undefined || (b !== undefined && b < a) ? b : a) as Item;

@@ -21,7 +21,7 @@ class Count implements Cells {
 
 const COUNT: Cells = new Count();
 
-/** How many records. One cell. */
+/** Counts the records. The state is one cell. */
 export const count = (): CellAggregate<unknown, number> => ({
   signature: 'count',
   inputs: [],
@@ -30,12 +30,14 @@ export const count = (): CellAggregate<unknown, number> => ({
 });
 
 /**
- * A count and a sum: the rounded sum, what its additions lost, and what adding that up lost.
+ * The cells are the count, the rounded sum, what its additions lost, and what the additions of those losses
+ * lost.
  *
- * Only what is added to the last is rounded, so n values x are off by some n³·2^-159·Σ|x| before the one rounding at the
- * end, however they are bracketed. No addition waits for the one before it: this is faster than keeping
- * a normalised pair. The last cell is 0 as long as the errors themselves add up exactly, as those of values of one size do.
- * Klein, "A generalized Kahan-Babuška-summation-algorithm", Computing 76, 2006.
+ * Only additions to the last cell are rounded, so n values x are off by about n³·2^-159·Σ|x| before the one
+ * rounding at the end, however they are bracketed. No addition waits for the addition before it, which makes
+ * this faster than keeping a normalised pair. The last cell is 0 as long as the errors themselves add up
+ * exactly, as the errors of values of one size do. Klein, "A generalized Kahan-Babuška-summation-algorithm",
+ * Computing 76, 2006.
  */
 class Sums implements Cells {
   readonly width = 4;
@@ -80,7 +82,7 @@ class Sums implements Cells {
 
 const SUMS: Cells = new Sums();
 
-/** The sum in the cells of `Sums`. */
+/** Returns the sum held in the cells of `Sums`. */
 const total = (from: Float64Array, at: number): number =>
   rounded(from[at + 1] as number, from[at + 2] as number, from[at + 3] as number);
 
@@ -97,18 +99,20 @@ const ofSums =
   };
 
 /**
- * The sum of a number; of nothing 0. Rounded once, as if added exactly: within 1e-12 of the exact sum of a million values
- * wherever that is more than 1e-17 of their magnitudes. Past the largest double it is an infinity. Four cells, those of
- * `mean`; 3 ns a record.
+ * Adds up a number. It is 0 when there is no value. It is rounded once, as if the values were added exactly:
+ * within 1e-12 of the exact sum of a million values wherever that is more than 1e-17 of their magnitudes.
+ * Past the largest double it is an infinity. The state is four cells, shared with `mean`; a record takes 3
+ * ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const sum: OfNumber = ofSums('sum', total);
 
 /**
- * The arithmetic mean of a number; of nothing NaN. As exact as `sum`, and rounded once more. Past the largest double the sum
- * is an infinity, and so is the mean. Four cells, those of `sum`; 3 ns a record.
+ * Computes the arithmetic mean of a number. It is NaN when there is no value. It is as exact as `sum`, and
+ * rounded once more. Where the sum is past the largest double the sum is an infinity, and so is the mean. The
+ * state is four cells, shared with `sum`; a record takes 3 ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export const mean: OfNumber = ofSums('mean', (from, at) => total(from, at) / (from[at] as number));

@@ -1,12 +1,18 @@
 import type { EpochMillis } from '../time.ts';
 
-/** Values and their event times, side by side. They order by event time; equal times keep the order of their source. */
+/**
+ * Values and their event times, side by side, in the order of event time. Values of equal times keep the
+ * order of their source.
+ */
 export type Timeline<Value> = readonly [times: readonly EpochMillis[], values: readonly Value[]];
 
-/** A timeline that its owner may change. */
+/** A timeline that whoever holds it may change. */
 export type OwnTimeline<Value> = readonly [times: EpochMillis[], values: Value[]];
 
-/** Takes a value in, the last of its source so far. Costs as much as there is after it. */
+/**
+ * Inserts a value that is later in source order than all others. The cost grows with the number of values
+ * after it.
+ */
 export function insert<Value>([times, values]: OwnTimeline<Value>, time: EpochMillis, value: Value): void {
   let place = times.length;
   while (place > 0 && (times[place - 1] as number) > time) place--;
@@ -19,7 +25,10 @@ export function insert<Value>([times, values]: OwnTimeline<Value>, time: EpochMi
   }
 }
 
-/** Both timelines, of some values each, in one; of equal times the earlier one's come first. */
+/**
+ * Merges two timelines, neither of which is empty. Among equal times the values of the earlier timeline come
+ * first.
+ */
 export function merge<Value>(earlier: Timeline<Value>, later: Timeline<Value>): OwnTimeline<Value> {
   const [timesA, valuesA] = earlier;
   const [timesB, valuesB] = later;

@@ -11,7 +11,7 @@ import {
   type ValueSelector,
 } from '../select.ts';
 
-/** A value, at most how often it occurred, and by how much that may be too many. */
+/** A value, the most often that it can have occurred, and by how much that count may be too high. */
 export type TopValue<Value> = {
   readonly value: Value;
   readonly count: number;
@@ -19,29 +19,34 @@ export type TopValue<Value> = {
 };
 
 export interface TopKOptions<On extends PlainInvalid> extends ValueOptions<On> {
-  /** How many values are counted: at least k and 10, at most 1,000. */
+  /**
+   * How many values have a counter: at least k and 10, at most 1,000 (default 10 for each of the k, but at
+   * least 100).
+   */
   readonly capacity?: number;
 }
 
 /**
- * The k most frequent values, the most frequent first; of nothing none. Equal counts go by the lesser error, then by value.
+ * Lists the k most frequent values, the most frequent first. The list is empty when there is no record.
+ * Values of equal counts are ranked by the lesser error, then by the value.
  *
- * As long as there are no more than `capacity` different values (10 for each of the k, but at least 100, unless told) counts
- * are exact: each error is 0, and all is bit for bit the same however the records are cut into parts. With more, of n records:
- * each value occurred at most `count` and at least `count − error` times; `error` is at most n / capacity; and a value that
- * occurred more than n / capacity times is among those counted. So it is however the records are cut, while counts and
- * errors may differ with it.
+ * As long as there are at most `capacity` different values (default 10 for each of the k, but at least 100)
+ * the counts are exact: each `error` is 0, and the result is the same to the bit however the records are cut
+ * into parts. With more different values, of n records: each value occurred at most `count` and at least
+ * `count − error` times; `error` is at most n / capacity; and a value that occurred more than n / capacity
+ * times has a counter. These bounds hold however the records are cut into parts, while counts and errors
+ * themselves may differ.
  *
- * Objects equal if their fields do; they come back with their fields in order of name. A value that is counted costs itself
- * and some 2 to 4 bytes. A record takes some 20 to 60 ns if its value is frequent; if it is not counted yet, some 0.7 µs for
- * each 100 that are.
+ * Two objects are equal if their fields are; a result shows their fields in the order of name. A value with a
+ * counter costs its own length and about 2 to 4 bytes. A record takes about 20 to 60 ns if its value is
+ * frequent; if its value has no counter yet, about 0.7 µs for each 100 counters.
  *
- * SpaceSaving: Metwally, Agrawal, El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data Streams", 2005.
- * Parts are combined as in Cafaro, Pulimeno, Tempesta, "A parallel space saving algorithm for frequent items and the Hurwitz
- * zeta distribution", 2016, after Agarwal et al., "Mergeable Summaries", 2012.
+ * SpaceSaving: Metwally, Agrawal, El Abbadi, "Efficient Computation of Frequent and Top-k Elements in Data
+ * Streams", 2005. Parts are combined as in Cafaro, Pulimeno, Tempesta, "A parallel space saving algorithm for
+ * frequent items and the Hurwitz zeta distribution", 2016, after Agarwal et al., "Mergeable Summaries", 2012.
  *
- * @throws RangeError when k is not a whole number from 1 to 100, or the capacity not one from k and 10 to 1,000; TypeError for
- * an option that there is not
+ * @throws RangeError when k is not a whole number from 1 to 100, or `capacity` is not a whole number from k
+ * and 10 to 1,000; TypeError for an unknown option
  */
 export function topK<
   Rec,
@@ -59,7 +64,8 @@ export function topK<
   const least = Math.max(k, 10);
   if (!Number.isInteger(capacity) || capacity < least || capacity > 1_000) {
     throw new RangeError(
-      `Cannot count ${capacity} values as capacity must be a whole number from ${least} to 1,000 where k is ${k}`,
+      `Cannot count ${capacity} values as capacity must be a whole number from ${least} to 1,000 ` +
+        `where k is ${k}`,
     );
   }
   return {
@@ -72,10 +78,10 @@ export function topK<
 
 const DEFAULT_CAPACITY = 100;
 
-/** What stands for a value where values are compared: a text, number, boolean or null is its own key. */
+/** Stands for a value where values are compared. A text, number, boolean or null is its own key. */
 type Key = string | number | boolean | null;
 
-/** The values that are counted, side by side, in the order in which they are ranked. */
+/** The counters, side by side, in the order of their rank. */
 type Counters = readonly [keys: readonly Key[], counts: readonly number[], errors: readonly number[]];
 type OwnCounters = readonly [keys: Key[], counts: number[], errors: number[]];
 
@@ -85,7 +91,10 @@ interface Counter {
   readonly error: number;
 }
 
-/** A value that is not counted may have occurred as often as the last one's count, once there are `capacity` counters. */
+/**
+ * Once there are `capacity` counters, a value without a counter may have occurred as often as the lowest
+ * counter says.
+ */
 class SpaceSaving implements Parts<Counters | null, Plain> {
   readonly identity = null;
   readonly #capacity: number;
@@ -133,14 +142,15 @@ class SpaceSaving implements Parts<Counters | null, Plain> {
     const onlyLater = [...ofLater.values()].map((counter) =>
       raised(counter, uncountedEarlier, uncountedEarlier),
     );
-    // Those in only one are in order already, as all of them grew by the same: that is quick to sort.
+    // The counters of only one part are in order already, as all of them grew by the same amount. That makes
+    // the sort quick.
     const ranked = [...onlyEarlier, ...onlyLater, ...both]
       .sort((a, b) => rank(a.count, a.error, a.key, b.count, b.error, b.key))
       .slice(0, this.#capacity);
     return [ranked.map(({ key }) => key), ranked.map(({ count }) => count), ranked.map(({ error }) => error)];
   }
 
-  /** How often, at most, a value occurred that has no counter. */
+  /** Returns how often a value without a counter can have occurred at most. */
   #uncounted([keys, counts]: Counters): number {
     return keys.length < this.#capacity ? 0 : (counts[keys.length - 1] as number);
   }
@@ -157,7 +167,7 @@ const raised = ({ key, count, error }: Counter, byCount: number, byError: number
   error: error + byError,
 });
 
-/** Writes a counter over the one at a place, and moves it up to where it ranks. */
+/** Writes a counter over the counter at `from`, and moves it up to its rank. */
 function settle(
   [keys, counts, errors]: OwnCounters,
   from: number,
@@ -179,11 +189,16 @@ function settle(
   errors[at] = error;
 }
 
-/** Negative where the first counter ranks before the second: a greater count, a lesser error, a lesser value. */
+/**
+ * Returns a negative number where the first counter ranks before the second: by a greater count, a lesser
+ * error, a lesser value.
+ */
 const rank = (countA: number, errorA: number, a: Key, countB: number, errorB: number, b: Key): number =>
   countB - countA || errorA - errorB || compare(a, b);
 
-/** Null, booleans, numbers by size, texts by code unit. No two counters have one key. */
+/**
+ * Orders null before booleans, numbers by size, and texts by code unit. No two counters have the same key.
+ */
 function compare(a: Key, b: Key): number {
   if (typeof a === 'string' && typeof b === 'string') return a < b ? -1 : 1;
   return KINDS.indexOf(typeof a) - KINDS.indexOf(typeof b) || Number(a) - Number(b);
@@ -191,7 +206,10 @@ function compare(a: Key, b: Key): number {
 
 const KINDS: readonly string[] = ['object', 'boolean', 'number', 'string'];
 
-/** Begins the key of a list or an object, before its JSON, and of a text that begins so itself. */
+/**
+ * Begins the key of a list or an object, before its JSON, and the key of a text that itself begins with this
+ * mark.
+ */
 const MARK = '\0';
 
 const keyOf = (value: Plain): Key => {

@@ -4,8 +4,9 @@ import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 
 /**
- * The sum of weighted values (the rounded sum, what was lost, and what adding that up lost), and that of the weights (the
- * rounded sum and what was lost). Products are error-free: Dekker, 1971.
+ * The cells are the sum of weighted values (the rounded sum, what its additions lost, and what the additions
+ * of those losses lost) and the sum of the weights (the rounded sum and what its additions lost). Products
+ * are error-free: Dekker, 1971.
  */
 class WeightedSums implements Cells {
   readonly width = 5;
@@ -42,14 +43,15 @@ function addWeighted(to: Float64Array, at: number, sum: number, lost: number, re
 const WEIGHTED_SUMS: Cells = new WeightedSums();
 
 /**
- * The mean of a number, each value counting as much as its weight: Σwx / Σw, such as the price by volume traded. NaN of
- * nothing, and where all weights are 0.
+ * Computes the mean of a number in which each value counts as much as its weight: Σwx / Σw, such as the price
+ * by volume traded. It is NaN when there is no value, and where all weights are 0.
  *
- * With weights of one sign it is within 1e-12 of the exact mean of a million values wherever that is more than 1e-17 of the
- * mean of magnitudes. Infinite where a weighted sum is past the largest double; values or weights
- * over 1e300 are only as exact as adding them plainly. Five cells; 6 ns a record.
+ * With weights of one sign it is within 1e-12 of the exact mean of a million values wherever that is more
+ * than 1e-17 of the mean of magnitudes. It is infinite where a weighted sum is past the largest double;
+ * values or weights over 1e300 are only as exact as plain addition. The state is five cells; a record takes 6
+ * ns.
  *
- * @throws TypeError for an option that there is not
+ * @throws TypeError for an unknown option
  */
 export function weightedMean<Rec, On extends Invalid = 'poison'>(
   value: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
