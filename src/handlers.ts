@@ -12,7 +12,8 @@ import { rangesOf } from './engine/intake/record-ranges.ts';
 import { type Sweep, sweep } from './engine/intake/sweep.ts';
 import { holdDeployment } from './engine/log/definition-log.ts';
 import { GroupCache } from './engine/log/group-cache.ts';
-import { spilling } from './engine/log/spill.ts';
+import { GroupLogs } from './engine/log/group-logs.ts';
+import { enginePorts } from './engine/log/spill.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import type { Ports } from './ports/index.ts';
@@ -63,10 +64,13 @@ export function processHandler(
   pipeline: Pipeline,
 ) {
   const { recordsOf, sourceOf, responseOf } = ADAPTERS[pipeline.source.kind];
-  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
-  let source: string | undefined;
-  const deployment = held(ports.clock, () => holdDeployment(engine, pipeline, source));
+  const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
+  let source: string | undefined;
+  const logs = held(
+    ports.clock,
+    async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
+  );
   return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
@@ -74,18 +78,18 @@ export function processHandler(
     const from = sourceOf(event);
     if (from !== undefined && from !== source) {
       source = from;
-      deployment.forget();
+      logs.forget();
     }
     ports.telemetry.count('received', records.length);
     // One that is being found, and has no answer, is not waited for by the next invocation either.
     const found = () =>
-      inTime(ports.clock, deadline, deployment.get(), () => {
-        deployment.forget();
+      inTime(ports.clock, deadline, logs.get(), () => {
+        logs.forget();
         return undefined;
       });
     // Another number of groups, or newer code: only the first can be gone on with. The other takes in what is left.
     const renew = async () => {
-      deployment.forget();
+      logs.forget();
       try {
         return await found();
       } catch (cause) {
@@ -102,7 +106,7 @@ export function processHandler(
       ports.telemetry.fault('commit', TIME_IS_UP, place);
       return responseOf(records, event);
     }
-    const outcome = await processBatch(engine, known, records, deadline, cache, renew);
+    const outcome = await processBatch(engine, known, records, deadline, renew);
     return responseOf(outcome.again, event);
   };
 }
@@ -112,12 +116,12 @@ export function sweepHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
 ) {
-  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
+  const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? SWEEPER_CACHE_BYTES);
   return async (_event: unknown, invocation: Invocation): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
-    return sweep(engine, deployment, deadline, cache);
+    return sweep(engine, new GroupLogs(engine, deployment, cache), deadline);
   };
 }
 
@@ -129,7 +133,7 @@ export function projectHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry'>,
   pipeline: Pipeline,
 ) {
-  const engine = { ...ports, log: spilling(ports.log, ports.objects) };
+  const engine = enginePorts(ports);
   const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
   const bucket = pipeline.sinks.find((sink) => sink.kind === 'bucket');
   return async (event: Partial<DynamoDBStreamEvent>, invocation: Invocation): Promise<void> => {

@@ -11,14 +11,14 @@ import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
 import { s3ObjectRemover } from '../adapters/s3/object-remover.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { systemClock } from '../adapters/system/clock.ts';
-import { spilling } from '../engine/log/spill.ts';
+import { enginePorts } from '../engine/log/spill.ts';
 import { openRunClock } from '../local/clock.ts';
 import { lineOf } from '../local/failure.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
 import { startServers } from '../local/servers/servers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Ports } from '../ports/index.ts';
+import type { EnginePorts, Ports } from '../ports/index.ts';
 import type { Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
@@ -38,8 +38,8 @@ export interface LookOptions extends DeploymentOptions {
 /** What a pipeline keeps, for a command that looks at it or works on it. */
 export interface Kept {
   readonly ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock'> & { readonly reading: Reading };
-  /** The same as the engine has them: bodies that stand beside the log are in it. */
-  readonly engine: Pick<Ports, 'log' | 'rows' | 'clock'>;
+  /** The same as the engine works on them. */
+  readonly engine: Pick<EnginePorts, 'log' | 'objects' | 'rows' | 'clock'>;
   readonly names: Named;
   readonly progress: Ports['progress'];
   readonly remover: ObjectRemover;
@@ -167,10 +167,9 @@ function portsOf(
     clock,
     reading: { objects: s3ObjectReader(s3, bucket), rows: dynamoRowReader(dynamodb, rowsTable) },
   };
-  const { rows } = ports;
   return {
     ports,
-    engine: { log: spilling(ports.log, ports.objects), rows, clock },
+    engine: enginePorts(ports),
     names,
     progress: dynamoProgress(dynamodb, stateTable, pipeline.name),
     remover: s3ObjectRemover(s3, bucket),

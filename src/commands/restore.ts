@@ -16,10 +16,8 @@ export async function restoreCommand(pipeline: Pipeline, where: DeploymentOption
   const progress = progressOn(process.stderr);
   let looked = 0;
   const restored = await withKept(pipeline, where, ({ ports, engine, progress: noted, remover }) =>
-    restore(
-      { ...engine, objects: ports.objects, listing: ports.reading.objects, progress: noted, remover },
-      pipeline,
-      () => progress.tell(`${plural(++looked, 'object')} looked at`),
+    restore({ ...engine, listing: ports.reading.objects, progress: noted, remover }, pipeline, () =>
+      progress.tell(`${plural(++looked, 'object')} looked at`),
     ),
   ).finally(progress.end);
   const lines = [

@@ -11,12 +11,12 @@ import { plural } from './text.ts';
  * @throws Error when it cannot be done; the same call may be made again
  */
 export async function resumeCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
-  const skipped = await withKept(pipeline, where, async ({ engine, ports }) => {
+  const skipped = await withKept(pipeline, where, async ({ engine }) => {
     const deployment = await readDeployment(engine, pipeline);
     if (deployment === undefined) {
       throw new Error(`Cannot resume "${pipeline.name}" as it must have begun: there are no logs of it`);
     }
-    return resume({ ...engine, objects: ports.objects }, deployment);
+    return resume(engine, deployment);
   });
   const lines = skipped.map(
     ({ sink, log, from, to }) =>

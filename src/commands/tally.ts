@@ -5,10 +5,10 @@ import type { Cursors } from '../engine/delivery/stretch.ts';
 import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
 import type { GroupPane } from '../engine/group/group.ts';
 import { readRefused } from '../engine/intake/poison.ts';
-import { objectOf } from '../engine/log/spill.ts';
+import { bodyObjectOf } from '../engine/log/spill.ts';
 import { addRefused, type Refused, type RefusedByCode } from '../local/refused.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { LogEntry } from '../ports/commit-log.ts';
+import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
 import {
@@ -60,10 +60,10 @@ export function createTally(pipeline: Pipeline): Tally {
   /** Bodies of entries, and refused records, put as objects, which an entry is yet to name. */
   const bodies = new Map<string, Uint8Array>();
 
-  const wholeOf = (entry: LogEntry): LogEntry | undefined => {
-    const object = objectOf(entry);
-    const body = object === undefined ? entry.body : bodies.get(object);
-    return body && { ...entry, body };
+  const wholeOf = ({ stored, ...place }: StoredEntry): LogEntry | undefined => {
+    const object = bodyObjectOf({ stored });
+    const body = object === undefined ? stored : bodies.get(object);
+    return body && { ...place, body };
   };
 
   const committed = (entry: LogEntry): void => {
@@ -118,7 +118,7 @@ export function createTally(pipeline: Pipeline): Tally {
             covered.set('table', decodeCovered(whole).covered);
           else if (whole && name === objectsLog(pipeline.name))
             covered.set('bucket', decodeIntent(whole).covered);
-          bodies.delete(objectOf(entry) ?? '');
+          bodies.delete(bodyObjectOf(entry) ?? '');
           return outcome;
         },
       },

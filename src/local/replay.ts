@@ -6,8 +6,8 @@ import { present } from '../engine/group/deployment.ts';
 import { type Counters, sumOfCounters } from '../engine/group/group.ts';
 import { decode } from '../engine/intake/decode.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
-import { loadGroup } from '../engine/log/group-log.ts';
-import { spilling } from '../engine/log/spill.ts';
+import { GroupLogs } from '../engine/log/group-logs.ts';
+import { enginePorts } from '../engine/log/spill.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
@@ -136,15 +136,12 @@ async function closeWindows(
 }
 
 /** The records of a pipeline since it began. */
-async function totals({ log, objects, clock }: Ports, pipeline: Pipeline): Promise<Counters> {
-  const ports = { log: spilling(log, objects), clock };
-  const deployment = await holdDeployment(ports, pipeline);
+async function totals(ports: Ports, pipeline: Pipeline): Promise<Counters> {
+  const engine = enginePorts(ports);
+  const deployment = await holdDeployment(engine, pipeline);
+  const logs = new GroupLogs(engine, deployment);
   const groups = Array.from({ length: present(deployment).groups }, (_, index) => index);
-  const counted = await inParallel(
-    groups,
-    async (index) => (await loadGroup(ports, deployment, index)).counters,
-  );
-  return sumOfCounters(counted);
+  return sumOfCounters(await inParallel(groups, async (index) => (await logs.load(index)).counters));
 }
 
 /** A timer's longest, some 25 days. */

@@ -9,6 +9,7 @@ import { clockBy } from '../adapters/system/clock.ts';
 import { after, type Millis } from '../core/time.ts';
 import type { Sweep } from '../engine/intake/sweep.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
+import { enginePorts } from '../engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { atOnce } from '../pipeline/sinks.ts';
@@ -125,7 +126,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     clock.keep();
     await createResources(pipeline, names, clients);
     // What a directory keeps may not be for this definition: handlers would be called in vain for ever.
-    await holdDeployment(ports, pipeline);
+    await holdDeployment(enginePorts(ports), pipeline);
     const process = processHandler(ports, inRealTime(pipeline, clock));
     const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
       batchSize,

@@ -26,6 +26,8 @@ export interface Limits {
   readonly lists: number;
   /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
   readonly refusedIds: number;
+  /** The largest body, in bytes, that stands in its log: a larger one stands as an object, and its entry names that. */
+  readonly inline: number;
   /** What the refused records of one commit may take up as an object; a single one that takes up more is alone in its. */
   readonly poison: number;
   /** So many lineages no stream or topic has; where a source has more, new ones are let in as new keys are. */
@@ -47,6 +49,9 @@ export const LIMITS: Limits = {
   held: 96 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,
+  // To create an object costs as much as eight write units of a kilobyte each: from about here on it is the cheaper, and the later,
+  // as it takes tens of milliseconds.
+  inline: 12_000,
   poison: 4 * MIB,
   lineages: 10_000,
 };

@@ -4,11 +4,12 @@ import type { EpochMillis, Millis } from '../core/time.ts';
 import { OutdatedError } from '../engine/group/deployment.ts';
 import { TIME_IS_UP } from '../engine/intake/process-batch.ts';
 import { beginGeneration } from '../engine/log/rescale.ts';
-import { objectOf, spilling } from '../engine/log/spill.ts';
+import { bodyObjectOf, enginePorts } from '../engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { LogEntry } from '../ports/commit-log.ts';
+import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
+import { LIMITS } from '../ports/limits.ts';
 import { groupLogPrefix, POISON_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
 import { drawCase } from './draw.ts';
@@ -82,7 +83,7 @@ const MAX_SKEW = 4 * SECOND;
 /** For how long bodies beside the log are kept: for longer than the entries that name them. */
 const STATE_LIFETIMES = [10 * DAY, 14 * DAY];
 /** Bodies are small here: some schedules keep most of them beside the log, and some none. */
-const SPILL_BYTES = [300, undefined, undefined];
+const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
 /** Environments of a role that are given another invocation. */
 const MAX_HOSTS = 6;
 
@@ -173,7 +174,7 @@ class Simulation {
   readonly #warmth: number;
   /** How long after its arrival a record can be read. */
   readonly #lag: number;
-  readonly #spillBytes: number | undefined;
+  readonly #inline: number;
   readonly #stateLifetime: number;
   /** When each object was created that may expire. */
   readonly #createdAt = new Map<string, EpochMillis>();
@@ -200,7 +201,7 @@ class Simulation {
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
     this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);
-    this.#spillBytes = random.pick(SPILL_BYTES);
+    this.#inline = random.pick(INLINE_BYTES);
     this.#stateLifetime = random.pick(STATE_LIFETIMES);
     // Some pipelines wait for their first record until entries expire.
     const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
@@ -613,7 +614,7 @@ class Simulation {
     const environment = this.#stage.environment(role);
     const ports = behind(this.#stage.gateOf(environment), {
       ...this.#world,
-      ...(this.#limits ? { limits: this.#limits } : {}),
+      limits: { ...LIMITS, ...this.#limits, inline: this.#inline },
       arrivals: { frontier: (now) => this.#source.frontier(now, this.#world.progress) },
       clock: {
         ...clock,
@@ -628,15 +629,14 @@ class Simulation {
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);
-    const seen = this.#tamper({ ...ports, log: spilling(ports.log, ports.objects, this.#spillBytes) });
+    const seen = this.#tamper(ports);
     const host: Host = Object.assign(environment, {
       pipeline,
       skew: 0,
       process: processHandler(seen, pipeline),
       sweep: sweepHandler(seen, pipeline),
       project: projectHandler(seen, pipeline),
-      rescale: (groups: number) =>
-        beginGeneration({ ...seen, log: spilling(seen.log, seen.objects) }, pipeline, groups),
+      rescale: (groups: number) => beginGeneration(enginePorts(seen), pipeline, groups),
     });
     return host;
   }
@@ -655,12 +655,12 @@ class Simulation {
   }
 
   /** An entry with its body, wherever that stands. */
-  #whole(entry: LogEntry): LogEntry {
-    const name = objectOf(entry);
-    if (name === undefined) return entry;
+  #whole({ stored, ...place }: StoredEntry): LogEntry {
+    const name = bodyObjectOf({ stored });
+    if (name === undefined) return { ...place, body: stored };
     const object = this.#world.objects.stored.get(name);
     must(object !== undefined, 'A body is there before the entry that names it');
-    return { ...entry, body: object.body };
+    return { ...place, body: object.body };
   }
 
   /** What a check throws ends the schedule; whoever is being checked never sees it. */

@@ -3,9 +3,9 @@ import type { EpochMillis } from '../../src/core/time.ts';
 import {
   type CommitLog,
   ENTRY_LIFETIME,
-  type LogEntry,
   LogLostError,
   MAX_INLINE_BYTES,
+  type StoredEntry,
 } from '../../src/ports/commit-log.ts';
 import { fresher, type Gaps, itUnless, ODD_NAMES } from './contract-titles.ts';
 
@@ -20,20 +20,20 @@ export interface CommitLogHarness {
 const NOON = Date.UTC(2026, 0, 5, 12) as EpochMillis;
 const fresh = fresher();
 
-export const entry = (ordinal: number, body: Uint8Array = Buffer.from(String(ordinal))): LogEntry => ({
+export const entry = (ordinal: number, stored: Uint8Array = Buffer.from(String(ordinal))): StoredEntry => ({
   ordinal,
   committedAt: (NOON + ordinal) as EpochMillis,
-  body,
+  stored,
 });
 
 /** Once the entries of up to an ordinal have expired. */
 export const afterExpiryOf = (ordinal: number): EpochMillis =>
   (Math.ceil((NOON + ordinal + ENTRY_LIFETIME) / 1_000) * 1_000) as EpochMillis;
 
-const plainEntry = ({ ordinal, committedAt, body }: LogEntry) => ({
+const plainEntry = ({ ordinal, committedAt, stored }: StoredEntry) => ({
   ordinal,
   committedAt,
-  body: Buffer.from(body).toString('hex'),
+  stored: Buffer.from(stored).toString('hex'),
 });
 
 /** Bytes without a pattern. */
@@ -65,12 +65,12 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
       // As packing leaves it.
       ['a part of a larger buffer', noise(512).subarray(41, 300)],
       ['as much as an entry may hold', noise(MAX_INLINE_BYTES)],
-    ])('gives a body of %s back bit for bit, with its ordinal and time', async (_, body) => {
+    ])('gives a body of %s back bit for bit, with its ordinal and time', async (_, stored) => {
       const { log } = open();
       const name = fresh('log');
-      expect(await log.append(name, entry(1, body))).toBe('committed');
-      expect(plainEntry((await log.latest(name)) as LogEntry)).toEqual(plainEntry(entry(1, body)));
-      expect((await log.after(name, 0)).map(plainEntry)).toEqual([plainEntry(entry(1, body))]);
+      expect(await log.append(name, entry(1, stored))).toBe('committed');
+      expect(plainEntry((await log.latest(name)) as StoredEntry)).toEqual(plainEntry(entry(1, stored)));
+      expect((await log.after(name, 0)).map(plainEntry)).toEqual([plainEntry(entry(1, stored))]);
     });
 
     it('refuses a body larger than an item, and goes on as if it had not been asked', async () => {
@@ -84,19 +84,19 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
     it('keeps what it was given, whatever becomes of the buffer', async () => {
       const { log } = open();
       const name = fresh('log');
-      const body = Buffer.of(1, 2, 3);
-      await log.append(name, entry(1, body));
-      body.fill(0);
-      expect(plainEntry((await log.latest(name)) as LogEntry).body).toBe('010203');
+      const stored = Buffer.of(1, 2, 3);
+      await log.append(name, entry(1, stored));
+      stored.fill(0);
+      expect(plainEntry((await log.latest(name)) as StoredEntry).stored).toBe('010203');
     });
 
     it('gives every reader bytes of its own', async () => {
       const { log } = open();
       const name = fresh('log');
       await log.append(name, entry(1, Buffer.of(1, 2, 3)));
-      (await log.latest(name))?.body.fill(0);
-      (await log.after(name, 0))[0]?.body.fill(0);
-      expect(plainEntry((await log.latest(name)) as LogEntry).body).toBe('010203');
+      (await log.latest(name))?.stored.fill(0);
+      (await log.after(name, 0))[0]?.stored.fill(0);
+      expect(plainEntry((await log.latest(name)) as StoredEntry).stored).toBe('010203');
     });
 
     it('refuses an ordinal that is taken, and keeps the first entry', async () => {
@@ -129,7 +129,7 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
             (writer % 2 ? log : another).append(name, entry(ordinal, Buffer.of(writer))),
           ),
         );
-        const [winner] = (await log.latest(name))?.body ?? [];
+        const [winner] = (await log.latest(name))?.stored ?? [];
         expect(outcomes).toEqual(outcomes.map((_, at) => (at === winner ? 'committed' : 'conflict')));
       }
     });
@@ -169,7 +169,7 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
       const answers: number[][] = [];
       for (let last = 0; last < 7; last = answers.at(-1)?.at(-1) ?? 7) {
         const answer = await log.after(name, last);
-        expect(answer.every(({ ordinal, body }) => body.every((byte) => byte === ordinal))).toBe(true);
+        expect(answer.every(({ ordinal, stored }) => stored.every((byte) => byte === ordinal))).toBe(true);
         answers.push(answer.map(({ ordinal }) => ordinal));
       }
       expect(answers.length).toBeGreaterThan(1);
@@ -222,7 +222,7 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
       await log.append(name, entry(1, Buffer.from('first')));
       await expire(name, afterExpiryOf(1));
       expect(await log.append(name, entry(1, Buffer.from('second')))).toBe('committed');
-      expect(plainEntry((await log.latest(name)) as LogEntry)).toEqual(
+      expect(plainEntry((await log.latest(name)) as StoredEntry)).toEqual(
         plainEntry(entry(1, Buffer.from('second'))),
       );
     });

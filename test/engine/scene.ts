@@ -18,17 +18,15 @@ import { processBatch } from '../../src/engine/intake/process-batch.ts';
 import { sweep } from '../../src/engine/intake/sweep.ts';
 import { holdDeployment, writeDown } from '../../src/engine/log/definition-log.ts';
 import type { GroupCache } from '../../src/engine/log/group-cache.ts';
-import { objectOf, spilling } from '../../src/engine/log/spill.ts';
+import { GroupLogs } from '../../src/engine/log/group-logs.ts';
+import { bodyObjectOf, enginePorts } from '../../src/engine/log/spill.ts';
 import type { Pane, Pipeline } from '../../src/index.ts';
 import { atOnce } from '../../src/pipeline/sinks.ts';
-import type { LogEntry } from '../../src/ports/commit-log.ts';
+import type { LogEntry, StoredEntry } from '../../src/ports/commit-log.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import { behind, type Call, type Gate } from '../../src/simulation/gate.ts';
 import { groupLog, groupLogPrefix, PANES_PREFIX, POISON_PREFIX } from '../../src/wiring/names.ts';
-
-/** The same ports, as handlers have them: large bodies of entries stand as objects. */
-const whole = (ports: Ports): Ports => ({ ...ports, log: spilling(ports.log, ports.objects) });
 
 export interface Reading {
   readonly machine: string;
@@ -46,11 +44,12 @@ const LATER = 8e15 as EpochMillis;
 
 /** The deployment of a pipeline, written down as by whoever commits the first entry of it. */
 export async function putToWork(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'clock'>,
   pipeline: Pipeline,
 ): Promise<Deployment> {
-  const deployment = await holdDeployment(ports, pipeline);
-  await writeDown(ports, deployment);
+  const engine = enginePorts(ports);
+  const deployment = await holdDeployment(engine, pipeline);
+  await writeDown(engine, deployment);
   return deployment;
 }
 
@@ -86,6 +85,11 @@ export class Scene {
     return this.source.put(shard, { arrival, partitionKey, data: Buffer.from(text) });
   }
 
+  /** The ports as handlers make them for the engine. */
+  get engine() {
+    return enginePorts(this.ports);
+  }
+
   /** @returns the records to be given again */
   async process(
     records: readonly SourceRecord[],
@@ -93,19 +97,24 @@ export class Scene {
     deadline = at(1e6),
     cache?: GroupCache,
   ): Promise<readonly SourceRecord[]> {
-    return (await processBatch(whole(ports), this.deployment, records, deadline, cache)).again;
+    const engine = enginePorts(ports);
+    return (await processBatch(engine, this.logsOf(ports, cache), records, deadline)).again;
   }
 
   sweepAt(time: EpochMillis, ports: Ports = this.ports, cache?: GroupCache) {
     this.ports.clock.set(time);
-    return sweep(whole(ports), this.deployment, LATER, cache);
+    return sweep(enginePorts(ports), this.logsOf(ports, cache), LATER);
+  }
+
+  logsOf(ports: Ports = this.ports, cache?: GroupCache): GroupLogs {
+    return new GroupLogs(enginePorts(ports), this.deployment, cache);
   }
 
   async project(ports: Ports = this.ports): Promise<void> {
     const logs = groupLogsOf(this.deployment, ports.clock.now());
-    await projectRows(whole(ports), this.deployment, logs, LATER);
+    await projectRows(enginePorts(ports), this.deployment, logs, LATER);
     for (const sink of atOnce(this.pipeline.sinks)) {
-      if (sink.kind === 'bucket') await projectObjects(whole(ports), this.deployment, sink, LATER);
+      if (sink.kind === 'bucket') await projectObjects(enginePorts(ports), this.deployment, sink, LATER);
     }
   }
 
@@ -115,20 +124,24 @@ export class Scene {
     return groupLog(this.pipeline.name, number, groupOf(hashOf(machine), groups));
   }
 
-  entriesOf(machine: string): readonly LogEntry[] {
+  /** The entries of a machine's group as its log stores them. */
+  storedOf(machine: string): readonly StoredEntry[] {
     return this.ports.log.logs.get(this.logOf(machine)) ?? [];
   }
 
+  entriesOf(machine: string): readonly LogEntry[] {
+    return this.storedOf(machine).map(this.whole);
+  }
+
   /** An entry with its body, though that is kept as an object. */
-  whole = (entry: LogEntry): LogEntry => {
-    const name = objectOf(entry);
-    if (name === undefined) return entry;
-    return { ...entry, body: this.ports.objects.stored.get(name)?.body ?? entry.body };
+  whole = ({ stored, ...place }: StoredEntry): LogEntry => {
+    const name = bodyObjectOf({ stored });
+    return { ...place, body: (name && this.ports.objects.stored.get(name)?.body) || stored };
   };
 
   /** A machine's group as whoever has nothing in memory reads it, by this definition or another. */
   groupOf(machine: string, deployment = this.deployment): Group {
-    return readGroup(deployment, EMPTY_GROUP, this.entriesOf(machine).map(this.whole));
+    return readGroup(deployment, EMPTY_GROUP, this.entriesOf(machine));
   }
 
   /** What the entries of all groups emit: the machine, the window's start, the revision and the results. */

@@ -22,9 +22,9 @@ export interface Mutant extends Edit {
 /** Schedules are small: with bounds as small, they spill, cut commits, and stop within an entry. None breaks a rule. */
 export const SMALL_BOUNDS: readonly Edit[] = [
   {
-    file: 'src/engine/log/spill.ts',
-    find: 'const SPILL_BYTES = 12_000;',
-    replace: 'const SPILL_BYTES = 400;',
+    file: 'src/ports/limits.ts',
+    find: 'inline: 12_000,',
+    replace: 'inline: 400,',
   },
   {
     file: 'src/engine/intake/commit-group.ts',
@@ -158,14 +158,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a lost race counts as won',
     rule: 'The ordinal is taken: another writer was first',
     file: 'src/engine/intake/commit-group.ts',
-    find: "if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {",
-    replace: "if ((await appendTo(ports, deployment, index, next, cache)) === ('never' as string)) {",
+    find: "if ((await logs.append(index, next)) === 'conflict') {",
+    replace: "if ((await logs.append(index, next)) === ('never' as string)) {",
   },
   {
     name: 'the winner is not adopted',
     rule: 'Its entry is adopted, the records that it covers are dropped, the rest is folded again',
     file: 'src/engine/intake/commit-group.ts',
-    find: 'group = await loadGroup(ports, deployment, index, cache);\n        continue;',
+    find: 'group = await logs.load(index);\n        continue;',
     replace: 'group = { ...group, ordinal: group.ordinal + 1 };\n        continue;',
   },
   {
@@ -231,7 +231,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a batch asks for its generation once',
     rule: 'However often the generation changes while a batch is taken in, the batch goes on with the last',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'if (found === undefined || isSame(known, found)) break;',
+    find: 'if (found === undefined || isSame(known, found.deployment)) break;',
     replace: 'if (found === undefined || known !== deployment) break;',
     killedBy: 'test/engine/log/rescale.test.ts',
     title: 'though the groups change twice in the middle of their batch',
@@ -328,9 +328,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a renewal waits for the source',
     rule: 'What must not expire is renewed whatever the source does',
     file: 'src/engine/intake/sweep.ts',
-    find: 'let group = await renewed(ports, deployment, index, loaded, cache);\n  const now = (await silence) ?? NEVER;',
+    find: 'let group = await renewed(ports, logs, index, loaded);\n  const now = (await silence) ?? NEVER;',
     replace:
-      'const now = (await silence) ?? NEVER;\n  let group = await renewed(ports, deployment, index, loaded, cache);',
+      'const now = (await silence) ?? NEVER;\n  let group = await renewed(ports, logs, index, loaded);',
     killedBy: 'test/engine/intake/deadlines.test.ts',
   },
   {
@@ -454,28 +454,28 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what is in memory is the group',
     rule: 'Warm environments read what was appended since',
-    file: 'src/engine/log/group-log.ts',
+    file: 'src/engine/log/group-logs.ts',
     find: 'const entries = await entriesAfter(log, name, known.ordinal);',
     replace: 'const entries: readonly LogEntry[] = [];',
   },
   {
     name: 'a lost race stays in memory',
     rule: 'Warm environments keep groups as they were appended',
-    file: 'src/engine/log/group-log.ts',
-    find: "if (outcome === 'committed') cache?.set(",
-    replace: 'cache?.set(',
+    file: 'src/engine/log/group-logs.ts',
+    find: "if (outcome === 'committed') this.#cache?.set(",
+    replace: 'this.#cache?.set(',
   },
   {
     name: 'an answer is the whole tail',
     rule: 'Reading goes on to the last entry, in as many answers as it takes',
-    file: 'src/engine/log/group-log.ts',
+    file: 'src/engine/log/group-logs.ts',
     find: 'last = end.ordinal;\n  }',
     replace: 'return entries;\n  }',
   },
   {
     name: 'a tail without its snapshot is read',
     rule: 'A base that is gone is an error',
-    file: 'src/engine/log/group-log.ts',
+    file: 'src/engine/log/group-logs.ts',
     find: 'if (entries[0]?.ordinal !== base) {',
     replace: 'if (false) {',
     killedBy: 'test/engine/log/log.test.ts',
@@ -491,7 +491,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what does not follow is gone on from',
     rule: 'What does not follow is read anew from the last snapshot',
-    file: 'src/engine/log/group-log.ts',
+    file: 'src/engine/log/group-logs.ts',
     find: 'return follows ? readGroup(deployment, known, entries) : undefined;',
     replace: 'return follows ? readGroup(deployment, known, entries) : known;',
     killedBy: 'test/engine/log/log.test.ts',
@@ -502,16 +502,16 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the entry before its object',
     rule: 'A body that spills is created as an object, and the entry names it',
     file: 'src/engine/log/spill.ts',
-    find: "await objects.create(object, { body: entry.body, contentType: 'application/octet-stream' });",
+    find: "await objects.create(object, { body, contentType: 'application/octet-stream' });",
     replace:
-      "void Promise.resolve().then(() => objects.create(object, { body: entry.body, contentType: 'application/octet-stream' })).catch(() => {});",
+      "void Promise.resolve().then(() => objects.create(object, { body, contentType: 'application/octet-stream' })).catch(() => {});",
     also: SMALL_BOUNDS,
   },
   {
     name: 'one name for every body of an ordinal',
     rule: 'A name is never used for other bytes',
     file: 'src/engine/log/spill.ts',
-    find: '{hashOf(entry.body)}`',
+    find: '{hashOf(body)}`',
     replace: "{''}`",
     also: [
       ...SMALL_BOUNDS,
@@ -528,9 +528,9 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'A body beside the log is created on the day of its commit, and so outlives the entry that names it',
     file: 'src/engine/log/spill.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a template
-    find: '${entry.ordinal}-${day}-${hashOf(entry.body)}',
+    find: '${place.ordinal}-${day}-${hashOf(body)}',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a template
-    replace: '${entry.ordinal}-${hashOf(entry.body)}',
+    replace: '${place.ordinal}-${hashOf(body)}',
     sources: ['kafka'],
   },
 
@@ -811,14 +811,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a generation begins without a seal',
     rule: 'A last, sealed entry is appended to each group of the generation before',
-    file: 'src/engine/log/group-log.ts',
-    find: 'parts.push(await sealed(ports, deployment, earlier, group));',
-    replace: 'parts.push(await readLog(ports, deployment, earlier, group));',
+    file: 'src/engine/log/group-logs.ts',
+    find: 'parts.push(await this.#sealed(earlier, group));',
+    replace: 'parts.push(await this.read(earlier, group));',
   },
   {
     name: 'a sealed group goes on',
     rule: 'Nobody appends to a sealed group',
-    file: 'src/engine/log/group-log.ts',
+    file: 'src/engine/log/group-logs.ts',
     find: 'if (group.sealed) {',
     replace: 'if (false) {',
   },
@@ -826,7 +826,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'an environment keeps its generation',
     rule: 'An environment that knows the old generation reads the definition’s log again and goes on',
     file: 'src/handlers.ts',
-    find: 'deployment.forget();\n      try {',
+    find: 'logs.forget();\n      try {',
     replace: 'try {',
   },
   {

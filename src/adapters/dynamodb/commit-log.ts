@@ -6,7 +6,7 @@ import {
   QueryCommand,
 } from '@aws-sdk/client-dynamodb';
 import type { EpochMillis } from '../../core/time.ts';
-import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { type CommitLog, ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 import { STATE_KEY } from '../../wiring/names.ts';
 
 /** Sorts before every entry and never expires: a log that has it and no entries has lost them. */
@@ -60,7 +60,7 @@ export function dynamoCommitLog(client: DynamoDBClient, table: string): CommitLo
             Item: {
               ...keyOf(log, entry.ordinal),
               at: { N: String(entry.committedAt) },
-              body: { B: entry.body },
+              body: { B: entry.stored },
               [STATE_KEY.expiry]: { N: String(expiry) },
             },
             ConditionExpression: 'attribute_not_exists(#ordinal)',
@@ -80,8 +80,8 @@ export function dynamoCommitLog(client: DynamoDBClient, table: string): CommitLo
   };
 }
 
-const entryOf = (item: Record<string, AttributeValue>): LogEntry => ({
+const entryOf = (item: Record<string, AttributeValue>): StoredEntry => ({
   ordinal: Number(item[STATE_KEY.sort]?.N),
   committedAt: Number(item['at']?.N) as EpochMillis,
-  body: item['body']?.B ?? new Uint8Array(),
+  stored: item['body']?.B ?? new Uint8Array(),
 });

@@ -1,9 +1,9 @@
 import { after, type EpochMillis } from '../../core/time.ts';
-import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { type CommitLog, ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 
 export interface MemoryCommitLog extends CommitLog {
   /** The entries, by ordinal, of every log ever written to. */
-  readonly logs: ReadonlyMap<string, readonly LogEntry[]>;
+  readonly logs: ReadonlyMap<string, readonly StoredEntry[]>;
   /** Drops the entries whose lifetime is over, as DynamoDB does some time after it. */
   expire(now: EpochMillis): void;
 }
@@ -19,7 +19,7 @@ const ITEM_BYTES = 409_600;
  * @param options.answerEntries limits an answer in entries as well: how many bytes they are differs from engine to engine
  */
 export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {}): MemoryCommitLog {
-  const logs = new Map<string, LogEntry[]>();
+  const logs = new Map<string, StoredEntry[]>();
   return {
     logs,
 
@@ -33,11 +33,11 @@ export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {
     },
 
     async after(log, ordinal) {
-      const answer: LogEntry[] = [];
+      const answer: StoredEntry[] = [];
       let bytes = 0;
       for (const entry of logs.get(log) ?? []) {
         if (entry.ordinal <= ordinal) continue;
-        bytes += entry.body.length;
+        bytes += entry.stored.length;
         if (answer.length === answerEntries || (answer.length > 0 && bytes > ANSWER_BYTES)) break;
         answer.push(copyOf(entry));
       }
@@ -45,9 +45,9 @@ export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {
     },
 
     async append(log, entry) {
-      if (entry.body.length >= ITEM_BYTES) {
+      if (entry.stored.length >= ITEM_BYTES) {
         throw new RangeError(
-          `Cannot append to log ${log} as an entry must be below ${ITEM_BYTES} bytes: it is ${entry.body.length}`,
+          `Cannot append to log ${log} as an entry must be below ${ITEM_BYTES} bytes: it is ${entry.stored.length}`,
         );
       }
       const entries = logs.get(log) ?? [];
@@ -69,4 +69,4 @@ export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {
   };
 }
 
-const copyOf = (entry: LogEntry): LogEntry => ({ ...entry, body: Uint8Array.from(entry.body) });
+const copyOf = (entry: StoredEntry): StoredEntry => ({ ...entry, stored: Uint8Array.from(entry.stored) });

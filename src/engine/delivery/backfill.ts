@@ -1,6 +1,6 @@
 import { type EpochMillis, millis } from '../../core/time.ts';
 import type { ObjectFormat } from '../../pipeline/sinks.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { backfillLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
@@ -33,7 +33,7 @@ export interface BackfillOptions {
  * @throws RangeError when the name is none; LogLostError when it stopped for so long that entries which it needs expired
  */
 export const backfillRows = (
-  ports: ReadPorts & Pick<Ports, 'rows'>,
+  ports: ReadPorts & Pick<EnginePorts, 'rows'>,
   deployment: Deployment,
   options: BackfillOptions,
 ): Promise<boolean> => {

@@ -4,7 +4,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { BucketSink } from '../../pipeline/sinks.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { objectsLog, PANES_PREFIX } from '../../wiring/names.ts';
@@ -76,7 +76,7 @@ const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: []
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectObjects(
-  ports: ReadPorts & Pick<Ports, 'objects' | 'telemetry'>,
+  ports: ReadPorts & Pick<EnginePorts, 'objects' | 'telemetry'>,
   deployment: Deployment,
   { format, every }: BucketSink,
   deadline: EpochMillis,
@@ -267,7 +267,7 @@ async function createAll(
  * @returns what is gone; nothing where it is done, or can be carried out as it was decided
  */
 export async function finishFromRemains(
-  ports: ReadPorts & Pick<Ports, 'objects'>,
+  ports: ReadPorts & Pick<EnginePorts, 'objects'>,
   pipeline: Pipeline,
   intent: Intent,
 ): Promise<readonly Skip[]> {

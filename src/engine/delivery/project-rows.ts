@@ -1,7 +1,7 @@
 import type { EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { isNewer, type Row } from '../../ports/stores.ts';
 import { rowsLog } from '../../wiring/names.ts';
@@ -27,7 +27,7 @@ import {
 } from './stretch.ts';
 import { identityOf, labelOf, writtenPane } from './written-pane.ts';
 
-type RowPorts = ReadPorts & Pick<Ports, 'rows'>;
+type RowPorts = ReadPorts & Pick<EnginePorts, 'rows'>;
 
 /**
  * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
@@ -36,7 +36,7 @@ type RowPorts = ReadPorts & Pick<Ports, 'rows'>;
  * @param deadline no step is begun at or after it: the next wake-up goes on
  */
 export async function projectRows(
-  ports: RowPorts & Pick<Ports, 'telemetry'>,
+  ports: RowPorts & Pick<EnginePorts, 'telemetry'>,
   deployment: Deployment,
   logs: readonly string[],
   deadline: EpochMillis,

@@ -3,7 +3,7 @@ import { before, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { ObjectRemover } from '../../ports/stores.ts';
 import { definitionLog, objectsLog, rowsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
@@ -11,12 +11,12 @@ import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
 import { holds, type Incarnations, placeOf, withIncarnation } from '../group/incarnation.ts';
 import { addIncarnation, definitionIn, holdDeployment } from '../log/definition-log.ts';
-import { loadGroup } from '../log/group-log.ts';
+import { GroupLogs } from '../log/group-logs.ts';
 import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import type { Cursors } from './stretch.ts';
 
-type RestorePorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock'> & {
+type RestorePorts = Pick<EnginePorts, 'log' | 'objects' | 'progress' | 'clock'> & {
   readonly listing: Pick<ObjectReader, 'list'>;
   readonly remover: ObjectRemover;
 };
@@ -191,11 +191,9 @@ async function setAsideAll(
 
 async function readFrom(ports: RestorePorts, deployment: Deployment): Promise<readonly ReadFrom[]> {
   const { groups } = present(deployment);
+  const logs = new GroupLogs(ports, deployment);
   const indexes = Array.from({ length: groups }, (_, index) => index);
-  const all = await inParallel(
-    indexes,
-    async (index) => (await loadGroup(ports, deployment, index)).positions,
-  );
+  const all = await inParallel(indexes, async (index) => (await logs.load(index)).positions);
   const lineages = [...new Set(all.flatMap((positions) => [...positions.keys()]))].sort();
   return inParallel(lineages, async (lineage) => ({
     lineage,

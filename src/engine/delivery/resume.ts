@@ -1,7 +1,7 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { type CommitLog, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { objectsLog, rowsLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { FIRST } from '../group/incarnation.ts';
@@ -52,7 +52,7 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
 }
 
 /** The last entry of a projector's log: that may have expired, too. */
-async function lastOf(log: CommitLog, name: string): Promise<LogEntry | 'expired' | undefined> {
+async function lastOf(log: WholeLog, name: string): Promise<LogEntry | 'expired' | undefined> {
   try {
     return await log.latest(name);
   } catch (error) {
@@ -61,7 +61,7 @@ async function lastOf(log: CommitLog, name: string): Promise<LogEntry | 'expired
   }
 }
 
-type ResumePorts = ReadPorts & Pick<Ports, 'objects'>;
+type ResumePorts = ReadPorts & Pick<EnginePorts, 'objects'>;
 
 /** What a projector's last entry says; without one, nothing is covered. */
 interface State {

@@ -1,7 +1,7 @@
 import { after, type EpochMillis, millis } from '../../core/time.ts';
-import { type CommitLog, ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { ENTRY_LIFETIME, type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { FEW, inParallel } from '../../ports/in-parallel.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { decodePanes } from '../format/entry.ts';
 import { type Deployment, goneLogsOf, groupLogsOf } from '../group/deployment.ts';
@@ -10,7 +10,7 @@ import { ABOUT_TO_EXPIRE } from '../group/lifetimes.ts';
 import { plainBytes } from '../group/weight.ts';
 
 /** What reading a pipeline's panes takes. */
-export type ReadPorts = Pick<Ports, 'log' | 'clock' | 'limits'>;
+export type ReadPorts = Pick<EnginePorts, 'log' | 'clock' | 'limits'>;
 
 /** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
 export type Cursor = readonly [ordinal: number, panes: number];
@@ -155,7 +155,7 @@ export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes
 
 /** Steps for as long as there is a point in another; what cannot be read on is told once. */
 export async function toTheEnd(
-  { clock, telemetry }: Pick<Ports, 'clock' | 'telemetry'>,
+  { clock, telemetry }: Pick<EnginePorts, 'clock' | 'telemetry'>,
   deadline: EpochMillis,
   step: () => Promise<Step>,
 ): Promise<void> {
@@ -187,7 +187,7 @@ export function oldestKept({ log, clock }: ReadPorts, name: string): Promise<num
 
 /** The ordinal before the first entry that stays. Entries are in the order of time, so it is searched for by halves. */
 async function coveredBefore(
-  log: CommitLog,
+  log: WholeLog,
   name: string,
   stays: (entry: LogEntry) => boolean,
 ): Promise<number> {

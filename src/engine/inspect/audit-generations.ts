@@ -32,12 +32,14 @@ export async function auditDefinition(
 ): Promise<{ readonly deployment: Deployment; readonly isBegun: boolean }> {
   const log = definitionLog(pipeline.name);
   let last: { readonly entry: LogEntry; readonly definition: Definition } | undefined;
-  for await (const { entry, content: definition } of walkLog(ports, log, definitionIn, findings)) {
-    if (definition === undefined) continue;
+  const read = (entry: LogEntry) => ({ entry, definition: definitionIn(entry) });
+  for await (const { content } of walkLog(ports, log, read, findings)) {
+    if (content === undefined) continue;
+    const { entry, definition } = content;
     if (last && !goesOn(last.definition, definition)) {
       findings.add({ kind: 'definition', log, ordinal: entry.ordinal });
     }
-    last = { entry, definition };
+    last = content;
   }
   return last
     ? { deployment: deploymentAsOf(pipeline, last.entry), isBegun: true }

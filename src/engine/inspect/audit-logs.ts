@@ -2,7 +2,13 @@ import { CodecError } from '../../core/codec.ts';
 import type { StoredKey } from '../../core/key.ts';
 import { isAfter } from '../../core/position.ts';
 import { after, type EpochMillis } from '../../core/time.ts';
-import { ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import {
+  ENTRY_LIFETIME,
+  type EntryPlace,
+  type LogEntry,
+  LogLostError,
+  type StoredEntry,
+} from '../../ports/commit-log.ts';
 import type { Ports } from '../../ports/index.ts';
 import type { Reading } from '../../ports/reading.ts';
 import { groupLog } from '../../wiring/names.ts';
@@ -33,7 +39,7 @@ export interface AuditPorts extends Pick<Ports, 'log' | 'clock'> {
 
 /** An entry, what it holds, if it can be read, and what stands before it: nothing, as it is the first; an entry that was read; or nobody knows what. */
 interface Step<Content> {
-  readonly entry: LogEntry;
+  readonly entry: EntryPlace;
   readonly content: Content | undefined;
   readonly before: 'nothing' | 'entry' | 'unknown';
 }
@@ -49,9 +55,9 @@ interface Step<Content> {
  * @param beginsAnew whether an entry is one that a log goes on with of which all had expired
  */
 export async function* walkLog<Content>(
-  { log, clock }: Pick<AuditPorts, 'log' | 'clock'>,
+  { log, clock, reading }: Pick<AuditPorts, 'log' | 'clock' | 'reading'>,
   name: string,
-  read: (entry: LogEntry) => Content | Promise<Content>,
+  read: (entry: LogEntry) => Content,
   findings: Findings,
   {
     mayBeGone = false,
@@ -59,7 +65,8 @@ export async function* walkLog<Content>(
   }: { readonly mayBeGone?: boolean; readonly beginsAnew?: (content: Content) => boolean } = {},
 ): AsyncGenerator<Step<Content>> {
   const now = clock.now();
-  let last: LogEntry | undefined;
+  const readWhole = async (entry: StoredEntry) => read(await wholeEntry(reading.objects, entry));
+  let last: EntryPlace | undefined;
   let isKnown = true;
   for (;;) {
     const entries = await log.after(name, last?.ordinal ?? 0);
@@ -67,7 +74,7 @@ export async function* walkLog<Content>(
       const before = last?.ordinal ?? 0;
       const follows = entry.ordinal === before + 1;
       const age = last === undefined ? 2 * (now - entry.committedAt) : now - last.committedAt;
-      const content = await readOr(name, entry, read, findings);
+      const content = await readOr(name, entry, readWhole, findings);
       const isBeginning = last === undefined && content !== undefined && beginsAnew(content);
       if (!follows && age < ENTRY_LIFETIME && !isBeginning) {
         findings.add({ kind: 'gap', log: name, after: before, next: entry.ordinal });
@@ -84,8 +91,8 @@ export async function* walkLog<Content>(
 
 async function readOr<Content>(
   log: string,
-  entry: LogEntry,
-  read: (entry: LogEntry) => Content | Promise<Content>,
+  entry: StoredEntry,
+  read: (entry: StoredEntry) => Promise<Content>,
   findings: Findings,
 ): Promise<Content | undefined> {
   try {
@@ -120,7 +127,7 @@ export interface GroupAudit {
   /** Whether it was ever written to. */
   readonly isBegun: boolean;
   /** The last entry; undefined where there is none. */
-  readonly last: Pick<LogEntry, 'ordinal' | 'committedAt'> | undefined;
+  readonly last: EntryPlace | undefined;
 }
 
 /** The same, and the group itself. */
@@ -152,10 +159,11 @@ export async function auditGroup(
   const counted = { entries: 0, panes: 0, isWhole: true };
   let last: GroupAudit['last'];
   let first: Group | undefined;
-  const read = async (entry: LogEntry) => {
-    const whole = await wholeEntry(ports.reading.objects, entry);
-    return { told: readEntry(whole), group: reader.read(whole), base: baseOf(whole) };
-  };
+  const read = (entry: LogEntry) => ({
+    told: readEntry(entry),
+    group: reader.read(entry),
+    base: baseOf(entry),
+  });
   const { generations } = deployment;
   const next = generations[generations.indexOf(generation) + 1];
   const mayBeGone = next !== undefined && !isKept(next.begunAt, ports.clock.now());
@@ -251,7 +259,7 @@ class Bases {
   readonly #now: EpochMillis;
   readonly #findings: Findings;
   #snapshot = 0;
-  #lost: { readonly entry: LogEntry; readonly base: number } | undefined;
+  #lost: { readonly entry: EntryPlace; readonly base: number } | undefined;
   #told = 0;
 
   constructor(log: string, now: EpochMillis, findings: Findings) {
@@ -260,7 +268,7 @@ class Bases {
     this.#findings = findings;
   }
 
-  take(entry: LogEntry, base: number, group: Group | undefined): void {
+  take(entry: EntryPlace, base: number, group: Group | undefined): void {
     if (base === entry.ordinal) this.#snapshot = base;
     this.#lost = group === undefined && base !== this.#snapshot ? { entry, base } : undefined;
     if (hasItsSnapshot(entry.committedAt, this.#now)) this.#tell();

@@ -1,7 +1,7 @@
 import { CodecError } from '../../core/codec.ts';
 import type { Millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
+import { type EntryPlace, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import { objectsLog } from '../../wiring/names.ts';
 import {
@@ -16,7 +16,7 @@ import { type Line, readLines, writtenLines } from '../delivery/read-objects.ts'
 import { type Cursors, panesOf, type Skip, START } from '../delivery/stretch.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { holds, type Incarnations, placeOf, presentOf } from '../group/incarnation.ts';
-import { spilling } from '../log/spill.ts';
+import { wholeEntry, wholeLog } from '../log/spill.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import { type AuditPorts, walkLog } from './audit-logs.ts';
 import { beginsAnew, type Coverage, isBefore } from './audit-rows.ts';
@@ -66,7 +66,7 @@ export async function auditIntents(
   let covered: Cursors = new Map();
   let from: Cursors | undefined;
   const skipped: Skip[] = [];
-  let last: { readonly entry: LogEntry; readonly intent: Intent } | undefined;
+  let last: { readonly entry: EntryPlace; readonly intent: Intent } | undefined;
   for await (const { entry, content: intent, before } of walkLog(ports, log, decodeIntent, findings, {
     beginsAnew,
   })) {
@@ -112,7 +112,7 @@ async function planIntent(
   ports: AuditPorts,
   pipeline: Pipeline,
   plan: Plan,
-  entry: LogEntry,
+  entry: EntryPlace,
   intent: Intent,
 ): Promise<void> {
   plan.first = Math.min(plan.first, entry.ordinal);
@@ -136,12 +136,12 @@ async function planIntent(
  * from are gone, or unreadable.
  */
 async function linesOf(
-  { log, objects, clock }: AuditPorts,
+  ports: AuditPorts,
   pipeline: Pipeline,
   intent: Intent,
 ): Promise<ReadonlyMap<string, readonly Line[]> | undefined> {
   try {
-    const panes = await panesOf({ log: spilling(log, objects), clock }, intent);
+    const panes = await panesOf({ log: wholeLog(ports), clock: ports.clock }, intent);
     const names = new Map(intent.names.map((name) => [folderOf(name), name]));
     return new Map(
       [...byFolder(pipeline, panes)].map(([folder, own]) => {
@@ -160,7 +160,7 @@ const contentOf = (lines: readonly Line[]): string => digestOf(lines.map(({ text
 /** The last of an intent's objects is created when all others are. */
 async function unfinishedOf(
   { objects, clock }: AuditPorts,
-  { ordinal, committedAt }: LogEntry,
+  { ordinal, committedAt }: EntryPlace,
   { names }: Intent,
 ): Promise<Unfinished | undefined> {
   const last = names.at(-1);
@@ -254,9 +254,12 @@ const isOfLater = ({ last }: Plan, name: string): boolean => (placeOf(name)?.ord
 /** Adds the intents that were appended since they were read. */
 async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promise<void> {
   for (const entry of await ports.log.after(objectsLog(pipeline.name), plan.last)) {
-    await planIntent(ports, pipeline, plan, entry, decodeIntent(entry));
+    await planIntent(ports, pipeline, plan, entry, await intentIn(ports, entry));
   }
 }
+
+const intentIn = async ({ reading }: AuditPorts, entry: StoredEntry): Promise<Intent> =>
+  decodeIntent(await wholeEntry(reading.objects, entry));
 
 /** What is kept of an object while others are read: not its panes, which may come to megabytes. */
 interface Held {
@@ -303,7 +306,7 @@ async function compare(
   const lines = await readObject(ports, object, findings);
   if (lines === undefined) return;
   const [entry] = await ports.log.after(objectsLog(pipeline.name), intent - 1);
-  const all = entry && (await linesOf(ports, pipeline, decodeIntent(entry)));
+  const all = entry && (await linesOf(ports, pipeline, await intentIn(ports, entry)));
   const expected = new Map((all?.get(object) ?? []).map(({ id, text }) => [id, text]));
   const found = new Set(lines.map(({ id }) => id));
   for (const { id: pane, text } of lines) {

@@ -8,7 +8,7 @@ import { present } from '../group/deployment.ts';
 import type { Counters } from '../group/group.ts';
 import { isKept } from '../group/lifetimes.ts';
 import { definitionIn } from '../log/definition-log.ts';
-import { wholeEntry } from '../log/spill.ts';
+import { wholeEntry, wholeLog } from '../log/spill.ts';
 import { type Finding, Findings } from './audit-findings.ts';
 import { auditDefinition, auditPart, type PartAudit, partsOf, sumOf } from './audit-generations.ts';
 import type { AuditPorts, GroupAudit } from './audit-logs.ts';
@@ -159,8 +159,8 @@ export async function audit(
 }
 
 /** What was read by the old number of groups would be held against what is written by the new. */
-async function checkUnchanged({ log }: AuditPorts, { name }: Pipeline, generations: number): Promise<void> {
-  const last = (await log.after(definitionLog(name), 0)).at(-1);
+async function checkUnchanged(ports: AuditPorts, { name }: Pipeline, generations: number): Promise<void> {
+  const last = (await wholeLog(ports).after(definitionLog(name), 0)).at(-1);
   if (last === undefined || definitionIn(last).generations.length <= generations) return;
   throw new Error(
     `Cannot audit "${name}" as the number of its key groups must not change meanwhile: audit it again`,

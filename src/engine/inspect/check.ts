@@ -1,5 +1,5 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { definitionLog } from '../../wiring/names.ts';
 import { present } from '../group/deployment.ts';
 import { sourcesWith } from '../group/sources.ts';
@@ -32,7 +32,7 @@ export interface Check {
  * @param source what its records will come from, where that is known
  */
 export async function checkDefinition(
-  { log }: Pick<Ports, 'log'>,
+  { log }: Pick<EnginePorts, 'log'>,
   pipeline: Pipeline,
   source?: string,
 ): Promise<Check> {

@@ -2,7 +2,7 @@ import { KeyState } from '../../core/key.ts';
 import { type EpochMillis, isoTime } from '../../core/time.ts';
 import type { OpenWindow } from '../../core/window.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { groupLog } from '../../wiring/names.ts';
 import { encodeWindows, type GroupEntry, readEntry } from '../format/read-entry.ts';
 import type { Deployment, Generation } from '../group/deployment.ts';
@@ -10,7 +10,7 @@ import { type Counters, EMPTY_GROUP, type Group, lateByWindow } from '../group/g
 import { groupOf, hashOf } from '../group/key-group.ts';
 import { roomUsed } from '../group/room.ts';
 import { readDeployment } from '../log/definition-log.ts';
-import { readLog } from '../log/group-log.ts';
+import { GroupLogs } from '../log/group-logs.ts';
 
 /** One key of a pipeline, and its group: what is known of them, and what they wait for. Times are ISO 8601 in UTC. */
 export interface Explanation {
@@ -95,7 +95,7 @@ export class UnknownKeyError extends Error {
  * LogLostError when entries are gone
  */
 export async function explain(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<EnginePorts, 'log' | 'clock'>,
   pipeline: Pipeline,
   key: string,
   { commits = 10, windows = 20 }: ExplainOptions = {},
@@ -180,7 +180,7 @@ interface Found {
 
 /** The group that has a key's state: the present one, or where that has not begun, the one that it will begin with. */
 async function groupOfKey(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<EnginePorts, 'log' | 'clock'>,
   deployment: Deployment | undefined,
   key: string,
 ): Promise<Found> {
@@ -188,9 +188,10 @@ async function groupOfKey(
     throw new UnknownKeyError('Cannot explain a key as no record was taken in yet');
   const hash = hashOf(key);
   const [first, ...others] = deployment.generations;
+  const logs = new GroupLogs(ports, deployment);
   const readIn = async (generation: Generation): Promise<Found> => {
     const index = groupOf(hash, generation.groups);
-    const group = await readLog(ports, deployment, generation, index);
+    const group = await logs.read(generation, index);
     return { generation: generation.number, index, group, isFirst: generation === first };
   };
   for (const generation of others.reverse()) {
@@ -202,7 +203,7 @@ async function groupOfKey(
 
 /** The last commits of a group, the newest first. */
 async function lastCommits(
-  { log }: Pick<Ports, 'log'>,
+  { log }: Pick<EnginePorts, 'log'>,
   name: string,
   { ordinal: last }: Group,
   count: number,

@@ -10,12 +10,11 @@ import { type Folded, type Group, type GroupRecord, lateByWindow } from '../grou
 import { leaveOut, stateWeight } from '../group/room.ts';
 import { newsOf, REFUSED, withoutOld, withoutRoom } from '../group/taken.ts';
 import { weightOf } from '../group/weight.ts';
-import type { GroupCache } from '../log/group-cache.ts';
-import { appendTo, loadGroup } from '../log/group-log.ts';
+import type { GroupLogs } from '../log/group-logs.ts';
 import { fold, foldBefore, refused } from './fold.ts';
 import { keepRefused } from './poison.ts';
 
-type CommitPorts = Pick<Ports, 'log' | 'objects' | 'clock' | 'telemetry' | 'limits'>;
+type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits'>;
 
 /** How far a group's records got: all of them, or those before `rest`, with the reason. */
 export type GroupOutcome =
@@ -34,7 +33,6 @@ export interface CommitOptions {
   readonly deadline: EpochMillis;
   /** How many groups have that time, one after the other. */
   readonly groups: number;
-  readonly cache: GroupCache | undefined;
   /** Is told of what is left after each commit. */
   onCommit(rest: readonly GroupRecord[]): void;
 }
@@ -47,12 +45,13 @@ export interface CommitOptions {
  */
 export async function commitGroup(
   ports: CommitPorts,
-  deployment: Deployment,
+  logs: GroupLogs,
   index: number,
   loading: Promise<Group>,
   records: readonly GroupRecord[],
-  { deadline, groups, cache, onCommit }: CommitOptions,
+  { deadline, groups, onCommit }: CommitOptions,
 ): Promise<GroupOutcome> {
+  const { deployment } = logs;
   const { pipeline } = deployment;
   const { limits = LIMITS } = ports;
   let rest = records;
@@ -80,11 +79,11 @@ export async function commitGroup(
       const next = draft.write(kept);
       if (ports.clock.now() >= deadline)
         throw new LoggableError('Cannot commit as the time of this invocation is up');
-      if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
+      if ((await logs.append(index, next)) === 'conflict') {
         ports.telemetry.count('conflicts', 1);
         if (++conflicts > MAX_CONFLICTS)
           throw new LoggableError(`Cannot commit as ${conflicts} appends in a row lost a race`);
-        group = await loadGroup(ports, deployment, index, cache);
+        group = await logs.load(index);
         continue;
       }
       countCommit(ports, group, folded);

@@ -9,13 +9,13 @@ import { type Deployment, OutdatedError, present } from '../group/deployment.ts'
 import type { Group, GroupRecord } from '../group/group.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
 import { isSame } from '../log/definition-log.ts';
-import { bytesOf, type GroupCache } from '../log/group-cache.ts';
-import { loadGroup, logOf, sizeOf } from '../log/group-log.ts';
+import { bytesOf } from '../log/group-cache.ts';
+import type { GroupLogs } from '../log/group-logs.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { type Decoded, decodeAll } from './decode.ts';
 import { rangesOf } from './record-ranges.ts';
 
-type BatchPorts = Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
+type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
 
 /** What became of a batch. */
 export interface BatchOutcome {
@@ -33,24 +33,24 @@ export interface BatchOutcome {
  *
  * @param records in the order of their source
  * @param deadline no commit is begun at or after it, and none that is under way is waited for
- * @param renew finds the deployment anew where some group stopped as it is outdated: what is left is then tried again;
- *   undefined where that took too long
+ * @param renew finds the logs of another deployment where some group stopped as its own is outdated: what is left is then tried
+ *   again; undefined where that took too long
  */
 export async function processBatch(
   ports: BatchPorts,
-  deployment: Deployment,
+  logs: GroupLogs,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
-  cache?: GroupCache,
-  renew?: () => Promise<Deployment | undefined>,
+  renew?: () => Promise<GroupLogs | undefined>,
 ): Promise<BatchOutcome> {
-  let { left, outdated } = await takeIn(ports, deployment, records, deadline, cache);
+  const { deployment } = logs;
+  let { left, outdated } = await takeIn(ports, logs, records, deadline);
   for (let known = deployment; outdated && renew; ) {
     const found = await renew();
     // Only another deployment can be gone on with, and there may be several while one batch is taken in.
-    if (found === undefined || isSame(known, found)) break;
-    known = found;
-    ({ left, outdated } = await takeIn(ports, known, left, deadline, cache));
+    if (found === undefined || isSame(known, found.deployment)) break;
+    known = found.deployment;
+    ({ left, outdated } = await takeIn(ports, found, left, deadline));
   }
   // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
   const isRead = deployment.pipeline.source.kind === 'kinesis';
@@ -62,24 +62,23 @@ export async function processBatch(
 
 async function takeIn(
   ports: BatchPorts,
-  deployment: Deployment,
+  logs: GroupLogs,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
-  cache: GroupCache | undefined,
 ): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
-  const { pipeline } = deployment;
-  const { shares, decoded } = await splitByGroup(ports, deployment, records, deadline, cache);
+  const { pipeline } = logs.deployment;
+  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
       let rest: readonly GroupRecord[] = share;
       const onCommit = (left: readonly GroupRecord[]) => {
         rest = left;
       };
-      const options = { deadline, groups: shares.size, cache, onCommit };
+      const options = { deadline, groups: shares.size, onCommit };
       return inTime(
         ports.clock,
         deadline,
-        commitGroup(ports, deployment, index, take(), share, options).finally(leave),
+        commitGroup(ports, logs, index, take(), share, options).finally(leave),
         (): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),
       );
     }),
@@ -89,7 +88,7 @@ async function takeIn(
   for (const [at, outcome] of outcomes.entries()) {
     if (outcome.outcome === 'committed') continue;
     const { rest, cause } = outcome;
-    const place = { log: logOf(deployment, groups[at] as number), records: rangesOf(pipeline, rest) };
+    const place = { log: logs.nameOf(groups[at] as number), records: rangesOf(pipeline, rest) };
     ports.telemetry.fault('commit', cause, place);
   }
   if (decoded < records.length) {
@@ -149,13 +148,13 @@ interface Split {
  */
 async function splitByGroup(
   ports: BatchPorts,
-  deployment: Deployment,
+  logs: GroupLogs,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
-  cache: GroupCache | undefined,
 ): Promise<Split> {
   const begun = ports.clock.now();
   const pause = begun + (deadline - begun) / 2;
+  const { deployment } = logs;
   const { groups } = present(deployment);
   const { held } = ports.limits ?? LIMITS;
   const budget = new Budget(held);
@@ -167,11 +166,11 @@ async function splitByGroup(
     const load = async (holds: (bytes: number) => void): Promise<Group> => {
       leave = () => holds(0);
       if (ports.clock.now() >= deadline) throw TIME_IS_UP;
-      const group = await loadGroup(ports, deployment, index, cache);
+      const group = await logs.load(index);
       holds(bytesOf(group));
       return group;
     };
-    const size = sizeOf(deployment, index, cache) ?? held / FEW;
+    const size = logs.sizeOf(index) ?? held / FEW;
     let group = new Promise<Group>((settle) => budget.enter(size, (holds) => settle(load(holds))));
     // It is thrown where the group is waited for.
     group.catch(() => {});

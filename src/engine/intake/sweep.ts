@@ -5,15 +5,15 @@ import { Budget, FEW, inParallel } from '../../ports/in-parallel.ts';
 import type { Ports } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { nextEntry } from '../format/next-entry.ts';
-import { type Deployment, present } from '../group/deployment.ts';
+import { present } from '../group/deployment.ts';
 import type { Group } from '../group/group.ts';
 import { mustRenew } from '../group/lifetimes.ts';
 import { leaveOut } from '../group/room.ts';
-import { bytesOf, type GroupCache } from '../log/group-cache.ts';
-import { appendTo, loadGroup, logOf, sizeOf, unchanged } from '../log/group-log.ts';
+import { bytesOf } from '../log/group-cache.ts';
+import { type GroupLogs, unchanged } from '../log/group-logs.ts';
 import { foldIdle } from './fold.ts';
 
-type SweepPorts = Pick<Ports, 'log' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
+type SweepPorts = Pick<Ports, 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
 
 /** Allows for the clocks of the source and of the sweeper to differ, and for arrival times that are approximate. */
 const MARGIN = millis('10s');
@@ -39,15 +39,10 @@ export interface Sweep {
  * @param deadline no group is visited at or after it, and none that is being visited is waited for; each minute begins with
  *   another group, so that all have their turn
  */
-export async function sweep(
-  ports: SweepPorts,
-  deployment: Deployment,
-  deadline: EpochMillis,
-  cache?: GroupCache,
-): Promise<Sweep> {
+export async function sweep(ports: SweepPorts, logs: GroupLogs, deadline: EpochMillis): Promise<Sweep> {
   const clock = ports.clock.now();
   const silence = silenceUpTo(ports, clock, deadline);
-  const { groups } = present(deployment);
+  const { groups } = present(logs.deployment);
   const first = Math.floor(clock / EVERY) % groups;
   const { held } = ports.limits ?? LIMITS;
   const budget = new Budget(held);
@@ -55,12 +50,12 @@ export async function sweep(
   const swept = await inParallel(
     Array.from({ length: groups }, (_, at) => (first + at) % groups),
     async (index) => {
-      const place = { log: logOf(deployment, index) };
-      const size = sizeOf(deployment, index, cache) ?? held / FEW;
+      const place = { log: logs.nameOf(index) };
+      const size = logs.sizeOf(index) ?? held / FEW;
       const holds = await new Promise<(bytes: number) => void>((begin) => budget.enter(size, begin));
       try {
         if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
-        const swept = sweepGroup(ports, deployment, index, silence, deadline, holds, cache);
+        const swept = sweepGroup(ports, logs, index, silence, deadline, holds);
         return await inTime(ports.clock, deadline, swept, () => {
           ports.telemetry.fault('sweep', stillUnderWay(index), place);
           return { open: 0, panes: 0 };
@@ -107,23 +102,23 @@ async function silenceUpTo(
 
 async function sweepGroup(
   ports: SweepPorts,
-  deployment: Deployment,
+  logs: GroupLogs,
   index: number,
   silence: Promise<EpochMillis | undefined>,
   deadline: EpochMillis,
   holds: (bytes: number) => void,
-  cache: GroupCache | undefined,
 ): Promise<{ readonly open: number; readonly panes: number }> {
   const { limits = LIMITS } = ports;
-  const loaded = await loadGroup(ports, deployment, index, cache);
+  const { deployment } = logs;
+  const loaded = await logs.load(index);
   holds(bytesOf(loaded));
-  let group = await renewed(ports, deployment, index, loaded, cache);
+  let group = await renewed(ports, logs, index, loaded);
   const now = (await silence) ?? NEVER;
   let panes = 0;
   for (;;) {
     const passed = foldIdle(deployment, group, now, limits);
     if (passed.failed > 0) {
-      const place = { log: logOf(deployment, index) };
+      const place = { log: logs.nameOf(index) };
       ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed), place);
     }
     const cutPanes = leaveOut(passed.panes, limits);
@@ -131,7 +126,7 @@ async function sweepGroup(
     if (!passed.changed) return { open: passed.open, panes };
     const next = nextEntry(deployment, group, passed, committedAt);
     // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
-    if ((await appendTo(ports, deployment, index, next, cache)) === 'conflict') {
+    if ((await logs.append(index, next)) === 'conflict') {
       return { open: passed.open + passed.panes.length, panes };
     }
     ports.telemetry.count('panes', passed.panes.length);
@@ -143,17 +138,11 @@ async function sweepGroup(
 }
 
 /** The group with a snapshot that is young enough. Where another writer was first, the next sweep looks again. */
-async function renewed(
-  ports: SweepPorts,
-  deployment: Deployment,
-  index: number,
-  group: Group,
-  cache: GroupCache | undefined,
-): Promise<Group> {
-  const now = ports.clock.now();
+async function renewed({ clock }: SweepPorts, logs: GroupLogs, index: number, group: Group): Promise<Group> {
+  const now = clock.now();
   if (group.base === undefined || !mustRenew(group.base.committedAt, now)) return group;
-  const next = nextEntry(deployment, group, unchanged(group), now);
-  return (await appendTo(ports, deployment, index, next, cache)) === 'committed' ? next.group : group;
+  const next = nextEntry(logs.deployment, group, unchanged(group), now);
+  return (await logs.append(index, next)) === 'committed' ? next.group : group;
 }
 
 /** It goes on where it is, or is done again with the next sweep: no other group need be held up. */

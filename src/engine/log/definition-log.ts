@@ -3,13 +3,15 @@ import type { Plain } from '../../core/plain.ts';
 import { after, type EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { changedWindows, firstDiffering, lockOf, wentDown } from '../../wiring/definition.ts';
 import { definitionLog } from '../../wiring/names.ts';
 import { pack, unpack } from '../format/packed.ts';
 import { type Deployment, type Generation, OutdatedError } from '../group/deployment.ts';
 import { GONE_AFTER, mustRenew } from '../group/lifetimes.ts';
 import { type Sources, sourcesWith } from '../group/sources.ts';
+
+type LogPorts = Pick<EnginePorts, 'log' | 'clock'>;
 
 /** What is written down of a definition. */
 interface Written {
@@ -41,7 +43,7 @@ const packed = (written: Written): Uint8Array => pack(written as unknown as Plai
  * read; OutdatedError when a higher version has committed
  */
 export async function holdDeployment(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: LogPorts,
   pipeline: Pipeline,
   source?: string,
 ): Promise<Deployment> {
@@ -71,7 +73,7 @@ export async function holdDeployment(
  * what was makes another deployment of this one: it is to be held again
  */
 export async function writeDown(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: LogPorts,
   { pipeline, unwritten, ...held }: Deployment,
 ): Promise<void> {
   if (unwritten === undefined) return;
@@ -108,7 +110,7 @@ const goesOn = (held: Settled, now: Settled): boolean =>
   held.generations.every(({ groups }, at) => now.generations[at]?.groups === groups);
 
 const appendAfter = (
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
+  { log, clock }: LogPorts,
   { name }: Pick<Pipeline, 'name'>,
   last: LogEntry | undefined,
   next: Written,
@@ -145,7 +147,7 @@ export const deploymentAsOf = (pipeline: Pipeline, entry: LogEntry): Deployment 
  * @throws as `holdDeployment` does
  */
 export async function readDeployment(
-  { log }: Pick<Ports, 'log'>,
+  { log }: Pick<EnginePorts, 'log'>,
   pipeline: Pipeline,
 ): Promise<Deployment | undefined> {
   const last = await log.latest(definitionLog(pipeline.name));
@@ -154,7 +156,7 @@ export async function readDeployment(
 
 /** Writes down a generation with another number of key groups, unless that is the number already. */
 export async function addGeneration(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: LogPorts,
   deployment: Deployment,
   groups: number,
 ): Promise<boolean> {
@@ -180,10 +182,7 @@ export async function addGeneration(
  * Writes down that the logs were taken back to an earlier time: a new incarnation begins. Generations whose entries were
  * there then count as begun now, lest they be taken for long gone.
  */
-export async function addIncarnation(
-  { log, clock }: Pick<Ports, 'log' | 'clock'>,
-  { pipeline }: Deployment,
-): Promise<void> {
+export async function addIncarnation({ log, clock }: LogPorts, { pipeline }: Deployment): Promise<void> {
   const name = definitionLog(pipeline.name);
   for (;;) {
     // Written down by who held the deployment.

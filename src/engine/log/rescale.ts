@@ -1,12 +1,12 @@
 import { checkGroups, type Pipeline } from '../../pipeline/pipeline.ts';
 import { FEW, inParallel } from '../../ports/in-parallel.ts';
-import type { Ports } from '../../ports/index.ts';
+import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { definitionLog } from '../../wiring/names.ts';
 import { present } from '../group/deployment.ts';
 import { stateWeight } from '../group/room.ts';
 import { addGeneration, definitionIn, holdDeployment } from './definition-log.ts';
-import { loadGroup } from './group-log.ts';
+import { GroupLogs } from './group-logs.ts';
 
 /**
  * Begins a generation with another number of key groups. What is in the groups of the one before moves as they are next
@@ -16,7 +16,7 @@ import { loadGroup } from './group-log.ts';
  * @throws RangeError when it is no power of two up to 4,096, or so few groups would be too large; and as `holdDeployment` does
  */
 export async function beginGeneration(
-  ports: Pick<Ports, 'log' | 'clock' | 'limits'>,
+  ports: Pick<EnginePorts, 'log' | 'clock' | 'limits'>,
   pipeline: Pipeline,
   groups: number,
 ): Promise<boolean> {
@@ -24,14 +24,11 @@ export async function beginGeneration(
   const { limits = LIMITS } = ports;
   const deployment = await holdDeployment(ports, pipeline);
   const { groups: before } = present(deployment);
+  const logs = new GroupLogs(ports, deployment);
   const joined = before / groups;
   if (joined > 1) {
     const indexes = Array.from({ length: before }, (_, index) => index);
-    const sizes = await inParallel(
-      indexes,
-      async (index) => stateWeight(await loadGroup(ports, deployment, index)),
-      FEW,
-    );
+    const sizes = await inParallel(indexes, async (index) => stateWeight(await logs.load(index)), FEW);
     const largest = Math.max(
       ...Array.from({ length: groups }, (_, at) =>
         sizes.slice(at * joined, (at + 1) * joined).reduce((total, size) => total + size, 0),
@@ -66,7 +63,7 @@ export interface Rescaled {
  * `holdDeployment` does; OutdatedError when another generation begins meanwhile
  */
 export async function rescale(
-  ports: Pick<Ports, 'log' | 'clock'>,
+  ports: Pick<EnginePorts, 'log' | 'clock'>,
   pipeline: Pipeline,
   groups: number,
   onGroup: () => void,
@@ -85,11 +82,12 @@ export async function rescale(
   const isNew = await beginGeneration(ports, pipeline, groups);
   const deployment = await holdDeployment(ports, pipeline);
   const generation = present(deployment);
+  const logs = new GroupLogs(ports, deployment);
   const indexes = Array.from({ length: generation.groups }, (_, index) => index);
   const keys = await inParallel(
     indexes,
     async (index) => {
-      const group = await loadGroup(ports, deployment, index);
+      const group = await logs.load(index);
       onGroup();
       return group.keys.size;
     },

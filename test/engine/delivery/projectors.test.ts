@@ -12,6 +12,7 @@ import { projectObjects } from '../../../src/engine/delivery/project-objects.ts'
 import { projectRows } from '../../../src/engine/delivery/project-rows.ts';
 import { beginnings } from '../../../src/engine/delivery/stretch.ts';
 import { firstDeployment, groupLogsOf } from '../../../src/engine/group/deployment.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import { projectHandler } from '../../../src/handlers.ts';
 import {
   batches,
@@ -31,7 +32,7 @@ import {
   tumbling,
 } from '../../../src/index.ts';
 import type { BucketSink, ObjectFormat, Sink } from '../../../src/pipeline/sinks.ts';
-import { ENTRY_LIFETIME, type LogEntry, LogLostError } from '../../../src/ports/commit-log.ts';
+import { ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../../src/ports/commit-log.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import type { ObjectStore } from '../../../src/ports/stores.ts';
 import type { Call } from '../../../src/simulation/gate.ts';
@@ -69,7 +70,7 @@ const sinkOf = ({ sinks }: Pipeline): BucketSink =>
   sinks.find((sink) => sink.kind === 'bucket') as BucketSink;
 
 const project = (scene: Scene, ports: Ports = scene.ports, deadline = NEVER): Promise<void> =>
-  projectObjects(ports, scene.deployment, sinkOf(scene.pipeline), deadline);
+  projectObjects(enginePorts(ports), scene.deployment, sinkOf(scene.pipeline), deadline);
 
 const objectsOf = (scene: Scene) =>
   [...scene.ports.objects.stored].filter(([name]) => name.startsWith(PANES_PREFIX));
@@ -90,7 +91,8 @@ const firstHours = (n: number): string[] => ['12:00:00', '13:00:00', '14:00:00',
 const logsOf = ({ deployment, ports }: Scene): readonly string[] =>
   groupLogsOf(deployment, ports.clock.now());
 
-const intents = (scene: Scene): readonly LogEntry[] => scene.ports.log.logs.get(objectsLog('readings')) ?? [];
+const intents = (scene: Scene): readonly StoredEntry[] =>
+  scene.ports.log.logs.get(objectsLog('readings')) ?? [];
 
 /** Ports that stop at calls of a kind until they are let go: before one that writes, with the answer of one that reads. */
 function stalling(scene: Scene, halt: Call) {
@@ -298,7 +300,9 @@ describe('panes that wait', () => {
     await commit(PUMP, at(0));
     const dying = scene.refusing((call) => call === 'objects.create');
     const sink = sinkOf(scene.pipeline);
-    await expect(projectObjects(dying, scene.deployment, sink, NEVER)).rejects.toThrow('refused');
+    await expect(projectObjects(enginePorts(dying), scene.deployment, sink, NEVER)).rejects.toThrow(
+      'refused',
+    );
     expect([intents(scene).length, panes()]).toEqual([2, 0]);
     await wake(PUMP);
     expect([intents(scene).length, panes()]).toEqual([2, 1]);
@@ -316,7 +320,7 @@ describe('panes that wait', () => {
       return carryOut();
     });
     const deadline = (scene.ports.clock.now() + 60_000) as EpochMillis;
-    await projectObjects(slow, scene.deployment, sink, deadline);
+    await projectObjects(enginePorts(slow), scene.deployment, sink, deadline);
     expect(panes()).toBe(20_000);
     await schedule();
     expect(panes()).toBe(21_000);
@@ -326,7 +330,7 @@ describe('panes that wait', () => {
     const { scene, commit, wake, panes } = awaited('1m');
     await commit(PUMP, at(0));
     const ahead = { ...scene.ports, clock: memoryClock(at(600)) };
-    await projectObjects(ahead, scene.deployment, sinkOf(scene.pipeline), NEVER);
+    await projectObjects(enginePorts(ahead), scene.deployment, sinkOf(scene.pipeline), NEVER);
     await commit(PUMP, at(1));
     await wake(PUMP);
     expect(panes()).toBe(2);
@@ -435,9 +439,9 @@ describe('an intent', () => {
     ).rejects.toThrow('refused');
     const parquet = to('parquet');
     const deployment = firstDeployment(parquet);
-    await projectObjects(scene.ports, deployment, sinkOf(parquet), NEVER);
+    await projectObjects(scene.engine, deployment, sinkOf(parquet), NEVER);
     await scene.process([scene.put(PUMP, at(180))]);
-    await projectObjects(scene.ports, deployment, sinkOf(parquet), NEVER);
+    await projectObjects(scene.engine, deployment, sinkOf(parquet), NEVER);
     expect(objectsOf(scene).map(([name]) => name.slice(name.indexOf('hour=')))).toEqual([
       'hour=12/part-000000000002.ndjson.gz',
       'hour=13/part-000000000002.ndjson.gz',
@@ -539,7 +543,7 @@ describe('a projector', () => {
     const scene = await reported(hours, 0, 1);
     await project_(scene);
     for (const hour of [2, 3, 4]) await scene.process([scene.put(PUMP, at(60 * hour))]);
-    const entries = scene.ports.log.logs.get(scene.logOf(PUMP)) as LogEntry[];
+    const entries = scene.ports.log.logs.get(scene.logOf(PUMP)) as StoredEntry[];
     entries.splice(2, 1);
     return scene;
   }
@@ -556,7 +560,7 @@ describe('a projector', () => {
   });
 
   it('of rows delivers what comes before an entry that is missing, and none after it', async () => {
-    const rows = (scene: Scene) => projectRows(scene.ports, scene.deployment, logsOf(scene), NEVER);
+    const rows = (scene: Scene) => projectRows(scene.engine, scene.deployment, logsOf(scene), NEVER);
     const scene = await withGap(rows);
     await rows(scene);
     expect(scene.row(PUMP, 'hour#latest')).toEqual({ n: 1, mean: 1 });
@@ -571,7 +575,7 @@ describe('a projector', () => {
         scene.refusing((call) => call === 'objects.create'),
       ),
     ).rejects.toThrow('refused');
-    (scene.ports.log.logs.get(scene.logOf(PUMP)) as LogEntry[]).splice(0);
+    (scene.ports.log.logs.get(scene.logOf(PUMP)) as StoredEntry[]).splice(0);
     await expect(project(scene)).rejects.toThrow(LogLostError);
     expect(objectsOf(scene)).toEqual([]);
   });
@@ -596,7 +600,7 @@ describe('a projector', () => {
       const invoked = () => {
         const deadline = (scene.ports.clock.now() + 20_000) as EpochMillis;
         return what === 'rows'
-          ? projectRows(slow, scene.deployment, logsOf(scene), deadline)
+          ? projectRows(enginePorts(slow), scene.deployment, logsOf(scene), deadline)
           : project(scene, slow, deadline);
       };
       const log = what === 'rows' ? rowsLog('readings') : objectsLog('readings');
@@ -615,11 +619,11 @@ describe('a projector', () => {
   it('that begins on a long log finds its beginning in few answers', async () => {
     const scene = new Scene(hours);
     const name = groupLog('readings', 1, 0);
-    const body = (await reported(hours, 0)).entriesOf(PUMP)[0]?.body as Uint8Array;
+    const stored = (await reported(hours, 0)).storedOf(PUMP)[0]?.stored as Uint8Array;
     const entries = Array.from({ length: 3_000 }, (_, n) => ({
       ordinal: n + 1,
       committedAt: (NOON + n * 300_000) as EpochMillis,
-      body,
+      stored,
     }));
     scene.ports.clock.set(entries.at(-1)?.committedAt as EpochMillis);
     const oldest = scene.ports.clock.now() - ENTRY_LIFETIME + millis('1d');
@@ -633,7 +637,7 @@ describe('a projector', () => {
       if (call.startsWith('log.') && log === name) answers++;
       return carryOut();
     });
-    const begun = await beginnings(counting, scene.deployment);
+    const begun = await beginnings(enginePorts(counting), scene.deployment);
     expect(begun.get(name)).toEqual([first - 1, 0]);
     expect(begun.get(groupLog('readings', 1, 1))).toEqual([0, 0]);
     expect(answers).toBeLessThan(20);
@@ -660,7 +664,7 @@ describe('a backfill', () => {
     const objects = memoryObjects();
     const told: Backfilled[] = [];
     const ended = await backfillObjects(
-      scene.ports,
+      scene.engine,
       scene.deployment,
       { objects, format: 'parquet' },
       {
@@ -682,11 +686,13 @@ describe('a backfill', () => {
   it('of rows gives a table that lost its rows all of them, and changes none of one that did not', async () => {
     const scene = await delivered();
     const rows = structuredClone(scene.ports.rows.stored);
-    expect(await backfillRows(scene.ports, scene.deployment, { name: 'again', deadline: NEVER })).toBe(true);
+    expect(await backfillRows(scene.engine, scene.deployment, { name: 'again', deadline: NEVER })).toBe(true);
     expect(scene.ports.rows.stored).toEqual(rows);
     const fresh = new Scene(hours);
     const restored = { ...scene.ports, rows: fresh.ports.rows };
-    expect(await backfillRows(restored, scene.deployment, { name: 'restored', deadline: NEVER })).toBe(true);
+    expect(
+      await backfillRows(enginePorts(restored), scene.deployment, { name: 'restored', deadline: NEVER }),
+    ).toBe(true);
     expect(fresh.ports.rows.stored).toEqual(rows);
   });
 
@@ -705,7 +711,7 @@ describe('a backfill', () => {
     };
     const again = () =>
       backfillObjects(
-        scene.ports,
+        scene.engine,
         scene.deployment,
         { objects: failing, format: 'ndjson' },
         { name: 'one', deadline: NEVER },
@@ -717,7 +723,7 @@ describe('a backfill', () => {
     const { size } = objects.stored;
     expect(
       await backfillObjects(
-        scene.ports,
+        scene.engine,
         scene.deployment,
         { objects, format: 'ndjson' },
         { name: 'one', deadline: NEVER },
@@ -726,7 +732,7 @@ describe('a backfill', () => {
     expect(objects.stored.size).toBe(size);
     const second = memoryObjects();
     await backfillObjects(
-      scene.ports,
+      scene.engine,
       scene.deployment,
       { objects: second, format: 'ndjson' },
       { name: 'two', deadline: NEVER },
@@ -740,7 +746,7 @@ describe('a backfill', () => {
     const step = () => {
       const deadline = (scene.ports.clock.now() + 1) as EpochMillis;
       return backfillObjects(
-        scene.ports,
+        scene.engine,
         scene.deployment,
         { objects, format: 'ndjson' },
         {
@@ -753,7 +759,7 @@ describe('a backfill', () => {
     expect([await step(), objects.stored.size]).toEqual([false, 0]);
     expect([await step(), objects.stored.size > 0]).toEqual([true, true]);
     expect(
-      await backfillRows(scene.ports, scene.deployment, { name: 'slow', deadline: scene.ports.clock.now() }),
+      await backfillRows(scene.engine, scene.deployment, { name: 'slow', deadline: scene.ports.clock.now() }),
     ).toBe(false);
   });
 
@@ -776,7 +782,7 @@ describe('a backfill', () => {
     };
     expect(
       await backfillObjects(
-        busy,
+        enginePorts(busy),
         scene.deployment,
         { objects, format: 'ndjson' },
         { name: 'busy', deadline: NEVER },
@@ -790,9 +796,14 @@ describe('a backfill', () => {
     const scene = new Scene(hours);
     const options = { name, deadline: NEVER };
     const message = `Cannot name a backfill "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens`;
-    expect(() => backfillRows(scene.ports, scene.deployment, options)).toThrow(new RangeError(message));
+    expect(() => backfillRows(scene.engine, scene.deployment, options)).toThrow(new RangeError(message));
     expect(() =>
-      backfillObjects(scene.ports, scene.deployment, { objects: memoryObjects(), format: 'ndjson' }, options),
+      backfillObjects(
+        scene.engine,
+        scene.deployment,
+        { objects: memoryObjects(), format: 'ndjson' },
+        options,
+      ),
     ).toThrow(message);
   });
 });

@@ -6,9 +6,10 @@ import { decodeIntent } from '../../../src/engine/delivery/project-objects.ts';
 import { type ReadFrom, restore } from '../../../src/engine/delivery/restore.ts';
 import { audit } from '../../../src/engine/inspect/audit.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../../../src/handlers.ts';
 import { bucket, count, definePipeline, kinesis, last, rolling, tumbling } from '../../../src/index.ts';
-import type { LogEntry } from '../../../src/ports/commit-log.ts';
+import type { LogEntry, StoredEntry } from '../../../src/ports/commit-log.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import type { Progress, StoredObject } from '../../../src/ports/stores.ts';
@@ -29,7 +30,7 @@ const pipeline = definePipeline('readings', kinesis<Reading>(), {
 const MACHINES = ['pump', 'oven', 'press', 'lathe', 'drill'];
 const context = { getRemainingTimeInMillis: () => 60_000 };
 
-type Items = readonly (readonly [string, readonly (LogEntry | Position)[]])[];
+type Items = readonly (readonly [string, readonly StoredEntry[]])[];
 
 /** A pipeline's table, bucket and source, and environments of its functions, which go on until others are begun. */
 class World {
@@ -99,9 +100,9 @@ class World {
 
   /** The table as it was, as point-in-time recovery gives it back; the bucket stays as it is. */
   takeBack(items: Items, noted: ReadonlyMap<string, Position>): void {
-    const logs = this.scene.ports.log.logs as Map<string, LogEntry[]>;
+    const logs = this.scene.ports.log.logs as Map<string, StoredEntry[]>;
     logs.clear();
-    for (const [log, entries] of items) logs.set(log, [...(entries as LogEntry[])]);
+    for (const [log, entries] of items) logs.set(log, [...entries]);
     this.noted.clear();
     for (const [lineage, position] of noted) this.noted.set(lineage, position);
   }
@@ -109,7 +110,7 @@ class World {
   restore() {
     const { objects } = this.scene.ports;
     const { objects: listing } = memoryReading(this.scene.ports);
-    return restore({ ...this.ports, listing, remover: objects }, pipeline, () => {});
+    return restore(enginePorts({ ...this.ports, listing, remover: objects }), pipeline, () => {});
   }
 
   /** What the source still has of the stretch that must be read again. */
@@ -234,7 +235,11 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
       });
       const { objects: listing } = memoryReading(world.scene.ports);
       const ports = { ...world.ports, ...dying, progress: world.ports.progress };
-      const first = restore({ ...ports, listing, remover: world.scene.ports.objects }, pipeline, () => {});
+      const first = restore(
+        enginePorts({ ...ports, listing, remover: world.scene.ports.objects }),
+        pipeline,
+        () => {},
+      );
       await first.catch(() => {});
       const { from } = await world.restore();
       await world.take(world.again(from));
@@ -284,7 +289,7 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
     world.scene.ports.clock.pass(millis('1h'));
     const second = await world.restore();
     expect(second.incarnation).toBeGreaterThan(first.incarnation);
-    const last = (await world.ports.log.latest(objectsLog('readings'))) as LogEntry;
+    const last = (await enginePorts(world.ports).log.latest(objectsLog('readings'))) as LogEntry;
     expect(decodeIntent(last).incarnations.map(({ number }) => number)).toEqual([0, second.incarnation]);
   });
 
@@ -292,10 +297,10 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
     const world = await takenBack();
     const { objects: listing } = memoryReading(world.scene.ports);
     const ports = { ...world.ports, listing, remover: world.scene.ports.objects };
-    await expect(restore(ports, { ...pipeline, version: 2 }, () => {})).rejects.toThrow(
+    await expect(restore(enginePorts(ports), { ...pipeline, version: 2 }, () => {})).rejects.toThrow(
       'Cannot restore "readings" as its definition must be the one at work when the logs were as they are: that is version 1, this is version 2',
     );
-    await expect(restore(ports, { ...pipeline, name: 'other' }, () => {})).rejects.toThrow(
+    await expect(restore(enginePorts(ports), { ...pipeline, name: 'other' }, () => {})).rejects.toThrow(
       'Cannot restore "other" as it must have begun: there are no logs of it',
     );
   });
@@ -308,7 +313,7 @@ describe('an object that is there before it is created', () => {
     const stored = world.scene.ports.objects.stored as Map<string, StoredObject>;
     // The last intent is carried out anew, but for what is there.
     const [log] = [objectsLog('readings')];
-    const last = decodeIntent((await world.ports.log.latest(log)) as LogEntry);
+    const last = decodeIntent((await enginePorts(world.ports).log.latest(log)) as LogEntry);
     const name = last.names.at(-1) as string;
     const object = stored.get(name) as StoredObject;
     const { gzipSync, gunzipSync } = await import('node:zlib');
@@ -325,6 +330,6 @@ describe('an object that is there before it is created', () => {
       else await expect(again).rejects.toThrow('it is there, and holds something else');
     }
     expect(world.names(PANES_PREFIX).length).toBeGreaterThan(0);
-    expect((await holdDeployment(world.ports, pipeline)).incarnation).toBe(0);
+    expect((await holdDeployment(enginePorts(world.ports), pipeline)).incarnation).toBe(0);
   });
 });

@@ -5,7 +5,7 @@ import { resume } from '../../../src/engine/delivery/resume.ts';
 import { panesAfter, panesOf } from '../../../src/engine/delivery/stretch.ts';
 import { audit } from '../../../src/engine/inspect/audit.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
-import { spilling } from '../../../src/engine/log/spill.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import {
   bucket,
   collect,
@@ -16,7 +16,7 @@ import {
   table,
   tumbling,
 } from '../../../src/index.ts';
-import type { LogEntry } from '../../../src/ports/commit-log.ts';
+import type { StoredEntry } from '../../../src/ports/commit-log.ts';
 import { LIMITS } from '../../../src/ports/limits.ts';
 import { at, type Reading, Scene } from '../scene.ts';
 
@@ -38,7 +38,7 @@ async function days(scene: Scene, from: number, to: number, machines = [PUMP, OV
   for (let hour = from * 24; hour < to * 24; hour += 6) {
     await scene.process(machines.map((machine, shard) => scene.put(machine, at(hour * HOUR), 20, shard)));
     await scene.sweepAt(at(hour * HOUR, 1));
-    await holdDeployment(scene.ports, scene.pipeline);
+    await holdDeployment(scene.engine, scene.pipeline);
     scene.ports.log.expire(scene.ports.clock.now());
   }
 }
@@ -79,7 +79,7 @@ describe('a projector that was down until entries expired', () => {
     await days(scene, 1, 14);
     await expect(scene.project()).rejects.toThrow('all of its entries have expired');
     const before = scene.lines().length;
-    const skipped = await resume(scene.ports, scene.deployment);
+    const skipped = await resume(scene.engine, scene.deployment);
     expect(skipped.map(({ sink, log }) => `${sink} ${log}`).sort()).toEqual(
       ['bucket', 'table']
         .flatMap((sink) => [PUMP, OVEN].map((machine) => `${sink} ${scene.logOf(machine)}`))
@@ -98,7 +98,7 @@ describe('a projector that was down until entries expired', () => {
     await days(scene, 14, 15);
     await scene.project();
     expect(await audited(scene)).toMatchObject({ findings: [] });
-    expect(await resume(scene.ports, scene.deployment)).toEqual([]);
+    expect(await resume(scene.engine, scene.deployment)).toEqual([]);
   });
 
   it('is resumed where its last step can no longer be carried out', async () => {
@@ -109,7 +109,7 @@ describe('a projector that was down until entries expired', () => {
     );
     await days(scene, 1, 14);
     await expect(scene.project()).rejects.toThrow('as all of its entries have expired');
-    expect((await resume(scene.ports, scene.deployment)).length).toBeGreaterThan(1);
+    expect((await resume(scene.engine, scene.deployment)).length).toBeGreaterThan(1);
     await scene.project();
     expect(scene.lines().length).toBeGreaterThan(40);
   });
@@ -126,7 +126,7 @@ describe('a projector that was down until entries expired', () => {
     await expect(scene.project(failing)).rejects.toThrow('refused');
     (scene.ports.log.logs.get(scene.logOf(PUMP)) as unknown[]).splice(2, 1);
     await expect(scene.project()).rejects.toThrow('as entries must follow each other');
-    const skipped = await resume(scene.ports, scene.deployment);
+    const skipped = await resume(scene.engine, scene.deployment);
     expect(skipped).toContainEqual({ sink: 'bucket', log: scene.logOf(PUMP), from: 2, to: 3 });
     await scene.project();
     await days(scene, 1, 2);
@@ -136,7 +136,7 @@ describe('a projector that was down until entries expired', () => {
     expect(idsOf(scene, OVEN)).toBe(7);
     expect(idsOf(scene, PUMP)).toBe(6);
     expect((await audited(scene)).findings.filter(({ kind }) => kind !== 'gap')).toEqual([]);
-    expect(await resume(scene.ports, scene.deployment)).toEqual([]);
+    expect(await resume(scene.engine, scene.deployment)).toEqual([]);
   });
 
   it('skips entries that were deleted, however young they are', async () => {
@@ -144,11 +144,11 @@ describe('a projector that was down until entries expired', () => {
     await days(scene, 0, 1);
     await scene.project();
     await days(scene, 1, 2);
-    const entries = scene.ports.log.logs.get(scene.logOf(PUMP)) as LogEntry[];
-    const [{ ordinal }] = entries.splice(entries.length - 2, 1) as [LogEntry];
+    const entries = scene.ports.log.logs.get(scene.logOf(PUMP)) as StoredEntry[];
+    const [{ ordinal }] = entries.splice(entries.length - 2, 1) as [StoredEntry];
     await scene.project();
     const gap = { log: scene.logOf(PUMP), from: ordinal - 1, to: ordinal };
-    expect(await resume(scene.ports, scene.deployment)).toEqual([
+    expect(await resume(scene.engine, scene.deployment)).toEqual([
       { sink: 'table', ...gap },
       { sink: 'bucket', ...gap },
     ]);
@@ -160,12 +160,12 @@ describe('a projector that was down until entries expired', () => {
 
   it('is left as it is where nothing is missing', async () => {
     const scene = await new Scene(hours).under(hours);
-    expect(await resume(scene.ports, scene.deployment)).toEqual([]);
+    expect(await resume(scene.engine, scene.deployment)).toEqual([]);
     await days(scene, 0, 1);
     await scene.project();
     const { logs } = scene.ports.log;
     const before = [...logs].map(([, entries]) => entries.length);
-    expect(await resume(scene.ports, scene.deployment)).toEqual([]);
+    expect(await resume(scene.engine, scene.deployment)).toEqual([]);
     expect([...logs].map(([, entries]) => entries.length)).toEqual(before);
   });
 });
@@ -177,7 +177,7 @@ describe('a step of a projector', () => {
     const put = (_: unknown, n: number) => scene.put(PUMP, at(0, n), 20, 0, { note });
     await scene.process(Array.from({ length: 50 }, put));
     await scene.process([scene.put(OVEN, at(0))]);
-    const ports = { ...scene.ports, log: spilling(scene.ports.log, scene.ports.objects) };
+    const ports = scene.engine;
     for (const logs of [
       [scene.logOf(PUMP), scene.logOf(OVEN)],
       [scene.logOf(OVEN), scene.logOf(PUMP)],
@@ -201,7 +201,7 @@ describe('a step of a projector', () => {
       const many = Array.from({ length: 50 }, (_, n) => scene.put(PUMP, at(minute, n)));
       await scene.process([...many, scene.put(OVEN, at(minute, 59))]);
     }
-    const ports = { ...scene.ports, log: spilling(scene.ports.log, scene.ports.objects) };
+    const ports = scene.engine;
     const logs = [scene.logOf(PUMP), scene.logOf(OVEN)];
     const { panes, more } = await panesAfter(ports, new Map(), logs, 120, NEVER);
     // The oven's log was read to its end; of the pump's there was room for two minutes, and a part of the third.
@@ -221,7 +221,7 @@ describe('a step of a projector', () => {
       const many = Array.from({ length: 50 }, (_, n) => scene.put(PUMP, at(minute, n)));
       await scene.process([...many, scene.put(OVEN, at(minute, 59))]);
     }
-    const ports = { ...scene.ports, log: spilling(scene.ports.log, scene.ports.objects) };
+    const ports = scene.engine;
     const logs = [scene.logOf(PUMP), scene.logOf(OVEN)];
     let covered = new Map() as Parameters<typeof panesAfter>[1];
     const counts = new Map<string, number>();
@@ -253,10 +253,10 @@ describe('a step of a projector', () => {
     let covered = new Map() as Parameters<typeof panesAfter>[1];
     const steps: number[] = [];
     for (let more = true; more; ) {
-      const stretch = await panesAfter(ports, covered, logs, 20_000, NEVER);
+      const stretch = await panesAfter(enginePorts(ports), covered, logs, 20_000, NEVER);
       expect(JSON.stringify(stretch.panes).length).toBeLessThan(150_000);
       // Whoever finds the step again reads as much.
-      expect(await panesOf(ports, stretch)).toHaveLength(stretch.panes.length);
+      expect(await panesOf(enginePorts(ports), stretch)).toHaveLength(stretch.panes.length);
       covered = new Map([...covered, ...stretch.to]);
       steps.push(stretch.panes.length);
       more = stretch.more;

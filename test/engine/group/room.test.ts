@@ -164,7 +164,7 @@ describe('a group that has no room for new keys', () => {
     const scene = await within({ ...hours, groups: 1 }).under(hours);
     await scene.process(machines(0, 300).map((name) => scene.put(name, at(0))));
     const full = scene.groupOf(PUMP).keys.size;
-    await rescale(scene.ports, hours, 4, () => {});
+    await rescale(scene.engine, hours, 4, () => {});
     const wider = await scene.under(hours);
     await wider.process(machines(0, 300).map((name) => wider.put(name, at(1))));
     const sizes = [
@@ -220,7 +220,7 @@ describe('a group that has no room for new keys', () => {
     const two = { ...hours, groups: 2 };
     const scene = await within(two).under(two);
     await scene.process(machines(0, 150).map((name) => scene.put(name, at(0))));
-    await expect(rescale(scene.ports, two, 1, () => {})).rejects.toThrow(
+    await expect(rescale(scene.engine, two, 1, () => {})).rejects.toThrow(
       /^Cannot make 1 groups of 2 as the state of one must weigh <= 20000 bytes, so that it has room for new keys: it would weigh \d+$/,
     );
   });
@@ -343,7 +343,6 @@ describe('panes that are too many for one entry', () => {
   const panesOf = (scene: Scene) =>
     scene
       .entriesOf(PUMP)
-      .map(scene.whole)
       .flatMap(decodePanes)
       .map(({ layout: _, ...pane }) => pane)
       .sort((a, b) => (a.key === b.key ? a.end - b.end : a.key < b.key ? -1 : 1));

@@ -24,8 +24,9 @@ import { EMPTY_GROUP, type Group } from '../../../src/engine/group/group.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
 import { type AuditOptions, audit, type Finding } from '../../../src/engine/inspect/audit.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
-import { loadGroup, unchanged } from '../../../src/engine/log/group-log.ts';
+import { GroupLogs, unchanged } from '../../../src/engine/log/group-logs.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
+import { bodyObjectOf, enginePorts } from '../../../src/engine/log/spill.ts';
 import {
   batches,
   bucket,
@@ -42,7 +43,8 @@ import {
   trailing,
   tumbling,
 } from '../../../src/index.ts';
-import type { LogEntry } from '../../../src/ports/commit-log.ts';
+import type { LogEntry, StoredEntry } from '../../../src/ports/commit-log.ts';
+import { LIMITS, type Limits } from '../../../src/ports/limits.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import type { Row, StoredObject } from '../../../src/ports/stores.ts';
 import { definitionLog, groupLog, objectsLog, PANES_PREFIX, rowsLog } from '../../../src/wiring/names.ts';
@@ -81,8 +83,11 @@ const ordered = definePipeline('readings', kinesis<Reading>(), {
 const PUMPS = groupLog('readings', 1, groupOf(hashOf(PUMP), readings.groups));
 
 /** Some minutes of three machines, late records and refused ones among them, delivered now and then. */
-async function worked(pipeline: Pipeline = readings): Promise<Scene> {
-  const scene = await new Scene(pipeline).under(pipeline);
+async function worked(pipeline: Pipeline = readings, limits: Limits = LIMITS): Promise<Scene> {
+  const begun = new Scene(pipeline);
+  const ports = { ...begun.ports, limits };
+  const { source } = begun;
+  const scene = await new Scene(pipeline, begun.deployment, { source, ports }).under(pipeline);
   for (let minute = 0; minute < 6; minute++) {
     const batch = [PUMP, LATHE, OVEN].flatMap((machine, shard) => [
       scene.put(machine, at(minute, 5), minute, shard % 2),
@@ -107,19 +112,22 @@ const findingsOf = async (scene: Scene, options?: AuditOptions): Promise<readonl
   (await auditOf(scene, options)).findings;
 
 /** The entry that would hold a group whole at some place of its log. */
-const snapshotOf = ({ deployment, ports }: Scene, group: Group, ordinal: number, more = {}): LogEntry => {
+const snapshotOf = ({ deployment, ports }: Scene, group: Group, ordinal: number, more = {}): StoredEntry => {
   const before = { ...group, ordinal: ordinal - 1, base: undefined };
-  return nextEntry(deployment, before, { ...unchanged(group), ...more }, ports.clock.now()).entry;
+  return storedAs(nextEntry(deployment, before, { ...unchanged(group), ...more }, ports.clock.now()).entry);
 };
 
-const sectionsOf = ({ body }: LogEntry) => unframe(body.subarray(1)) as [Uint8Array, Uint8Array];
+const sectionsOf = ({ stored }: StoredEntry) => unframe(stored.subarray(1)) as [Uint8Array, Uint8Array];
 
 /** A body of some state and some panes. */
 const bodyOf = (state: Uint8Array, panes: Uint8Array): Uint8Array =>
   Buffer.concat([Uint8Array.of(4), frame([state, panes])]);
 
+/** An entry as a log stores it that holds its body. */
+const storedAs = ({ body, ...place }: LogEntry): StoredEntry => ({ ...place, stored: body });
+
 /** What the ports of a scene keep, open to be changed. */
-const logsOf = (scene: Scene) => scene.ports.log.logs as Map<string, LogEntry[]>;
+const logsOf = (scene: Scene) => scene.ports.log.logs as Map<string, StoredEntry[]>;
 const objectsOf = (scene: Scene) =>
   scene.ports.objects.stored as Map<string, Pick<StoredObject, 'body' | 'contentType'>>;
 const rowsOf = (scene: Scene) => scene.ports.rows.stored as Map<string, Map<string, Row>>;
@@ -212,8 +220,8 @@ describe('in a log', () => {
   const replaced = (scene: Scene, log: string, ordinal: number, body: (entry: LogEntry) => Uint8Array) => {
     const entries = logsOf(scene).get(log) ?? [];
     const place = entries.findIndex((entry) => entry.ordinal === ordinal);
-    const entry = entries[place] as LogEntry;
-    entries[place] = { ...entry, body: body(entry) };
+    const entry = entries[place] as StoredEntry;
+    entries[place] = { ...entry, stored: body(scene.whole(entry)) };
   };
 
   it('finds an entry that was removed', async () => {
@@ -272,7 +280,7 @@ describe('in a log', () => {
 
     it('finds of older entries the last, which nobody can go on from', async () => {
       const { scene, base } = await removedSnapshot();
-      await holdDeployment(scene.ports, readings);
+      await holdDeployment(scene.engine, readings);
       scene.ports.clock.pass(millis('7d'));
       expect(await findingsOf(scene)).toEqual([{ kind: 'lost-base', log: PUMPS, ordinal: base + 2, base }]);
     });
@@ -287,6 +295,13 @@ describe('in a log', () => {
       replaced(scene, PUMPS, 1, () => Buffer.from(`\xff${object}`, 'latin1'));
       return { scene, object, body };
     }
+    it('finds nothing where that is so in every log, those of the definition and of the projectors among them', async () => {
+      const scene = await worked(readings, { ...LIMITS, inline: 0 });
+      const stored = [...logsOf(scene).values()].flat();
+      expect(stored.every((entry) => bodyObjectOf(entry) !== undefined)).toBe(true);
+      expect(await findingsOf(scene)).toEqual([]);
+    });
+
     const reason = (object: string) =>
       `Cannot read an entry as its body, the object ${object}, must be there as it was written`;
 
@@ -385,7 +400,7 @@ describe('in a log', () => {
   it('finds an entry whose positions, counters, watermarks and revisions go back', async () => {
     const scene = await worked();
     const entries = logsOf(scene).get(PUMPS) ?? [];
-    const stale = readGroup(scene.deployment, EMPTY_GROUP, entries.slice(0, 1));
+    const stale = readGroup(scene.deployment, EMPTY_GROUP, entries.slice(0, 1).map(scene.whole));
     entries.push(snapshotOf(scene, stale, entries.length + 1));
     await scene.project();
     const findings = await findingsOf(scene);
@@ -431,12 +446,12 @@ describe('in a log', () => {
   it('finds panes emitted again, and the second objects of them', async () => {
     const scene = await worked();
     const entries = logsOf(scene).get(PUMPS) ?? [];
-    const emitting = entries.find((entry) => decodePanes(entry).length > 0) as LogEntry;
+    const emitting = entries.find((entry) => decodePanes(scene.whole(entry)).length > 0) as StoredEntry;
     const entry = snapshotOf(scene, scene.groupOf(PUMP), entries.length + 1);
-    entries.push({ ...entry, body: bodyOf(sectionsOf(entry)[0], sectionsOf(emitting)[1]) });
+    entries.push({ ...entry, stored: bodyOf(sectionsOf(entry)[0], sectionsOf(emitting)[1]) });
     await scene.project();
     const { counts } = await auditOf(scene);
-    const again = decodePanes(emitting).length;
+    const again = decodePanes(scene.whole(emitting)).length;
     expect(counts.revision).toBe(again);
     expect(counts['doubled-pane']).toBe(again);
   });
@@ -454,7 +469,7 @@ describe('in a log', () => {
     const scene = await worked();
     for (const log of [rowsLog('readings'), objectsLog('readings')]) {
       const entries = logsOf(scene).get(log) ?? [];
-      entries.push({ ...(entries[0] as LogEntry), ordinal: entries.length + 1 });
+      entries.push({ ...(entries[0] as StoredEntry), ordinal: entries.length + 1 });
     }
     const { counts } = await auditOf(scene);
     const active = new Set([PUMP, LATHE, OVEN].map((machine) => scene.logOf(machine))).size;
@@ -464,15 +479,16 @@ describe('in a log', () => {
   it('finds an intent that leaves panes out', async () => {
     const scene = await worked();
     const entries = logsOf(scene).get(objectsLog('readings')) ?? [];
-    const last = entries.at(-1) as LogEntry;
-    const { covered } = decodeIntent(last);
+    const last = entries.at(-1) as StoredEntry;
+    const intent = decodeIntent(scene.whole(last));
+    const { covered } = intent;
     const [[of, [ordinal, panes]]] = [...covered] as [[string, readonly [number, number]]];
     const to = new Map([[of, [ordinal + 2, 0]] as const]);
     entries.push({
       ...last,
       ordinal: last.ordinal + 1,
-      body: encodeIntent({
-        ...decodeIntent(last),
+      stored: encodeIntent({
+        ...intent,
         from: new Map([[of, [ordinal + 1, panes]]]),
         to,
         covered: new Map([...covered, ...to]),
@@ -490,10 +506,10 @@ describe('in a log', () => {
   it('finds objects that an intent does not name, though it takes their panes', async () => {
     const scene = await worked();
     const entries = logsOf(scene).get(objectsLog('readings')) ?? [];
-    const intent = decodeIntent(entries[1] as LogEntry);
+    const intent = decodeIntent(scene.whole(entries[1] as StoredEntry));
     const { names } = intent;
-    const body = encodeIntent({ ...intent, names: names.slice(1) });
-    entries[1] = { ...(entries[1] as LogEntry), body };
+    const stored = encodeIntent({ ...intent, names: names.slice(1) });
+    entries[1] = { ...(entries[1] as StoredEntry), stored };
     objectsOf(scene).delete(names[0] as string);
     expect(await findingsOf(scene)).toEqual([
       { kind: 'missing-object', object: folderOf(names[0] as string), intent: 2 },
@@ -504,7 +520,7 @@ describe('in a log', () => {
     const scene = await worked();
     for (let days = 0; days < 12; days += 2) {
       scene.ports.clock.pass(millis('2d'));
-      await holdDeployment(scene.ports, readings);
+      await holdDeployment(scene.engine, readings);
       await scene.sweepAt(scene.ports.clock.now());
       await scene.project();
       if (days === 6) {
@@ -606,7 +622,7 @@ describe('over generations', () => {
   /** The scene of some minutes, gone on with in another number of groups. */
   async function rescaled(groups: number, pipeline: Pipeline = readings): Promise<Scene> {
     const scene = await worked(pipeline);
-    await beginGeneration(scene.ports, pipeline, groups);
+    await beginGeneration(scene.engine, pipeline, groups);
     const next = await scene.under(pipeline);
     await begun(next);
     await next.process(
@@ -622,7 +638,7 @@ describe('over generations', () => {
   /** All groups of the present generation begin. */
   async function begun({ ports, deployment }: Scene): Promise<void> {
     for (let index = 0; index < present(deployment).groups; index++)
-      await loadGroup(ports, deployment, index);
+      await new GroupLogs(enginePorts(ports), deployment).load(index);
   }
 
   it.each([
@@ -649,11 +665,11 @@ describe('over generations', () => {
   it('counts what no later group has taken over yet, which is a finding once it is due', async () => {
     const scene = await worked();
     const { records } = await auditOf(scene);
-    await beginGeneration(scene.ports, readings, 8);
+    await beginGeneration(scene.engine, readings, 8);
     const next = await scene.under(readings);
     expect(await auditOf(next)).toMatchObject({ findings: [], records });
     const index = groupOf(hashOf(PUMP), 8);
-    await loadGroup(next.ports, next.deployment, index);
+    await next.logsOf().load(index);
     await next.project();
     expect(await auditOf(next)).toMatchObject({ findings: [], records });
     next.ports.clock.pass(millis('10m'));
@@ -681,7 +697,7 @@ describe('over generations', () => {
   it('finds an entry after the one that ends a log, and one that ends a log which nobody goes on with', async () => {
     const scene = await rescaled(8);
     const old = logsOf(scene).get(PUMPS) ?? [];
-    const group = readGroup(scene.deployment, EMPTY_GROUP, old);
+    const group = readGroup(scene.deployment, EMPTY_GROUP, old.map(scene.whole));
     const ordinal = old.length + 1;
     old.push(snapshotOf(scene, group, ordinal));
     expect(await findingsOf(scene)).toEqual([
@@ -718,7 +734,7 @@ describe('over generations', () => {
     const scene = await rescaled(8);
     const log = scene.logOf(PUMP);
     const entries = logsOf(scene).get(log) ?? [];
-    const first = readGroup(scene.deployment, EMPTY_GROUP, entries.slice(0, 1));
+    const first = readGroup(scene.deployment, EMPTY_GROUP, entries.slice(0, 1).map(scene.whole));
     entries[0] = snapshotOf(scene, first, 1, more);
     expect(await findingsOf(scene)).toContainEqual({ kind: 'takeover', log });
   });
@@ -727,12 +743,12 @@ describe('over generations', () => {
     const scene = await rescaled(8);
     const log = definitionLog('readings');
     const entries = logsOf(scene).get(log) ?? [];
-    const [first, second] = entries as [LogEntry, LogEntry];
+    const [first, second] = entries as [StoredEntry, StoredEntry];
     entries.push({ ...first, ordinal: 3 }, { ...second, ordinal: 4 });
     expect(await findingsOf(scene)).toEqual([{ kind: 'definition', log, ordinal: 3 }]);
-    const written = unpack(second.body) as { readonly [name: string]: Plain };
+    const written = unpack(second.stored) as { readonly [name: string]: Plain };
     const newer = pack({ ...written, version: 2 });
-    entries.splice(1, 3, { ...second, body: newer }, { ...second, ordinal: 3 });
+    entries.splice(1, 3, { ...second, stored: newer }, { ...second, ordinal: 3 });
     expect(await findingsOf(scene)).toEqual([{ kind: 'definition', log, ordinal: 3 }]);
   });
 
@@ -740,7 +756,7 @@ describe('over generations', () => {
     const scene = await rescaled(8);
     for (let days = 0; days < 20; days += 2) {
       scene.ports.clock.pass(millis('2d'));
-      await holdDeployment(scene.ports, readings);
+      await holdDeployment(scene.engine, readings);
       await scene.sweepAt(scene.ports.clock.now());
       await scene.project();
       expect((await auditOf(scene)).findings).toEqual([]);
@@ -756,7 +772,7 @@ describe('over generations', () => {
     const meeting = {
       ...objects,
       async *list(prefix: string) {
-        await beginGeneration(scene.ports, readings, 16);
+        await beginGeneration(scene.engine, readings, 16);
         yield* objects.list(prefix);
       },
     };
@@ -959,8 +975,8 @@ describe('beside a pipeline that runs', () => {
     const { deployment, ports } = scene;
     const logs = groupLogsOf(deployment, ports.clock.now());
     const sink = bucket({ every: '0s' });
-    await expect(projectRows(failing, deployment, logs, at(1e6))).rejects.toThrow('refused');
-    await expect(projectObjects(failing, deployment, sink, at(1e6))).rejects.toThrow('refused');
+    await expect(projectRows(enginePorts(failing), deployment, logs, at(1e6))).rejects.toThrow('refused');
+    await expect(projectObjects(enginePorts(failing), deployment, sink, at(1e6))).rejects.toThrow('refused');
     const patient = await auditOf(scene);
     expect(patient.findings).toEqual([]);
     expect(patient.projectors[1]?.unfinished).toEqual({ ordinal: expect.any(Number), ageMillis: 0 });

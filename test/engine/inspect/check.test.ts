@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { checkDefinition } from '../../../src/engine/inspect/check.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import { processHandler } from '../../../src/handlers.ts';
 import { count, definePipeline, kinesis, type Pipeline, tumbling } from '../../../src/index.ts';
 import { kinesisEvent } from '../../../src/simulation/shapes.ts';
@@ -29,7 +30,7 @@ describe('a check of a definition', () => {
     const entries = () => [...scene.ports.log.logs.values()].flat().length;
     const before = entries();
     const next = define(4, { kept: minute, altered: hour, more: minute });
-    expect(await checkDefinition(scene.ports, next)).toEqual({
+    expect(await checkDefinition(scene.engine, next)).toEqual({
       pipeline: 'readings',
       version: 4,
       atWork: {
@@ -54,21 +55,23 @@ describe('a check of a definition', () => {
     [2, 'Cannot run version 2 of "readings" as version 3 has been at work'],
   ])('of version %i says that it would be refused, and what to do', async (version, why) => {
     const { ports } = await worked();
-    expect((await checkDefinition(ports, define(version, { kept: hour }))).refused).toContain(why);
+    expect((await checkDefinition(enginePorts(ports), define(version, { kept: hour }))).refused).toContain(
+      why,
+    );
   });
 
   it('says so of another source, where that is named', async () => {
     const { ports, pipeline } = await worked();
     const there = 'arn:aws:kinesis:us-east-1:123456789012:stream/readings';
-    expect((await checkDefinition(ports, pipeline, there)).refused).toContain(
+    expect((await checkDefinition(enginePorts(ports), pipeline, there)).refused).toContain(
       `Cannot take records of ${there} in`,
     );
-    expect((await checkDefinition(ports, pipeline)).refused).toBeUndefined();
+    expect((await checkDefinition(enginePorts(ports), pipeline)).refused).toBeUndefined();
   });
 
   it('of a pipeline of which nothing has committed finds nothing against it', async () => {
     const scene = new Scene(define(1, { kept: minute }));
-    expect(await checkDefinition(scene.ports, scene.pipeline)).toMatchObject({
+    expect(await checkDefinition(scene.engine, scene.pipeline)).toMatchObject({
       atWork: undefined,
       windows: [{ name: 'kept', change: 'added' }],
       refused: undefined,

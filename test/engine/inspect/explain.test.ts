@@ -3,8 +3,9 @@ import { millis } from '../../../src/core/time.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
 import { explain, UnknownKeyError } from '../../../src/engine/inspect/explain.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
-import { loadGroup } from '../../../src/engine/log/group-log.ts';
+import { GroupLogs } from '../../../src/engine/log/group-logs.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import {
   batches,
   count,
@@ -59,7 +60,7 @@ describe('the explanation of a key', () => {
     const scene = await new Scene(visits).under(visits);
     await scene.process([scene.put(PUMP, at(0, 10))]);
     scene.ports.clock.set(at(0, 20));
-    const { windows } = await explain(scene.ports, visits, PUMP);
+    const { windows } = await explain(scene.engine, visits, PUMP);
     expect(windows[0]?.first).toEqual([
       {
         start: '2026-01-05T12:00:10.000Z',
@@ -73,7 +74,7 @@ describe('the explanation of a key', () => {
 
   it('lists its open windows, and what closes each', async () => {
     const { ports } = await begun();
-    const { windows, nextIdleClose } = await explain(ports, readings, PUMP);
+    const { windows, nextIdleClose } = await explain(enginePorts(ports), readings, PUMP);
     expect(windows).toEqual([
       {
         window: 'twoMinutes',
@@ -131,7 +132,7 @@ describe('the explanation of a key', () => {
 
   it('says how its watermark came about, and what silence has added', async () => {
     const scene = await begun();
-    expect((await explain(scene.ports, readings, PUMP)).watermark).toEqual({
+    expect((await explain(scene.engine, readings, PUMP)).watermark).toEqual({
       now: '2026-01-05T12:01:40.000Z',
       maxEventTime: '2026-01-05T12:02:10.000Z',
       lastArrival: '2026-01-05T12:02:10.000Z',
@@ -140,12 +141,12 @@ describe('the explanation of a key', () => {
       silenceAddsMillis: 0,
     });
     scene.ports.clock.set(at(4, 15));
-    expect((await explain(scene.ports, readings, PUMP)).watermark.silenceAddsMillis).toBe(5_000);
+    expect((await explain(scene.engine, readings, PUMP)).watermark.silenceAddsMillis).toBe(5_000);
   });
 
   it('tells of its group and the last commits', async () => {
     const scene = await begun();
-    const { group, stateBytes } = await explain(scene.ports, readings, PUMP, { commits: 2 });
+    const { group, stateBytes } = await explain(scene.engine, readings, PUMP, { commits: 2 });
     const entries = scene.entriesOf(PUMP);
     const index = groupOf(hashOf(PUMP), readings.groups);
     expect(groupOf(hashOf('lathe'), readings.groups)).toBe(index);
@@ -177,7 +178,7 @@ describe('the explanation of a key', () => {
       ],
     });
     expect(stateBytes).toBeGreaterThan(0);
-    const whole = await explain(scene.ports, readings, PUMP);
+    const whole = await explain(scene.engine, readings, PUMP);
     expect(whole.group.commits.map(({ ordinal, applied }) => [ordinal, applied])).toEqual([
       [3, 1],
       [2, 1],
@@ -189,7 +190,7 @@ describe('the explanation of a key', () => {
     const scene = await begun();
     scene.ports.clock.set(at(9));
     await scene.process([scene.put(PUMP, at(8), 20), scene.put(PUMP, at(0, 30))]);
-    const { group } = await explain(scene.ports, readings, PUMP, { commits: 1 });
+    const { group } = await explain(scene.engine, readings, PUMP, { commits: 1 });
     expect(group.commits).toMatchObject([{ applied: 2, late: { twoMinutes: 1 } }]);
   });
 
@@ -197,22 +198,22 @@ describe('the explanation of a key', () => {
     const scene = await begun();
     // The sweeper renews the log first, and then lets time pass.
     await scene.sweepAt(at(3 * 24 * 60));
-    (scene.entriesOf(PUMP) as unknown[]).shift();
-    const { group } = await explain(scene.ports, readings, PUMP);
+    (scene.storedOf(PUMP) as unknown[]).shift();
+    const { group } = await explain(scene.engine, readings, PUMP);
     expect(group.commits.map(({ applied }) => applied)).toEqual([0, 0, 1, undefined]);
   });
 
   it('is read from wherever its group stands while the number of groups changes', async () => {
     const scene = await begun();
-    await beginGeneration(scene.ports, readings, 16);
+    await beginGeneration(scene.engine, readings, 16);
     const { log } = scene.ports;
     const appended = () => [...log.logs.values()].flat().length;
     const before = appended();
-    expect((await explain(scene.ports, readings, PUMP)).group).toMatchObject({ generation: 1, keys: 2 });
+    expect((await explain(scene.engine, readings, PUMP)).group).toMatchObject({ generation: 1, keys: 2 });
     expect(appended()).toBe(before);
     const index = groupOf(hashOf(PUMP), 16);
-    await loadGroup(scene.ports, await holdDeployment(scene.ports, readings), index);
-    const { group, watermark } = await explain(scene.ports, readings, PUMP);
+    await new GroupLogs(scene.engine, await holdDeployment(scene.engine, readings)).load(index);
+    const { group, watermark } = await explain(scene.engine, readings, PUMP);
     expect(group).toMatchObject({ generation: 2, index, log: groupLog('readings', 2, index), ordinal: 1 });
     expect(group.commits.map(({ applied }) => applied)).toEqual([undefined]);
     expect(watermark.now).toBe('2026-01-05T12:01:40.000Z');
@@ -220,17 +221,17 @@ describe('the explanation of a key', () => {
 
   it('lists the first of many open windows', async () => {
     const { ports } = await begun();
-    const { windows } = await explain(ports, readings, PUMP, { windows: 1 });
+    const { windows } = await explain(enginePorts(ports), readings, PUMP, { windows: 1 });
     expect(windows[0]?.first.map(({ end }) => end)).toEqual(['2026-01-05T12:02:00.000Z']);
     expect(windows[0]?.open).toBe(3);
   });
 
   it('is refused for a key that no record had', async () => {
-    await expect(explain(new Scene(readings).ports, readings, PUMP)).rejects.toThrow(
+    await expect(explain(new Scene(readings).engine, readings, PUMP)).rejects.toThrow(
       new UnknownKeyError('Cannot explain a key as no record was taken in yet'),
     );
     const { ports } = await begun();
-    const unknown = explain(ports, readings, 'no such machine');
+    const unknown = explain(enginePorts(ports), readings, 'no such machine');
     await expect(unknown).rejects.toThrow(UnknownKeyError);
     await expect(unknown).rejects.toThrow(/^Cannot explain a key that has no state: log readings\/1\/\d, /);
   });
@@ -238,7 +239,7 @@ describe('the explanation of a key', () => {
   it('has nothing that silence closes once all is closed', async () => {
     const scene = await begun();
     await scene.sweepAt(at(60));
-    const { windows, nextIdleClose, watermark } = await explain(scene.ports, readings, PUMP);
+    const { windows, nextIdleClose, watermark } = await explain(scene.engine, readings, PUMP);
     expect(windows[0]).toMatchObject({ open: 0, first: [] });
     expect(nextIdleClose).toBeUndefined();
     expect(watermark.silenceAddsMillis).toBe(millis('10s'));

@@ -86,7 +86,7 @@ describe('an invocation', () => {
   const withRecord = async () => {
     const scene = new Scene(minutes);
     await scene.process([scene.put('pump', at(0))]);
-    await holdDeployment(scene.ports, minutes);
+    await holdDeployment(scene.engine, minutes);
     return scene;
   };
 
@@ -178,7 +178,7 @@ describe('an environment', () => {
     const works = async () => undefined as never;
     const { scene, handle, asked } = await environment(works, refused);
     await handle(scene.put('pump', at(0)));
-    await beginGeneration(scene.ports, minutes, 8);
+    await beginGeneration(scene.engine, minutes, 8);
     await (await scene.under(minutes)).process([scene.put('pump', at(0, 1))]);
     const record = scene.put('pump', at(0, 2));
     await expect(handle(record)).rejects.toThrow('no answer');
@@ -222,7 +222,7 @@ describe('a sweep', () => {
     scene.ports.clock.set((at(0) + ENTRY_LIFETIME / 4) as EpochMillis);
     const renewed = () => logs.filter(([, entries]) => entries.length > 1).length;
     const run = (ports: Ports, left: number = A_MINUTE) =>
-      sweep(ports, scene.deployment, (scene.ports.clock.now() + left) as EpochMillis);
+      sweep(ports, scene.logsOf(ports), (scene.ports.clock.now() + left) as EpochMillis);
     return { scene, logs, renewed, run };
   };
   const asking = (ports: Ports, frontier: (now: EpochMillis) => Promise<EpochMillis>): Ports => ({

@@ -55,7 +55,7 @@ describe('taking a batch in', () => {
     const scene = new Scene(minutes);
     const batch = [PUMP, OVEN, LATHE, OVEN, PUMP].map((machine, n) => scene.put(machine, at(0, n)));
     expect(await scene.process(batch)).toEqual([]);
-    expect(scene.entriesOf(LATHE)).toBe(scene.entriesOf(PUMP));
+    expect(scene.storedOf(LATHE)).toBe(scene.storedOf(PUMP));
     expect([PUMP, OVEN].map((machine) => scene.entriesOf(machine).length)).toEqual([1, 1]);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 5, conflicts: 0 });
   });
@@ -496,7 +496,7 @@ describe('an entry', () => {
     await scene.ports.log.append(scene.logOf(PUMP), {
       ordinal: 2,
       committedAt: at(0, 11),
-      body: newer,
+      stored: newer,
     });
     const next = scene.put(PUMP, at(0, 20));
     expect(await scene.process([next])).toEqual([next]);

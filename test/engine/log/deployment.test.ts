@@ -79,11 +79,11 @@ describe('what was settled about a pipeline', () => {
 
   it('is written down once, by whoever is first', async () => {
     const scene = new Scene(pipeline);
-    const held = await Promise.all([1, 2, 3].map(() => holdDeployment(scene.ports, pipeline)));
+    const held = await Promise.all([1, 2, 3].map(() => holdDeployment(scene.engine, pipeline)));
     expect(definitions(scene)).toBe(0);
-    await Promise.all(held.flatMap((one) => [1, 2].map(() => writeDown(scene.ports, one))));
+    await Promise.all(held.flatMap((one) => [1, 2].map(() => writeDown(scene.engine, one))));
     expect(definitions(scene)).toBe(1);
-    expect(await holdDeployment(scene.ports, pipeline)).toEqual({
+    expect(await holdDeployment(scene.engine, pipeline)).toEqual({
       ...firstDeployment(pipeline),
       generations: [{ number: 1, groups: 4, begunAt: NOON }],
     });
@@ -93,10 +93,10 @@ describe('what was settled about a pipeline', () => {
     const scene = new Scene(pipeline);
     await putToWork(scene.ports, pipeline);
     const eight = define(2, { hottest: maxOf('1m') }, { groups: 8 });
-    expect(await holdDeployment(scene.ports, eight)).toMatchObject({
+    expect(await holdDeployment(scene.engine, eight)).toMatchObject({
       generations: [{ number: 1, groups: 4 }],
     });
-    expect(groupLogsOf(await holdDeployment(scene.ports, eight), at(1))).toHaveLength(4);
+    expect(groupLogsOf(await holdDeployment(scene.engine, eight), at(1))).toHaveLength(4);
   });
 
   it('is appended anew before it can expire', async () => {
@@ -105,11 +105,13 @@ describe('what was settled about a pipeline', () => {
     for (let day = 1; day <= 20; day++) {
       scene.ports.clock.set(at(day * 24 * 60));
       scene.ports.log.expire(scene.ports.clock.now());
-      expect(await holdDeployment(scene.ports, pipeline)).toMatchObject({ generations: [{ begunAt: NOON }] });
+      expect(await holdDeployment(scene.engine, pipeline)).toMatchObject({
+        generations: [{ begunAt: NOON }],
+      });
     }
     expect(definitions(scene)).toBeLessThanOrEqual(4);
     scene.ports.log.expire((scene.ports.clock.now() + ENTRY_LIFETIME) as EpochMillis);
-    await expect(holdDeployment(scene.ports, pipeline)).rejects.toThrow('Cannot read log');
+    await expect(holdDeployment(scene.engine, pipeline)).rejects.toThrow('Cannot read log');
   });
 });
 
@@ -124,7 +126,7 @@ describe('a change of windows', () => {
       define(3, { hottest: maxOf('1m'), two: lastTwo }),
     );
     const given = name === 'other' ? { ...windows, two: lastTwo } : windows;
-    await expect(holdDeployment(scene.ports, define(3, given, more))).rejects.toThrow(
+    await expect(holdDeployment(scene.engine, define(3, given, more))).rejects.toThrow(
       new RangeError(
         `Cannot run "readings" as its windows may only change with its version: "${name}" was added, removed, altered or moved; give it version: 4`,
       ),
@@ -150,7 +152,7 @@ describe('a change of windows', () => {
   it('is refused to code of a version lower than has been at work', async () => {
     const scene = new Scene(define(2, { hottest: maxOf('1m') }));
     await putToWork(scene.ports, scene.pipeline);
-    await expect(holdDeployment(scene.ports, define(1, { hottest: maxOf('1m') }))).rejects.toThrow(
+    await expect(holdDeployment(scene.engine, define(1, { hottest: maxOf('1m') }))).rejects.toThrow(
       new OutdatedError(
         'Cannot run version 1 of "readings" as version 2 has been at work: to go back to an earlier definition, give it a higher version',
       ),
@@ -169,7 +171,7 @@ describe('a change of windows', () => {
     });
     expect(await epochsOf(scene, define(9, { a: maxOf('1m'), b: maxOf('2m') }))).toEqual({ a: 4, b: 9 });
     // A generation changes nothing of that.
-    await beginGeneration(scene.ports, define(9, { a: maxOf('1m'), b: maxOf('2m') }), 8);
+    await beginGeneration(scene.engine, define(9, { a: maxOf('1m'), b: maxOf('2m') }), 8);
     expect(await epochsOf(scene, define(9, { a: maxOf('1m'), b: maxOf('2m') }))).toEqual({ a: 4, b: 9 });
   });
 });
@@ -318,7 +320,7 @@ describe('old code beside new', () => {
     const [mistake, mended] = [define(2, { w: maxOf('2m') }), define(2, { w: maxOf('1m'), v: maxOf('2m') })];
     const first = scene.put(PUMP, at(0), 1);
     await environment(scene, one)(first);
-    expect(await holdDeployment(scene.ports, mistake)).toMatchObject({ epochs: [2] });
+    expect(await holdDeployment(scene.engine, mistake)).toMatchObject({ epochs: [2] });
     const late = environment(scene, mistake);
     await late(first);
     await environment(scene, mended)(scene.put(PUMP, at(0, 30), 7));
@@ -342,7 +344,7 @@ describe('old code beside new', () => {
     await environment(scene, define(2, { w: maxOf('2m') }))(scene.put(PUMP, at(0, 10), 2));
     expect(await newest(scene.put(PUMP, at(0, 20), 3))).toEqual({ batchItemFailures: [] });
     expect(await epochsOf(scene, three)).toEqual({ w: 3 });
-    expect(scene.groupOf(PUMP, await holdDeployment(scene.ports, three)).counters.applied).toBe(3);
+    expect(scene.groupOf(PUMP, await holdDeployment(scene.engine, three)).counters.applied).toBe(3);
   });
 
   it.each(['log.append', 'log.latest'] as const)(
@@ -378,11 +380,11 @@ describe('old code beside new', () => {
     const eight = define(2, { w: maxOf('1m') }, { groups: 8 });
     const scene = new Scene(one);
     const [old, fresh] = [environment(scene, one), environment(scene, eight)];
-    const held = await holdDeployment(scene.ports, eight);
+    const held = await holdDeployment(scene.engine, eight);
     await old(scene.put(PUMP, at(0), 1));
-    await expect(writeDown(scene.ports, held)).rejects.toThrow(OutdatedError);
+    await expect(writeDown(scene.engine, held)).rejects.toThrow(OutdatedError);
     await fresh(scene.put(PUMP, at(0, 1), 1));
-    expect(await holdDeployment(scene.ports, eight)).toMatchObject({ generations: [{ groups: 4 }] });
+    expect(await holdDeployment(scene.engine, eight)).toMatchObject({ generations: [{ groups: 4 }] });
   });
 
   it('is refused where the new has been, and nothing is lost or doubled', async () => {

@@ -11,8 +11,8 @@ import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, type Group, listPanes } from '../../../src/engine/group/group.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
 import { GroupCache } from '../../../src/engine/log/group-cache.ts';
-import { loadGroup, unchanged } from '../../../src/engine/log/group-log.ts';
-import { objectOf, spilling } from '../../../src/engine/log/spill.ts';
+import { unchanged } from '../../../src/engine/log/group-logs.ts';
+import { bodyObjectOf, wholeLog } from '../../../src/engine/log/spill.ts';
 import {
   bucket,
   count,
@@ -25,10 +25,10 @@ import {
   tumbling,
 } from '../../../src/index.ts';
 import {
-  type CommitLog,
   ENTRY_LIFETIME,
   type LogEntry,
   LogLostError,
+  type StoredEntry,
 } from '../../../src/ports/commit-log.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
@@ -61,8 +61,7 @@ const noise = (bytes: number, seed: string): string =>
   ).join('');
 
 /** Of each entry of a machine's log the ordinal of the snapshot that it is read from. */
-const basesOf = (scene: Scene, machine = PUMP): readonly number[] =>
-  scene.entriesOf(machine).map(scene.whole).map(baseOf);
+const basesOf = (scene: Scene, machine = PUMP): readonly number[] => scene.entriesOf(machine).map(baseOf);
 
 /** A pump with a large state, so that what one more reading changes is little. */
 async function seasoned(pipeline = readings()): Promise<Scene> {
@@ -74,7 +73,7 @@ async function seasoned(pipeline = readings()): Promise<Scene> {
 
 /** Makes the memory of a log forget some entries. */
 function lose(scene: Scene, machine: string, ordinals: readonly number[]): void {
-  const logs = scene.ports.log.logs as Map<string, readonly LogEntry[]>;
+  const logs = scene.ports.log.logs as Map<string, readonly StoredEntry[]>;
   const name = scene.logOf(machine);
   logs.set(
     name,
@@ -125,7 +124,7 @@ describe('an entry', () => {
     await scene.process([scene.put(PUMP, at(0), 20, 0, { note: noise(200_000, 'large') })]);
     // Of another machine of its group, so that no note is written again.
     for (let n = 0; n < 130; n++) await scene.process([scene.put('lathe', at(0, n))]);
-    expect(scene.entriesOf('lathe')).toBe(scene.entriesOf(PUMP));
+    expect(scene.storedOf('lathe')).toBe(scene.storedOf(PUMP));
     expect(basesOf(scene)).toEqual([...new Array<number>(129).fill(1), 130, 130]);
   });
 
@@ -139,7 +138,7 @@ describe('an entry', () => {
   it('is a snapshot where the definition is another', async () => {
     const scene = await seasoned();
     const next = new Scene(readings(2));
-    for (const entry of scene.entriesOf(PUMP)) await next.ports.log.append(next.logOf(PUMP), entry);
+    for (const entry of scene.storedOf(PUMP)) await next.ports.log.append(next.logOf(PUMP), entry);
     await next.process([{ ...next.put(PUMP, at(3)), position: '101' as SourceRecord['position'] }]);
     await next.process([{ ...next.put(PUMP, at(3, 1)), position: '102' as SourceRecord['position'] }]);
     expect(basesOf(next)).toEqual([1, 2, 2]);
@@ -156,7 +155,7 @@ describe('an entry', () => {
 });
 
 describe('a log that has lost entries', () => {
-  const load = (scene: Scene, cache?: GroupCache) => loadGroup(scene.ports, scene.deployment, 0, cache);
+  const load = (scene: Scene, cache?: GroupCache) => scene.logsOf(scene.ports, cache).load(0);
   const scenes = async (): Promise<Scene> => {
     const scene = await seasoned(readings(1, 1));
     for (let n = 0; n < 4; n++) await scene.process([scene.put(PUMP, at(2, n))]);
@@ -413,21 +412,20 @@ function expiringObjects({ ports: { objects, clock } }: Scene, lifetime: Millis)
 }
 
 describe('a body that is too large for a log', () => {
-  /** A scene of a group with several hundred kilobytes of notes, and ports as handlers have them. */
+  /** A scene of a group with several hundred kilobytes of notes. */
   function large() {
     const scene = new Scene(readings(1, 1));
-    const through = (ports: Ports): Ports => ({ ...ports, log: spilling(ports.log, ports.objects) });
     const notes = (round: number) =>
       Array.from({ length: 10 }, (_, n) =>
         scene.put(`machine-${n}`, at(round, n), 20, 0, { note: noise(50_000, `${round}/${n}`) }),
       );
     const states = () =>
       [...scene.ports.objects.stored.keys()].filter((name) => name.startsWith(STATE_PREFIX));
-    return { scene, through, notes, states, ports: through(scene.ports) };
+    return { scene, notes, states, ports: scene.ports };
   }
-  const spilledOf = (scene: Scene) => scene.entriesOf(PUMP).map((entry) => objectOf(entry) !== undefined);
-  const load = ({ log }: Ports, { scene }: ReturnType<typeof large>): Promise<Group> =>
-    loadGroup({ log, clock: scene.ports.clock }, scene.deployment, 0);
+  const spilledOf = (scene: Scene) => scene.storedOf(PUMP).map((entry) => bodyObjectOf(entry) !== undefined);
+  const load = (ports: Ports, { scene }: ReturnType<typeof large>): Promise<Group> =>
+    scene.logsOf(ports).load(0);
 
   it('stands beside it, and is read back: by handlers, the sweeper and projectors', async () => {
     const world = large();
@@ -436,7 +434,7 @@ describe('a body that is too large for a log', () => {
     expect(await scene.process([scene.put(PUMP, at(0, 30))], ports)).toEqual([]);
     expect(spilledOf(scene)).toEqual([true, false]);
     expect(states()).toHaveLength(1);
-    expect(Math.max(...scene.entriesOf(PUMP).map(({ body }) => body.length))).toBeLessThan(12_000);
+    expect(Math.max(...scene.storedOf(PUMP).map(({ stored }) => stored.length))).toBeLessThan(12_000);
     expect(await scene.process(notes(1), ports)).toEqual([]);
     expect((await load(ports, world)).counters.applied).toBe(21);
     expect(await scene.sweepAt(at(30), ports)).toMatchObject({ open: 0 });
@@ -446,9 +444,9 @@ describe('a body that is too large for a log', () => {
   });
 
   it('is told of by a local run as any other', async () => {
-    const { scene, through, notes } = large();
+    const { scene, notes } = large();
     const tally = createTally(scene.pipeline);
-    await scene.process(notes(0), through(tally.watch(scene.ports)));
+    await scene.process(notes(0), tally.watch(scene.ports));
     expect(spilledOf(scene)).toEqual([true]);
     // Each of ten records has one of both rolling windows.
     expect(tally.panes).toBe(20);
@@ -458,11 +456,12 @@ describe('a body that is too large for a log', () => {
     const { scene, ports, notes } = large();
     for (let round = 0; round < 12; round++) await scene.process(notes(round), ports);
     const name = [...scene.ports.log.logs.keys()].find((log) => log.startsWith('readings/')) as string;
+    const { log } = scene.engine;
     const read: number[] = [];
-    for (let answer = await ports.log.after(name, 0); answer.length > 0; ) {
+    for (let answer = await log.after(name, 0); answer.length > 0; ) {
       expect(answer.reduce((total, { body }) => total + body.length, 0)).toBeLessThan(2 * 1_048_576);
       read.push(...answer.map(({ ordinal }) => ordinal));
-      answer = await ports.log.after(name, read.at(-1) as number);
+      answer = await log.after(name, read.at(-1) as number);
     }
     expect(read).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
@@ -495,17 +494,15 @@ describe('a body that is too large for a log', () => {
 
   it('is there before the entry that names it, and once though its append is tried again', async () => {
     const world = large();
-    const { scene, through, notes, states } = world;
+    const { scene, notes, states } = world;
     const batch = notes(0);
     const calls: string[] = [];
-    const dying = through(
-      scene.through(async (call, name, carryOut) => {
-        if (call === 'objects.create' || call === 'log.append') calls.push(call);
-        if (call === 'log.append') throw new Error('connection reset');
-        expect(name.startsWith(STATE_PREFIX) || call !== 'objects.create').toBe(true);
-        return carryOut();
-      }),
-    );
+    const dying = scene.through(async (call, name, carryOut) => {
+      if (call === 'objects.create' || call === 'log.append') calls.push(call);
+      if (call === 'log.append') throw new Error('connection reset');
+      expect(name.startsWith(STATE_PREFIX) || call !== 'objects.create').toBe(true);
+      return carryOut();
+    });
     expect(await scene.process(batch, dying)).toEqual(batch);
     expect(await scene.process(batch, dying)).toEqual(batch);
     expect(calls).toEqual(['objects.create', 'log.append', 'objects.create', 'log.append']);
@@ -517,7 +514,7 @@ describe('a body that is too large for a log', () => {
 
   it('is there for as long as its entry, however long the append was refused before', async () => {
     const world = large();
-    const { scene, notes, through } = world;
+    const { scene, notes } = world;
     const batch = notes(0);
     const kept = { ...scene.ports, objects: expiringObjects(scene, millis('14d')) };
     const refusing = { ...kept.log, append: () => Promise.reject(new Error('throttled')) };
@@ -527,21 +524,19 @@ describe('a body that is too large for a log', () => {
     }
     expect(await scene.process(batch, kept)).toEqual([]);
     scene.ports.clock.pass(millis('7d'));
-    expect((await load(through(kept), world)).counters.applied).toBe(10);
+    expect((await load(kept, world)).counters.applied).toBe(10);
   });
 
   it('is appended nothing of while it cannot be put', async () => {
-    const { scene, through, notes, ports } = large();
+    const { scene, notes, ports } = large();
     const batch = notes(0);
-    const full = through(
-      scene.through(async (call, _, carryOut) => {
-        if (call === 'objects.create') {
-          for (let turn = 0; turn < 10; turn++) await Promise.resolve();
-          throw new Error('no room');
-        }
-        return carryOut();
-      }),
-    );
+    const full = scene.through(async (call, _, carryOut) => {
+      if (call === 'objects.create') {
+        for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+        throw new Error('no room');
+      }
+      return carryOut();
+    });
     expect(await scene.process(batch, full)).toEqual(batch);
     expect(scene.entriesOf(PUMP)).toEqual([]);
     expect(await scene.process(batch, ports)).toEqual([]);
@@ -549,18 +544,16 @@ describe('a body that is too large for a log', () => {
 
   it('of a writer that lost a race is named by nobody, and the winner’s is read', async () => {
     const world = large();
-    const { scene, through, ports, notes, states } = world;
+    const { scene, ports, notes, states } = world;
     const [ours, theirs] = [notes(0), notes(1)];
     let raced = false;
-    const slow = through(
-      scene.through(async (call, _, carryOut) => {
-        if (call === 'log.append' && !raced) {
-          raced = true;
-          await scene.process([...ours, ...theirs], ports);
-        }
-        return carryOut();
-      }),
-    );
+    const slow = scene.through(async (call, _, carryOut) => {
+      if (call === 'log.append' && !raced) {
+        raced = true;
+        await scene.process([...ours, ...theirs], ports);
+      }
+      return carryOut();
+    });
     expect(await scene.process(ours, slow)).toEqual([]);
     expect(states()).toHaveLength(2);
     expect((await load(ports, world)).counters.applied).toBe(20);
@@ -568,7 +561,7 @@ describe('a body that is too large for a log', () => {
 
   it('is not needed to tell that a log is there', async () => {
     const { scene } = large();
-    const empty: CommitLog = spilling(scene.ports.log, scene.ports.objects);
+    const empty = wholeLog(scene.ports);
     expect(await empty.latest('other')).toBeUndefined();
     expect(await empty.after('other', 0)).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { OutdatedError } from '../../../src/engine/group/deployment.ts';
 import { audit } from '../../../src/engine/inspect/audit.ts';
 import { rescale } from '../../../src/engine/log/rescale.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import { bucket, count, definePipeline, kinesis, table, tumbling } from '../../../src/index.ts';
 import { definitionLog, groupLog } from '../../../src/wiring/names.ts';
 import { at, type Reading, Scene } from '../scene.ts';
@@ -29,7 +30,7 @@ describe('a change of the number of key groups', () => {
   it.each([16, 256, 1])('to %i moves every key at once, and says how far it is', async (groups) => {
     const scene = await begun();
     let told = 0;
-    const rescaled = await rescale(scene.ports, readings, groups, () => told++);
+    const rescaled = await rescale(scene.engine, readings, groups, () => told++);
     expect(rescaled).toEqual({ isNew: true, generation: 2, groups, keys: MACHINES.length });
     expect(told).toBe(groups);
     const { logs } = scene.ports.log;
@@ -47,9 +48,9 @@ describe('a change of the number of key groups', () => {
 
   it('to the number that it is changes nothing', async () => {
     const scene = await begun();
-    await rescale(scene.ports, readings, 8, nothing);
+    await rescale(scene.engine, readings, 8, nothing);
     const entries = [...scene.ports.log.logs.values()].flat().length;
-    expect(await rescale(scene.ports, readings, 8, nothing)).toEqual({
+    expect(await rescale(scene.engine, readings, 8, nothing)).toEqual({
       isNew: false,
       generation: 2,
       groups: 8,
@@ -68,7 +69,7 @@ describe('a change of the number of key groups', () => {
           if (one === call && ++calls > allowed) throw new Error('refused');
           return carryOut();
         });
-        ended = await rescale(failing, readings, 16, nothing).then(
+        ended = await rescale(enginePorts(failing), readings, 16, nothing).then(
           () => true,
           () => false,
         );
@@ -87,7 +88,7 @@ describe('a change of the number of key groups', () => {
 
   it('is refused where nothing has begun, and nothing is written', async () => {
     const { ports } = new Scene(readings);
-    await expect(rescale(ports, readings, 8, nothing)).rejects.toThrow(
+    await expect(rescale(enginePorts(ports), readings, 8, nothing)).rejects.toThrow(
       'Cannot rescale "readings" as it must have begun: there are no logs of it',
     );
     expect(ports.log.logs.size).toBe(0);
@@ -96,18 +97,18 @@ describe('a change of the number of key groups', () => {
   it('is refused by another definition than is at work, and nothing is written', async () => {
     const scene = await begun();
     const definitions = () => scene.ports.log.logs.get(definitionLog('readings'))?.length;
-    await expect(rescale(scene.ports, { ...readings, version: 2 }, 8, nothing)).rejects.toThrow(
+    await expect(rescale(scene.engine, { ...readings, version: 2 }, 8, nothing)).rejects.toThrow(
       'Cannot rescale "readings" as its definition must be the one at work: that is version 1, this is version 2',
     );
     expect(definitions()).toBe(1);
     await scene.under({ ...readings, version: 2 });
-    await expect(rescale(scene.ports, readings, 8, nothing)).rejects.toThrow(OutdatedError);
+    await expect(rescale(scene.engine, readings, 8, nothing)).rejects.toThrow(OutdatedError);
     expect(definitions()).toBe(2);
   });
 
   it.each([0, 3, 8_192, Number.NaN])('to %d is refused, and nothing is written', async (groups) => {
     const scene = await begun();
-    await expect(rescale(scene.ports, readings, groups, nothing)).rejects.toThrow(RangeError);
+    await expect(rescale(scene.engine, readings, groups, nothing)).rejects.toThrow(RangeError);
     expect(scene.ports.log.logs.get(definitionLog('readings'))).toHaveLength(1);
   });
 });

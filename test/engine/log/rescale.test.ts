@@ -15,9 +15,9 @@ import { processBatch } from '../../../src/engine/intake/process-batch.ts';
 import { sweep } from '../../../src/engine/intake/sweep.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
 import { GroupCache } from '../../../src/engine/log/group-cache.ts';
-import { loadGroup } from '../../../src/engine/log/group-log.ts';
+import { GroupLogs } from '../../../src/engine/log/group-logs.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
-import { spilling } from '../../../src/engine/log/spill.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../../../src/handlers.ts';
 import {
   bucket,
@@ -81,20 +81,24 @@ class Environment {
   project = () => this.#project({}, context);
 }
 
-const deploymentOf = (scene: Scene): Promise<Deployment> => holdDeployment(scene.ports, scene.pipeline);
+const deploymentOf = (scene: Scene): Promise<Deployment> => holdDeployment(scene.engine, scene.pipeline);
 
 /** The groups of a deployment's last generation. */
 function groupsOf(scene: Scene, deployment: Deployment): readonly Group[] {
   const { number, groups } = deployment.generations.at(-1) as Deployment['generations'][number];
   return Array.from({ length: groups }, (_, group) =>
-    readGroup(deployment, EMPTY_GROUP, scene.ports.log.logs.get(groupLog('readings', number, group)) ?? []),
+    readGroup(
+      deployment,
+      EMPTY_GROUP,
+      (scene.ports.log.logs.get(groupLog('readings', number, group)) ?? []).map(scene.whole),
+    ),
   );
 }
 
 /** Every pane there is in any log, as it is written, by its key and window in the order of the log. */
 function panesOf(scene: Scene, deployment: Deployment): readonly string[] {
   const logs = groupLogsOf(deployment, scene.ports.clock.now());
-  const entries = logs.flatMap((name) => scene.ports.log.logs.get(name) ?? []);
+  const entries = logs.flatMap((name) => scene.ports.log.logs.get(name) ?? []).map(scene.whole);
   return entries.flatMap((entry) =>
     decodePanes(entry).map((pane) => JSON.stringify(writtenPane(scene.pipeline, pane))),
   );
@@ -167,7 +171,7 @@ function readings(scene: Scene, length: number): readonly (readonly SourceRecord
 }
 
 const rescale = ({ ports, pipeline }: Scene, groups: number) =>
-  beginGeneration({ ...ports, log: spilling(ports.log, ports.objects) }, pipeline, groups);
+  beginGeneration(enginePorts(ports), pipeline, groups);
 
 describe('another number of groups', () => {
   it('is a generation, unless it is the number that there is', async () => {
@@ -265,18 +269,16 @@ describe('in the middle of a stream', () => {
     const scene = new Scene(pipelineOf(2));
     const [records] = readings(scene, 30) as [readonly SourceRecord[]];
     const deployment = await deploymentOf(scene);
-    const cache = new GroupCache(1e6);
-    await processBatch(scene.ports, deployment, records.slice(0, 10), LATER, cache);
+    const kept = new GroupLogs(scene.engine, deployment, new GroupCache(1e6));
+    await processBatch(scene.ports, kept, records.slice(0, 10), LATER);
     await rescale(scene, 4);
     await new Environment(scene.ports, scene.pipeline).sweep();
     const old = groupLogsOf(deployment, at(0));
     const lengths = () => old.map((name) => scene.ports.log.logs.get(name)?.length);
     const before = lengths();
-    const outcome = await processBatch(scene.ports, deployment, records.slice(5, 15), LATER, cache);
+    const outcome = await processBatch(scene.ports, kept, records.slice(5, 15), LATER);
     expect(outcome).toEqual({ again: records.slice(5, 15), outdated: true });
-    await expect(sweep(scene.ports, deployment, LATER, cache)).rejects.toThrow(
-      'a later generation has begun',
-    );
+    await expect(sweep(scene.ports, kept, LATER)).rejects.toThrow('a later generation has begun');
     expect(lengths()).toEqual(before);
   });
 });
@@ -392,9 +394,9 @@ describe('a projector', () => {
     const first = await deploymentOf(scene);
     const project = async (deployment: Deployment) => {
       const logs = groupLogsOf(deployment, scene.ports.clock.now());
-      await projectRows(scene.ports, deployment, logs, LATER);
+      await projectRows(scene.engine, deployment, logs, LATER);
       for (const sink of atOnce(deployment.pipeline.sinks)) {
-        if (sink.kind === 'bucket') await projectObjects(scene.ports, deployment, sink, LATER);
+        if (sink.kind === 'bucket') await projectObjects(scene.engine, deployment, sink, LATER);
       }
     };
     const environment = new Environment(scene.ports, scene.pipeline);
@@ -420,7 +422,7 @@ describe('a shard that is read while groups change', () => {
     expect(groupOf(hashOf(first), 4)).not.toBe(groupOf(hashOf(second), 4));
     await environment.take([scene.put(first, at(0)), scene.put(second, at(0, 1))]);
     await rescale(scene, 8);
-    await loadGroup(scene.ports, await deploymentOf(scene), groupOf(hashOf(first), 8));
+    await new GroupLogs(scene.engine, await deploymentOf(scene)).load(groupOf(hashOf(first), 8));
     const batch = [scene.put(first, at(0, 2)), scene.put(second, at(0, 3))];
     expect(await environment.take(batch)).toBe(true);
     expect(scene.ports.telemetry.faults).not.toEqual([]);
@@ -444,7 +446,7 @@ describe('messages of a queue', () => {
     );
     await scene.process(messages);
     for (const groups of [8, 2, 1, 4]) {
-      await beginGeneration(scene.ports, pipeline, groups);
+      await beginGeneration(scene.engine, pipeline, groups);
       const next = await scene.under(pipeline);
       expect(await next.process(messages)).toEqual([]);
     }
@@ -464,15 +466,14 @@ describe('messages of a queue', () => {
     const slow = scene.through(async (call, name, carryOut) => {
       if (call === 'log.append' && name.startsWith('readings/1/') && !changed) {
         changed = true;
-        await beginGeneration(scene.ports, pipeline, 8);
+        await beginGeneration(scene.engine, pipeline, 8);
         await (await scene.under(pipeline)).process([earlier]);
       }
       return carryOut();
     });
-    const deployment = await deploymentOf(scene);
-    const renew = () => deploymentOf(scene);
+    const renew = async () => new GroupLogs(enginePorts(slow), await deploymentOf(scene));
     const batch = [message, message, message];
-    const outcome = await processBatch(slow, deployment, batch, LATER, undefined, renew);
+    const outcome = await processBatch(slow, await renew(), batch, LATER, renew);
     expect(outcome).toEqual({ again: [], outdated: false });
     expect(changed).toBe(true);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, duplicate: 2 });
@@ -490,7 +491,7 @@ describe('messages of a queue', () => {
       if (groups === undefined) return carryOut();
       next.delete(log);
       // What another environment takes in meanwhile seals the group that this one is about to append to.
-      await beginGeneration(scene.ports, pipeline, groups);
+      await beginGeneration(scene.engine, pipeline, groups);
       await (await scene.under(pipeline)).process([scene.put('pump', at(0, groups))]);
       return carryOut();
     });
@@ -546,7 +547,7 @@ describe('whoever takes turns with whom', () => {
             for (const groups of numbers) {
               await environments[0]?.sweep().catch(() => undefined);
               while (
-                !(await beginGeneration(ports, scene.pipeline, groups).then(
+                !(await beginGeneration(enginePorts(ports), scene.pipeline, groups).then(
                   () => true,
                   () => false,
                 ))
