@@ -22,6 +22,30 @@ export const existsInRepository = (path: string): boolean => existsSync(new URL(
 
 const FENCE = /^```(\S*)[^\n]*\n([\s\S]*?)^```$/gm;
 
+/** A fenced block of TypeScript, and what stands in a comment before it: `<!-- ts` begins what readers need not see. */
+export interface Example {
+  readonly hidden: string;
+  readonly text: string;
+  /** False where the fence says `compile-only`, as what the example makes needs AWS. */
+  readonly runs: boolean;
+  /** The line of its fence, from 1. */
+  readonly line: number;
+}
+
+const EXAMPLE =
+  /(?:^<!-- ts\n(?<hidden>[\s\S]*?)^-->\n+)?^```ts(?<mode> compile-only)?\n(?<text>[\s\S]*?)^```$/gm;
+
+export const examplesOf = (page: string): Example[] =>
+  [...page.matchAll(EXAMPLE)].map(({ 0: all, index, groups }) => {
+    const { hidden = '', mode = '', text = '' } = groups ?? {};
+    const fence = index + all.length - `\`\`\`ts${mode}\n${text}\`\`\``.length;
+    return { hidden, text, runs: mode === '', line: page.slice(0, fence).split('\n').length };
+  });
+
+/** The examples in the docstrings of a source text, as they would stand on a page. */
+export const docstringsOf = (source: string): string =>
+  source.replaceAll(/^.*$/gm, (line) => /^ *\* ?(.*)$/.exec(line)?.[1] ?? '');
+
 /** What a heading is called in a link, as GitHub names it: letters, digits, `_` and `-`, and a number where it comes again. */
 export function anchorsOf(page: string): Set<string> {
   const anchors = new Set<string>();
