@@ -8,9 +8,15 @@ const announcement: Reporter = {
   },
 };
 
+/** These touch nothing of their process but what they put back: they share one, and what it has loaded. */
+const SHARING = ['test/{core,engine,pipeline,simulation}/**/*.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: SHARING } },
+      { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
+    ],
     reporters: ['default', announcement],
     // One more than by default: the main thread does little.
     maxWorkers: '100%',

@@ -19,6 +19,7 @@ import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show } from '../src/commands/run.ts';
 import { lineOf } from '../src/local/failure.ts';
 import { kinesisSourceOf } from '../src/local/resources.ts';
+import type { LocalOptions } from '../src/local/runtime.ts';
 import { LOCK_FILE } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 
@@ -44,11 +45,15 @@ export function failureText([command = '']: readonly string[], error: unknown): 
 /**
  * Runs the command that the arguments name, to its end.
  *
+ * @param startServers - how a local run starts its servers, where not in a thread of their own
  * @returns its exit code
  */
-export async function millrace(args: readonly string[]): Promise<number> {
+export async function millrace(
+  args: readonly string[],
+  startServers?: LocalOptions['startServers'],
+): Promise<number> {
   try {
-    return await parse(args);
+    return await parse(args, startServers);
   } catch (error) {
     // Help that was asked for, and help where nothing was.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -58,7 +63,7 @@ export async function millrace(args: readonly string[]): Promise<number> {
   }
 }
 
-async function parse(args: readonly string[]): Promise<number> {
+async function parse(args: readonly string[], startServers: LocalOptions['startServers']): Promise<number> {
   let exitCode = 0;
   const ending =
     <Given extends unknown[]>(work: (...given: Given) => Promise<number>) =>
@@ -102,7 +107,7 @@ async function parse(args: readonly string[]): Promise<number> {
     .action(
       ending(async ({ pipeline, input, ...options }) => {
         const definition = await loadPipeline(fileOf(pipeline));
-        return show(definition, { ...options, input: inputOf(pipeline, input, options.keep) });
+        return show(definition, { ...options, startServers, input: inputOf(pipeline, input, options.keep) });
       }),
     );
 
@@ -126,7 +131,7 @@ async function parse(args: readonly string[]): Promise<number> {
     .action(
       ending(async (pipeline, options) => {
         const definition = fileOf(pipeline);
-        return run(await loadPipeline(definition), { ...options, definition });
+        return run(await loadPipeline(definition), { ...options, startServers, definition });
       }),
     );
 

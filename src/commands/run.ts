@@ -6,7 +6,7 @@ import { type InputRecord, readInput } from '../local/input.ts';
 import { eitherRefused, type RefusedByCode, withLines } from '../local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
 import { kinesisSourceOf } from '../local/resources.ts';
-import { type LocalRuntime, startLocal } from '../local/runtime.ts';
+import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runtime.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { checkInput, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
@@ -34,6 +34,7 @@ export interface LocalRunOptions {
   readonly port?: number | undefined;
   /** Whether a record that is not taken in makes for exit code 1. */
   readonly strict?: boolean | undefined;
+  readonly startServers?: LocalOptions['startServers'];
 }
 
 /**
@@ -165,7 +166,7 @@ const SAME_INTERRUPT_MILLIS = 500;
 /** Starts everything, and ends it whatever happens: at the first Ctrl-C in good order, at the second at once. */
 async function running(
   pipeline: Pipeline,
-  { data, batchSize, port }: LocalRunOptions,
+  { data, batchSize, port, startServers }: LocalRunOptions,
   startScreen: (tally: Tally) => Screen,
   work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
@@ -188,6 +189,7 @@ async function running(
       dataDirectory: data,
       batchSize,
       port,
+      startServers,
       decorate: tally.watch,
     });
     try {

@@ -35,7 +35,7 @@ export interface LocalOptions {
   /** Stands between the handlers and the servers: to watch, or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
   /** Starts the servers: in a thread of their own where left out. */
-  readonly startServers?: typeof startServersBeside;
+  readonly startServers?: typeof startServersBeside | undefined;
 }
 
 /** A pipeline running on this machine: embedded servers, the handlers that run in AWS, and what wakes them there. */

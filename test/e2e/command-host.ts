@@ -1,8 +1,9 @@
 import { failureCode, failureText, millrace } from '../../bin/command-line.ts';
+import { startServers } from '../../src/local/servers/servers.ts';
 
 /**
  * Runs commands one after the other in this process, as they are sent to it, and answers what each wrote and its exit code: a
- * process for each would take most of its time to begin.
+ * process for each would take most of its time to begin, as would a thread for its servers.
  */
 interface Asked {
   readonly args: readonly string[];
@@ -35,7 +36,7 @@ async function answer({ args, env }: Asked) {
       resolve(failureCode(args));
     };
   });
-  const code = await Promise.race([millrace(args), faulty]);
+  const code = await Promise.race([millrace(args, startServers), faulty]);
   return { ...written, code };
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { bucket } from '../../src/index.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
+import { startServersBeside } from '../../src/local/servers/servers.ts';
 import type { Pane } from '../../src/pipeline/pipeline.ts';
 import type { CommitLog } from '../../src/ports/commit-log.ts';
 import type { Ports } from '../../src/ports/index.ts';
@@ -16,7 +17,9 @@ const linesOf = (records: readonly unknown[]) => records.map((record) => JSON.st
 describe('20,000 flights through the embedded servers', () => {
   it('give the panes that SQL computes from the same records', { timeout: 120_000 }, async () => {
     const records = readFlights();
-    const { panes, replayed } = await runLocally(toBucket, linesOf(records));
+    const { panes, replayed } = await runLocally(toBucket, linesOf(records), {
+      startServers: startServersBeside,
+    });
     expect(isAccountedFor(replayed)).toBe(true);
     const ours = panes.map((line) => rowOf(JSON.parse(line))).sort();
     expect(ours).toEqual((await sqlPanes(records)).sort());

@@ -1,5 +1,6 @@
 import { flights } from '../../functions/flights/pipeline.ts';
 import { bucket } from '../../src/index.ts';
+import { startServersBeside } from '../../src/local/servers/servers.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import { readFlights } from './flights.ts';
 import { runLocally } from './local.ts';
@@ -43,5 +44,6 @@ const pipeline = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flight
 const lines = readFlights(Number(limit)).map((flight) => JSON.stringify(flight));
 process.send?.('begun');
 // A dozen batches, so that there is something between any two moments.
-await runLocally(pipeline, lines, { dataDirectory, decorate, batchSize: Math.ceil(lines.length / 12) });
+const batchSize = Math.ceil(lines.length / 12);
+await runLocally(pipeline, lines, { dataDirectory, decorate, batchSize, startServers: startServersBeside });
 if (process.connected) process.disconnect();

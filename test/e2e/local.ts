@@ -3,7 +3,7 @@ import { readPanes } from '../../src/commands/panes.ts';
 import { createTally, type Tally } from '../../src/commands/tally.ts';
 import { type Replayed, replay } from '../../src/local/replay.ts';
 import { connect, disconnect } from '../../src/local/resources.ts';
-import { type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
+import { type LocalOptions, type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
 import { startServers } from '../../src/local/servers/servers.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { Ports } from '../../src/ports/index.ts';
@@ -18,8 +18,9 @@ export interface LocalRun {
 }
 
 /**
- * Sends records through the embedded servers to the end, and reads the bucket and the table of rows. The servers run in this
- * thread: a thread of their own takes a second of a processor to begin, each time, and has a clock that no test can move.
+ * Sends records through the embedded servers to the end, and reads the bucket and the table of rows. Unless they are told
+ * otherwise the servers run in this thread: one of their own takes a second of a processor to begin, each time, and has a
+ * clock that no test can move.
  */
 export async function runLocally(
   pipeline: Pipeline,
@@ -31,6 +32,7 @@ export async function runLocally(
     readonly speed?: number | undefined;
     readonly signal?: AbortSignal;
     readonly onSent?: (sent: number) => void;
+    readonly startServers?: LocalOptions['startServers'];
     /** Whether time passes from the beginning on, as it does once an input has ended. */
     readonly timePasses?: boolean;
   } = {},

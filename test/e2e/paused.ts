@@ -1,3 +1,4 @@
+import { startServersBeside } from '../../src/local/servers/servers.ts';
 import { runLocally } from './local.ts';
 import { meters, readings } from './meters.ts';
 
@@ -10,6 +11,7 @@ const told = new Set(places.split(',').map(Number));
 try {
   await runLocally(meters, readings(Number(length)), {
     dataDirectory,
+    startServers: startServersBeside,
     speed: Number(speed) || undefined,
     timePasses: Number(speed) > 0,
     signal: interrupted.signal,

@@ -144,7 +144,7 @@ async function tested(
       });
     }
     child.on('close', (code) => {
-      const failed = /FAIL +\S+ > (.*)/.exec(output)?.[1];
+      const failed = /FAIL +(?:\|\w+\| +)?\S+ > (.*)/.exec(output)?.[1];
       rmSync(copy, { recursive: true });
       if (code === 0) resolve(undefined);
       else if (failed === undefined) reject(new Error(`${name}: ${file} did not run: ${output}`));
