@@ -246,11 +246,10 @@ function watermarkOf(place: Place): number {
 function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane {
   const kind = KINDS[cell(place, KIND)] as PaneKind;
   const identified = cell(place, IDENTITY);
-  return {
+  const pane = {
     window: name,
     kind,
     identity: identified,
-    ...(identity === 'index' ? { index: identified } : {}),
     start: cell(place, START) as EpochMillis,
     end: cell(place, END) as EpochMillis,
     revision: cell(place, REVISION),
@@ -259,6 +258,7 @@ function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane 
     results: kind === 'empty' || kind === 'retracted' ? null : resultsAt(place, results),
     watermark: watermarkOf(place) as EpochMillis,
   };
+  return identity === 'index' ? Object.assign(pane, { index: identified }) : pane;
 }
 
 function resultsAt({ table, row }: Place, columns: readonly ResultColumn[]): Results {

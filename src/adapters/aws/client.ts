@@ -38,6 +38,8 @@ interface Settings {
 }
 
 interface PatientSettings extends Settings {
+  /** Whether what a kind of request goes through is put together once, not for each: it is the same for all of a client. */
+  readonly cacheMiddleware: true;
   readonly requestHandler: RequestHandler;
 }
 
@@ -57,7 +59,7 @@ export function clientOf<Client extends { readonly middlewareStack: { remove(nam
 ): Client {
   // A handler that is not told to throw writes a warning, and goes on waiting.
   const requestHandler = new NodeHttpHandler({ ...patience, throwOnRequestTimeout: true });
-  const client = new Client({ maxAttempts: 5, requestHandler, ...settings });
+  const client = new Client({ maxAttempts: 5, cacheMiddleware: true, requestHandler, ...settings });
   // It copies every request and every answer for a logger that there is not: a tenth of what a request takes.
   client.middlewareStack.remove('loggerMiddleware');
   return client;

@@ -74,13 +74,15 @@ async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Prom
 const MAX_RESULTS_BYTES = 128_000;
 
 /** A pane whose results are larger has null for them: it is in the bucket whole. */
-export const itemOf = ({ partition, sort, order, pane }: Row): Record<string, AttributeValue> => ({
-  ...(attribute(pane).M as Record<string, AttributeValue>),
-  ...(Buffer.byteLength(JSON.stringify(pane.results)) > MAX_RESULTS_BYTES ? { results: { NULL: true } } : {}),
-  [ROWS_KEY.partition]: { S: partition },
-  [ROWS_KEY.sort]: { S: sort },
-  order: { N: String(order) },
-});
+export function itemOf({ partition, sort, order, pane }: Row): Record<string, AttributeValue> {
+  const item: Record<string, AttributeValue> = {};
+  for (const [name, value] of Object.entries(pane)) item[name] = attribute(value, 1);
+  if (Buffer.byteLength(JSON.stringify(pane.results)) > MAX_RESULTS_BYTES) item['results'] = { NULL: true };
+  item[ROWS_KEY.partition] = { S: partition };
+  item[ROWS_KEY.sort] = { S: sort };
+  item['order'] = { N: String(order) };
+  return item;
+}
 
 /** DynamoDB's numbers end at these magnitudes. */
 const LARGEST = 9.99e125;
