@@ -23,14 +23,30 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 
 const clock = systemClock();
 
-/** The handler of a pipeline's records. */
+/** The handler of a pipeline's records. *
+ * @example
+ * ```ts compile-only
+ * import { lambdaHandler } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = lambdaHandler(temperature);
+ * ```
+ */
 export function lambdaHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   return flushing(telemetry, handlers.processHandler({ log, progress, objects, clock, telemetry }, pipeline));
 }
 
-/** The handler that time alone wakes, once a minute. */
+/** The handler that time alone wakes, once a minute. *
+ * @example
+ * ```ts compile-only
+ * import { sweepHandler } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = sweepHandler(temperature);
+ * ```
+ */
 export function sweepHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const arrivals = arrivalsOf(pipeline, progress);
@@ -53,7 +69,15 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   return sqsArrivals(clientOf(SQSClient), url, oldestAge);
 }
 
-/** The handler that commits wake, and brings the sinks up to them. */
+/** The handler that commits wake, and brings the sinks up to them. *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature);
+ * ```
+ */
 export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline);
   const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');

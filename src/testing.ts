@@ -50,6 +50,27 @@ export interface TryOptions {
  *
  * @param records what the source carries, before schema and map, as values; or as bytes, for what is not JSON
  * @throws TypeError when folding them twice gives different panes: a function of the definition is not pure
+ *
+ * @example
+ * ```ts
+ * import { definePipeline, kinesis, max, tumbling } from 'millrace';
+ * import { tryPipeline } from 'millrace/testing';
+ *
+ * interface Reading {
+ *   machineId: string;
+ *   measuredAt: number;
+ *   celsius: number;
+ * }
+ *
+ * const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: (reading) => reading.machineId,
+ *   eventTime: (reading) => reading.measuredAt,
+ *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
+ * });
+ * const noon = Date.UTC(2026, 0, 5, 12);
+ * const { panes } = tryPipeline(temperature, [{ machineId: 'pump', measuredAt: noon, celsius: 20 }]);
+ * if (panes[0]?.results?.max !== 20) throw new Error('The first pane must have the only reading');
+ * ```
  */
 export function tryPipeline<Panes = Pane>(
   pipeline: Pipeline<Panes>,
@@ -132,6 +153,28 @@ export interface SimulateOptions extends Pick<TryOptions, 'arrivals'> {
  *
  * @param records as for `tryPipeline`; those of a key keep their order, unless the source is a standard queue
  * @throws Error naming the seed, the fewest faults and the rule, when a schedule breaks one
+ *
+ * @example
+ * ```ts
+ * import { definePipeline, kinesis, max, tumbling } from 'millrace';
+ * import { simulate } from 'millrace/testing';
+ *
+ * interface Reading {
+ *   machineId: string;
+ *   measuredAt: number;
+ *   celsius: number;
+ * }
+ *
+ * const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: (reading) => reading.machineId,
+ *   eventTime: (reading) => reading.measuredAt,
+ *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
+ * });
+ * const noon = Date.UTC(2026, 0, 5, 12);
+ * const records = [20, 22, 27].map((celsius, second) => ({ machineId: 'pump', measuredAt: noon + 1_000 * second, celsius }));
+ * const { schedules } = await simulate(temperature, records, { seeds: 10 });
+ * if (schedules !== 10) throw new Error('Every schedule must have been run');
+ * ```
  */
 export async function simulate<Panes = Pane>(
   pipeline: Pipeline<Panes>,

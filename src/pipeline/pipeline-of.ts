@@ -4,6 +4,13 @@ import type { Pipeline } from './pipeline.ts';
  * The pipeline of a module: its default export, or the only pipeline it exports. An error says which module by its `name`.
  *
  * @throws TypeError when it exports none, or several and none as default
+ *
+ * @example
+ * ```ts compile-only
+ * import { pipelineOf } from 'millrace/lambda';
+ *
+ * export const pipeline = pipelineOf(await import('./pipeline.ts'));
+ * ```
  */
 export function pipelineOf(module: object, name = 'a module'): Pipeline {
   const exported = Object.entries(module).filter((entry): entry is [string, Pipeline] =>

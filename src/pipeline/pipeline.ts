@@ -149,6 +149,24 @@ function checkPanes(name: string, windows: readonly (readonly [name: string, Win
  *
  * @throws RangeError when a name, a duration or a window breaks its rule, the source lacks the order that a window follows, or
  * one record would show in more than 1,000 panes and `costly` does not allow it; TypeError when a step is not a function
+ *
+ * @example
+ * ```ts
+ * import { definePipeline, kinesis, max, table, tumbling } from 'millrace';
+ *
+ * interface Reading {
+ *   machineId: string;
+ *   measuredAt: number;
+ *   celsius: number;
+ * }
+ *
+ * export const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: (reading) => reading.machineId,
+ *   eventTime: (reading) => reading.measuredAt,
+ *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
+ * }).to(table());
+ * export const records = [{ machineId: 'pump', measuredAt: Date.UTC(2026, 0, 5, 12), celsius: 20 }];
+ * ```
  */
 export function definePipeline<Rec, Shapes extends { readonly [name: string]: PaneShape }>(
   name: string,

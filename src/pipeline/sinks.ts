@@ -32,11 +32,28 @@ interface BucketOptions {
 const FORMATS: readonly string[] = ['ndjson', 'parquet'] satisfies readonly ObjectFormat[];
 const LONGEST_WAIT = millis('1h');
 
+/**
+ * Delivers panes to a DynamoDB table of rows: each closed window, and the latest pane per key and window.
+ *
+ * @example
+ * ```ts
+ * import { table } from 'millrace';
+ *
+ * export const sinks = [table()]; // definePipeline(…).to(...sinks)
+ * ```
+ */
 export const table = (): TableSink => ({ kind: 'table' });
 
 /**
  * @throws RangeError when `format` is not one that there is, or `every` is more than an hour; TypeError for an option that
  * there is not
+ *
+ * @example
+ * ```ts
+ * import { bucket, table } from 'millrace';
+ *
+ * export const sinks = [table(), bucket({ format: 'parquet', every: '5m' })]; // definePipeline(…).to(...sinks)
+ * ```
  */
 export function bucket(options: BucketOptions = {}): BucketSink {
   checkOptions('write to a bucket', options, ['format', 'every']);

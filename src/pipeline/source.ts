@@ -72,6 +72,17 @@ const QUEUE_GROUPS = 16;
  * A Kinesis data stream of JSON records with `shards` shards (default 1).
  *
  * @throws RangeError when the number of shards is not a whole number from 1 to 1,024; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * import { kinesis } from 'millrace';
+ *
+ * interface Reading {
+ *   fahrenheit: number;
+ * }
+ *
+ * export const readings = kinesis<Reading>({ shards: 2 }).map(({ fahrenheit }) => ({ celsius: (fahrenheit - 32) / 1.8 }));
+ * ```
  */
 export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): KinesisSource<Rec> {
   checkOptions('read a stream', options, ['shards', 'schema']);
@@ -90,6 +101,14 @@ export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Kines
  * (`fifo: true`) has one in each message group.
  *
  * @throws TypeError when fifo is not true or false, or for an option that there is not
+ *
+ * @example
+ * ```ts
+ * import { sqs } from 'millrace';
+ * import { z } from 'zod';
+ *
+ * export const readings = sqs({ fifo: true, schema: z.object({ machineId: z.string(), celsius: z.number() }) });
+ * ```
  */
 export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource<Rec> {
   checkOptions('read a queue', options, ['fifo', 'schema']);
@@ -106,6 +125,17 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
  *
  * @throws RangeError when the topic is not 1 to 249 letters, digits, dots, hyphens and underscores, or the number of
  * partitions not a whole number from 1 to 1,024; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * import { kafka } from 'millrace';
+ *
+ * interface Reading {
+ *   celsius: number;
+ * }
+ *
+ * export const readings = kafka<Reading>({ topic: 'readings', partitions: 6 });
+ * ```
  */
 export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Rec> {
   checkOptions('read a topic', options, ['topic', 'partitions', 'schema']);

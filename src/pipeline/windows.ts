@@ -90,6 +90,11 @@ interface SessionOptions<Rec, When> extends Emits<When> {
  * The key's last `count` records, in source order; a pane after every record, or with `partial: false` once there are so many.
  *
  * @throws RangeError when count is not a whole number from 1 to 10,000; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * rolling({ count: 3 }, { total: sum('celsius') }) // of 5, 7, 6, 9 a minute apart: 5, 12, 18, 22
+ * ```
  */
 export function rolling<Rec, Of extends Results>(
   options: { readonly count: number; readonly partial?: boolean },
@@ -110,6 +115,11 @@ export function rolling<Rec, Of extends Results>(
  * Every `count` records of the key, in source order; a pane when there are so many.
  *
  * @throws RangeError when count is not a whole number from 1 to 1,000,000; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * batches({ count: 2 }, { total: sum('celsius') }) // of 5, 7, 6, 9, 1 a minute apart: 12, 15
+ * ```
  */
 export function batches<Rec, Of extends Results>(
   options: { readonly count: number },
@@ -130,6 +140,11 @@ export function batches<Rec, Of extends Results>(
  *
  * @throws RangeError when size is not positive, offset not below it (of months, the shortest), the time zone unknown, size nothing
  * that its clock has, or `weekStart` no day or not that of weeks; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * tumbling({ size: '2m' }, { total: sum('celsius') }) // of 5, 7, 6 a minute apart: 12, 6
+ * ```
  */
 export function tumbling<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
   options: TumblingOptions<When, Empty>,
@@ -145,6 +160,11 @@ export function tumbling<Rec, Of extends Results, When extends Emit = 'close', E
  *
  * @throws RangeError when slide is not positive or larger than size, size is over 100,000 slides, over 100 where a pane is
  * emitted after each record, or, once it is defined, over 2,000 where late records are allowed, or offset is not below slide; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * sliding({ size: '2m', slide: '1m' }, { total: sum('celsius') }) // of 5, 7, 6 a minute apart: 5, 12, 13, 6
+ * ```
  */
 export function sliding<Rec, Of extends Results, When extends Emit = 'close', Empty extends boolean = false>(
   options: SlidingOptions<When, Empty>,
@@ -187,6 +207,11 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
  *
  * @throws RangeError as `tumbling`; when step is not positive, is no whole part of size, not shorter than it, over 10,000 times in it, or, of weeks
  * and months and in a time zone, no whole part of a day, or a day; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * cumulate({ size: '4m', step: '2m' }, { total: sum('celsius') }) // of 5, 7, 6, 9 a minute apart: 12, 27
+ * ```
  */
 export function cumulate<Rec, Of extends Results, Empty extends boolean = false>(
   options: CumulateOptions<Empty>,
@@ -306,6 +331,11 @@ function panesOf(windows: number, { size, slide, emit = 'close' }: SlidingOption
  * For each record at t the records in `(t − size, t]` by event time; a pane once the watermark has passed t.
  *
  * @throws RangeError when size is not positive; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * trailing({ size: '2m' }, { total: sum('celsius') }) // of 5, 7, 6 a minute apart: 5, 12, 13
+ * ```
  */
 export function trailing<Rec, Of extends Results>(
   options: { readonly size: Duration },
@@ -321,6 +351,12 @@ export function trailing<Rec, Of extends Results>(
  * session that becomes part of another after it was emitted emits a `retracted` pane.
  *
  * @throws RangeError when gap or maxDuration is not positive; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * session({ gap: '1m' }, { total: sum('celsius') }) // of 5, 7, 6 a minute apart: 18
+ * session({ gap: '30s' }, { total: sum('celsius') }) // of 5, 7 a minute apart: 5, 7
+ * ```
  */
 export function session<Rec, Of extends Results, When extends Emit = 'close'>(
   options: SessionOptions<Rec, When>,
@@ -342,6 +378,11 @@ export function session<Rec, Of extends Results, When extends Emit = 'close'>(
  * some: how many such panes there are depends on how records come in batches.
  *
  * @throws RangeError when emit is anything else; TypeError for an option that there is not
+ *
+ * @example
+ * ```ts
+ * running({}, { total: sum('celsius') }) // of 5, 7, 6 a minute apart: 5, 12, 18
+ * ```
  */
 export function running<Rec, Of extends Results>(
   options: { readonly emit?: Exclude<Emit, 'close'> },

@@ -5,6 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pipeline } from '../../src/index.ts';
 import * as millrace from '../../src/index.ts';
+import * as lambda from '../../src/lambda.ts';
+import * as testing from '../../src/testing.ts';
 import { tryPipeline } from '../../src/testing.ts';
 import { docstringsOf, examplesOf, readPages } from './pages.ts';
 
@@ -76,6 +78,11 @@ const nameOf = (at: number) => `example${at}.ts`;
 
 /** What the compiler says of the modules, each by its line on its page. */
 function compile(scratch: string, modules: readonly Module[]): string[] {
+  // What a handler's example imports from beside it.
+  writeFileSync(
+    join(scratch, 'pipeline.ts'),
+    `export { temperature } from '${PROJECT}test/docs/readings.ts';`,
+  );
   modules.forEach(({ text }, at) => {
     writeFileSync(join(scratch, nameOf(at)), text);
   });
@@ -181,6 +188,17 @@ describe('the examples', () => {
       ],
       [expect.stringMatching(/^planted:19 throws as it runs: Expected values to be strictly deep-equal/)],
     ]);
+  });
+
+  it('stand in the docstring of everything that the package exports', () => {
+    const texts = sources.map(([path]) => readFileSync(join(PROJECT, path), 'utf8')).join('\n');
+    const shows = (name: string) =>
+      new RegExp(
+        `@example(?:(?!\\*/)[\\s\\S])*\\*/\\nexport (?:async )?(?:const|function|class) ${name}\\b`,
+      ).test(texts);
+    const exported = [millrace, lambda, testing].flatMap((module) => Object.keys(module));
+    // Nobody makes one: a message of it is read.
+    expect(exported.filter((name) => !shows(name))).toEqual(['SelectError']);
   });
 
   const running = real

@@ -100,6 +100,11 @@ export type Anomaly = {
  *
  * @throws RangeError when `threshold` is not a positive number, or `atLeast` is not a whole number from 2;
  * TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * derive({ it: anomaly('celsius', { atLeast: 3 }) }, ({ it }) => it.isAnomaly) // of 20, 21, 20, 21, 40: true
+ * ```
  */
 export function anomaly<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -151,6 +156,11 @@ export type Band = {
  *
  * @throws RangeError when `halfLife` is not a positive duration, `width` is not a positive number, or
  * `atLeast` is not a whole number from 2; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * derive({ it: ewmaBand('celsius', { halfLife: '5m', atLeast: 3 }) }, ({ it }) => it.isAnomaly) // of 20, 21, 20, 21, 40: true
+ * ```
  */
 export function ewmaBand<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -69,6 +69,11 @@ const chosenBy =
  * value, a number and a time; a record takes 5 ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * minBy('celsius', 'measuredAt') // of 22, 20, 27: Date.UTC(2026, 0, 5, 12, 1)
+ * ```
  */
 export const minBy: ChosenBy = chosenBy('minBy', new ExtremeBy(-1));
 
@@ -78,5 +83,10 @@ export const minBy: ChosenBy = chosenBy('minBy', new ExtremeBy(-1));
  * value, a number and a time; a record takes 5 ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * maxBy('celsius', 'measuredAt') // of 22, 20, 27: Date.UTC(2026, 0, 5, 12, 2)
+ * ```
  */
 export const maxBy: ChosenBy = chosenBy('maxBy', new ExtremeBy(1));

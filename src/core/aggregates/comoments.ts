@@ -106,6 +106,11 @@ function together(from: Float64Array, at: number, a: number, b: number, products
  * values are more than 1e148 apart. The state is thirteen cells, shared with `correlation`.
  *
  * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * covariance('celsius', 'rpm') // of 20, 22, 27: 1300
+ * ```
  */
 export function covariance<Rec, On extends Invalid = 'poison'>(
   x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -134,6 +139,11 @@ export function covariance<Rec, On extends Invalid = 'poison'>(
  * state is the thirteen cells of `covariance`.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * correlation('celsius', 'rpm') // of 20, 22, 27: 1
+ * ```
  */
 export function correlation<Rec, On extends Invalid = 'poison'>(
   x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -33,6 +33,11 @@ export interface CountByOptions<On extends PlainInvalid> extends ValueOptions<On
  * to 3 bytes. A record takes about 25 ns with five different texts, and about 100 ns with a thousand.
  *
  * @throws RangeError when `limit` is not a whole number from 1 to 10,000; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * countBy('state') // of 'idle', 'busy', 'idle': { counts: { busy: 1, idle: 2 }, other: 0 }
+ * ```
  */
 export function countBy<Rec, On extends PlainInvalid = 'poison'>(
   select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,

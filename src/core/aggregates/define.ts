@@ -48,6 +48,25 @@ const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
  *
  * @throws RangeError when the name breaks its rule, or the identity is not plain data; TypeError when a step
  * is not a function, or for an unknown option
+ *
+ * @example
+ * ```ts
+ * import { defineAggregate } from 'millrace';
+ *
+ * interface Reading {
+ *   celsius: number;
+ * }
+ *
+ * // The sum of squares.
+ * export const energy = defineAggregate<Reading, 'celsius', number, number>({
+ *   name: 'energy',
+ *   select: 'celsius',
+ *   identity: 0,
+ *   lift: (celsius) => celsius ** 2,
+ *   combine: (earlier, later) => earlier + later,
+ *   lower: (total) => total,
+ * });
+ * ```
  */
 export function defineAggregate<
   Rec,

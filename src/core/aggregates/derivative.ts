@@ -55,6 +55,11 @@ const LATEST_STEP = new LatestStep();
  * roundings. The state is two points; a record takes 20 ns.
  *
  * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * derivative('celsius', { per: '1m' }) // of 20, 22, 27: 5
+ * ```
  */
 export function derivative<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -10,6 +10,11 @@ import type { Plain } from '../plain.ts';
  * has no lasting name: give an altered result another name.
  *
  * @throws TypeError when a value of `of` is not an aggregate, or `fn` is not a function
+ *
+ * @example
+ * ```ts
+ * derive({ least: min('celsius'), most: max('celsius') }, ({ least, most }) => (least + most) / 2) // of 20, 22, 28: 24
+ * ```
  */
 export function derive<Rec, Of extends { readonly [name: string]: Plain }, Result extends Plain>(
   of: { readonly [Name in keyof Of]: Aggregate<Rec, Of[Name]> },

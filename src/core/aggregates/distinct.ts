@@ -23,6 +23,11 @@ import { lowerBound } from './sorted.ts';
  * sketches", 2017.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * distinct('state') // of 'idle', 'busy', 'idle': 2
+ * ```
  */
 export function distinct<Rec, On extends PlainInvalid = 'poison'>(
   select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,

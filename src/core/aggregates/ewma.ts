@@ -52,6 +52,11 @@ function addDecayed(to: Float64Array, at: number, epoch: number, weighted: numbe
  * record takes 12 ns.
  *
  * @throws RangeError when `halfLife` is not a positive duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * ewma('celsius', { halfLife: '1m' }) // of 20, 26: 24
+ * ```
  */
 export function ewma<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -54,6 +54,11 @@ const extreme =
  * state is one cell; a record takes 1 ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * min('celsius') // of 22, 20, 27: 20
+ * ```
  */
 export const min: OfNumber = extreme('min', new Least(), Number.POSITIVE_INFINITY);
 
@@ -62,6 +67,11 @@ export const min: OfNumber = extreme('min', new Least(), Number.POSITIVE_INFINIT
  * state is one cell; a record takes 1 ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * max('celsius') // of 22, 20, 27: 27
+ * ```
  */
 export const max: OfNumber = extreme('max', new Greatest(), Number.NEGATIVE_INFINITY);
 
@@ -70,6 +80,11 @@ export const max: OfNumber = extreme('max', new Greatest(), Number.NEGATIVE_INFI
  * is two cells, shared with `min` and `max`.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * range('celsius') // of 22, 20, 27: 7
+ * ```
  */
 export function range<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

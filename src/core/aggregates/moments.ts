@@ -101,6 +101,12 @@ const spread =
  * is six cells, shared with `stddev`; a record takes 5 ns, a join 9 ns.
  *
  * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * variance('celsius') // of 20, 22, 27: 13
+ * variance('celsius', { of: 'population' }) // of 20, 24: 4
+ * ```
  */
 export const variance: OfSpread = spread('variance', (squared) => squared);
 
@@ -108,6 +114,11 @@ export const variance: OfSpread = spread('variance', (squared) => squared);
  * Computes the standard deviation of a number, in its unit: the root of its `variance`, and as exact.
  *
  * @throws RangeError when `of` is neither `sample` nor `population`; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * stddev('celsius', { of: 'population' }) // of 20, 24: 2
+ * ```
  */
 export const stddev: OfSpread = spread('stddev', Math.sqrt);
 

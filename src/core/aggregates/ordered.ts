@@ -78,6 +78,11 @@ const oneOf =
  * when there is no record. The state is one value and its time.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * first('state') // of 'idle', 'busy': 'idle'
+ * ```
  */
 export const first: OneOf = oneOf('first', new First());
 
@@ -86,6 +91,11 @@ export const first: OneOf = oneOf('first', new First());
  * there is no record. The state is one value and its time.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * last('state') // of 'idle', 'busy': 'busy'
+ * ```
  */
 export const last: OneOf = oneOf('last', new Last());
 
@@ -125,6 +135,11 @@ class Latest implements Parts<Timeline<Plain> | null, Plain> {
  * 10,000). The list is empty when there is no record. The state is those values and a time for each.
  *
  * @throws RangeError when `limit` is not a whole number from 1 to 10,000; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * collect('celsius', { limit: 2 }) // of 20, 22, 27: [22, 27]
+ * ```
  */
 export function collect<
   Rec,

@@ -123,6 +123,11 @@ const INCREASES = new Steps((sum, _time, x, _nextTime, nextX) => {
  * 20 ns whenever a pane is made.
  *
  * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * integral('celsius', { per: '1m' }) // of 20, 22, 28: 46
+ * ```
  */
 export function integral<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -144,6 +149,11 @@ export function integral<Rec, On extends Invalid = 'poison'>(
  * value. It is as exact as `integral`, and has its state.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * timeWeightedMean('celsius') // of 20, 22, 28: 21
+ * ```
  */
 export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -171,6 +181,11 @@ export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
  * This is the `rate` of Prometheus without its extrapolation before the first point and after the last.
  *
  * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * rate('celsius', { per: '1m' }) // of 100, 130, 10, 40: 70 / 3
+ * ```
  */
 export function rate<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -34,6 +34,11 @@ export type Quantiles<Q> = Q extends readonly number[] ? { readonly [At in keyof
  *
  * @throws RangeError when there is no quantile, a quantile is not from 0 to 1, or `error` is not from 0.005
  * to 0.1; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * quantile('celsius', 0.5) // of 20, 22, 27: 22.167901257868436
+ * ```
  */
 export function quantile<Rec, const Q extends number | readonly number[], On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

@@ -122,6 +122,11 @@ const LATEST_TIME: Cells = new LatestTime();
  * 7 ns, a join 16 ns.
  *
  * @throws RangeError when `per` is not a positive duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * slope('celsius', { per: '1m' }) // of 20, 22, 24: 2
+ * ```
  */
 export function slope<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
@@ -143,6 +148,11 @@ export function slope<Rec, On extends Invalid = 'poison'>(
  * cells of `slope`, and one more.
  *
  * @throws RangeError when `ahead` is not a duration; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * forecast('celsius', { ahead: '5m' }) // of 20, 22, 24: 34
+ * ```
  */
 export function forecast<Rec, On extends Invalid = 'poison'>(
   select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,

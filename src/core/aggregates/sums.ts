@@ -21,7 +21,12 @@ class Count implements Cells {
 
 const COUNT: Cells = new Count();
 
-/** Counts the records. The state is one cell. */
+/** Counts the records. The state is one cell. *
+ * @example
+ * ```ts
+ * count() // of 20, 22, 27: 3
+ * ```
+ */
 export const count = (): CellAggregate<unknown, number> => ({
   signature: 'count',
   inputs: [],
@@ -105,6 +110,11 @@ const ofSums =
  * ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * sum('celsius') // of 20, 22, 27: 69
+ * ```
  */
 export const sum: OfNumber = ofSums('sum', total);
 
@@ -114,5 +124,10 @@ export const sum: OfNumber = ofSums('sum', total);
  * state is four cells, shared with `sum`; a record takes 3 ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * mean('celsius') // of 20, 22, 27: 23
+ * ```
  */
 export const mean: OfNumber = ofSums('mean', (from, at) => total(from, at) / (from[at] as number));

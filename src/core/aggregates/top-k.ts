@@ -47,6 +47,11 @@ export interface TopKOptions<On extends PlainInvalid> extends ValueOptions<On> {
  *
  * @throws RangeError when k is not a whole number from 1 to 100, or `capacity` is not a whole number from k
  * and 10 to 1,000; TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * topK('state', 1) // of 'idle', 'busy', 'idle': [{ value: 'idle', count: 2, error: 0 }]
+ * ```
  */
 export function topK<
   Rec,

@@ -52,6 +52,11 @@ const WEIGHTED_SUMS: Cells = new WeightedSums();
  * ns.
  *
  * @throws TypeError for an unknown option
+ *
+ * @example
+ * ```ts
+ * weightedMean('celsius', 'rpm') // of 10, 30: 25
+ * ```
  */
 export function weightedMean<Rec, On extends Invalid = 'poison'>(
   value: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
