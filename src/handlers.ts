@@ -21,7 +21,7 @@ import type { SourceRecord } from './ports/source.ts';
 import { objectsLog, rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** What a handler reads of Lambda's context. */
-export interface Invocation {
+export interface InvocationContext {
   getRemainingTimeInMillis(): number;
 }
 
@@ -71,7 +71,7 @@ export function processHandler(
     ports.clock,
     async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
   );
-  return async (event: SourceEvent, invocation: Invocation): Promise<BatchAnswer> => {
+  return async (event: SourceEvent, invocation: InvocationContext): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
     const place = { records: rangesOf(pipeline, records) };
@@ -118,7 +118,7 @@ export function sweepHandler(
 ) {
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? SWEEPER_CACHE_BYTES);
-  return async (_event: unknown, invocation: Invocation): Promise<Sweep> => {
+  return async (_event: unknown, invocation: InvocationContext): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     return sweep(engine, new GroupLogs(engine, deployment, cache), deadline);
@@ -136,7 +136,7 @@ export function projectHandler(
   const engine = enginePorts(ports);
   const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
   const bucket = pipeline.sinks.find((sink) => sink.kind === 'bucket');
-  return async (event: Partial<DynamoDBStreamEvent>, invocation: Invocation): Promise<void> => {
+  return async (event: Partial<DynamoDBStreamEvent>, invocation: InvocationContext): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     const logs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
@@ -153,7 +153,7 @@ export function projectHandler(
   };
 }
 
-const deadlineOf = (clock: Clock, invocation: Invocation): EpochMillis =>
+const deadlineOf = (clock: Clock, invocation: InvocationContext): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;
 
 /** What a handler's work comes to. Where it has no answer in time another invocation goes on with it, so nobody waits for it. */

@@ -16,7 +16,7 @@ import { LIMITS } from './ports/limits.ts';
 import { caseOf, decodeGiven } from './simulation/given.ts';
 import type { Random } from './simulation/random.ts';
 import { shrink } from './simulation/shrink.ts';
-import { run } from './simulation/simulation.ts';
+import { runSchedule } from './simulation/simulation.ts';
 
 /** What a pipeline made of some records. */
 export interface Tried<Panes> {
@@ -185,7 +185,7 @@ export async function simulate<Panes = Pane>(
   const settings = { given: (random: Random) => caseOf(random, pipeline as Pipeline, decoded) };
   let [faults, panes] = [0, 0];
   for (let seed = first; seed < first + seeds; seed++) {
-    const ran = await run(settings, { seed });
+    const ran = await runSchedule(settings, { seed });
     faults += ran.applied.length;
     panes += ran.panes ?? 0;
     if (ran.violation === undefined) continue;

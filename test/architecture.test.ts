@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { cyclesOf, importsOf, LINES, violationsOf } from './imports.ts';
+import { doubledNames } from './names.ts';
 
 const ROOT = new URL('../', import.meta.url);
 
@@ -26,6 +27,35 @@ describe('the source', () => {
 
   it('is all read: every line of the table has files', () => {
     expect(LINES.filter((line) => ![...sources.keys()].some((path) => path.startsWith(line)))).toEqual([]);
+  });
+});
+
+describe('a name that is exported', () => {
+  const own = new Map([...sources].filter(([path]) => path.startsWith('src/')));
+
+  it('has one meaning', () => {
+    expect(doubledNames(own)).toEqual([]);
+  });
+
+  it.each([
+    'export function groupOf(key: string): number {\n  return 0;\n}',
+    'export async function* groupOf() {}',
+    'export const groupOf = () => 0;',
+    'export class groupOf {}',
+    'export type groupOf = string;',
+    'export interface groupOf {\n  readonly name: string;\n}',
+  ])('is seen where another file defines it: %s', (text) => {
+    expect(doubledNames(new Map([...own, ['src/simulation/planted.ts', text]]))).toEqual([
+      'groupOf is defined in src/engine/group/key-group.ts and in src/simulation/planted.ts',
+    ]);
+  });
+
+  it('is one in several files only where these are alike: as the adapters of sources are', () => {
+    const planted = 'export const recordsOf = () => [];';
+    expect(doubledNames(new Map([...own, ['src/adapters/planted.ts', planted]]))).toEqual([]);
+    expect(doubledNames(new Map([...own, ['src/local/a.ts', planted], ['src/core/b.ts', planted]]))).toEqual([
+      'recordsOf is defined in src/local/a.ts and in src/core/b.ts',
+    ]);
   });
 });
 

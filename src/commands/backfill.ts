@@ -3,7 +3,7 @@ import { type Backfilled, backfillObjects, backfillRows } from '../engine/delive
 import { readDeployment } from '../engine/log/definition-log.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { ObjectFormat } from '../pipeline/sinks.ts';
-import { type DeploymentOptions, type Kept, withKept } from './kept.ts';
+import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn } from './text.ts';
 
 export interface BackfillCommandOptions extends DeploymentOptions {
@@ -73,7 +73,7 @@ function checkTable({ name, sinks }: Pipeline): void {
   throw new Error(`Cannot backfill rows of "${name}" as its sinks must have a table()`);
 }
 
-function targetOf({ name }: Pipeline, { names, bucket }: Kept, target: string) {
+function targetOf({ name }: Pipeline, { names, bucket }: PipelineData, target: string) {
   if (target !== names.bucket) return bucket(target);
   throw new Error(`Cannot backfill "${name}" into ${target} as that has its panes: name another bucket`);
 }

@@ -36,7 +36,7 @@ export interface LookOptions extends DeploymentOptions {
 }
 
 /** What a pipeline keeps, for a command that looks at it or works on it. */
-export interface Kept {
+export interface PipelineData {
   readonly ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock'> & { readonly reading: Reading };
   /** The same as the engine works on them. */
   readonly engine: Pick<EnginePorts, 'log' | 'objects' | 'rows' | 'clock'>;
@@ -54,7 +54,7 @@ export interface Kept {
  *
  * @throws Error when the directory holds no run, or is in use; or when a resource is not named
  */
-async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise<Kept> {
+async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise<PipelineData> {
   const { data, ...named } = options;
   if (data === undefined) {
     const names = namesOf(pipeline, named);
@@ -109,7 +109,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
 export async function withKept<Result>(
   pipeline: Pipeline,
   options: DeploymentOptions,
-  work: (kept: Kept) => Promise<Result>,
+  work: (kept: PipelineData) => Promise<Result>,
 ): Promise<Result> {
   const kept = await openKept(pipeline, options);
   try {
@@ -158,7 +158,7 @@ function portsOf(
   dynamodb: DynamoDBClient,
   s3: S3Client,
   clock: Clock,
-): Pick<Kept, 'ports' | 'engine' | 'names' | 'progress' | 'remover'> {
+): Pick<PipelineData, 'ports' | 'engine' | 'names' | 'progress' | 'remover'> {
   const { stateTable, rowsTable, bucket } = names;
   const ports = {
     log: dynamoCommitLog(dynamodb, stateTable),

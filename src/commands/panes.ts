@@ -4,7 +4,7 @@ import { readParquet } from '../engine/delivery/read-objects.ts';
 import { PANES_PREFIX } from '../wiring/names.ts';
 
 /** Every pane in a bucket, a line of JSON each, object by object in the order of their names. */
-export async function* readPanes(s3: S3Client, bucket: string): AsyncGenerator<string> {
+export async function* paneLines(s3: S3Client, bucket: string): AsyncGenerator<string> {
   let after: string | undefined;
   do {
     const page = await s3.send(

@@ -10,7 +10,7 @@ import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runti
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { checkInput, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
-import { readPanes } from './panes.ts';
+import { paneLines } from './panes.ts';
 import {
   lateLines,
   ledger,
@@ -137,7 +137,7 @@ export async function run(
         screen.say(`${text}; no panes are written`);
         return 1;
       }
-      const panes = await output(readPanes(runtime.s3, runtime.names.bucket), signal);
+      const panes = await output(paneLines(runtime.s3, runtime.names.bucket), signal);
       screen.say(`${text}; ${thousands(panes)} panes`);
       return 0;
     },

@@ -4,7 +4,7 @@ import type { Plain } from './plain.ts';
 
 export { CodecError, MAX_NUMBERS } from './codec/bytes.ts';
 export { FORMAT_VERSION, frame, unframe } from './codec/frame.ts';
-export { decodeTables, encodeRows, encodeTables, type Rows, rowsOf } from './codec/tables.ts';
+export { allRowsOf, decodeTables, encodeRows, encodeTables, type Rows } from './codec/tables.ts';
 
 /**
  * Plain data as bytes, exactly: every double comes back bit for bit, and a string that occurs again costs a reference.

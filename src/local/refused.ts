@@ -1,5 +1,5 @@
 import type { Poison } from '../engine/group/group.ts';
-import { decode } from '../engine/intake/decode.ts';
+import { decodeRecord } from '../engine/intake/decode.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import type { InputRecord } from './input.ts';
@@ -100,7 +100,7 @@ function suggestion(pipeline: Pipeline, source: SourceRecord): string {
   const missing: Missing[] = [];
   const watch = { reshape: (value: unknown) => watched(value, missing) };
   const steps = [watch, ...pipeline.source.steps.flatMap((step) => [step, watch])];
-  decode({ ...pipeline, source: { ...pipeline.source, steps } }, source);
+  decodeRecord({ ...pipeline, source: { ...pipeline.source, steps } }, source);
   // What it is refused for is asked for last.
   for (const { name, fields, asked } of missing.reverse()) {
     const closest = closestTo(

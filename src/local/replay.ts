@@ -4,7 +4,7 @@ import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { present } from '../engine/group/deployment.ts';
 import { type Counters, sumOfCounters } from '../engine/group/group.ts';
-import { decode } from '../engine/intake/decode.ts';
+import { decodeRecord } from '../engine/intake/decode.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
 import { GroupLogs } from '../engine/log/group-logs.ts';
 import { enginePorts } from '../engine/log/spill.ts';
@@ -73,7 +73,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     signal?.throwIfAborted();
     read++;
     const source = { lineage: '', position: NOWHERE, arrival: clock.real(), partitionKey: '', data };
-    const decoded = decode(pipeline, source);
+    const decoded = decodeRecord(pipeline, source);
     const eventTime = decoded.outcome === 'record' ? decoded.record.at : undefined;
     if (decoded.outcome === 'filtered') filtered++;
     const partitionKey = decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none';

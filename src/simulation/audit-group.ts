@@ -39,11 +39,11 @@ export class Taken {
   }
 
   has(truth: Truth): boolean {
-    return this.#names.has(nameOf(truth));
+    return this.#names.has(recordName(truth));
   }
 
   wasRefused(truth: Truth): boolean {
-    return this.#refused.has(nameOf(truth));
+    return this.#refused.has(recordName(truth));
   }
 
   take(truth: Truth, by: Deployed): Outcome {
@@ -55,7 +55,7 @@ export class Taken {
     }
     const [outcome, refusing] = this.#oracle.take(truth, by);
     this.refusals.set(truth, refusing);
-    const name = nameOf(truth);
+    const name = recordName(truth);
     this.#names.add(name);
     if (outcome !== 'applied') this.#refused.add(name);
     if (outcome === 'poison') this.poison.push(truth);
@@ -64,7 +64,7 @@ export class Taken {
 
   /** What was found to have no place: no window ever sees it. */
   refuse(truth: Truth): Outcome {
-    const name = nameOf(truth);
+    const name = recordName(truth);
     this.#names.add(name);
     this.#refused.add(name);
     this.poison.push(truth);
@@ -87,14 +87,14 @@ export class Taken {
 
   finish(truths: readonly Truth[], now: EpochMillis): readonly GroupPane[] {
     const missing = truths.filter((one) => !this.has(one) && !this.buried.has(one));
-    must(missing.length === 0, 'Every record is taken in', () => missing.map(nameOf));
+    must(missing.length === 0, 'Every record is taken in', () => missing.map(recordName));
     this.#oracle.idle(now);
     return this.#oracle.panes();
   }
 }
 
 /** One group's log, entry by entry. */
-export class GroupAudit {
+export class GroupLogAudit {
   readonly #pipeline: Pipeline;
   readonly groups: number;
   readonly #index: number;
@@ -103,7 +103,7 @@ export class GroupAudit {
   readonly #own = new Map<string, readonly Truth[]>();
   readonly #taken: Taken;
   /** The groups of the generation before that have its keys. */
-  readonly #parts: readonly (GroupAudit | undefined)[] | undefined;
+  readonly #parts: readonly (GroupLogAudit | undefined)[] | undefined;
   readonly #reader = new LogReader();
   /** That its last entry was written by; 0 before the first. */
   version = 0;
@@ -125,7 +125,7 @@ export class GroupAudit {
     },
     truths: readonly Truth[],
     taken: Taken,
-    parts: readonly (GroupAudit | undefined)[] | undefined,
+    parts: readonly (GroupLogAudit | undefined)[] | undefined,
   ) {
     this.#pipeline = pipeline;
     this.groups = groups;
@@ -161,7 +161,7 @@ export class GroupAudit {
     const outcomes = this.#take(view, by, batch, where);
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, this.#taken.refusals, by, where);
-    if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(nameOf)]);
+    if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(recordName)]);
     this.#auditWatermarks(view, where);
     this.#auditRevisions(view, where);
   }
@@ -174,7 +174,7 @@ export class GroupAudit {
   }
 
   /** A group begins with the keys that are its own, as they are in those before it. */
-  #begin({ watermarks }: EntryView, parts: readonly (GroupAudit | undefined)[], where: string): void {
+  #begin({ watermarks }: EntryView, parts: readonly (GroupLogAudit | undefined)[], where: string): void {
     const before = parts.flatMap((part) => {
       must(part?.sealed === true, `A group begins once those before it are sealed (${where})`);
       return [part];
@@ -204,11 +204,11 @@ export class GroupAudit {
   ): ReadonlyMap<Truth, Outcome> {
     const news = recordsIn(counters) - recordsIn(this.counted);
     const { ordered } = this.#pipeline.source;
-    const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(nameOf));
+    const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
     const outcomes = new Map<Truth, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
     // Where bounds are small nothing throws: what is refused though it is whole has found no room.
-    const outside = new Set(this.#limits === undefined ? [] : refused.map(nameOf));
+    const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
     const known = new Set(this.watermarks.keys());
     // Silence does not wait for what is no longer in the queue.
     for (const one of own) if (this.#taken.buried.has(one)) this.#taken.pass(one, this.watermarks);
@@ -216,12 +216,12 @@ export class GroupAudit {
       must(
         !ordered || this.#isNext(one),
         `The records of a lineage are taken in one after the other (${where})`,
-        () => nameOf(one),
+        () => recordName(one),
       );
-      const outcome = outside.has(nameOf(one)) ? this.#taken.refuse(one) : this.#taken.take(one, by);
-      if (one.content && outside.has(nameOf(one))) {
+      const outcome = outside.has(recordName(one)) ? this.#taken.refuse(one) : this.#taken.take(one, by);
+      if (one.content && outside.has(recordName(one))) {
         must(!known.has(one.content.key), `No record of a known key is refused for room (${where})`, () =>
-          nameOf(one),
+          recordName(one),
         );
       } else if (one.content && outcome !== 'poison') known.add(one.content.key);
       outcomes.set(one, outcome);
@@ -252,7 +252,7 @@ export class GroupAudit {
   #fresh(batch: readonly Truth[], again: ReadonlySet<string>): readonly Truth[] {
     const fresh = new Map<string, Truth>();
     for (const one of batch) {
-      const name = nameOf(one);
+      const name = recordName(one);
       if (groupOf(one.hash, this.groups) !== this.#index || one.fate === 'filtered') continue;
       if (this.#taken.has(one) && (!again.has(name) || this.#taken.wasRefused(one))) continue;
       if (this.#taken.passed.has(one)) continue;
@@ -274,7 +274,7 @@ export class GroupAudit {
       must(
         wrong === undefined,
         `A lineage's records up to its position, and no others, are in (${where})`,
-        () => ({ wrong: wrong && nameOf(wrong), position }),
+        () => ({ wrong: wrong && recordName(wrong), position }),
       );
     }
   }
@@ -292,7 +292,7 @@ export class GroupAudit {
   #auditRevisions({ panes }: EntryView, where: string): void {
     for (const pane of panes) {
       const { key, identity, revision } = pane;
-      const one = `${labelOf(pane)} ${identity} ${key}`;
+      const one = `${windowLabel(pane)} ${identity} ${key}`;
       const next = (this.#taken.revisions.get(one) ?? -1) + 1;
       must(revision === next, `Revisions follow each other (${where})`, () => ({ one, revision, next }));
       this.#taken.revisions.set(one, next);
@@ -311,12 +311,12 @@ function auditLedger(
   where: string,
 ): void {
   mustMatch(
-    poison.map(nameOf),
-    [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([one]) => nameOf(one)),
+    poison.map(recordName),
+    [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([one]) => recordName(one)),
     `An entry lists its poison records (${where})`,
   );
-  const refusal = (one: Parameters<typeof nameOf>[0], windows: readonly string[]): string =>
-    `${nameOf(one)} by ${windows.join(', ')}`;
+  const refusal = (one: Parameters<typeof recordName>[0], windows: readonly string[]): string =>
+    `${recordName(one)} by ${windows.join(', ')}`;
   mustMatch(
     late.map((one) => refusal(one, one.windows)),
     [...outcomes.keys()].flatMap((one) => {
@@ -341,8 +341,8 @@ function auditLedger(
 }
 
 /** Windows of one name of which one began anew are told apart by the version in which they did. */
-export const labelOf = ({ window, layout: { epoch } }: GroupPane): string =>
+export const windowLabel = ({ window, layout: { epoch } }: GroupPane): string =>
   epoch === 0 ? window : `${window}@${epoch}`;
 
-export const nameOf = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
+export const recordName = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;

@@ -15,9 +15,9 @@ import {
   POISON_PREFIX,
   rowsLog,
 } from '../wiring/names.ts';
-import { GroupAudit, labelOf, nameOf, Taken } from './audit-group.ts';
+import { GroupLogAudit, recordName, Taken, windowLabel } from './audit-group.ts';
 import { Deployments } from './deployed.ts';
-import { type Covered, definitionIn, intentOf, refusedIn, rowsCoveredBy } from './log-format.ts';
+import { type Covered, intentOf, refusedIn, rowsCoveredBy, writtenDefinition } from './log-format.ts';
 import { Oracle } from './oracle.ts';
 import type { Case, Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
@@ -41,7 +41,7 @@ export class Audit {
   #truths: readonly Truth[];
   readonly #taken: Taken;
   /** By log. */
-  readonly #groups = new Map<string, GroupAudit>();
+  readonly #groups = new Map<string, GroupLogAudit>();
   /** By its number, the key groups of each generation. */
   #generations: ReadonlyMap<number, number> = new Map();
   /** Every entry ever appended, as some expire. */
@@ -70,7 +70,7 @@ export class Audit {
     this.#entries.set(log, entries);
     const { name } = this.#pipeline;
     if (log === definitionLog(name)) {
-      const definition = definitionIn(entry);
+      const definition = writtenDefinition(entry);
       this.#generations = definition.generations;
       this.deployments.begin(definition.version);
     }
@@ -95,7 +95,7 @@ export class Audit {
     for (const group of this.#groups.values()) group.add(own);
   }
 
-  #groupOf(log: string): GroupAudit {
+  #groupOf(log: string): GroupLogAudit {
     const known = this.#groups.get(log);
     if (known) return known;
     const { name } = this.#pipeline;
@@ -103,7 +103,7 @@ export class Audit {
     const groups = this.#generations.get(number);
     must(groups !== undefined && index < groups, 'Every group log is of a group', () => log);
     const earlier = this.#generations.get(number - 1);
-    const group = new GroupAudit(
+    const group = new GroupLogAudit(
       { pipeline: this.#pipeline, groups, index, limits: this.#limits },
       this.#truths,
       this.#taken,
@@ -224,7 +224,11 @@ export class Audit {
   #auditPoison({ objects }: MemoryPorts): void {
     const linesOf = (object: string) => refusedIn(objects.stored.get(object)?.body ?? new Uint8Array());
     for (const [object = '', refused] of this.#taken.kept) {
-      mustMatch(linesOf(object).map(nameOf), refused, 'An entry names the object of the records it refuses');
+      mustMatch(
+        linesOf(object).map(recordName),
+        refused,
+        'An entry names the object of the records it refuses',
+      );
     }
     const refused = new Set(this.#taken.poison);
     // Kept before a commit that then never came, as it went to a dead-letter queue; or by a try that found no room.
@@ -232,12 +236,12 @@ export class Audit {
       this.#taken.has(one)
         ? this.#limits !== undefined && one.content !== undefined && !refused.has(one)
         : this.#taken.buried.has(one);
-    const spare = new Set(this.#truths.filter(isSpare).map(nameOf));
+    const spare = new Set(this.#truths.filter(isSpare).map(recordName));
     const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));
-    const lines = names.flatMap(linesOf).filter((one) => !spare.has(nameOf(one)));
+    const lines = names.flatMap(linesOf).filter((one) => !spare.has(recordName(one)));
     mustMatch(
-      [...new Set(lines.map((one) => `${nameOf(one)} ${one.data}`))],
-      this.#taken.poison.map((one) => `${nameOf(one)} ${Buffer.from(one.data).toString('base64')}`),
+      [...new Set(lines.map((one) => `${recordName(one)} ${one.data}`))],
+      this.#taken.poison.map((one) => `${recordName(one)} ${Buffer.from(one.data).toString('base64')}`),
       'The bytes of every refused record are kept, and of no other',
     );
   }
@@ -273,7 +277,7 @@ function auditRows(pipeline: Pipeline, { rows }: MemoryPorts, written: readonly 
   };
   for (const one of written) {
     const { key, layout, kind, index, identity } = one.pane;
-    const name = `${pipeline.name}#${key}|${labelOf(one.pane)}`;
+    const name = `${pipeline.name}#${key}|${windowLabel(one.pane)}`;
     offer(`${name}#latest`, one, ranksOf);
     // Windows of time stand under their start, batches under their ordinal; what is per record only as the latest.
     if (layout.identity === 'none' || kind === 'rolling') continue;

@@ -26,7 +26,7 @@ import {
 } from '../index.ts';
 import type { PaneShape, Window } from '../pipeline/windows.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
-import { lineageOf, placeOf, SOURCE_NAME } from './place.ts';
+import { lineageNamed, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
 import type { SourceKind } from './shapes.ts';
 import type { Case, Lineage, Place, Truth } from './truth.ts';
@@ -234,7 +234,7 @@ function drawLineages(
   let ordinal = 0;
   return paths.map(
     ({ parents, sent: own }, at): Lineage => ({
-      name: lineageOf(kind, at),
+      name: lineageNamed(kind, at),
       parents,
       truths: own.map((one, index) => drawTruth(random, versions, placeOf(kind, at, index, ordinal++), one)),
     }),

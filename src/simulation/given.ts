@@ -1,9 +1,9 @@
 import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
-import { type Decoded, decode } from '../engine/intake/decode.ts';
+import { type Decoded, decodeRecord } from '../engine/intake/decode.ts';
 import { bucket, type Pipeline, table } from '../index.ts';
-import { lineageOf, placeOf } from './place.ts';
+import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
 import type { Case, Place, Truth } from './truth.ts';
 
@@ -30,7 +30,7 @@ export function decodeGiven(
   const given = records.map((record, at) => {
     const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
     const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
-    return { source, happened: decode(pipeline, { ...source, arrival: HEREAFTER }) };
+    return { source, happened: decodeRecord(pipeline, { ...source, arrival: HEREAFTER }) };
   });
   const times = given.flatMap(({ happened }) => (happened.outcome === 'record' ? [happened.record.at] : []));
   let latest = times[0] ?? (0 as EpochMillis);
@@ -41,7 +41,7 @@ export function decodeGiven(
     return {
       data: source.data,
       arrival,
-      outcome: isKnown ? decode(pipeline, { ...source, arrival }) : happened,
+      outcome: isKnown ? decodeRecord(pipeline, { ...source, arrival }) : happened,
     };
   });
 }
@@ -66,10 +66,10 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
   }
   return {
     versions: [pipeline],
-    lineages: truths.map((own, at) => ({ name: lineageOf(kind, at), parents: [], truths: own })),
+    lineages: truths.map((own, at) => ({ name: lineageNamed(kind, at), parents: [], truths: own })),
     // What was ahead of its arrival may no longer be.
     resent: ({ data }, place, arrival) =>
-      truthOf(place, { data, arrival, outcome: decode(pipeline, { ...place, data, arrival }) }),
+      truthOf(place, { data, arrival, outcome: decodeRecord(pipeline, { ...place, data, arrival }) }),
   };
 }
 

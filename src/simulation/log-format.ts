@@ -66,7 +66,7 @@ export class LogReader {
 }
 
 /** What an entry of the definition's log says: the version at work, and by the number of each generation its key groups. */
-export function definitionIn({ body }: LogEntry): {
+export function writtenDefinition({ body }: LogEntry): {
   readonly version: number;
   readonly generations: ReadonlyMap<number, number>;
 } {

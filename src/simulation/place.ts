@@ -9,7 +9,7 @@ export const SOURCE_NAME = 'sim';
 const groupName = (at: number): string => `g/${at}`;
 
 /** How the handlers name the lineage of a shard, a message group or a partition. */
-export function lineageOf(kind: SourceKind, at: number): string {
+export function lineageNamed(kind: SourceKind, at: number): string {
   switch (kind) {
     case 'kinesis':
       return `${SOURCE_NAME}/shardId-${String(at).padStart(12, '0')}`;
@@ -30,7 +30,7 @@ export function lineageOf(kind: SourceKind, at: number): string {
  * @param ordinal its place among all records, from 0
  */
 export function placeOf(kind: SourceKind, at: number, index: number, ordinal: number): Place {
-  const lineage = lineageOf(kind, at);
+  const lineage = lineageNamed(kind, at);
   if (kind === 'sqs') return messageAt(lineage, `m-${ordinal}`);
   const partitionKey = kind === 'fifo' ? groupName(at) : `${at}/p${index % 5}`;
   // Between those of a queue there is room for what is moved back.

@@ -1,5 +1,5 @@
 import type { Fault } from './faults.ts';
-import { type Ran, run, type Schedule, type Settings } from './simulation.ts';
+import { type Ran, runSchedule, type Schedule, type Settings } from './simulation.ts';
 import type { Violation } from './violation.ts';
 
 /** A schedule that breaks a rule. */
@@ -19,17 +19,17 @@ const [MOST_AT_FIRST, MOST_ALONE, MOST_AFTER] = [100, 1_500, 2_000];
  * @returns undefined when the schedule breaks no rule
  */
 export async function shrink(settings: Settings, { seed, faults }: Schedule): Promise<Broken | undefined> {
-  const found = await run(settings, { seed, faults });
+  const found = await runSchedule(settings, { seed, faults });
   if (!isBroken(found)) return undefined;
   const atMost = (runs: number): Retry => {
     let left = runs;
     return async (some) => {
       if (left-- <= 0) return undefined;
-      const ran = await run(settings, { seed, faults: some });
+      const ran = await runSchedule(settings, { seed, faults: some });
       return isBroken(ran) ? ran : undefined;
     };
   };
-  const without = await run(settings, { seed, faults: [] });
+  const without = await runSchedule(settings, { seed, faults: [] });
   if (isBroken(without)) return without;
   const fewer = await leaveOut(found, atMost(MOST_AT_FIRST));
   if (fewer.applied.length < 2) return fewer;

@@ -18,7 +18,7 @@ import { behind, type Call } from './gate.ts';
 import { Random } from './random.ts';
 import { drawRollout, mistaken } from './rollout.ts';
 import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
-import { type Delivery, namedBy, type SourceModel, sourceOf } from './source.ts';
+import { type Delivery, namedBy, type SourceModel, sourceModel } from './source.ts';
 import { type Ending, type Environment, type Invocation, injectedAt, Stage } from './stage.ts';
 import type { Case, Truth } from './truth.ts';
 import { must, Violation } from './violation.ts';
@@ -88,7 +88,7 @@ const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
 const MAX_HOSTS = 6;
 
 /** Runs one schedule with its faults, then without until nothing is left to do, and holds it against the rules. */
-export async function run(settings: Settings, { seed, faults }: Schedule): Promise<Ran> {
+export async function runSchedule(settings: Settings, { seed, faults }: Schedule): Promise<Ran> {
   const random = new Random(seed);
   const draws = random.fork();
   const drawn = drawFaults(random.fork());
@@ -196,7 +196,7 @@ class Simulation {
     this.#limits = limits;
     this.#kind = this.#pipeline.source.kind;
     this.#tamper = settings.tamper ?? ((ports) => ports);
-    this.#source = sourceOf(random.fork(), SHAPES[this.#kind], given);
+    this.#source = sourceModel(random.fork(), SHAPES[this.#kind], given);
     this.#audit = new Audit(given);
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);

@@ -65,7 +65,7 @@ export function namedBy(
   return back;
 }
 
-export const sourceOf = (random: Random, shape: SourceShape, given: Case): SourceModel =>
+export const sourceModel = (random: Random, shape: SourceShape, given: Case): SourceModel =>
   shape.ordered ? new OrderedSource(random, shape, given) : new Queue(random, shape, given);
 
 /** How many records a batch has, if there are so many. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Anomaly, anomaly, ewmaBand } from '../../src/core/aggregates/anomaly.ts';
 import { maxBy, minBy } from '../../src/core/aggregates/by.ts';
 import { correlation, covariance } from '../../src/core/aggregates/comoments.ts';
-import { epochOf, halved, weightOf } from '../../src/core/aggregates/decay.ts';
+import { epochOf, halved, recordWeight } from '../../src/core/aggregates/decay.ts';
 import { derivative } from '../../src/core/aggregates/derivative.ts';
 import { ewma } from '../../src/core/aggregates/ewma.ts';
 import { stddev, variance } from '../../src/core/aggregates/moments.ts';
@@ -240,7 +240,7 @@ describe('weights that halve', () => {
     for (let time = -2_000; time <= 2_000; time++) {
       const epoch = epochOf(time, halfLife);
       const expected = 2 ** (time / 1_000 - epoch + 0.5);
-      expect(Math.abs(weightOf(time, epoch, halfLife) / expected - 1)).toBeLessThanOrEqual(4.5e-16);
+      expect(Math.abs(recordWeight(time, epoch, halfLife) / expected - 1)).toBeLessThanOrEqual(4.5e-16);
     }
   });
 

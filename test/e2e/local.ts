@@ -1,5 +1,5 @@
 import { paginateScan } from '@aws-sdk/client-dynamodb';
-import { readPanes } from '../../src/commands/panes.ts';
+import { paneLines } from '../../src/commands/panes.ts';
 import { createTally, type Tally } from '../../src/commands/tally.ts';
 import { type Replayed, replay } from '../../src/local/replay.ts';
 import { connect, disconnect } from '../../src/local/resources.ts';
@@ -44,7 +44,7 @@ export async function runLocally(
     if (timePasses) runtime.clock.start();
     const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
     const panes: string[] = [];
-    for await (const pane of readPanes(runtime.s3, runtime.names.bucket)) panes.push(pane);
+    for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);
     return { replayed, tally, panes: panes.sort(), rows: await rowsOf(runtime) };
   } finally {
     await runtime.close();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DeleteItemCommand, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { readPanes } from '../../src/commands/panes.ts';
+import { paneLines } from '../../src/commands/panes.ts';
 import { resourceNames } from '../../src/local/resources.ts';
 import { ROWS_KEY } from '../../src/wiring/names.ts';
 import { millrace, tampering } from './command.ts';
@@ -51,7 +51,7 @@ it('backfills another bucket, each pane once', { timeout: 120_000 }, async () =>
   const panesOf = (bucket: string) =>
     tampering(folder, async ({ s3 }) => {
       const panes: string[] = [];
-      for await (const pane of readPanes(s3, bucket)) panes.push(pane);
+      for await (const pane of paneLines(s3, bucket)) panes.push(pane);
       return panes.sort();
     });
   const args = ['backfill', 'flights', '--bucket', 'copies', '--format', 'parquet', '--data', folder];

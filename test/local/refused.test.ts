@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { refusedLines } from '../../src/commands/screen.ts';
 import { positionOf } from '../../src/core/position.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
-import { decode } from '../../src/engine/intake/decode.ts';
+import { decodeRecord } from '../../src/engine/intake/decode.ts';
 import { definePipeline, kinesis, last, max, mean, type Pipeline, tumbling } from '../../src/index.ts';
 import {
   addRefused,
@@ -42,7 +42,7 @@ function shownOf(pipeline: Pipeline, record: unknown) {
   const data = Buffer.from(typeof record === 'string' ? record : JSON.stringify(record));
   const arrival = Date.UTC(2026, 0, 5, 12) as EpochMillis;
   const source = { lineage: '', position: positionOf('0'), arrival, partitionKey: '', data };
-  const decoded = decode(pipeline, source);
+  const decoded = decodeRecord(pipeline, source);
   if (decoded.outcome !== 'poison') return decoded.outcome;
   return refusedLine(pipeline, { line: 7, data, length: data.length }, source, decoded.poison);
 }

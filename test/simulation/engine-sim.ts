@@ -2,7 +2,7 @@ import { FAULT_KINDS, type FaultKind } from '../../src/simulation/faults.ts';
 import {
   HAPPENINGS,
   type Happened,
-  run,
+  runSchedule,
   type Schedule,
   type Settings,
 } from '../../src/simulation/simulation.ts';
@@ -57,7 +57,14 @@ export async function runAll<Of extends Schedule>(
   const before = process.cpuUsage();
   let broken: Of | undefined;
   for (const schedule of schedules) {
-    const { applied, steps, happened, violation, panes = 0, corrections = 0 } = await run(settings, schedule);
+    const {
+      applied,
+      steps,
+      happened,
+      violation,
+      panes = 0,
+      corrections = 0,
+    } = await runSchedule(settings, schedule);
     const byKind = zeros(FAULT_KINDS);
     for (const { kind } of applied) byKind[kind]++;
     const own = { schedules: 1, steps, faults: applied.length, panes, corrections, seconds: 0 };

@@ -5,7 +5,7 @@ import type { Fault } from '../../src/simulation/faults.ts';
 import { caseOf, decodeGiven } from '../../src/simulation/given.ts';
 import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
 import { shrink } from '../../src/simulation/shrink.ts';
-import { type Happened, run, type Settings } from '../../src/simulation/simulation.ts';
+import { type Happened, runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { add, emptyTally, runSeeds, told } from './engine-sim.ts';
 import { exhaust } from './exhaustive.ts';
 
@@ -59,9 +59,9 @@ it.each(SOURCES)(
 );
 
 it.each(SOURCES)('takes the same steps for the same seed and faults: %s', async (given) => {
-  const trace = async (faults?: Parameters<typeof run>[1]['faults']) => {
+  const trace = async (faults?: Parameters<typeof runSchedule>[1]['faults']) => {
     const lines: string[] = [];
-    const ran = await run({ given, trace: (line) => lines.push(line) }, { seed: 7, faults });
+    const ran = await runSchedule({ given, trace: (line) => lines.push(line) }, { seed: 7, faults });
     return { ...ran, lines };
   };
   const drawn = await trace();
@@ -83,7 +83,7 @@ const FOUND: readonly (readonly [
 ];
 
 it.each(FOUND)('does not find any more that %s', async (_, given, seed, faults) => {
-  expect((await run({ given }, { seed, faults })).violation).toBeUndefined();
+  expect((await runSchedule({ given }, { seed, faults })).violation).toBeUndefined();
 });
 
 /** Small, as many schedules of it are run. */
@@ -137,6 +137,6 @@ it.each(PLANTED)('finds that %s, and with which few faults', { timeout: 300_000 
   const least = await shrink(settings, { seed: broken as number });
   expect(least).toBeDefined();
   expect(least?.applied.length).toBeLessThanOrEqual(1);
-  const replayed = await run(settings, { seed: broken as number, faults: least?.applied });
+  const replayed = await runSchedule(settings, { seed: broken as number, faults: least?.applied });
   expect(replayed.violation?.message).toBe(least?.violation.message);
 });

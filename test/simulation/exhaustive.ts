@@ -2,7 +2,7 @@ import { drawCase, SMALL } from '../../src/simulation/draw.ts';
 import { FAULT_KINDS, type Fault } from '../../src/simulation/faults.ts';
 import { Random } from '../../src/simulation/random.ts';
 import type { SourceKind } from '../../src/simulation/shapes.ts';
-import { run, type Settings } from '../../src/simulation/simulation.ts';
+import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { emptyTally, runAll, type Tally } from './engine-sim.ts';
 
 /** A schedule that broke a rule; drawn faults are left out. */
@@ -45,7 +45,7 @@ export async function exhaust(
   const settings = { given: smallOf(kind) };
   let planned = 0;
   for (let seed = 1; planned < runs; seed++) {
-    const { exposed, violation } = await run(settings, { seed, faults: [] });
+    const { exposed, violation } = await runSchedule(settings, { seed, faults: [] });
     if (violation !== undefined) return { seed, faults: [] };
     if (exposed.length < FEWEST_STEPS || exposed.length > MOST_STEPS) continue;
     const own = trialsOf(seed, exposed)

@@ -1,5 +1,5 @@
 import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
-import { run } from '../../src/simulation/simulation.ts';
+import { runSchedule } from '../../src/simulation/simulation.ts';
 
 /** What a bundle with a mutant tells as it runs: a schedule went well, or broke a rule, and after the last one nothing. */
 export interface Told {
@@ -17,7 +17,7 @@ const TURN = 25;
 for (let from = 1; from <= Number(seeds); from += TURN) {
   for (const source of sources) {
     for (let seed = from; seed < from + TURN; seed++) {
-      const { violation } = await run({ given: source }, { seed });
+      const { violation } = await runSchedule({ given: source }, { seed });
       process.send?.({ source, seed, broken: violation?.rule } satisfies Told);
       if (violation !== undefined) process.exit(0);
     }

@@ -214,9 +214,9 @@ export const MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: 'src/handlers.ts',
-        find: 'return async (event: SourceEvent, invocation: Invocation)',
+        find: 'return async (event: SourceEvent, invocation: InvocationContext)',
         replace:
-          'let records: readonly SourceRecord[];\n  return async (event: SourceEvent, invocation: Invocation)',
+          'let records: readonly SourceRecord[];\n  return async (event: SourceEvent, invocation: InvocationContext)',
       },
     ],
   },
@@ -231,7 +231,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a batch asks for its generation once',
     rule: 'However often the generation changes while a batch is taken in, the batch goes on with the last',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'if (found === undefined || isSame(known, found.deployment)) break;',
+    find: 'if (found === undefined || isSameDeployment(known, found.deployment)) break;',
     replace: 'if (found === undefined || known !== deployment) break;',
     killedBy: 'test/engine/log/rescale.test.ts',
     title: 'though the groups change twice in the middle of their batch',

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Fault } from '../../src/simulation/faults.ts';
 import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
 import { shrink } from '../../src/simulation/shrink.ts';
-import { run, type Settings } from '../../src/simulation/simulation.ts';
+import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { add, emptyTally, runSeeds, type Tally, told } from './engine-sim.ts';
 import { exhaust, type Found, smallOf } from './exhaustive.ts';
 
@@ -59,7 +59,7 @@ async function replay(seed: number): Promise<number> {
   const faults = values.faults === undefined ? undefined : (JSON.parse(values.faults) as readonly Fault[]);
   for (const given of sources) {
     const tell = values.trace ? (line: string) => console.info(line) : () => {};
-    const ran = await run({ ...settingsOf(given, values.small), trace: tell }, { seed, faults });
+    const ran = await runSchedule({ ...settingsOf(given, values.small), trace: tell }, { seed, faults });
     console.info(
       `${given}: ${ran.steps} steps, ${ran.applied.length} faults, ${ran.panes ?? 'no'} panes, digest ${ran.digest}`,
     );

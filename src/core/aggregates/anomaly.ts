@@ -10,7 +10,7 @@ import {
   type OrNothing,
 } from '../select.ts';
 import type { Duration, EpochMillis, Millis } from '../time.ts';
-import { epochOf, halfLifeOf, halved, weightOf } from './decay.ts';
+import { epochOf, halfLifeOf, halved, recordWeight } from './decay.ts';
 
 /**
  * The latest value by event time (among equal times the last in source order); then the count of all values
@@ -48,7 +48,7 @@ class Baselines implements Parts<Baseline | null, number> {
     const [older, latest] = later[0] >= earlier[0] ? [earlier, later] : [later, earlier];
     const [time, value, epoch, count, weights, mean, lowMean, squares] = older;
     const decay = this.#halfLife === undefined ? 1 : halved(latest[2] - epoch);
-    const weight = this.#halfLife === undefined ? 1 : weightOf(time, epoch, this.#halfLife);
+    const weight = this.#halfLife === undefined ? 1 : recordWeight(time, epoch, this.#halfLife);
     const before = pooled(latest, count, weights * decay, mean, lowMean, squares * decay);
     return pooled(before, 1, weight * decay, value, 0, 0);
   }

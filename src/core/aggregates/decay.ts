@@ -20,7 +20,7 @@ export function halfLifeOf(duration: Duration): Millis {
 export const epochOf = (time: number, halfLife: Millis): number => Math.ceil(time / halfLife);
 
 /** Returns the weight of a record in its own epoch: 2^(time / halfLife − epoch + ½), between √½ and √2. */
-export const weightOf = (time: number, epoch: number, halfLife: Millis): number =>
+export const recordWeight = (time: number, epoch: number, halfLife: Millis): number =>
   powerOfTwo((time - epoch * halfLife) / halfLife + 0.5);
 
 /** The coefficients of the series of e^y: 1 / 10! and so on. */

@@ -21,7 +21,7 @@ import type { EpochMillis } from '../time.ts';
  * first. All functions are pure, change none of their arguments, and return plain data: what JSON can hold,
  * and any double.
  */
-export interface Definition<Value, Partial, Result, Select, On extends PlainInvalid>
+export interface AggregateDefinition<Value, Partial, Result, Select, On extends PlainInvalid>
   extends ValueOptions<On> {
   /**
    * Names the aggregate in the signature of its window, as a function has no lasting name. Whoever alters the
@@ -43,7 +43,7 @@ const OPTIONS = ['name', 'select', 'invalid', 'identity', 'lift', 'combine', 'lo
 const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
 /**
- * Defines an aggregate of your own from the functions of a `Definition`. It stores nothing but the partial,
+ * Defines an aggregate of your own from the functions of an `AggregateDefinition`. It stores nothing but the partial,
  * and the window calls `combine` and `lower` whenever it makes a pane.
  *
  * @throws RangeError when the name breaks its rule, or the identity is not plain data; TypeError when a step
@@ -74,7 +74,9 @@ export function defineAggregate<
   Partial extends Plain,
   Result extends Plain,
   On extends PlainInvalid = 'poison',
->(definition: Definition<Selected<Rec, Select>, Partial, Result, Select, On>): PartAggregate<Rec, Result> {
+>(
+  definition: AggregateDefinition<Selected<Rec, Select>, Partial, Result, Select, On>,
+): PartAggregate<Rec, Result> {
   checkOptions('define an aggregate', definition, OPTIONS);
   const { name, select, invalid, identity, lift, combine, lower } = definition;
   if (typeof name !== 'string' || !NAME.test(name)) {

@@ -2,7 +2,7 @@ import type { CellAggregate, Cells } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
 import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
 import type { Duration, EpochMillis, Millis } from '../time.ts';
-import { epochOf, halfLifeOf, halved, weightOf } from './decay.ts';
+import { epochOf, halfLifeOf, halved, recordWeight } from './decay.ts';
 
 /**
  * The cells are the epoch, the sum of weighted values and the sum of weights; all weights are relative to the
@@ -24,7 +24,7 @@ class DecayedSums implements Cells {
 
   add(to: Float64Array, at: number, x: number, _y: number, time: EpochMillis): void {
     const epoch = epochOf(time, this.#halfLife);
-    const weight = weightOf(time, epoch, this.#halfLife);
+    const weight = recordWeight(time, epoch, this.#halfLife);
     addDecayed(to, at, epoch, weight * x, weight);
   }
 

@@ -18,7 +18,7 @@ export interface Rows {
 }
 
 /** All of them. */
-export function rowsOf(tables: readonly Table[]): Rows {
+export function allRowsOf(tables: readonly Table[]): Rows {
   const to = new Float64Array(tables.length);
   for (let key = 0; key < tables.length; key++) to[key] = (tables[key] as Table).rows;
   return { tables, from: new Float64Array(tables.length), to };
@@ -31,7 +31,7 @@ export function rowsOf(tables: readonly Table[]): Rows {
  * @throws CodecError when they hold more than `MAX_NUMBERS`, and so could not be read back
  */
 export const encodeTables = (slots: readonly (readonly Table[])[]): Uint8Array =>
-  encodeRows(slots.map(rowsOf));
+  encodeRows(slots.map(allRowsOf));
 
 /** The same of some of their rows, as if no others were there. */
 export function encodeRows(slots: readonly Rows[]): Uint8Array {

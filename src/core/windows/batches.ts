@@ -4,7 +4,7 @@ import { FINAL, type Panes } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
 import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
-import { beginSpan, emitSpan, openSpan, RECORDS, SPAN, takeInto } from './span.ts';
+import { beginSpan, emitSpan, openSpan, SPAN, SPAN_RECORDS, takeInto } from './span.ts';
 
 /** Every `count` records of the key in source order, emitted when there are so many. */
 export function batchesOperator<Rec>(
@@ -50,7 +50,7 @@ class BatchesState implements WindowState {
     const batch = this.#batch;
     if (batch.rows === 0) beginSpan(this.#lanes, batch);
     takeInto(this.#lanes, batch, record);
-    if (batch.numbers[RECORDS] === this.#count) this.#emit(panes);
+    if (batch.numbers[SPAN_RECORDS] === this.#count) this.#emit(panes);
     return true;
   }
 

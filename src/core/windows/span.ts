@@ -8,7 +8,7 @@ import type { OpenWindow } from '../window.ts';
 /** What comes first in a row of partials that is not of a fixed stretch of time: least and greatest event time, records. */
 const EARLIEST = 0;
 const LATEST = 1;
-export const RECORDS = 2;
+export const SPAN_RECORDS = 2;
 export const SPAN = 3;
 
 /** Begins the first row of an empty table. */
@@ -16,7 +16,7 @@ export function beginSpan(lanes: Lanes, table: Table): void {
   table.push();
   table.numbers[EARLIEST] = Number.POSITIVE_INFINITY;
   table.numbers[LATEST] = Number.NEGATIVE_INFINITY;
-  table.numbers[RECORDS] = 0;
+  table.numbers[SPAN_RECORDS] = 0;
   lanes.clear(table, 0);
 }
 
@@ -26,7 +26,7 @@ export function takeInto(lanes: Lanes, table: Table, record: CurrentRecord): voi
   const at = record.numbers[0] as number;
   numbers[EARLIEST] = Math.min(numbers[EARLIEST] as number, at);
   numbers[LATEST] = Math.max(numbers[LATEST] as number, at);
-  countUp(numbers, RECORDS);
+  countUp(numbers, SPAN_RECORDS);
   lanes.add(table, 0, record);
 }
 
@@ -35,7 +35,7 @@ export const openSpan = ({ numbers }: Table): OpenWindow => ({
   start: numbers[EARLIEST] as EpochMillis,
   end: ((numbers[LATEST] as number) + 1) as EpochMillis,
   due: undefined,
-  count: numbers[RECORDS] as number,
+  count: numbers[SPAN_RECORDS] as number,
 });
 
 /** Emits the only row of a table as a pane of a window. */
@@ -47,7 +47,7 @@ export function emitSpan(panes: Panes, window: number, kind: number, span: Table
   numbers[at + END] = (span.numbers[LATEST] as number) + 1;
   numbers[at + REVISION] = head.revision;
   numbers[at + REVISABLE] = head.revisable;
-  numbers[at + COUNT] = span.numbers[RECORDS] as number;
+  numbers[at + COUNT] = span.numbers[SPAN_RECORDS] as number;
   panes.end(window, span, 0);
 }
 

@@ -13,7 +13,7 @@ import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import type { GroupPane } from '../group/group.ts';
 import {
   type Incarnations,
-  type Place,
+  type ObjectPlace,
   placeText,
   presentOf,
   withIncarnation,
@@ -304,7 +304,7 @@ export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folde
   return folders;
 }
 
-const nameIn = (folder: string, place: Place, { label, format }: ObjectTarget): string =>
+const nameIn = (folder: string, place: ObjectPlace, { label, format }: ObjectTarget): string =>
   `${folder}${label}-${placeText(place)}${suffixOf(format)}`;
 
 /** The folder of an object. */

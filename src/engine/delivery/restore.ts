@@ -9,7 +9,7 @@ import type { ObjectRemover } from '../../ports/stores.ts';
 import { definitionLog, objectsLog, rowsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
-import { holds, type Incarnations, placeOf, withIncarnation } from '../group/incarnation.ts';
+import { holds, type Incarnations, objectPlaceOf, withIncarnation } from '../group/incarnation.ts';
 import { addIncarnation, definitionIn, holdDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
 import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
@@ -176,7 +176,7 @@ async function setAsideAll(
   let count = 0;
   for await (const name of listing.list(foldersOf(pipeline))) {
     onObject();
-    const place = placeOf(name);
+    const place = objectPlaceOf(name);
     if (place === undefined || holds(incarnations, place)) continue;
     const body = await objects.read(name);
     if (body !== undefined) {

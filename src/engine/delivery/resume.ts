@@ -7,7 +7,7 @@ import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { FIRST } from '../group/incarnation.ts';
 import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
-import { type Cursors, oldestKept, type ReadPorts, type Skip, START } from './stretch.ts';
+import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from './stretch.ts';
 
 /** What a projector will never deliver: the entries of a group that expired before it came to them. */
 export interface Skipped extends Skip {
@@ -110,7 +110,7 @@ const PROJECTORS: {
 
 /** A stretch that is lost may end inside an entry: what is left of that is still to be delivered. */
 function withSkips(covered: Cursors, skips: readonly Skip[]): Cursors {
-  const further = skips.filter(({ log, to }) => to > (covered.get(log) ?? START)[0]);
+  const further = skips.filter(({ log, to }) => to > (covered.get(log) ?? BEGINNING)[0]);
   return new Map([...covered, ...further.map(({ log, to }) => [log, [to, 0]] as const)]);
 }
 
@@ -122,7 +122,7 @@ async function gapsAfter(
 ): Promise<readonly Skip[]> {
   const logs = groupLogsOf(deployment, ports.clock.now());
   const found = await inParallel(logs, async (log): Promise<readonly Skip[]> => {
-    const [from] = covered.get(log) ?? START;
+    const [from] = covered.get(log) ?? BEGINNING;
     const [next] = await ports.log.after(log, from);
     if (next === undefined || next.ordinal === from + 1) return [];
     // Entries that were deleted are gone, however young.

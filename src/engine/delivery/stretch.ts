@@ -29,7 +29,7 @@ export interface Stretch {
   readonly gaps: readonly LogLostError[];
 }
 
-export const START: Cursor = [0, 0];
+export const BEGINNING: Cursor = [0, 0];
 
 /** The entries of a group after `from` up to `to`, which a projector skipped as some of them had expired. */
 export interface Skip {
@@ -67,7 +67,7 @@ export async function panesAfter(
 ): Promise<Stretch> {
   const now = ports.clock.now();
   const until = Math.min(deadline, after(now, READING)) as EpochMillis;
-  const fromOf = (name: string): Cursor => covered.get(name) ?? START;
+  const fromOf = (name: string): Cursor => covered.get(name) ?? BEGINNING;
   const parts = new Map(logs.map((name) => [name, { taken: [], isEnd: false } as Part]));
   const gaps: LogLostError[] = [];
   const left: Room = { panes: maxPanes, bytes: (ports.limits ?? LIMITS).step };
@@ -146,7 +146,10 @@ export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
   moved: to.size > 0,
   more,
   gaps,
-  entries: [...to].reduce((total, [name, [ordinal]]) => total + ordinal - (from.get(name) ?? START)[0], 0),
+  entries: [...to].reduce(
+    (total, [name, [ordinal]]) => total + ordinal - (from.get(name) ?? BEGINNING)[0],
+    0,
+  ),
   panes: panes.length,
 });
 
@@ -213,7 +216,7 @@ export async function panesOf(
 ): Promise<readonly GroupPane[]> {
   const read = await inParallel(
     [...from],
-    ([name, start]) => readLog(ports, name, start, { end: to.get(name) ?? START }),
+    ([name, start]) => readLog(ports, name, start, { end: to.get(name) ?? BEGINNING }),
     FEW,
   );
   return read.flatMap(({ taken }) => taken.flatMap(({ panes }) => panes));
@@ -227,7 +230,7 @@ export async function remainsOf(
   const panes: GroupPane[] = [];
   const gone: Skip[] = [];
   for (const [name, [first, done]] of from) {
-    const [whole, part] = to.get(name) ?? START;
+    const [whole, part] = to.get(name) ?? BEGINNING;
     let read = first;
     for (let entries = await log.after(name, read); entries.length > 0; ) {
       const within = entries.filter(({ ordinal }) => ordinal <= (part > 0 ? whole + 1 : whole));

@@ -7,10 +7,10 @@ import { TIMES } from '../group/weight.ts';
 
 /** A group's keys as tables: how they stand in an entry, snapshot or delta. */
 
-export type Kept = Pick<Group, 'keys' | 'ids'>;
+export type KeysAndIds = Pick<Group, 'keys' | 'ids'>;
 
 /** Every name that tables are kept under: the keys, and `REFUSED` last if there are ids under it. */
-export const namesOf = ({ keys, ids }: Kept): string[] => [
+export const namesOf = ({ keys, ids }: KeysAndIds): string[] => [
   ...keys.keys(),
   ...(ids.has(REFUSED) ? [REFUSED] : []),
 ];
@@ -22,7 +22,7 @@ export type KeyTables = readonly Table[];
 export const OWN_TABLES = 1;
 
 /** The tables of some names: of each slot one a name. */
-export function slotsOf({ rules }: Pipeline, { keys, ids }: Kept, names: readonly string[]): Table[][] {
+export function slotsOf({ rules }: Pipeline, { keys, ids }: KeysAndIds, names: readonly string[]): Table[][] {
   const noIds = new Table(ID_WIDTH, 0);
   const stored = names.map((name) => keys.get(name));
   const windows = rules.windows.flatMap(({ operator }, window) =>
@@ -34,7 +34,7 @@ export function slotsOf({ rules }: Pipeline, { keys, ids }: Kept, names: readonl
   return [names.map((name) => ids.get(name) ?? noIds), ...windows];
 }
 
-export function timesOf({ keys }: Kept, names: readonly string[]): Table {
+export function timesOf({ keys }: KeysAndIds, names: readonly string[]): Table {
   const times = new Table(TIMES, 0, names.length);
   times.rows = names.length;
   for (const [row, name] of names.entries()) {

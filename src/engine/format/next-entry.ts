@@ -1,4 +1,4 @@
-import { encodeRows, type Rows, rowsOf } from '../../core/codec.ts';
+import { allRowsOf, encodeRows, type Rows } from '../../core/codec.ts';
 import { cutOf } from '../../core/delta.ts';
 import { invariant, type Plain } from '../../core/plain.ts';
 import { relate } from '../../core/related.ts';
@@ -12,7 +12,7 @@ import { canBeWritten, type EntryWeight, listsWeight, panesWeight, stateWeight }
 import { REFUSED } from '../group/taken.ts';
 import { NAME_BYTES, Scale, TIMES, type Weight, weightOf } from '../group/weight.ts';
 import { bodyOf, newBase, section, windowsOf, withTail, writtenCounters, writtenLate } from './entry.ts';
-import { type Kept, namesOf, slotsOf, timesOf } from './group-tables.ts';
+import { type KeysAndIds, namesOf, slotsOf, timesOf } from './group-tables.ts';
 import { INHERITED, REACHED, REFUSED_RECORD, STATE, WINDOW, type WrittenState } from './layout.ts';
 
 /**
@@ -122,7 +122,7 @@ function writeState(
   });
   return section([
     written as unknown as Plain,
-    encodeRows([rowsOf([times]), rowsOf(cuts ? [cuts] : []), ...slots]),
+    encodeRows([allRowsOf([times]), allRowsOf(cuts ? [cuts] : []), ...slots]),
   ]);
 }
 
@@ -153,16 +153,16 @@ interface WrittenKeys {
 
 function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
   const keys = namesOf(folded);
-  const slots = slotsOf(deployment.pipeline, folded, keys).map(rowsOf);
+  const slots = slotsOf(deployment.pipeline, folded, keys).map(allRowsOf);
   const weight = weightOf(keys, slots);
   return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, weight };
 }
 
 /** What there is of a name, if it has a place among the names. */
-const keptOf = ({ keys, ids }: Kept, name: string) => (name === REFUSED ? ids : keys).get(name);
+const keptOf = ({ keys, ids }: KeysAndIds, name: string) => (name === REFUSED ? ids : keys).get(name);
 
 /** Undefined where a snapshot is about as small. */
-function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenKeys | undefined {
+function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
   const changed: number[] = [];
   const gone: number[] = [];
   const lost: string[] = [];
@@ -185,7 +185,7 @@ function deltaFrom(deployment: Deployment, before: Group, after: Kept): WrittenK
   const later = slotsOf(deployment.pipeline, after, written);
   const cuts = new Table(2 * later.length, 0, written.length);
   cuts.rows = written.length;
-  const freed = weightOf(lost, slotsOf(deployment.pipeline, before, lost).map(rowsOf));
+  const freed = weightOf(lost, slotsOf(deployment.pipeline, before, lost).map(allRowsOf));
   const weight = new Scale({
     content: before.weight.content - freed.content,
     whole: before.weight.whole - freed.whole,

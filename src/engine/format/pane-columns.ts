@@ -1,4 +1,4 @@
-import { CodecError, decodeTables, encodeRows, type Rows, rowsOf } from '../../core/codec.ts';
+import { allRowsOf, CodecError, decodeTables, encodeRows, type Rows } from '../../core/codec.ts';
 import { END, KEY, KIND, SEQUENCE, WATERMARK } from '../../core/panes.ts';
 import type { Plain } from '../../core/plain.ts';
 import { relate, unrelate } from '../../core/related.ts';
@@ -35,7 +35,7 @@ export function writePanes({
     const table = tables[window] as Table;
     const emitted = emittedOf(table, numbers);
     const related = relate(emitted, WATERMARK_AT, END_AT);
-    slots.push(rowsOf([emitted]), byKey(table, emitted, named.length));
+    slots.push(allRowsOf([emitted]), byKey(table, emitted, named.length));
     return LAYOUT.write({ ...layout, related });
   });
   return [PANES.write({ layouts: written, keys: named }) as unknown as Plain, encodeRows(slots)];

@@ -23,13 +23,13 @@ import { INHERITED, WINDOW, type WrittenWindow } from './layout.ts';
  */
 export function readGroup(deployment: Deployment, from: Group, entries: readonly LogEntry[]): Group {
   if (entries.length === 0) return from;
-  const reading = new Reading(deployment, from);
-  for (const entry of entries) wellFormed(entry, () => reading.read(entry));
-  return wellFormed(entries.at(-1) as LogEntry, () => reading.group());
+  const builder = new GroupBuilder(deployment, from);
+  for (const entry of entries) wellFormed(entry, () => builder.read(entry));
+  return wellFormed(entries.at(-1) as LogEntry, () => builder.group());
 }
 
 /** A group while its entries are read. */
-class Reading {
+class GroupBuilder {
   readonly #deployment: Deployment;
   readonly #positions: Map<string, Reached>;
   #windows: readonly WrittenWindow[];

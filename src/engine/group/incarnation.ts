@@ -25,23 +25,23 @@ export const withIncarnation = (
   number <= presentOf(incarnations).number ? incarnations : [...incarnations, { number, follows }];
 
 /** By what an object was named: the ordinal of its intent, and the incarnation in which that was decided. */
-export interface Place {
+export interface ObjectPlace {
   readonly incarnation: number;
   readonly ordinal: number;
 }
 
 /** How a place stands in a name. */
-export const placeText = ({ incarnation, ordinal }: Place): string =>
+export const placeText = ({ incarnation, ordinal }: ObjectPlace): string =>
   `${incarnation === 0 ? '' : `${incarnation}-`}${String(ordinal).padStart(12, '0')}`;
 
 /** The place of an object of the pipeline's own bucket; undefined where the projector gives no such names. */
-export function placeOf(name: string): Place | undefined {
+export function objectPlaceOf(name: string): ObjectPlace | undefined {
   const [, incarnation = '0', ordinal] = /\/part-(?:(\d+)-)?(\d{12,})\.[^/]+$/.exec(name) ?? [];
   return ordinal === undefined ? undefined : { incarnation: Number(incarnation), ordinal: Number(ordinal) };
 }
 
 /** Whether an intent of that place holds: it was not taken back with what followed the point that logs were restored to. */
-export function holds(incarnations: Incarnations, { incarnation, ordinal }: Place): boolean {
+export function holds(incarnations: Incarnations, { incarnation, ordinal }: ObjectPlace): boolean {
   const at = incarnations.findIndex(({ number }) => number === incarnation);
   const [own, next] = [incarnations[at], incarnations[at + 1]];
   return own !== undefined && ordinal > own.follows && (next === undefined || ordinal <= next.follows);

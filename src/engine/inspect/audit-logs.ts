@@ -38,7 +38,7 @@ export interface AuditPorts extends Pick<Ports, 'log' | 'clock'> {
 }
 
 /** An entry, what it holds, if it can be read, and what stands before it: nothing, as it is the first; an entry that was read; or nobody knows what. */
-interface Step<Content> {
+interface WalkedEntry<Content> {
   readonly entry: EntryPlace;
   readonly content: Content | undefined;
   readonly before: 'nothing' | 'entry' | 'unknown';
@@ -63,7 +63,7 @@ export async function* walkLog<Content>(
     mayBeGone = false,
     beginsAnew = () => false,
   }: { readonly mayBeGone?: boolean; readonly beginsAnew?: (content: Content) => boolean } = {},
-): AsyncGenerator<Step<Content>> {
+): AsyncGenerator<WalkedEntry<Content>> {
   const now = clock.now();
   const readWhole = async (entry: StoredEntry) => read(await wholeEntry(reading.objects, entry));
   let last: EntryPlace | undefined;

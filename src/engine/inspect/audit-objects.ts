@@ -13,9 +13,9 @@ import {
   type Intent,
 } from '../delivery/project-objects.ts';
 import { type Line, readLines, writtenLines } from '../delivery/read-objects.ts';
-import { type Cursors, panesOf, type Skip, START } from '../delivery/stretch.ts';
+import { BEGINNING, type Cursors, panesOf, type Skip } from '../delivery/stretch.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
-import { holds, type Incarnations, placeOf, presentOf } from '../group/incarnation.ts';
+import { holds, type Incarnations, objectPlaceOf, presentOf } from '../group/incarnation.ts';
 import { wholeEntry, wholeLog } from '../log/spill.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import { type AuditPorts, walkLog } from './audit-logs.ts';
@@ -96,7 +96,7 @@ export async function auditIntents(
 
 /** The logs of which an intent does not go on where they were covered up to, or does not cover what it holds. */
 function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent): readonly string[] {
-  const isAt = (a = START, b = START) => !isBefore(a, b) && !isBefore(b, a);
+  const isAt = (a = BEGINNING, b = BEGINNING) => !isBefore(a, b) && !isBefore(b, a);
   return logs.filter((log) => {
     const before = covered.get(log);
     const begun = intent.from.get(log);
@@ -245,11 +245,11 @@ const isKnown = (plan: Plan, intent: Intent): boolean =>
 
 /** Whether it was named by an intent that has expired, and not by one that was taken back. */
 function isOfEarlier({ first, incarnations }: Plan, name: string): boolean {
-  const place = placeOf(name);
+  const place = objectPlaceOf(name);
   return place !== undefined && place.ordinal < first && holds(incarnations, place);
 }
 
-const isOfLater = ({ last }: Plan, name: string): boolean => (placeOf(name)?.ordinal ?? last) > last;
+const isOfLater = ({ last }: Plan, name: string): boolean => (objectPlaceOf(name)?.ordinal ?? last) > last;
 
 /** Adds the intents that were appended since they were read. */
 async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promise<void> {

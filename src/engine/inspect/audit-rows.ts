@@ -4,7 +4,7 @@ import type { Reading, StoredRow } from '../../ports/reading.ts';
 import { isNewer, type Ranked, type Row } from '../../ports/stores.ts';
 import { rowsLog } from '../../wiring/names.ts';
 import { decodeCovered, rowsOf } from '../delivery/project-rows.ts';
-import { type Cursor, type Cursors, type Skip, START } from '../delivery/stretch.ts';
+import { BEGINNING, type Cursor, type Cursors, type Skip } from '../delivery/stretch.ts';
 import type { GroupEntry } from '../format/read-entry.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import type { GroupPane } from '../group/group.ts';
@@ -42,7 +42,7 @@ export async function auditRowCursors(
     skipped.push(...content.skipped);
     if (before === 'nothing') from = next;
     for (const of of groupLogsOf(deployment, entry.committedAt)) {
-      if (!isBefore(next.get(of) ?? START, covered.get(of) ?? START)) continue;
+      if (!isBefore(next.get(of) ?? BEGINNING, covered.get(of) ?? BEGINNING)) continue;
       findings.add({ kind: 'cursor', log, ordinal: entry.ordinal, of });
     }
     covered = next;
@@ -80,8 +80,8 @@ export class KeyRows {
   take(log: string, { ordinal, panes }: Pick<GroupEntry, 'ordinal' | 'panes'>): void {
     const { from, covered, skipped } = this.#coverage;
     const isSkipped = skipped.some((skip) => skip.log === log && ordinal > skip.from && ordinal <= skip.to);
-    if (ordinal <= (from?.get(log) ?? START)[0]) return;
-    const [whole, part] = covered.get(log) ?? START;
+    if (ordinal <= (from?.get(log) ?? BEGINNING)[0]) return;
+    const [whole, part] = covered.get(log) ?? BEGINNING;
     // What was skipped may have been written in part before.
     const done = isSkipped ? 0 : ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
     this.#offer(panes.slice(0, done), (one, row) => {

@@ -2,7 +2,7 @@ import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { definitionLog, objectsLog, rowsLog } from '../../wiring/names.ts';
-import { type Skip, START } from '../delivery/stretch.ts';
+import { BEGINNING, type Skip } from '../delivery/stretch.ts';
 import { type GroupEntry, readEntry } from '../format/read-entry.ts';
 import { present } from '../group/deployment.ts';
 import type { Counters } from '../group/group.ts';
@@ -218,12 +218,12 @@ class Behind {
 
   /** The first ordinal of a log that need not be there for what is covered. */
   next(log: string): number {
-    const [ordinal, panes] = this.#coverage.covered.get(log) ?? START;
+    const [ordinal, panes] = this.#coverage.covered.get(log) ?? BEGINNING;
     return panes > 0 ? ordinal + 2 : ordinal + 1;
   }
 
   take(log: string, { ordinal, committedAt }: GroupEntry): void {
-    const [covered] = this.#coverage.covered.get(log) ?? START;
+    const [covered] = this.#coverage.covered.get(log) ?? BEGINNING;
     if (ordinal <= covered) return;
     this.#entries++;
     if (this.#oldest === undefined || committedAt < this.#oldest) this.#oldest = committedAt;

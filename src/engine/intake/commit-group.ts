@@ -1,9 +1,9 @@
-import { rowsOf } from '../../core/codec.ts';
+import { allRowsOf } from '../../core/codec.ts';
 import { LoggableError, loggable } from '../../core/loggable.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Ports } from '../../ports/index.ts';
 import { LIMITS, type Limits } from '../../ports/limits.ts';
-import { type Kept, slotsOf } from '../format/group-tables.ts';
+import { type KeysAndIds, slotsOf } from '../format/group-tables.ts';
 import { type Draft, draftEntry } from '../format/next-entry.ts';
 import type { Deployment } from '../group/deployment.ts';
 import { type Folded, type Group, type GroupRecord, lateByWindow } from '../group/group.ts';
@@ -179,8 +179,8 @@ function growingMost(
   excess: number,
 ): ReadonlySet<string> {
   if (excess <= 0) return new Set();
-  const weigh = (kept: Kept, key: string) =>
-    kept.keys.has(key) ? weightOf([key], slotsOf(pipeline, kept, [key]).map(rowsOf)).whole : 0;
+  const weigh = (kept: KeysAndIds, key: string) =>
+    kept.keys.has(key) ? weightOf([key], slotsOf(pipeline, kept, [key]).map(allRowsOf)).whole : 0;
   const growths = [...after.keys.keys()]
     .filter((key) => after.keys.get(key) !== before.keys.get(key))
     .map((key) => ({ key, growth: weigh(after, key) - weigh(before, key) }))

@@ -43,12 +43,12 @@ export function* decodeAll(
 function decodeChunk(pipeline: Pipeline, sources: readonly SourceRecord[], keys: Keys): readonly Decoded[] {
   const values = parseTogether(sources);
   return sources.map((source, at) =>
-    values ? decodeValue(pipeline, values[at], source, keys) : decode(pipeline, source, keys),
+    values ? decodeValue(pipeline, values[at], source, keys) : decodeRecord(pipeline, source, keys),
   );
 }
 
 /** Decodes one record. */
-export function decode(pipeline: Pipeline, source: SourceRecord, keys: Keys = new Map()): Decoded {
+export function decodeRecord(pipeline: Pipeline, source: SourceRecord, keys: Keys = new Map()): Decoded {
   const { data } = source;
   let step: PoisonCode = 'not-json';
   let value: unknown;

@@ -8,7 +8,7 @@ import type { SourceRecord } from '../../ports/source.ts';
 import { type Deployment, OutdatedError, present } from '../group/deployment.ts';
 import type { Group, GroupRecord } from '../group/group.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
-import { isSame } from '../log/definition-log.ts';
+import { isSameDeployment } from '../log/definition-log.ts';
 import { bytesOf } from '../log/group-cache.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
@@ -48,7 +48,7 @@ export async function processBatch(
   for (let known = deployment; outdated && renew; ) {
     const found = await renew();
     // Only another deployment can be gone on with, and there may be several while one batch is taken in.
-    if (found === undefined || isSame(known, found.deployment)) break;
+    if (found === undefined || isSameDeployment(known, found.deployment)) break;
     known = found.deployment;
     ({ left, outdated } = await takeIn(ports, found, left, deadline));
   }

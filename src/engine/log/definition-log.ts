@@ -100,7 +100,7 @@ export async function writeDown(
 type Settled = Pick<Deployment, 'generations' | 'epochs' | 'incarnation'>;
 
 /** Whether two deployments of one pipeline are the same, written down or not. */
-export const isSame = (one: Settled, other: Settled): boolean =>
+export const isSameDeployment = (one: Settled, other: Settled): boolean =>
   one.generations.length === other.generations.length && goesOn(one, other);
 
 /** Whether a deployment is the one that was held, and perhaps has more generations. */

@@ -2,7 +2,7 @@ import { after, type EpochMillis } from '../../core/time.ts';
 import type { Group } from '../group/group.ts';
 import { MAX_CACHED_AGE } from '../group/lifetimes.ts';
 
-interface Kept {
+interface CachedGroup {
   readonly group: Group;
   readonly readAt: EpochMillis;
   readonly bytes: number;
@@ -12,7 +12,7 @@ interface Kept {
 export class GroupCache {
   readonly #maxBytes: number;
   /** By log, the one used longest ago first. */
-  readonly #groups = new Map<string, Kept>();
+  readonly #groups = new Map<string, CachedGroup>();
   /** What groups took up when they were last here. */
   readonly #sizes = new Map<string, number>();
   #bytes = 0;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryPorts } from '../../../src/adapters/memory/index.ts';
-import { encodeRows, rowsOf } from '../../../src/core/codec.ts';
+import { allRowsOf, encodeRows } from '../../../src/core/codec.ts';
 import type { Plain } from '../../../src/core/plain.ts';
 import { type Position, unorderedPositionOf } from '../../../src/core/position.ts';
 import { Table } from '../../../src/core/table.ts';
@@ -106,7 +106,7 @@ describe('what a group weighs', () => {
         fc.array(slot, { minLength: 1, maxLength: 5 }),
         fc.array(fc.string(), { minLength: 4, maxLength: 4 }),
         (slots, names) => {
-          const rows = slots.map(rowsOf);
+          const rows = slots.map(allRowsOf);
           const written = encodeRows(rows).length;
           // A slot says how it is laid out, and a column how it is written.
           const layout = slots.reduce(

@@ -11,8 +11,8 @@ import { EMPTY_GROUP, type PoisonCode } from '../../../src/engine/group/group.ts
 import { hashOf } from '../../../src/engine/group/key-group.ts';
 import {
   type Decoded,
-  decode,
   decodeAll,
+  decodeRecord,
   MAX_JSON_DEPTH,
   MAX_KEY_BYTES,
   MAX_RECORD_BYTES,
@@ -90,7 +90,7 @@ const CODES = Object.keys({
 
 /** Decodes, and checks that what comes out is one of the three outcomes, whole. */
 function outcomeOf(pipeline: Pipeline, data: string | Uint8Array): Decoded {
-  const decoded = decode(pipeline, sourceRecord(data));
+  const decoded = decodeRecord(pipeline, sourceRecord(data));
   if (decoded.outcome === 'poison') {
     expect(CODES).toContain(decoded.poison.code);
     expect(decoded.poison.reason).toBeTypeOf('string');
@@ -228,14 +228,14 @@ describe('whatever bytes arrive', () => {
 
   function isAsAlone(given: readonly (string | Uint8Array)[]): void {
     const sources = given.map((data) => sourceRecord(data));
-    const alone = sources.map((source) => decode(readings, source));
+    const alone = sources.map((source) => decodeRecord(readings, source));
     expect(identical([...decodeAll(readings, sources)].flat(), alone)).toBe(true);
   }
 
   it('what is let through can be committed and read back', () => {
     fc.assert(
       fc.property(fc.oneof(rawReading, note), (given) => {
-        const decoded = decode(readings, sourceRecord(given));
+        const decoded = decodeRecord(readings, sourceRecord(given));
         if (decoded.outcome === 'record') expectCommittable(readings, decoded);
       }),
       { numRuns: 1_000 },
@@ -249,7 +249,7 @@ describe('whatever bytes arrive', () => {
         '"note":0',
         `"note":${'['.repeat(depth)}${']'.repeat(depth)}`,
       );
-      const decoded = decode(readings, sourceRecord(text));
+      const decoded = decodeRecord(readings, sourceRecord(text));
       if (decoded.outcome === 'record') expectCommittable(readings, decoded);
     }
   });
@@ -264,7 +264,7 @@ describe('whatever bytes arrive', () => {
     );
     await fc.assert(
       fc.asyncProperty(given, async (text) => {
-        const decoded = decode(readings, sourceRecord(text));
+        const decoded = decodeRecord(readings, sourceRecord(text));
         if (decoded.outcome === 'poison') await expectKept(decoded.poison.code, decoded.poison.reason);
       }),
     );
@@ -495,7 +495,7 @@ describe('the bounds', () => {
     it('never makes one key of two numbers, and of any text makes what it was', () => {
       const digits = fc.bigInt({ min: -(10n ** 25n), max: 10n ** 25n }).map(String);
       const keyOf = (id: string): string | undefined => {
-        const decoded = decode(byId, sourceRecord(withId(id)));
+        const decoded = decodeRecord(byId, sourceRecord(withId(id)));
         return decoded.outcome === 'record' ? decoded.key : undefined;
       };
       fc.assert(
@@ -522,9 +522,9 @@ describe('what is let through', () => {
   it('may have fields that nobody asked for', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()), (extra) => {
-        const plain = decode(readings, sourceRecord(withFields({})));
+        const plain = decodeRecord(readings, sourceRecord(withFields({})));
         const text = JSON.stringify({ ...extra, ...good, note: null });
-        expect(decode(readings, sourceRecord(text))).toEqual(plain);
+        expect(decodeRecord(readings, sourceRecord(text))).toEqual(plain);
       }),
     );
   });
@@ -732,7 +732,7 @@ it('a schema that answers later is the author’s fault, not the record’s, and
     eventTime: () => ARRIVAL,
     windows: { minute: tumbling({ size: '1m' }, { records: count() }) },
   });
-  expect(() => decode(pipeline, sourceRecord(withFields({})))).toThrow(
+  expect(() => decodeRecord(pipeline, sourceRecord(withFields({})))).toThrow(
     new TypeError('Cannot validate with a schema that answers later as records are folded in order, at once'),
   );
 });
