@@ -5,11 +5,13 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
+import { byKind } from '../src/pipeline/kinds.ts';
+import { bySink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
-import { SqsSource } from './constructs/sqs-source.ts';
+import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
@@ -54,23 +56,26 @@ export class PipelineStack extends Stack {
     } = props;
     const entry = resolve(folder);
     checkLock(this, pipeline, entry);
-    const has = (kind: Pipeline['sinks'][number]['kind']) =>
-      pipeline.sinks.some((sink) => sink.kind === kind);
 
     const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy });
     const state = new StateTable(this, 'State', { removalPolicy });
-    const rows = has('table') ? new RowsTable(this, 'Rows', { removalPolicy }) : undefined;
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
     // Bodies of entries are of no use once no table has the entries, and those of appends that were lost never are.
     results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
     // Lambda itself writes here, and never sends the header that the other bucket asks for.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
+    const sinks = Object.values(
+      bySink(pipeline.sinks, {
+        table: () => rowsSink(new RowsTable(this, 'Rows', { removalPolicy })),
+        bucket: () => objectsSink(results),
+      }),
+    );
 
     const environment = {
       [ENVIRONMENT.pipeline]: pipeline.name,
       ...source.environment,
       [ENVIRONMENT.stateTable]: state.tableName,
-      ...(rows && { [ENVIRONMENT.rowsTable]: rows.tableName }),
+      ...Object.assign({}, ...sinks.map(({ environment }) => environment)),
       [ENVIRONMENT.bucket]: results.bucketName,
     };
     const addFunction = (name: string, handler: string, memorySize: number, does: string) => {
@@ -99,10 +104,10 @@ export class PipelineStack extends Stack {
       'closes the windows of silent keys',
     );
     source.allowLook(sweeper);
-    if (source instanceof KinesisSource) state.allowProgress(sweeper);
+    if (pipeline.source.lineage.notesProgress) state.allowProgress(sweeper);
     const byTheClock = [sweeper];
 
-    if (pipeline.sinks.length > 0) {
+    if (sinks.length > 0) {
       const projector = addFunction(
         'Projector',
         join(FUNCTIONS, 'project/handler.ts'),
@@ -110,12 +115,7 @@ export class PipelineStack extends Stack {
         'delivers committed panes',
       );
       state.wake(projector, pipeline, { batchingWindow: deliveryWindow, failures });
-      if (rows) projector.permit(['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], rows.tableArn);
-      if (has('bucket')) {
-        projector.permit(['s3:PutObject', 's3:GetObject'], results.arnForObjects(`${PANES_PREFIX}*`));
-        // So that asking for an object that is not there is answered by 404, not 403.
-        projector.permit(['s3:ListBucket'], results.bucketArn);
-      }
+      for (const { allowWrite } of sinks) allowWrite(projector);
       byTheClock.push(projector);
     }
 
@@ -127,11 +127,14 @@ export class PipelineStack extends Stack {
       ),
     });
 
-    for (const [name, value] of Object.entries(source.outputs)) new CfnOutput(this, name, { value });
-    new CfnOutput(this, 'StateTableName', { value: state.tableName });
-    if (rows) new CfnOutput(this, 'RowsTableName', { value: rows.tableName });
-    new CfnOutput(this, 'ResultsBucketName', { value: results.bucketName });
-    new CfnOutput(this, 'FailuresBucketName', { value: failures.bucketName });
+    const outputs: SinkResources['outputs'] = {
+      ...source.outputs,
+      StateTableName: state.tableName,
+      ...Object.assign({}, ...sinks.map(({ outputs }) => outputs)),
+      ResultsBucketName: results.bucketName,
+      FailuresBucketName: failures.bucketName,
+    };
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value });
 
     this.node.addValidation({ validate: () => mappingFaults(this) });
   }
@@ -140,13 +143,41 @@ export class PipelineStack extends Stack {
     { name, source }: Pipeline,
     settings: { readonly batchingWindow: Duration; readonly removalPolicy: RemovalPolicy },
   ): KinesisSource | SqsSource {
-    if (source.kind === 'kafka') {
-      throw new RangeError(
-        `Cannot make a stack of "${name}" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic`,
-      );
-    }
-    return source.kind === 'kinesis'
-      ? new KinesisSource(this, 'Source', { ...settings, source })
-      : new SqsSource(this, 'Source', { ...settings, source });
+    const queue = (source: SqsSourceProps['source']) =>
+      new SqsSource(this, 'Source', { ...settings, source });
+    return byKind(source, {
+      kinesis: (source) => new KinesisSource(this, 'Source', { ...settings, source }),
+      sqs: queue,
+      fifo: queue,
+      kafka() {
+        throw new RangeError(
+          `Cannot make a stack of "${name}" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic`,
+        );
+      },
+    });
   }
 }
+
+/** What a sink adds to a stack. */
+interface SinkResources {
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string };
+  readonly allowWrite: (projector: PipelineFunction) => void;
+}
+
+const rowsSink = (rows: RowsTable): SinkResources => ({
+  environment: { [ENVIRONMENT.rowsTable]: rows.tableName },
+  outputs: { RowsTableName: rows.tableName },
+  allowWrite: (projector) => projector.permit(['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], rows.tableArn),
+});
+
+/** Every pipeline has the bucket, whose functions keep there what the state table cannot hold: the sink adds what may be written. */
+const objectsSink = (results: CreateOnlyBucket): SinkResources => ({
+  environment: {},
+  outputs: {},
+  allowWrite(projector) {
+    projector.permit(['s3:PutObject', 's3:GetObject'], results.arnForObjects(`${PANES_PREFIX}*`));
+    // So that asking for an object that is not there is answered by 404, not 403.
+    projector.permit(['s3:ListBucket'], results.bucketArn);
+  },
+});

@@ -15,7 +15,9 @@ import { s3Objects } from './adapters/s3/objects.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import * as handlers from './handlers.ts';
+import { byKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
+import { bySink } from './pipeline/sinks.ts';
 import type { Arrivals, Progress } from './ports/stores.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
@@ -55,18 +57,22 @@ export function sweepHandler(pipeline: Pipeline) {
 }
 
 function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
-  if (source.kind === 'kinesis') {
-    return kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress, clock);
-  }
   const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
-  if (source.kind === 'kafka') {
-    const dimension = ['FunctionName', variable('topicReader')] as const;
-    return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimension }));
-  }
-  const url = variable('queueUrl');
-  const dimension = ['QueueName', url.slice(url.lastIndexOf('/') + 1)] as const;
-  const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimension });
-  return sqsArrivals(clientOf(SQSClient), url, oldestAge);
+  const ofQueue = (): Arrivals => {
+    const url = variable('queueUrl');
+    const dimension = ['QueueName', url.slice(url.lastIndexOf('/') + 1)] as const;
+    const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimension });
+    return sqsArrivals(clientOf(SQSClient), url, oldestAge);
+  };
+  return byKind(source, {
+    kinesis: () => kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress, clock),
+    sqs: ofQueue,
+    fifo: ofQueue,
+    kafka() {
+      const dimension = ['FunctionName', variable('topicReader')] as const;
+      return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimension }));
+    },
+  });
 }
 
 /** The handler that commits wake, and brings the sinks up to them. *
@@ -80,9 +86,14 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
  */
 export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline);
-  const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
-  const rows = dynamoRows(dynamo, hasTable ? variable('rowsTable') : '');
-  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
+  const bucket = variable('bucket');
+  const { table = '' } = bySink(pipeline.sinks, {
+    table: () => variable('rowsTable'),
+    // Whatever the sinks: it has the bodies of entries, too.
+    bucket: () => bucket,
+  });
+  const rows = dynamoRows(dynamo, table);
+  const objects = s3Objects(clientOf(S3Client), bucket);
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
 }
 

@@ -63,7 +63,10 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/commands/', [...COMPOSITION, COMPUTED]],
   ['src/local/', LOCAL],
   ['lib/loading.ts', ['node:', COMPUTED]],
-  ['lib/', ['src/index.ts', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:']],
+  [
+    'lib/',
+    ['src/index.ts', 'src/pipeline/', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:'],
+  ],
   ['functions/', ['src/index.ts', 'src/lambda.ts', '.', '#pipeline']],
   [
     'bin/',

@@ -2,7 +2,7 @@ import type { RemovalPolicy } from 'aws-cdk-lib';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
-import type { Pipeline } from '../../src/index.ts';
+import type { KinesisSource as Stream } from '../../src/pipeline/source.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
@@ -11,7 +11,7 @@ import { type Reading, readingInOrder } from './stream-mapping.ts';
 const BATCH_SIZE = 10_000;
 
 export interface KinesisSourceProps {
-  readonly source: Extract<Pipeline['source'], { kind: 'kinesis' }>;
+  readonly source: Stream<unknown>;
   readonly removalPolicy: RemovalPolicy;
 }
 

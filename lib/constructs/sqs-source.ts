@@ -2,7 +2,7 @@ import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { Pipeline } from '../../src/index.ts';
+import type { QueueSource } from '../../src/pipeline/source.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { FUNCTION_TIMEOUT, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
@@ -11,8 +11,20 @@ import type { Reading } from './stream-mapping.ts';
 const GATHERED = 10_000;
 const UNGATHERED = 10;
 
-/** Batches that are folded at once meet in the same key groups: few large ones, but many of ten, are worth it. */
-const CONCURRENCY = { sqs: 2, fifo: 10 } as const;
+/** How each kind of queue is made and read. */
+const QUEUES: { readonly [Kind in QueueSource<unknown>['kind']]: Queue } = {
+  sqs: { settings: {}, gathers: true, concurrency: 2 },
+  // By content two equal readings would be one: a FIFO queue is to be told which are the same.
+  fifo: { settings: { fifo: true, contentBasedDeduplication: false }, gathers: false, concurrency: 10 },
+};
+
+interface Queue {
+  readonly settings: sqs.QueueProps;
+  /** Whether Lambda can gather messages for longer than it takes to receive some. */
+  readonly gathers: boolean;
+  /** Batches that are folded at once meet in the same key groups: few large ones, but many of ten, are worth it. */
+  readonly concurrency: number;
+}
 
 /**
  * Receives before a message is set aside. What is wrong with a message itself is dealt with when it is first received:
@@ -21,7 +33,7 @@ const CONCURRENCY = { sqs: 2, fifo: 10 } as const;
 const MAX_RECEIVES = 100;
 
 export interface SqsSourceProps {
-  readonly source: Extract<Pipeline['source'], { kind: 'sqs' | 'fifo' }>;
+  readonly source: QueueSource<unknown>;
   readonly batchingWindow: Duration;
   readonly removalPolicy: RemovalPolicy;
 }
@@ -31,13 +43,12 @@ export class SqsSource extends Construct {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #queue: sqs.Queue;
-  readonly #kind: 'sqs' | 'fifo';
+  readonly #reading: Queue;
 
   constructor(scope: Construct, id: string, { source, batchingWindow, removalPolicy }: SqsSourceProps) {
     super(scope, id);
     const common = {
-      // By content two equal readings would be one: a FIFO queue is to be told which are the same.
-      ...(source.kind === 'fifo' && { fifo: true, contentBasedDeduplication: false }),
+      ...QUEUES[source.kind].settings,
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       removalPolicy,
@@ -51,18 +62,19 @@ export class SqsSource extends Construct {
       visibilityTimeout: Duration.seconds(6 * FUNCTION_TIMEOUT.toSeconds() + batchingWindow.toSeconds()),
       deadLetterQueue: { queue: deadLetters, maxReceiveCount: MAX_RECEIVES },
     });
-    this.#kind = source.kind;
+    this.#reading = QUEUES[source.kind];
     this.environment = { [ENVIRONMENT.queueUrl]: this.#queue.queueUrl };
     this.outputs = { QueueUrl: this.#queue.queueUrl, DeadLettersUrl: deadLetters.queueUrl };
   }
 
   /** Hands every message to `handler`. */
   feed(handler: PipelineFunction, { batchingWindow }: Pick<Reading, 'batchingWindow'>): void {
-    const gathers = this.#kind === 'sqs' && batchingWindow.toSeconds() > 0;
+    const { concurrency } = this.#reading;
+    const gathers = this.#reading.gathers && batchingWindow.toSeconds() > 0;
     handler.addEventSource(
       new SqsEventSource(this.#queue, {
         ...(gathers ? { batchSize: GATHERED, maxBatchingWindow: batchingWindow } : { batchSize: UNGATHERED }),
-        maxConcurrency: CONCURRENCY[this.#kind],
+        maxConcurrency: concurrency,
         reportBatchItemFailures: true,
       }),
     );

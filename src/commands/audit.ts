@@ -1,6 +1,7 @@
 import { isoTime } from '../core/time.ts';
 import { type AuditProgress, type AuditReport, audit, type Finding } from '../engine/inspect/audit.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Sink } from '../pipeline/sinks.ts';
 import { type LookOptions, withKept } from './kept.ts';
 import { lateLines } from './screen.ts';
 import { percent, plural, progressOn, span, tableText, thousands } from './text.ts';
@@ -21,6 +22,9 @@ export async function auditCommand(pipeline: Pipeline, { json, ...where }: LookO
   );
   return report.findings.length === 0 ? 0 : 1;
 }
+
+/** What the report calls how far each kind of sink is covered. */
+const PROJECTORS: { readonly [Kind in Sink['kind']]: string } = { table: 'row cursor', bucket: 'intents' };
 
 /** How far an audit is. */
 const toldOf = ({ what, done, of }: AuditProgress): string =>
@@ -52,9 +56,9 @@ function reportText(report: AuditReport): string {
       ? [['rows', `${thousands(rows.checked)}${unverified(rows.unverified, 'not looked into')}`] as const]
       : []),
     ...projectors.map(
-      ({ log, entries, ageMillis, unfinished, skipped }) =>
+      ({ sink, entries, ageMillis, unfinished, skipped }) =>
         [
-          log.split('/')[0] === 'rows' ? 'row cursor' : 'intents',
+          PROJECTORS[sink],
           `${ageMillis === undefined ? 'up to the logs' : `${plural(entries, 'entry', 'entries')} behind, the oldest ${span(ageMillis)} old`}${unfinished ? `; intent ${unfinished.ordinal} is unfinished for ${span(unfinished.ageMillis)}` : ''}${skippedText(skipped)}`,
         ] as const,
     ),

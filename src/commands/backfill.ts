@@ -2,7 +2,7 @@ import type { EpochMillis } from '../core/time.ts';
 import { type Backfilled, backfillObjects, backfillRows } from '../engine/delivery/backfill.ts';
 import { readDeployment } from '../engine/log/definition-log.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { ObjectFormat } from '../pipeline/sinks.ts';
+import { bySink, type ObjectFormat } from '../pipeline/sinks.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn } from './text.ts';
 
@@ -32,6 +32,10 @@ export async function backfillCommand(
       `Cannot backfill "${pipeline.name}" without knowing where to: give either --rows or --bucket`,
     );
   }
+  const { table: hasTable = false, bucket: ownFormat = 'ndjson' } = bySink(pipeline.sinks, {
+    table: () => true,
+    bucket: ({ format }) => format,
+  });
   const progress = progressOn(process.stderr);
   let done: Backfilled = { entries: 0, panes: 0 };
   const { name, to } = await withKept(pipeline, where, async (kept) => {
@@ -45,7 +49,9 @@ export async function backfillCommand(
     };
     const options = { deadline: NO_DEADLINE, onProgress };
     if (bucket === undefined) {
-      checkTable(pipeline);
+      if (!hasTable) {
+        throw new Error(`Cannot backfill rows of "${pipeline.name}" as its sinks must have a table()`);
+      }
       // Rows may be written again and again: another day, from the beginning.
       const name = given ?? new Date().toISOString().slice(0, 10);
       await backfillRows(kept.engine, deployment, { ...options, name });
@@ -57,7 +63,7 @@ export async function backfillCommand(
     await backfillObjects(
       kept.engine,
       deployment,
-      { objects, format: format ?? formatOf(pipeline) },
+      { objects, format: format ?? ownFormat },
       { ...options, name },
     );
     return { name, to: `bucket ${bucket}` };
@@ -68,17 +74,7 @@ export async function backfillCommand(
   return 0;
 }
 
-function checkTable({ name, sinks }: Pipeline): void {
-  if (sinks.some(({ kind }) => kind === 'table')) return;
-  throw new Error(`Cannot backfill rows of "${name}" as its sinks must have a table()`);
-}
-
 function targetOf({ name }: Pipeline, { names, bucket }: PipelineData, target: string) {
   if (target !== names.bucket) return bucket(target);
   throw new Error(`Cannot backfill "${name}" into ${target} as that has its panes: name another bucket`);
 }
-
-const formatOf = ({ sinks }: Pipeline): ObjectFormat => {
-  const own = sinks.find((sink) => sink.kind === 'bucket');
-  return own?.format ?? 'ndjson';
-};

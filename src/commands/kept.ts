@@ -17,6 +17,7 @@ import { lineOf } from '../local/failure.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
 import { startServers } from '../local/servers/servers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { bySink } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EnginePorts, Ports } from '../ports/index.ts';
 import type { Reading } from '../ports/reading.ts';
@@ -144,12 +145,14 @@ function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Na
       `Cannot open "${pipeline.name}" as its resources must be named: give ${flag}, the stack's output ${output}; or --data for a local run`,
     );
   };
-  const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
-  return {
-    stateTable: nameOf('stateTable', 'stateTable', '--state-table', 'StateTableName'),
-    rowsTable: hasTable ? nameOf('rowsTable', 'rowsTable', '--rows-table', 'RowsTableName') : '',
-    bucket: nameOf('resultsBucket', 'bucket', '--results-bucket', 'ResultsBucketName'),
-  };
+  const stateTable = nameOf('stateTable', 'stateTable', '--state-table', 'StateTableName');
+  const bucketName = (): string => nameOf('resultsBucket', 'bucket', '--results-bucket', 'ResultsBucketName');
+  const { table: rowsTable = '' } = bySink(pipeline.sinks, {
+    table: () => nameOf('rowsTable', 'rowsTable', '--rows-table', 'RowsTableName'),
+    // Whatever the sinks: it has the bodies of entries, too.
+    bucket: bucketName,
+  });
+  return { stateTable, rowsTable, bucket: bucketName() };
 }
 
 function portsOf(

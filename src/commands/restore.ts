@@ -1,5 +1,6 @@
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import { type Restored, restore } from '../engine/delivery/restore.ts';
+import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { SUPERSEDED_PREFIX } from '../wiring/names.ts';
 import { type DeploymentOptions, withKept } from './kept.ts';
@@ -29,13 +30,20 @@ export async function restoreCommand(pipeline: Pipeline, where: DeploymentOption
 }
 
 /** What must be read again, in words. */
-function readAgain({ source: { kind } }: Pipeline, from: Restored['from']): readonly string[] {
-  if (kind === 'sqs' || kind === 'fifo') {
-    return [
-      'Messages that were deleted from the queue since then cannot be read again: send again what its senders still have',
-    ];
-  }
-  const isStream = kind === 'kinesis';
+function readAgain({ source }: Pipeline, from: Restored['from']): readonly string[] {
+  const sendAgain = () => [
+    'Messages that were deleted from the queue since then cannot be read again: send again what its senders still have',
+  ];
+  return byKind(source, {
+    kinesis: () => readFrom('sequence number', from),
+    sqs: sendAgain,
+    fifo: sendAgain,
+    kafka: () => readFrom('offset', from),
+  });
+}
+
+/** @param position what a position in the source is called */
+function readFrom(position: string, from: Restored['from']): readonly string[] {
   const times = from.map(({ after }) => after?.arrival);
   const earliest = times.includes(undefined) ? undefined : Math.min(...(times as EpochMillis[]));
   const start =
@@ -47,7 +55,7 @@ function readAgain({ source: { kind } }: Pipeline, from: Restored['from']): read
     ...from.map(({ lineage, after }) =>
       after === undefined
         ? `${lineage}: from its beginning`
-        : `${lineage}: after ${isStream ? 'sequence number' : 'offset'} ${after.position}, or from ${isoTime(after.arrival)} on`,
+        : `${lineage}: after ${position} ${after.position}, or from ${isoTime(after.arrival)} on`,
     ),
   ];
 }

@@ -8,6 +8,7 @@ import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
 import { kinesisSourceOf } from '../local/resources.ts';
 import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runtime.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { bySink } from '../pipeline/sinks.ts';
 import { checkInput, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
 import { paneLines } from './panes.ts';
@@ -112,7 +113,12 @@ export async function run(
     readonly definition: string;
   },
 ): Promise<number> {
-  if (!pipeline.sinks.some(({ kind }) => kind === 'bucket')) {
+  const { bucket: readBack } = bySink(pipeline.sinks, {
+    // Rows are found by their keys, and do not tell which there are.
+    table: () => undefined,
+    bucket: () => paneLines,
+  });
+  if (readBack === undefined) {
     throw new Error(
       `Cannot run "${pipeline.name}" as its panes are read back from the bucket: add .to(bucket())`,
     );
@@ -137,7 +143,7 @@ export async function run(
         screen.say(`${text}; no panes are written`);
         return 1;
       }
-      const panes = await output(paneLines(runtime.s3, runtime.names.bucket), signal);
+      const panes = await output(readBack(runtime.s3, runtime.names.bucket), signal);
       screen.say(`${text}; ${thousands(panes)} panes`);
       return 0;
     },

@@ -1,6 +1,5 @@
 import type { EpochMillis } from '../core/time.ts';
-import { decodeIntent } from '../engine/delivery/project-objects.ts';
-import { decodeCovered } from '../engine/delivery/project-rows.ts';
+import { CURSOR_LOGS } from '../engine/delivery/cursor-logs.ts';
 import type { Cursors } from '../engine/delivery/stretch.ts';
 import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
 import type { GroupPane } from '../engine/group/group.ts';
@@ -8,17 +7,11 @@ import { readRefused } from '../engine/intake/poison.ts';
 import { bodyObjectOf } from '../engine/log/spill.ts';
 import { addRefused, type Refused, type RefusedByCode } from '../local/refused.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Sink } from '../pipeline/sinks.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
-import {
-  groupLogPrefix,
-  objectsLog,
-  PANES_PREFIX,
-  POISON_PREFIX,
-  rowsLog,
-  STATE_PREFIX,
-} from '../wiring/names.ts';
+import { groupLogPrefix, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
 
 /** What a local run counts and shows, taken from the commits themselves. */
 export interface Tally extends Telemetry {
@@ -53,7 +46,10 @@ export function createTally(pipeline: Pipeline): Tally {
   const refused = new Map<string, Refused>();
   /** By log of a group, its last entry; by sink, up to which entry it has been delivered. */
   const entries = new Map<string, number>();
-  const covered = new Map<string, Cursors>();
+  const covered = new Map<Sink['kind'], Cursors>();
+  const sinkByLog = new Map(
+    pipeline.sinks.map(({ kind }) => [CURSOR_LOGS[kind].name(pipeline.name), kind] as const),
+  );
   let panes = 0;
   let watermark: EpochMillis | undefined;
 
@@ -114,10 +110,9 @@ export function createTally(pipeline: Pipeline): Tally {
           if (whole && name.startsWith(prefix)) {
             entries.set(name, entry.ordinal);
             committed(whole);
-          } else if (whole && name === rowsLog(pipeline.name))
-            covered.set('table', decodeCovered(whole).covered);
-          else if (whole && name === objectsLog(pipeline.name))
-            covered.set('bucket', decodeIntent(whole).covered);
+          }
+          const sink = whole && sinkByLog.get(name);
+          if (sink) covered.set(sink, CURSOR_LOGS[sink].coveredBy(whole));
           bodies.delete(bodyObjectOf(entry) ?? '');
           return outcome;
         },

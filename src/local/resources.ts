@@ -15,7 +15,9 @@ import {
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { clientOf, type Patience, type RequestHandler, type Signer } from '../adapters/aws/client.ts';
 import type { EpochMillis } from '../core/time.ts';
+import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { KinesisSource } from '../pipeline/source.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { RunClock } from './clock.ts';
 import type { Ask } from './servers/direct.ts';
@@ -123,11 +125,18 @@ export function disconnect(clients: Clients): void {
 }
 
 /** @throws RangeError unless the source of a pipeline is one that runs on this machine */
-export function kinesisSourceOf({ name, source }: Pipeline) {
-  if (source.kind === 'kinesis') return source;
-  throw new RangeError(
-    `Cannot run "${name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
-  );
+export function kinesisSourceOf({ name, source }: Pipeline): KinesisSource<unknown> {
+  const refuse = (): never => {
+    throw new RangeError(
+      `Cannot run "${name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
+    );
+  };
+  return byKind(source, {
+    kinesis: (stream) => stream,
+    sqs: refuse,
+    fifo: refuse,
+    kafka: refuse,
+  });
 }
 
 /** Creates the stream, the tables and the bucket unless they are there, and waits until they are ready. */

@@ -48,7 +48,7 @@ export interface Options<Rec, Shapes> {
 /** A pipeline without sinks yet. */
 export interface PipelineDefinition<Panes> extends Pipeline<Panes> {
   /** The same pipeline, its panes going to `sinks`. */
-  to(...sinks: readonly [Sink, ...Sink[]]): Pipeline<Panes>;
+  to(...sinks: readonly [Sink<Panes>, ...Sink<Panes>[]]): Pipeline<Panes>;
 }
 
 /** A pipeline, a plain value: the handlers, the stack, the local run and the tests all read it. */
@@ -213,7 +213,8 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     throw new TypeError(`Cannot define "${name}" as costly must be true or false: it is ${typeof costly}`);
   }
   const maxLateness = options.maxLateness === undefined ? undefined : millis(options.maxLateness);
-  if (!source.ordered && maxLateness !== undefined && maxLateness < (source.retention as Millis)) {
+  const { ordered, retention } = source.lineage;
+  if (!ordered && maxLateness !== undefined && maxLateness < (retention as Millis)) {
     throw new RangeError(
       `Cannot forget a key of "${name}" after "${options.maxLateness}" as its queue may give a record again for 14 days: maxLateness must be >= "14d"`,
     );
@@ -238,7 +239,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       inputs,
       windows: windows.map(([window, recipe], at) => {
         const operator = recipe.operator({ allowedLateness, inputs, window: at });
-        if (operator.ordered && !source.ordered) {
+        if (operator.ordered && !ordered) {
           throw new RangeError(
             `Cannot define window "${window}" as rolling, batches and running windows follow the order of the source: a standard queue has none`,
           );

@@ -1,5 +1,12 @@
 import { checkOptions } from '../core/options.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
+import { byKind, type Cases } from './kinds.ts';
+
+/** What every sink says of the panes that it takes. */
+interface Taking<in Panes> {
+  /** What takes one of them; never present, there for inference. */
+  readonly takes?: (pane: Panes) => void;
+}
 
 /** DynamoDB rows: each closed window, and the latest pane per key and window. */
 export interface TableSink {
@@ -17,7 +24,11 @@ export interface BucketSink {
   readonly every: Millis;
 }
 
-export type Sink = TableSink | BucketSink;
+/**
+ * Where panes go that are of the types `Panes`; by itself, a sink of whatever panes. A kind that is added here leads, by errors
+ * of the compiler, to each place that must know it.
+ */
+export type Sink<Panes = never> = (TableSink | BucketSink) & Taking<Panes>;
 
 interface BucketOptions {
   /** Lines of JSON, gzipped, or Parquet with one schema for all windows: see docs/athena.md. Default `ndjson`. */
@@ -72,7 +83,28 @@ export function bucket(options: BucketOptions = {}): BucketSink {
 
 /** The same sinks, to which every pane goes as soon as it is committed: for runs that someone watches. */
 export const atOnce = (sinks: readonly Sink[]): readonly Sink[] =>
-  sinks.map((sink) => (sink.kind === 'bucket' ? { ...sink, every: millis('0s') } : sink));
+  sinks.map((sink) =>
+    byKind<Sink, Sink>(sink, {
+      table: (rows) => rows,
+      bucket: (objects) => ({ ...objects, every: millis('0s') }),
+    }),
+  );
+
+/**
+ * What the cases make of the sinks that a pipeline has, by their kinds and in the order of the cases; nothing is there for a kind
+ * of which it has none.
+ */
+export function bySink<Results extends { readonly [Kind in Sink['kind']]: unknown }>(
+  sinks: readonly Sink[],
+  cases: Cases<Sink, Results>,
+): { readonly [Kind in keyof Results]?: Results[Kind] } {
+  const results: { [Kind in keyof Results]?: Results[Kind] } = {};
+  for (const kind of Object.keys(cases) as (keyof Results & Sink['kind'])[]) {
+    const sink = sinks.find((sink) => sink.kind === kind);
+    if (sink) results[kind] = (cases[kind] as (value: Sink) => Results[typeof kind])(sink);
+  }
+  return results;
+}
 
 /** @throws TypeError when there are two of a kind: each kind has one place to write to */
 export function checkSinks(pipeline: string, sinks: readonly Sink[]): readonly Sink[] {

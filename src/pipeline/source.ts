@@ -10,11 +10,20 @@ import { type Millis, millis } from '../core/time.ts';
  */
 export type Source<Rec> = KinesisSource<Rec> | QueueSource<Rec> | KafkaSource<Rec>;
 
-interface AnySource {
+/** What holds of each lineage of a source: of a shard, a partition, a message group, or of a queue without order as a whole. */
+interface LineageFacts {
   /** Whether records come in an order that a retry keeps: if not, each is known by its id alone. */
   readonly ordered: boolean;
   /** How long the source may still give a record again; for ever when undefined. */
   readonly retention: Millis | undefined;
+  /** Whether handlers note how far it is committed, so that the sweeper can read on from there, and see what waits. */
+  readonly notesProgress: boolean;
+  /** Whether its name is the source's, a slash, and what its producers chose, which may be a key and stands in no log line. */
+  readonly namedByProducers: boolean;
+}
+
+interface AnySource {
+  readonly lineage: LineageFacts;
   /** Into how many groups the keys of a pipeline fall, unless it says otherwise. */
   readonly groups: number;
   /** From a decoded JSON value to a record. */
@@ -93,7 +102,8 @@ export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Kines
     );
   }
   const groups = groupsFor(shards);
-  return sourceOf({ kind: 'kinesis', ordered: true, retention: millis('365d'), groups, shards }, schema);
+  const lineage = { ordered: true, retention: millis('365d'), notesProgress: true, namedByProducers: false };
+  return sourceOf({ kind: 'kinesis', lineage, groups, shards }, schema);
 }
 
 /**
@@ -117,7 +127,14 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
     throw new TypeError(`Cannot read a queue as fifo must be true or false: it is ${typeof fifo}`);
   }
   const kind = fifo ? 'fifo' : 'sqs';
-  return sourceOf({ kind, ordered: fifo, retention: millis('14d'), groups: QUEUE_GROUPS }, schema);
+  const lineage = {
+    ordered: fifo,
+    retention: millis('14d'),
+    notesProgress: false,
+    // A FIFO queue's lineages are its message groups.
+    namedByProducers: fifo,
+  };
+  return sourceOf({ kind, lineage, groups: QUEUE_GROUPS }, schema);
 }
 
 /**
@@ -151,7 +168,8 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
     );
   }
   const groups = groupsFor(partitions);
-  return sourceOf({ kind: 'kafka', ordered: true, retention: undefined, groups, topic, partitions }, schema);
+  const lineage = { ordered: true, retention: undefined, notesProgress: false, namedByProducers: false };
+  return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions }, schema);
 }
 
 /** Whether a topic may be called so, by Kafka's own rule. */

@@ -141,7 +141,7 @@ export class GroupLogAudit {
     for (const one of truths) {
       if (groupOf(one.hash, this.groups) !== this.#index) continue;
       const others = this.#own.get(one.lineage) ?? [];
-      const at = this.#pipeline.source.ordered
+      const at = this.#pipeline.source.lineage.ordered
         ? others.findIndex(({ position }) => isAfter(position, one.position))
         : -1;
       this.#own.set(one.lineage, others.toSpliced(at < 0 ? others.length : at, 0, one));
@@ -203,7 +203,7 @@ export class GroupLogAudit {
     where: string,
   ): ReadonlyMap<Truth, Outcome> {
     const news = recordsIn(counters) - recordsIn(this.counted);
-    const { ordered } = this.#pipeline.source;
+    const { ordered } = this.#pipeline.source.lineage;
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
     const outcomes = new Map<Truth, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
@@ -262,7 +262,7 @@ export class GroupLogAudit {
   }
 
   #auditPositions(view: EntryView, where: string): void {
-    if (!this.#pipeline.source.ordered) return;
+    if (!this.#pipeline.source.lineage.ordered) return;
     for (const [lineage, own] of this.#own) {
       const position = view.positions.get(lineage);
       const wrong = own.find((one) => {

@@ -4,6 +4,7 @@ import { type EpochMillis, isoTime } from '../core/time.ts';
 import { writtenPane } from '../engine/delivery/written-pane.ts';
 import type { GroupPane } from '../engine/group/group.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
+import type { Sink } from '../pipeline/sinks.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Metric } from '../ports/telemetry.ts';
 import {
@@ -150,12 +151,20 @@ export class Audit {
       return { pane, id: one.id, line: JSON.stringify(one) };
     });
     must(new Set(written.map(({ id }) => id)).size === written.length, 'No two panes have one id');
-    this.#auditObjects(
-      ports,
-      written.map(({ line }) => line),
-    );
-    this.#auditIntents(ports);
-    auditRows(this.#pipeline, ports, written);
+    const sinks: { readonly [Kind in Sink['kind']]: () => void } = {
+      bucket: () => {
+        this.#auditObjects(
+          ports,
+          written.map(({ line }) => line),
+        );
+        this.#mustComeToTheEnd(this.#auditIntents(ports));
+      },
+      table: () => {
+        this.#mustComeToTheEnd(this.#rowsCovered());
+        auditRows(this.#pipeline, ports, written);
+      },
+    };
+    for (const auditSink of Object.values(sinks)) auditSink();
     this.#auditPoison(ports);
     return { panes: expected.length, corrections: expected.filter(({ revision }) => revision > 0).length };
   }
@@ -184,8 +193,12 @@ export class Audit {
     mustMatch(seen, expected, 'The objects hold every pane exactly once');
   }
 
-  /** The intents' stretches tile each group's log from its beginning to its end, and every object they name is there. */
-  #auditIntents({ objects }: MemoryPorts): void {
+  /**
+   * The intents' stretches tile each group's log from its beginning on, and every object they name is there.
+   *
+   * @returns up to where
+   */
+  #auditIntents({ objects }: MemoryPorts): Covered {
     const { name } = this.#pipeline;
     let covered: Covered = new Map();
     const names: string[] = [];
@@ -207,17 +220,20 @@ export class Audit {
       names,
       'Every intent completes, and no object is there without one',
     );
-    // Those of a generation that is long gone are no longer in the last entry.
-    const rows = new Map((this.#entries.get(rowsLog(name)) ?? []).flatMap((one) => [...rowsCoveredBy(one)]));
+    return covered;
+  }
+
+  /** Those of a generation that is long gone are no longer in the last entry. */
+  #rowsCovered(): Covered {
+    const entries = this.#entries.get(rowsLog(this.#pipeline.name)) ?? [];
+    return new Map(entries.flatMap((entry) => [...rowsCoveredBy(entry)]));
+  }
+
+  #mustComeToTheEnd(covered: Covered): void {
     for (const log of this.#groups.keys()) {
       const end = this.#entries.get(log)?.length ?? 0;
-      for (const to of [covered, rows]) {
-        must(isSame(to.get(log), [end, 0]), 'Every projector comes to the end of every log', () => ({
-          log,
-          end,
-          to: to.get(log),
-        }));
-      }
+      const to = covered.get(log);
+      must(isSame(to, [end, 0]), 'Every projector comes to the end of every log', () => ({ log, end, to }));
     }
   }
 

@@ -1,9 +1,8 @@
 import { defineAggregate } from '../core/aggregates/define.ts';
-import type { EpochMillis } from '../core/time.ts';
+import type { Duration, EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
 import {
   batches,
-  bucket,
   collect,
   count,
   definePipeline,
@@ -20,7 +19,6 @@ import {
   sliding,
   sqs,
   sum,
-  table,
   trailing,
   tumbling,
 } from '../index.ts';
@@ -28,7 +26,7 @@ import type { PaneShape, Window } from '../pipeline/windows.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
 import { lineageNamed, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
-import type { SourceKind } from './shapes.ts';
+import { SINKS, type SourceKind } from './shapes.ts';
 import type { Case, Lineage, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
@@ -68,6 +66,8 @@ const SOURCES = {
   kafka: kafka<Reading>({ topic: SOURCE_NAME }),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
+const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
+
 const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 
 type Windows = { readonly [name: string]: Window<Reading, AnyShape> };
@@ -99,9 +99,7 @@ function drawWindows(random: Random, kind: SourceKind): Windows {
     trailing: trailing({ size: random.pick(['20s', '50s'] as const) }, { n: count(), max: max('value') }),
     running: running({ emit: random.pick(['record', 'update'] as const) }, { n: count(), sum: sum('value') }),
   };
-  const possible = Object.entries(all).filter(
-    ([name]) => !(kind === 'sqs' && ORDERED_WINDOWS.includes(name)),
-  );
+  const possible = Object.entries(all).filter(([name]) => isOrdered(kind) || !ORDERED_WINDOWS.includes(name));
   return Object.fromEntries(possible) as Windows;
 }
 
@@ -118,7 +116,7 @@ const LONGEST = 'sliding';
 function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
   const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
     const known = windows[name];
-    if (known && (random.chance(0.6) || (name === LONGEST && kind === 'sqs')))
+    if (known && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
       return [[name, known] as const];
     return name === LASTING || random.chance(0.4) ? [[name, drawn] as const] : [];
   });
@@ -130,15 +128,13 @@ function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
-    ...(random.chance(0.7)
-      ? ({ maxLateness: kind === 'sqs' || kind === 'fifo' ? '14d' : '1d' } as const)
-      : {}),
+    ...(random.chance(0.7) ? { maxLateness: HABITS[kind].maxLateness } : {}),
   };
   const groups = random.pick([1, 2, 2, 4]);
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
-  const define = (windows: Windows, version: number): Pipeline =>
-    definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
+  const define = (windows: Windows, version: number): Pipeline => ({
+    ...definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
       filter: ({ skip }: Reading) => !skip,
       key: ({ key }: Reading) => key,
       eventTime: ({ at }: Reading) => at,
@@ -147,9 +143,11 @@ function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
       groups,
       version,
       windows,
-    }).to(table(), bucket());
+    }),
+    sinks: Object.values(SINKS),
+  });
   const versions = random.pick([1, 1, 2, 3]);
-  const needed = kind === 'sqs' && versions > 1 ? [LASTING, LONGEST] : [LASTING];
+  const needed = !isOrdered(kind) && versions > 1 ? [LASTING, LONGEST] : [LASTING];
   const first = Object.fromEntries(
     Object.entries(drawWindows(random, kind)).filter(([name]) => needed.includes(name) || random.chance(0.4)),
   );
@@ -158,7 +156,7 @@ function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
   while (drawn.length < versions) {
     // Back to the first, some: what has changed begins anew once more.
     windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, windows);
-    if (kind !== 'sqs' && random.chance(0.15)) allowedLateness = drawLateness();
+    if (isOrdered(kind) && random.chance(0.15)) allowedLateness = drawLateness();
     drawn.push(define(windows, drawn.length + 1));
   }
   return drawn;
@@ -170,18 +168,28 @@ interface Extent {
   readonly records: number;
 }
 
-const EXTENTS: { readonly [Kind in SourceKind]: Extent } = {
-  kinesis: { homes: 3, records: 22 },
-  sqs: { homes: 3, records: 20 },
-  fifo: { homes: 6, records: 10 },
-  kafka: { homes: 4, records: 16 },
+/** What is drawn for a kind of source. */
+interface Habits extends Extent {
+  readonly maxLateness: Duration;
+  /** Whether its lineages may end, and others go on from them. */
+  readonly reshards: boolean;
+  /** Whether the records of a key are in one lineage, and stay there. */
+  readonly keepsKeys: boolean;
+}
+
+const HABITS: { readonly [Kind in SourceKind]: Habits } = {
+  kinesis: { homes: 3, records: 22, maxLateness: '1d', reshards: true, keepsKeys: false },
+  sqs: { homes: 3, records: 20, maxLateness: '14d', reshards: false, keepsKeys: false },
+  // What is moved back from a dead-letter queue comes after all that is there.
+  fifo: { homes: 6, records: 10, maxLateness: '14d', reshards: false, keepsKeys: false },
+  kafka: { homes: 4, records: 16, maxLateness: '1d', reshards: false, keepsKeys: true },
 };
 
 /** So few that every fault can be tried at every step. */
 export const SMALL: Extent = { homes: 2, records: 4 };
 
 /** A pipeline, and the records that its source is given. */
-export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTENTS[kind]): Case {
+export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABITS[kind]): Case {
   const versions = drawVersions(random, kind);
   return {
     versions,
@@ -198,7 +206,7 @@ export function drawCase(random: Random, kind: SourceKind, extent: Extent = EXTE
 function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind): Limits {
   // Where a record's panes take entries of their own, time has passed before it is in: another version that takes it in, or
   // another lineage of its key that comes first, would meet that.
-  const isAlone = versions.length === 1 && kind === 'kafka';
+  const isAlone = versions.length === 1 && HABITS[kind].keepsKeys;
   const newKeys = random.pick([random.whole(50, 3_000), LIMITS.newKeys]);
   return {
     ...LIMITS,
@@ -229,8 +237,9 @@ function drawLineages(
   { homes, records }: Extent,
 ): readonly Lineage[] {
   const sent = drawSent(random, random.whole(1, homes), records);
-  const paths =
-    kind === 'kinesis' ? reshard(random, sent) : sent.map((own): Path => ({ parents: [], sent: own }));
+  const paths = HABITS[kind].reshards
+    ? reshard(random, sent)
+    : sent.map((own): Path => ({ parents: [], sent: own }));
   let ordinal = 0;
   return paths.map(
     ({ parents, sent: own }, at): Lineage => ({

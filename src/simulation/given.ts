@@ -2,9 +2,10 @@ import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
 import { type Decoded, decodeRecord } from '../engine/intake/decode.ts';
-import { bucket, type Pipeline, table } from '../index.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
+import { SINKS } from './shapes.ts';
 import type { Case, Place, Truth } from './truth.ts';
 
 /** A record that an author gives, as a source would carry it. */
@@ -51,10 +52,10 @@ const MOST_GROUPS = 4;
 
 /** An author's pipeline and records; the records of a key stay in their order. */
 export function caseOf(random: Random, defined: Pipeline, records: readonly GivenRecord[]): Case {
-  const { kind } = defined.source;
+  const { kind, lineage } = defined.source;
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
-  const pipeline = { ...defined, groups, sinks: [table(), bucket()] };
-  const lanes = kind === 'sqs' ? 1 : random.whole(1, 3);
+  const pipeline = { ...defined, groups, sinks: Object.values(SINKS) };
+  const lanes = lineage.ordered ? random.whole(1, 3) : 1;
   const homes = new Map<string, number>();
   const truths = Array.from({ length: lanes }, () => [] as Truth[]);
   for (const [ordinal, { data, arrival, outcome }] of records.entries()) {

@@ -9,18 +9,14 @@ export const SOURCE_NAME = 'sim';
 const groupName = (at: number): string => `g/${at}`;
 
 /** How the handlers name the lineage of a shard, a message group or a partition. */
-export function lineageNamed(kind: SourceKind, at: number): string {
-  switch (kind) {
-    case 'kinesis':
-      return `${SOURCE_NAME}/shardId-${String(at).padStart(12, '0')}`;
-    case 'fifo':
-      return `${SOURCE_NAME}.fifo/${encodeURIComponent(groupName(at))}`;
-    case 'kafka':
-      return `${SOURCE_NAME}/${at}`;
-    case 'sqs':
-      return SOURCE_NAME;
-  }
-}
+export const lineageNamed = (kind: SourceKind, at: number): string => LINEAGES[kind](at);
+
+const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
+  kinesis: (at) => `${SOURCE_NAME}/shardId-${String(at).padStart(12, '0')}`,
+  sqs: () => SOURCE_NAME,
+  fifo: (at) => `${SOURCE_NAME}.fifo/${encodeURIComponent(groupName(at))}`,
+  kafka: (at) => `${SOURCE_NAME}/${at}`,
+};
 
 /**
  * Where a record stands.
@@ -29,17 +25,28 @@ export function lineageNamed(kind: SourceKind, at: number): string {
  * @param index its place in the lineage, from 0
  * @param ordinal its place among all records, from 0
  */
-export function placeOf(kind: SourceKind, at: number, index: number, ordinal: number): Place {
-  const lineage = lineageNamed(kind, at);
-  if (kind === 'sqs') return messageAt(lineage, `m-${ordinal}`);
-  const partitionKey = kind === 'fifo' ? groupName(at) : `${at}/p${index % 5}`;
-  // Between those of a queue there is room for what is moved back.
-  return {
+export const placeOf = (kind: SourceKind, at: number, index: number, ordinal: number): Place =>
+  PLACES[kind](lineageNamed(kind, at), at, index, ordinal);
+
+type PlaceOf = (lineage: string, at: number, index: number, ordinal: number) => Place;
+
+const keyed: PlaceOf = (lineage, at, index) => ({
+  lineage,
+  position: positionOf(String(index + 1)),
+  partitionKey: `${at}/p${index % 5}`,
+});
+
+const PLACES: { readonly [Kind in SourceKind]: PlaceOf } = {
+  kinesis: keyed,
+  sqs: (lineage, _at, _index, ordinal) => messageAt(lineage, `m-${ordinal}`),
+  fifo: (lineage, at, index) => ({
     lineage,
-    position: positionOf(String((index + 1) * (kind === 'fifo' ? 1_000 : 1))),
-    partitionKey,
-  };
-}
+    // Between those of a queue there is room for what is moved back.
+    position: positionOf(String((index + 1) * 1_000)),
+    partitionKey: groupName(at),
+  }),
+  kafka: keyed,
+};
 
 function messageAt(lineage: string, id: string): Place {
   const position = unorderedPositionOf(id);

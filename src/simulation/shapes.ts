@@ -1,10 +1,14 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type { KafkaEvent } from '../adapters/kafka/records.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { bucket, type Sink, table } from '../pipeline/sinks.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { STATE_KEY } from '../wiring/names.ts';
 
 export type SourceKind = Pipeline['source']['kind'];
+
+/** One of each kind of sink: every simulated pipeline delivers to all of them, and each is audited. */
+export const SINKS: { readonly [Kind in Sink['kind']]: Sink } = { table: table(), bucket: bucket() };
 
 /** How one kind of source cuts batches, writes them as an event, and reads an answer. */
 export interface SourceShape {

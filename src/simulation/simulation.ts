@@ -432,7 +432,7 @@ class Simulation {
 
   /** Whether the source can still have it. */
   #isKept({ batch }: Delivery): boolean {
-    const { retention = Number.POSITIVE_INFINITY } = this.#pipeline.source;
+    const { retention = Number.POSITIVE_INFINITY } = this.#pipeline.source.lineage;
     return batch.every(({ arrival }) => this.#now() - arrival < retention - DAY);
   }
 

@@ -129,7 +129,7 @@ function groupRecord(
   reading: Drawn | null,
 ): GroupRecord {
   const delivered = {
-    lineage: source.ordered ? `shard-${index % 2}` : 'queue',
+    lineage: source.lineage.ordered ? `shard-${index % 2}` : 'queue',
     position: unorderedPositionOf(String(index + 1)),
     arrival: arrival as EpochMillis,
     hash: hashOf(reading?.key ?? 'none'),

@@ -56,6 +56,7 @@ import {
   variance,
   weightedMean,
 } from '../../src/index.ts';
+import type { TableSink } from '../../src/pipeline/sinks.ts';
 import type { Window } from '../../src/pipeline/windows.ts';
 
 interface Reading {
@@ -748,3 +749,35 @@ export const costly = definePipeline('costly', kinesis<{ id: string }>(), {
   costly: 'yes',
   windows: { day: sliding({ size: '1d', slide: '1s' }, { n: count() }) },
 });
+
+// A sink that looks at panes knows those of the pipeline that it is given to.
+interface Alerts<Panes> extends TableSink {
+  readonly takes?: (pane: Panes) => void;
+  readonly when: (pane: Panes) => boolean;
+}
+declare function alerts<Panes>(options: Pick<Alerts<Panes>, 'when'>): Alerts<Panes>;
+const watched = definePipeline('watched', kinesis<Reading>(), {
+  key: (reading) => reading.machineId,
+  eventTime: (reading) => reading.measuredAt,
+  windows: {
+    minute: tumbling({ size: '1m' }, { hottest: max('celsius') }),
+    ten: rolling({ count: 10 }, { n: count() }),
+  },
+});
+export const alerting = watched.to(
+  bucket(),
+  alerts({
+    when: (pane) => {
+      expectTypeOf(pane).toEqualTypeOf<PaneOf<typeof watched>>();
+      return pane.window === 'minute' && pane.results.hottest > 90;
+    },
+  }),
+);
+expectTypeOf(alerting).toEqualTypeOf<Pipeline<PaneOf<typeof watched>>>();
+// @ts-expect-error no window of that name
+watched.to(alerts({ when: (pane) => pane.window === 'hour' }));
+// @ts-expect-error no such result of that window
+watched.to(alerts({ when: (pane) => pane.window === 'ten' && pane.results.hottest > 90 }));
+declare const ofAnother: Alerts<Pane<'hour', 'final', { mean: number }>>;
+// @ts-expect-error a sink of another pipeline's panes
+watched.to(ofAnother);

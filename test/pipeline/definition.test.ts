@@ -319,13 +319,42 @@ describe('a definition', () => {
   });
 
   it.each([
-    [kinesis({ shards: 3 }), { kind: 'kinesis', ordered: true, retention: millis('365d'), groups: 16 }],
-    [sqs(), { kind: 'sqs', ordered: false, retention: millis('14d'), groups: 16 }],
-    [sqs({ fifo: true }), { kind: 'fifo', ordered: true, retention: millis('14d'), groups: 16 }],
-    [kafka({ topic: 'a' }), { kind: 'kafka', ordered: true, retention: undefined, groups: 4, partitions: 1 }],
+    [
+      kinesis({ shards: 3 }),
+      {
+        kind: 'kinesis',
+        lineage: { ordered: true, retention: millis('365d'), notesProgress: true, namedByProducers: false },
+        groups: 16,
+      },
+    ],
+    [
+      sqs(),
+      {
+        kind: 'sqs',
+        lineage: { ordered: false, retention: millis('14d'), notesProgress: false, namedByProducers: false },
+        groups: 16,
+      },
+    ],
+    [
+      sqs({ fifo: true }),
+      {
+        kind: 'fifo',
+        lineage: { ordered: true, retention: millis('14d'), notesProgress: false, namedByProducers: true },
+        groups: 16,
+      },
+    ],
+    [
+      kafka({ topic: 'a' }),
+      {
+        kind: 'kafka',
+        lineage: { ordered: true, retention: undefined, notesProgress: false, namedByProducers: false },
+        groups: 4,
+        partitions: 1,
+      },
+    ],
     [kafka({ topic: 'a', partitions: 5 }), { kind: 'kafka', topic: 'a', groups: 32 }],
   ] as const)(
-    'knows of its source %#: its order, for how long it repeats, and the key groups for it',
+    'knows of its source %#: what holds of its lineages, and the key groups for it',
     (source, known) => {
       expect(source).toMatchObject(known);
       expect(source.map((reading) => reading)).toMatchObject({ ...known, steps: [{}] });

@@ -729,9 +729,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison is not moved past',
     rule: 'The commit that moves past poison lists it, and the rest of the batch goes on',
     file: 'src/engine/intake/fold.ts',
-    find: 'const positions = source.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;',
+    find: 'const positions = source.lineage.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;',
     replace:
-      "const positions = source.ordered ? reachedBy(group, records.slice(0, taken).filter(({ content }) => content.outcome === 'record')) : group.positions;",
+      "const positions = source.lineage.ordered ? reachedBy(group, records.slice(0, taken).filter(({ content }) => content.outcome === 'record')) : group.positions;",
   },
   {
     name: 'poison has no group',

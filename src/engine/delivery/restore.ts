@@ -1,17 +1,19 @@
 import { isAfter, type Position } from '../../core/position.ts';
 import { before, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Sink } from '../../pipeline/sinks.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { ObjectRemover } from '../../ports/stores.ts';
-import { definitionLog, objectsLog, rowsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
+import { definitionLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
 import { holds, type Incarnations, objectPlaceOf, withIncarnation } from '../group/incarnation.ts';
 import { addIncarnation, definitionIn, holdDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
+import { CURSOR_LOGS } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import type { Cursors } from './stretch.ts';
@@ -67,11 +69,39 @@ export async function restore(
   await addIncarnation(ports, await holdDeployment(ports, pipeline));
   const deployment = await holdDeployment(ports, pipeline);
   const ends = await endsOf(ports, deployment);
-  await rewindRows(ports, deployment, ends);
-  const incarnations = await rewindObjects(ports, deployment, ends);
-  const setAside = incarnations ? await setAsideAll(ports, pipeline, incarnations, onObject) : 0;
+  // A sink that the definition has no more may have been written to: all of them are taken back.
+  let setAside = 0;
+  for (const [kind, takeBack] of Object.entries(TAKE_BACK)) {
+    const isDelivered = pipeline.sinks.some((sink) => sink.kind === kind);
+    setAside += await takeBack(ports, deployment, ends, { isDelivered, onObject });
+  }
   return { incarnation: deployment.incarnation, setAside, from: await readFrom(ports, deployment) };
 }
+
+/** Takes a sink back to what the logs hold. */
+type TakeBack = (
+  ports: RestorePorts,
+  deployment: Deployment,
+  ends: Ends,
+  options: {
+    /** Whether the pipeline has the sink. */
+    readonly isDelivered: boolean;
+    /** Called for each object that was looked at. */
+    readonly onObject: () => void;
+  },
+) => Promise<number>;
+
+/** How each kind of sink is taken back, and how many objects were set aside for it. */
+const TAKE_BACK: { readonly [Kind in Sink['kind']]: TakeBack } = {
+  async table(ports, deployment, ends) {
+    await rewindRows(ports, deployment, ends);
+    return 0;
+  },
+  async bucket(ports, deployment, ends, { isDelivered, onObject }) {
+    const incarnations = await rewindObjects(ports, deployment, ends, isDelivered);
+    return incarnations ? setAsideAll(ports, deployment.pipeline, incarnations, onObject) : 0;
+  },
+};
 
 /** The last ordinal of each log of a group. A log that is gone has none that a cursor could be past. */
 type Ends = ReadonlyMap<string, number>;
@@ -118,8 +148,9 @@ async function lastThere(
 }
 
 async function rewindRows(ports: RestorePorts, { pipeline }: Deployment, ends: Ends): Promise<void> {
-  const log = rowsLog(pipeline.name);
-  const found = await lastThere(ports, log, ends, (entry) => decodeCovered(entry).covered);
+  const { name, coveredBy } = CURSOR_LOGS.table;
+  const log = name(pipeline.name);
+  const found = await lastThere(ports, log, ends, coveredBy);
   if (found === undefined || found.there === found.last) return;
   const body = encodeCovered(decodeCovered(found.there).covered);
   const ordinal = found.last.ordinal + 1;
@@ -131,14 +162,13 @@ async function rewindObjects(
   ports: RestorePorts,
   deployment: Deployment,
   ends: Ends,
+  isDelivered: boolean,
 ): Promise<Incarnations | undefined> {
   const { pipeline, incarnation: number } = deployment;
-  const log = objectsLog(pipeline.name);
-  const found = await lastThere(ports, log, ends, (entry) => decodeIntent(entry).covered);
-  if (found === undefined) {
-    const isDelivered = pipeline.sinks.some(({ kind }) => kind === 'bucket');
-    return isDelivered ? [{ number, follows: 0 }] : undefined;
-  }
+  const { name, coveredBy } = CURSOR_LOGS.bucket;
+  const log = name(pipeline.name);
+  const found = await lastThere(ports, log, ends, coveredBy);
+  if (found === undefined) return isDelivered ? [{ number, follows: 0 }] : undefined;
   const { last, there } = found;
   const intent = decodeIntent(there);
   const target = ownTarget(deployment, ports.objects, { format: 'ndjson', every: millis('0s') });

@@ -1,10 +1,11 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Sink } from '../../pipeline/sinks.ts';
 import { type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
-import { objectsLog, rowsLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { FIRST } from '../group/incarnation.ts';
+import { CURSOR_LOGS } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from './stretch.ts';
@@ -12,7 +13,7 @@ import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from '
 /** What a projector will never deliver: the entries of a group that expired before it came to them. */
 export interface Skipped extends Skip {
   /** The sink that lacks their panes. */
-  readonly sink: Pipeline['sinks'][number]['kind'];
+  readonly sink: Sink['kind'];
 }
 
 /**
@@ -26,10 +27,10 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
   const { name, sinks } = deployment.pipeline;
   const skipped: Skipped[] = [];
   for (const { kind } of sinks) {
-    const { log, stateOf } = PROJECTORS[kind];
-    const last = await lastOf(ports.log, log(name));
+    const log = CURSOR_LOGS[kind].name(name);
+    const last = await lastOf(ports.log, log);
     if (last === undefined) continue;
-    const { covered, lost, bodyOf } = await stateOf(
+    const { covered, lost, bodyOf } = await STATES[kind](
       ports,
       deployment.pipeline,
       last === 'expired' ? undefined : last,
@@ -43,7 +44,7 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
       committedAt: now,
       body: bodyOf(withSkips(covered, skips), skips),
     };
-    if ((await ports.log.append(log(name), entry)) === 'conflict') {
+    if ((await ports.log.append(log, entry)) === 'conflict') {
       throw new Error(`Cannot resume "${name}" as its projector is at work: do it again`);
     }
     skipped.push(...skips.map((skip) => ({ ...skip, sink: kind })));
@@ -72,39 +73,35 @@ interface State {
   bodyOf(covered: Cursors, skips: readonly Skip[]): Uint8Array;
 }
 
-const PROJECTORS: {
-  readonly [Kind in Skipped['sink']]: {
-    log(pipeline: string): string;
-    stateOf(ports: ResumePorts, pipeline: Pipeline, last: LogEntry | undefined): Promise<State>;
-  };
+/** How each kind of sink's projector is asked what its last entry says. */
+const STATES: {
+  readonly [Kind in Sink['kind']]: (
+    ports: ResumePorts,
+    pipeline: Pipeline,
+    last: LogEntry | undefined,
+  ) => Promise<State>;
 } = {
-  table: {
-    log: rowsLog,
-    stateOf: async (_ports, _pipeline, last) => ({
-      covered: last ? decodeCovered(last).covered : new Map(),
-      lost: [],
-      bodyOf: encodeCovered,
-    }),
-  },
-  bucket: {
-    log: objectsLog,
-    async stateOf(ports, pipeline, last) {
-      const intent = last && decodeIntent(last);
-      return {
-        covered: intent?.covered ?? new Map(),
-        lost: intent ? await finishFromRemains(ports, pipeline, intent) : [],
-        bodyOf: (covered, skipped) =>
-          encodeIntent({
-            from: new Map(),
-            to: new Map(),
-            more: true,
-            covered,
-            names: [],
-            skipped,
-            incarnations: intent?.incarnations ?? FIRST,
-          }),
-      };
-    },
+  table: async (_ports, _pipeline, last) => ({
+    covered: last ? decodeCovered(last).covered : new Map(),
+    lost: [],
+    bodyOf: encodeCovered,
+  }),
+  async bucket(ports, pipeline, last) {
+    const intent = last && decodeIntent(last);
+    return {
+      covered: intent?.covered ?? new Map(),
+      lost: intent ? await finishFromRemains(ports, pipeline, intent) : [],
+      bodyOf: (covered, skipped) =>
+        encodeIntent({
+          from: new Map(),
+          to: new Map(),
+          more: true,
+          covered,
+          names: [],
+          skipped,
+          incarnations: intent?.incarnations ?? FIRST,
+        }),
+    };
   },
 };
 

@@ -34,7 +34,7 @@ export function sourcesWith(
       new RangeError(`Cannot take records of ${next} in as pipeline "${name}" reads ${present}: ${rule}`),
     );
   const others = names.filter((one) => !isSameSource(one, next));
-  if (source.ordered && others.some((one) => lastNameOf(one) === lastNameOf(next))) {
+  if (source.lineage.ordered && others.some((one) => lastNameOf(one) === lastNameOf(next))) {
     throw refused(
       'positions in two sources of one name cannot be told apart, so give the pipeline, or the source, another name',
     );

@@ -16,7 +16,7 @@ export function newsOf(
   group: Group,
   records: readonly GroupRecord[],
 ): readonly GroupRecord[] {
-  if (!source.ordered) return unseen(group, records);
+  if (!source.lineage.ordered) return unseen(group, records);
   let lineage: string | undefined;
   let last: Position | undefined;
   const reached = new Map<string, Position | undefined>();
@@ -93,7 +93,7 @@ export function withoutOld(
   { source }: Pipeline,
   now: EpochMillis,
 ): Pick<Group, 'positions' | 'inherited'> {
-  const { retention } = source;
+  const { retention } = source.lineage;
   if (retention === undefined) return { positions, inherited };
   const young = (all: Group['positions']): Group['positions'] => {
     const kept = [...all].filter(([, { arrival }]) => after(arrival, retention) > now);
@@ -185,7 +185,7 @@ export class TakenIds {
   }
 
   refuse(record: GroupRecord): void {
-    const { retention } = this.#pipeline.source;
+    const { retention } = this.#pipeline.source.lineage;
     this.#add(REFUSED, record.arrival + (retention ?? Number.POSITIVE_INFINITY), record);
     this.forget(REFUSED, Math.max(record.arrival, this.#forgotten.get(REFUSED) ?? Number.NEGATIVE_INFINITY));
   }

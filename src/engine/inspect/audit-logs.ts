@@ -381,7 +381,7 @@ class GroupHistory {
    * @returns how many went on
    */
   #move({ ordinal, committedAt, positions }: GroupEntry, group: Group | undefined): number {
-    const { retention } = this.#deployment.pipeline.source;
+    const { retention } = this.#deployment.pipeline.source.lineage;
     const fell = (lineage: string): void =>
       this.#findings.add({ kind: 'position-fell', log: this.#log, ordinal, lineage });
     let moved = 0;

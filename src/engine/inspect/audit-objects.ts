@@ -86,6 +86,8 @@ export async function auditIntents(
     onIntent();
   }
   return {
+    sink: 'bucket',
+    log,
     covered,
     from,
     skipped,

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Sink } from '../../pipeline/sinks.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { Reading, StoredRow } from '../../ports/reading.ts';
 import { isNewer, type Ranked, type Row } from '../../ports/stores.ts';
@@ -13,6 +14,9 @@ import { type AuditPorts, walkLog } from './audit-logs.ts';
 
 /** How far a projector has come, and from where. */
 export interface Coverage {
+  readonly sink: Sink['kind'];
+  /** The log that says so. */
+  readonly log: string;
   readonly covered: Cursors;
   /** Where it began; undefined where the entry that says so has expired, and so has all that came before. */
   readonly from: Cursors | undefined;
@@ -47,7 +51,7 @@ export async function auditRowCursors(
     }
     covered = next;
   }
-  return { covered, from, skipped };
+  return { sink: 'table', log, covered, from, skipped };
 }
 
 export const isBefore = (a: Cursor, b: Cursor): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

@@ -1,7 +1,8 @@
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { bySink, type Sink } from '../../pipeline/sinks.ts';
 import { LIMITS } from '../../ports/limits.ts';
-import { definitionLog, objectsLog, rowsLog } from '../../wiring/names.ts';
+import { definitionLog } from '../../wiring/names.ts';
 import { BEGINNING, type Skip } from '../delivery/stretch.ts';
 import { type GroupEntry, readEntry } from '../format/read-entry.ts';
 import { present } from '../group/deployment.ts';
@@ -40,6 +41,7 @@ export interface AuditProgress {
 
 /** How far a projector is behind the logs. */
 interface ProjectorAudit {
+  readonly sink: Sink['kind'];
   readonly log: string;
   readonly entries: number;
   /** Of the oldest entry that is not covered; undefined where all are. */
@@ -93,19 +95,21 @@ export async function audit(
   { patience = PATIENCE, onProgress = () => {} }: AuditOptions = {},
 ): Promise<AuditReport> {
   const findings = new Findings();
-  const has = (kind: Pipeline['sinks'][number]['kind']) => pipeline.sinks.some((sink) => sink.kind === kind);
   const { deployment, isBegun } = await auditDefinition(ports, pipeline, findings);
   const isTold = findings.list.length > 0;
 
   // Projectors before the logs: what they cover is in the logs, and in the sinks, by the time that those are read.
-  const rowCursors = has('table') ? await auditRowCursors(ports, deployment, findings) : undefined;
-  const intents = has('bucket')
-    ? await auditIntents(ports, deployment, findings, counter('intents', onProgress))
-    : undefined;
-  const behind = [
-    ...(rowCursors ? [new Behind(rowsLog(pipeline.name), rowCursors)] : []),
-    ...(intents ? [new Behind(objectsLog(pipeline.name), intents)] : []),
-  ];
+  const audits = bySink(pipeline.sinks, {
+    table: () => () => auditRowCursors(ports, deployment, findings),
+    bucket: () => () => auditIntents(ports, deployment, findings, counter('intents', onProgress)),
+  });
+  const rowCursors = await audits.table?.();
+  const intents = await audits.bucket?.();
+  const coverages: { readonly [Kind in Sink['kind']]: Coverage | undefined } = {
+    table: rowCursors,
+    bucket: intents,
+  };
+  const behind = Object.values(coverages).flatMap((coverage) => (coverage ? [new Behind(coverage)] : []));
 
   const parts: Omit<PartAudit, 'keys'>[] = [];
   const rows: RowCounts = { checked: 0, unverified: 0 };
@@ -206,13 +210,11 @@ async function auditRowsOf(
 
 /** What a projector has yet to cover. */
 class Behind {
-  readonly #log: string;
   readonly #coverage: Coverage;
   #entries = 0;
   #oldest: EpochMillis | undefined;
 
-  constructor(log: string, coverage: Coverage) {
-    this.#log = log;
+  constructor(coverage: Coverage) {
     this.#coverage = coverage;
   }
 
@@ -230,12 +232,14 @@ class Behind {
   }
 
   report(now: EpochMillis, intents: IntentsAudit | undefined): ProjectorAudit {
+    const { sink, log, skipped } = this.#coverage;
     return {
-      log: this.#log,
+      sink,
+      log,
       entries: this.#entries,
       ageMillis: this.#oldest === undefined ? undefined : ((now - this.#oldest) as Millis),
       unfinished: this.#coverage === intents ? intents.unfinished : undefined,
-      skipped: this.#coverage.skipped,
+      skipped,
     };
   }
 }

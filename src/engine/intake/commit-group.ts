@@ -62,7 +62,7 @@ export async function commitGroup(
     for (;;) {
       const news = newsOf(pipeline, group, rest);
       ports.telemetry.count('duplicate', rest.length - news.length);
-      const { others, left } = pipeline.source.ordered
+      const { others, left } = pipeline.source.lineage.ordered
         ? withoutRoom(group, news, limits)
         : { others: news, left: [] };
       rest = [...others, ...left];

@@ -66,7 +66,9 @@ function foldAll(
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
   let lateForAll = 0;
-  const ids = source.ordered ? undefined : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
+  const ids = source.lineage.ordered
+    ? undefined
+    : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
   let poisonBytes = 0;
   let taken = 0;
   for (; taken < records.length && !isDue(taken, isOver); taken++) {
@@ -109,7 +111,7 @@ function foldAll(
     keys.set(key, state.freeze() as StoredKey);
     ids?.forget(key, state.watermark);
   }
-  const positions = source.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
+  const positions = source.lineage.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
   const applied = taken - lateForAll - poison.length;
   const counted = { applied, lateForAll, poison: poison.length, late: lateByWindow(late) };
   return {

@@ -52,10 +52,10 @@ export async function processBatch(
     known = found.deployment;
     ({ left, outdated } = await takeIn(ports, found, left, deadline));
   }
-  // Only a stream is read on from what is noted, to see what waits: up to the last record of the batch, whichever try took it in.
-  const isRead = deployment.pipeline.source.kind === 'kinesis';
+  // Up to the last record of the batch, whichever try took it in.
+  const { notesProgress } = deployment.pipeline.source.lineage;
   return {
-    again: isRead ? await noteProgress(ports, deployment, records, left, deadline) : left,
+    again: notesProgress ? await noteProgress(ports, deployment, records, left, deadline) : left,
     outdated,
   };
 }

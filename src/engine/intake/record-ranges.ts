@@ -10,9 +10,10 @@ export function rangesOf(
   { source }: Pick<Pipeline, 'source'>,
   records: readonly Pick<SourceRecord, 'lineage' | 'position'>[],
 ): readonly RecordRange[] {
+  const { namedByProducers } = source.lineage;
   const ranges = new Map<string, RecordRange>();
   for (const { lineage: whole, position } of records) {
-    const lineage = source.kind === 'fifo' ? whole.slice(0, whole.indexOf('/')) : whole;
+    const lineage = namedByProducers ? whole.slice(0, whole.indexOf('/')) : whole;
     const { count, first } = ranges.get(lineage) ?? { count: 0, first: position };
     ranges.set(lineage, { lineage, count: count + 1, first, last: position });
   }

@@ -31,7 +31,7 @@ import {
   table,
   tumbling,
 } from '../../../src/index.ts';
-import type { BucketSink, ObjectFormat, Sink } from '../../../src/pipeline/sinks.ts';
+import type { BucketSink, ObjectFormat } from '../../../src/pipeline/sinks.ts';
 import { ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../../src/ports/commit-log.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import type { ObjectStore } from '../../../src/ports/stores.ts';
@@ -135,7 +135,7 @@ describe('a bucket', () => {
   });
 
   it('is one of its kind in a pipeline', () => {
-    const two: [Sink, Sink] = [bucket(), bucket({ format: 'parquet' })];
+    const two: [BucketSink, BucketSink] = [bucket(), bucket({ format: 'parquet' })];
     expect(() => definition.to(...two)).toThrow(
       new TypeError(
         'Cannot send the panes of "readings" to bucket() twice as a pipeline has one of each sink',

@@ -171,7 +171,7 @@ describe('a group', () => {
           log.take(records.slice(from, taken), time);
         }
         const atOnce = fold(deployment, EMPTY_GROUP, newsOf(deployment.pipeline, EMPTY_GROUP, records));
-        if (deployment.pipeline.source.ordered) expectIdentical(keptOf(log.cold()), keptOf(atOnce));
+        if (deployment.pipeline.source.lineage.ordered) expectIdentical(keptOf(log.cold()), keptOf(atOnce));
         // What has no order is known by ids, which are gone once each window would refuse it: then it is late.
         const { applied, poison } = log.cold().counters;
         expect({ applied, poison }).toEqual({

@@ -160,9 +160,10 @@ describe('the audit of a pipeline as it was left', () => {
       counts: {},
     });
     expect(lateForAll * poison * report.records.applied).toBeGreaterThan(0);
+    const done = { entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] };
     expect(report.projectors).toEqual([
-      { log: rowsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
-      { log: objectsLog('readings'), entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] },
+      { sink: 'table', log: rowsLog('readings'), ...done },
+      { sink: 'bucket', log: objectsLog('readings'), ...done },
     ]);
   });
 

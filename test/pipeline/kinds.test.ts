@@ -1,0 +1,124 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bucket, kafka, kinesis, sqs, table } from '../../src/index.ts';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const FOLDERS = ['src', 'lib', 'types'];
+
+/** A kind more, added to its union and nowhere else. */
+const PLANTED = [
+  {
+    file: 'src/pipeline/source.ts',
+    find: 'export type Source<Rec> =',
+    replace: `interface PlantedSource<out Rec> extends AnySource {
+  readonly kind: 'plantedSource';
+  map<Next>(reshape: (record: Rec) => Next): PlantedSource<Next>;
+}
+export type Source<Rec> = PlantedSource<Rec> |`,
+  },
+  {
+    file: 'src/pipeline/sinks.ts',
+    find: 'export type Sink<Panes = never> = (',
+    replace: `interface PlantedSink {
+  readonly kind: 'plantedSink';
+}
+export type Sink<Panes = never> = (PlantedSink | `,
+  },
+];
+
+describe('a kind that is added to its union alone', () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'millrace-kinds-'));
+  afterAll(() => rmSync(scratch, { recursive: true }));
+
+  /** What the compiler says of the project with a kind more of each. */
+  let told: string;
+  beforeAll(() => {
+    for (const folder of FOLDERS) cpSync(join(PROJECT, folder), join(scratch, folder), { recursive: true });
+    for (const { file, find, replace } of PLANTED) {
+      const text = readFileSync(join(scratch, file), 'utf8');
+      expect(text.split(find)).toHaveLength(2);
+      writeFileSync(join(scratch, file), text.replace(find, replace));
+    }
+    symlinkSync(join(PROJECT, 'node_modules'), join(scratch, 'node_modules'));
+    cpSync(join(PROJECT, 'package.json'), join(scratch, 'package.json'));
+    const config = { extends: join(PROJECT, 'tsconfig.json'), include: FOLDERS };
+    writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify(config));
+    const tsc = join(PROJECT, 'node_modules/typescript/bin/tsc');
+    told = spawnSync(process.execPath, [tsc], { encoding: 'utf8', cwd: scratch }).stdout;
+  });
+
+  /** The files that have no case for a kind. */
+  const lackingCasesOf = (kind: string): readonly string[] => {
+    const missing = new RegExp(`^(\\S+)\\(\\d+,\\d+\\): error TS2741: Property '${kind}' is missing`, 'gm');
+    return [...new Set([...told.matchAll(missing)].map(([, file = '']) => file))];
+  };
+
+  it('does not compile wherever a source is read', () => {
+    expect(lackingCasesOf('plantedSource')).toEqual([
+      'lib/pipeline-stack.ts',
+      'src/commands/restore.ts',
+      'src/handlers.ts',
+      'src/lambda.ts',
+      'src/local/resources.ts',
+      'src/simulation/draw.ts',
+      'src/simulation/place.ts',
+      'src/simulation/shapes.ts',
+    ]);
+  });
+
+  it('does not compile wherever a sink is written, read or audited', () => {
+    expect(lackingCasesOf('plantedSink')).toEqual([
+      'lib/pipeline-stack.ts',
+      'src/commands/audit.ts',
+      'src/commands/backfill.ts',
+      'src/commands/kept.ts',
+      'src/commands/run.ts',
+      'src/engine/delivery/cursor-logs.ts',
+      'src/engine/delivery/restore.ts',
+      'src/engine/delivery/resume.ts',
+      'src/engine/inspect/audit.ts',
+      'src/lambda.ts',
+      'src/pipeline/sinks.ts',
+      'src/simulation/audit.ts',
+      'src/simulation/shapes.ts',
+    ]);
+  });
+});
+
+describe('the kind of a source or a sink', () => {
+  const kinds = [kinesis(), sqs(), sqs({ fifo: true }), kafka({ topic: 'any' }), table(), bucket()].map(
+    ({ kind }) => kind,
+  );
+  // A question that has two answers goes on having two when there are more kinds.
+  const asked = new RegExp(
+    `(?:[!=]==|\\bcase) '(?:${kinds.join('|')})'|\\binstanceof \\w+(?:Source|Sink)\\b`,
+  );
+
+  it('is asked for nowhere: whoever depends on it has a case for each, or a fact of the source', () => {
+    const files = ['src', 'lib'].flatMap((folder) =>
+      readdirSync(join(PROJECT, folder), { recursive: true, encoding: 'utf8' }).map(
+        (name) => `${folder}/${name}`,
+      ),
+    );
+    const askers = files.filter(
+      (file) =>
+        file.endsWith('.ts') &&
+        file !== 'src/handlers.ts' &&
+        asked.test(readFileSync(join(PROJECT, file), 'utf8')),
+    );
+    expect(askers).toEqual([]);
+  });
+
+  it.each([
+    `sinks.some(({ kind }) => kind === 'table')`,
+    `if (source.kind !== 'fifo') return;`,
+    `case 'kafka':`,
+    'if (source instanceof KinesisSource)',
+  ])('is seen where it is asked for: %s', (text) => {
+    expect(asked.test(text)).toBe(true);
+  });
+});
