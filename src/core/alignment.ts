@@ -1,23 +1,31 @@
 import type { Calendar } from './calendar.ts';
 import { type EpochMillis, floorTo, type Millis } from './time.ts';
 
-/** Where the windows of one definition lie in time. Every instant is in at least one of them. */
+/** Where the windows of one definition lie in time. Every instant is in at least one window. */
 export interface Alignment {
-  /** How many slices a window has. */
+  /** The number of slices of a window. */
   readonly slices: number;
-  /** The start of the slice, a stretch that no window's edge cuts, that holds an instant. */
+  /**
+   * Returns the start of the slice that holds an instant. A slice is a stretch that no window's edge cuts.
+   */
   slice(at: number): EpochMillis;
-  /** The start of the earliest, and of the latest, window that holds an instant. */
+  /** Returns the start of the earliest window that holds an instant. */
   first(at: number): EpochMillis;
+  /** Returns the start of the latest window that holds an instant. */
   last(at: number): EpochMillis;
-  /** The start of the window after the one that starts at `start`. */
+  /** Returns the start of the window after the window that starts at `start`. */
   next(start: number): EpochMillis;
   end(start: number): EpochMillis;
-  /** A boundary within `(start, end)`, or `start` itself: the same one for all windows that it cuts. */
+  /**
+   * Returns a boundary within `(start, end)`, or `start` itself. It is the same for all windows that it cuts.
+   */
   middle(start: number): EpochMillis;
 }
 
-/** Windows `[offset + k·slide, offset + k·slide + size)`; slices are as long as the greatest common divisor of both. */
+/**
+ * Aligns windows `[offset + k·slide, offset + k·slide + size)`. A slice is as long as the greatest common
+ * divisor of `size` and `slide`.
+ */
 export function fixedAlignment(size: Millis, slide: Millis, offset: Millis): Alignment {
   const sliceLength = greatestCommonDivisor(size, slide);
   const last = (at: number) => floorTo(at, slide, offset);
@@ -32,7 +40,7 @@ export function fixedAlignment(size: Millis, slide: Millis, offset: Millis): Ali
   };
 }
 
-/** Windows that follow each other as a calendar's days or hours do. */
+/** Aligns windows that follow each other as a calendar's days or hours do. */
 export function calendarAlignment(calendar: Calendar): Alignment {
   const floor = (at: number) => calendar.floor(at as EpochMillis);
   const next = (start: number) => calendar.next(start as EpochMillis);

@@ -1,15 +1,15 @@
 import { invariant } from './plain.ts';
 import { before, civilFromDays, daysFromCivil, type EpochMillis, floorTo, type Millis } from './time.ts';
 
-/** Windows that follow each other without gap or overlap: every instant is in exactly one. */
+/** Windows that follow each other without gap or overlap, so that every instant is in exactly one. */
 export interface Calendar {
-  /** The start of the window that holds an instant. */
+  /** Returns the start of the window that holds an instant. */
   floor(at: EpochMillis): EpochMillis;
-  /** The end of the window that holds an instant, which is the start of the one after it. */
+  /** Returns the end of the window that holds an instant, which is the start of the next window. */
   next(at: EpochMillis): EpochMillis;
 }
 
-/** What of a year, of months, a window is. */
+/** The unit of windows of months: each is a month, a quarter or a year. */
 export type MonthUnit = keyof typeof MONTHS;
 const MONTHS = { month: 1, quarter: 3, year: 12 } as const;
 
@@ -21,26 +21,31 @@ const MAX_SIZE = 366 * DAY;
 export const SHORTEST = { month: 28 * DAY, quarter: 90 * DAY, year: 365 * DAY } as const;
 
 /**
- * Windows by the wall clock of an IANA time zone.
+ * Returns the windows by the wall clock of an IANA time zone.
  *
- * A window starts when the clock reads a whole number of `size`s after 1970-01-01T00:00 plus `offset`: days start at local
- * midnight, weeks on Thursday, hours when the clock strikes, also where that is half an hour off. One of months starts `offset`
- * after the first day of a month, of a quarter or of a year of the Gregorian calendar. Where the clock is changed:
+ * A window starts when the clock reads a whole number of `size`s after 1970-01-01T00:00 plus `offset`: days
+ * start at local midnight, weeks on Thursday, hours when the clock strikes, also where that is half an hour
+ * off UTC. A window of months starts `offset` after the first day of a month, of a quarter or of a year of
+ * the Gregorian calendar. Where the clock is changed:
  *
- * - Put forward to such a reading, or over it, it starts a window at the change: a day without midnight starts at 01:00. It
- *   starts only one however many it leaves out: a date that a zone skipped has no window.
- * - Put back by `size` or more, it starts windows again at what it reads again: each of two hours from 02:00 is a window of
- *   `1h`.
- * - Put back by less, it starts none at what it reads again: of two midnights only the first starts a day.
+ * - A clock put forward to such a reading, or over it, starts a window at the change: a day without
+ *   midnight starts at 01:00. It starts a single window however many it leaves out: a date that a zone
+ *   skipped has no window.
+ * - A clock put back by `size` or more starts windows again at the readings that it repeats: each of the two
+ *   hours from 02:00 is a window of `1h`.
+ * - A clock put back by less starts no window at the readings that it repeats: of two midnights only the first
+ *   starts a day.
  *
- * So a window that a change falls into, or that starts or ends with one, may be shorter than `size`, or up to twice as long
- * (a day of 23 or 25 hours, six hours of five or seven); every other is exactly as long.
+ * So a window that a change falls into, or that starts or ends with a change, may be shorter than `size`, or
+ * up to twice as long (a day of 23 or 25 hours, six hours of five or seven); every other window is exactly as
+ * long as `size`.
  *
- * The clock is what the runtime's tz database says, for any instant of the years 0000 to 9999 (local mean time, to the
- * second, before there were zones). Another release of that database may move windows, mostly those yet to come.
+ * The tz database of the runtime sets the clock, for any instant of the years 0000 to 9999 (before there were
+ * zones it is the local mean time, to the second). Another release of that database may move windows, mostly
+ * those of the future.
  *
- * @throws RangeError when the runtime does not know the zone, or size is neither whole minutes that divide a day nor 1 to
- * 366 whole days
+ * @throws RangeError when the runtime does not know the zone, or size is neither whole minutes that divide a
+ * day nor 1 to 366 whole days
  */
 export function calendarOf(timeZone: string, size: Millis | MonthUnit, offset: Millis): Calendar {
   if (typeof size === 'string') return new WallClock(utcOffsetOf(timeZone), readingsOfMonths(size, offset));
@@ -48,18 +53,20 @@ export function calendarOf(timeZone: string, size: Millis | MonthUnit, offset: M
   const wholeDays = size % DAY === 0 && size > 0 && size <= MAX_SIZE;
   if (!dividesDay && !wholeDays) {
     throw new RangeError(
-      `Cannot follow the clock of "${timeZone}" as size must be whole minutes that divide a day, or 1 to 366 whole days: size is ${size} ms`,
+      `Cannot follow the clock of "${timeZone}" as size must be whole minutes that divide a day, ` +
+        `or 1 to 366 whole days: size is ${size} ms`,
     );
   }
   return new WallClock(utcOffsetOf(timeZone), readingsOf(size, offset));
 }
 
-/** What a clock reads as windows start. */
+/** The readings of a clock at which windows start. */
 interface Readings {
-  /** The least time between two of them. */
+  /** The least time between two such readings. */
   readonly shortest: number;
-  /** The latest at or before a reading, and the earliest after it. */
+  /** Returns the latest such reading at or before `reading`. */
   floor(reading: number): number;
+  /** Returns the earliest such reading after `reading`. */
   next(reading: number): number;
 }
 
@@ -70,7 +77,7 @@ function readingsOf(size: Millis, offset: Millis): Readings {
 
 function readingsOfMonths(unit: MonthUnit, offset: Millis): Readings {
   const months = MONTHS[unit];
-  /** Whole units since the year 0. */
+  /** Returns the number of whole units since the year 0. */
   const ordinal = (reading: number): number => {
     const { year, month } = civilFromDays(Math.floor((reading - offset) / DAY));
     return Math.floor((year * 12 + month - 1) / months);
@@ -86,35 +93,42 @@ function readingsOfMonths(unit: MonthUnit, offset: Millis): Readings {
   };
 }
 
-/** The length of a cell, in which a clock is changed once at most: no zone has ever changed its own again within 3 days. */
+/**
+ * The length of a cell. A clock changes at most once in a cell, as no zone has ever changed its clock again
+ * within 3 days.
+ */
 const CELL = 3 * DAY;
-/** Some 8 years of cells. */
+/** About 8 years of cells. */
 const MAX_CELLS = 1_000;
 
 /** A stretch of time in which the clock is not changed. */
 interface Stretch {
   readonly from: EpochMillis;
   readonly until: EpochMillis;
-  /** How far the clock is ahead of UTC. */
+  /** By how much the clock is ahead of UTC. */
   readonly ahead: Millis;
-  /** The first start of a window since `from`; it may be past `until`. All later readings of a start are starts. */
+  /**
+   * The start of the first window since `from`, which may be past `until`. Every later reading at which a
+   * window can start does start one.
+   */
   readonly firstStart: EpochMillis;
 }
 
 /**
- * The stretches of one cell: one, or those before and after its change. The first goes back to a change in the cell before,
- * as what the clock was put back to there may still be read again in this one.
+ * The one stretch of a cell, or the two stretches before and after its change. The first stretch goes back to
+ * the change in the cell before, if there is one, as the clock may read again in this cell what it was put
+ * back to there.
  */
 type Cell = readonly [Stretch, Stretch?];
 
 /**
- * Remembers the window asked for last, and cells, as to ask Intl for an offset takes a microsecond. What it answers does
- * not depend on that: changes are sought between the ends of fixed cells.
+ * Caches the last window and the surveyed cells, as an offset from Intl takes a microsecond. The cache does
+ * not influence the results, as changes are sought between the ends of fixed cells.
  */
 class WallClock implements Calendar {
   readonly #utcOffset: (at: number) => Millis;
   readonly #readings: Readings;
-  /** By ordinal since the epoch. */
+  /** The cells by their ordinal since the epoch. */
   readonly #cells = new Map<number, Cell>();
   #start = 0 as EpochMillis;
   #end = 0 as EpochMillis;
@@ -162,8 +176,8 @@ class WallClock implements Calendar {
   }
 
   #cell(ordinal: number): Cell {
-    const known = this.#cells.get(ordinal);
-    if (known) return known;
+    const cached = this.#cells.get(ordinal);
+    if (cached) return cached;
     const cell = this.#survey((ordinal * CELL) as EpochMillis, ((ordinal + 1) * CELL) as EpochMillis);
     if (this.#cells.size === MAX_CELLS) this.#cells.clear();
     this.#cells.set(ordinal, cell);
@@ -177,7 +191,7 @@ class WallClock implements Calendar {
     return [this.#stretch(earlier, change), this.#stretch(change, until)];
   }
 
-  /** The instant in `[from, until)` at which the clock is changed, if it is: by bisection. */
+  /** Finds by bisection the instant in `[from, until)` at which the clock is changed, if it is. */
   #changeIn(from: EpochMillis, until: EpochMillis): EpochMillis | undefined {
     let [unchanged, changed] = [from - 1, until - 1];
     const offset = this.#utcOffset(unchanged);
@@ -196,13 +210,14 @@ class WallClock implements Calendar {
     if (aheadBefore - ahead >= shortest) {
       return { from, until, ahead, firstStart: (next(from - 1 + ahead) - ahead) as EpochMillis };
     }
-    // What follows the latest start that the clock has read, as the changed clock reads it; unless that is skipped.
+    // The first start follows the latest start that the clock has read, by the readings of the changed clock;
+    // if the change skips that reading, the change itself is the start.
     const firstStart = Math.max(from, next(from - 1 + aheadBefore) - ahead) as EpochMillis;
     return { from, until, ahead, firstStart };
   }
 }
 
-/** How far a zone's clock is ahead of UTC at an instant. */
+/** Returns by how much the clock of a zone is ahead of UTC at an instant. */
 function utcOffsetOf(timeZone: string): (at: number) => Millis {
   const format = formatOf(timeZone);
   return (at) => {

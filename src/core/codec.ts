@@ -7,9 +7,10 @@ export { FORMAT_VERSION, frame, unframe } from './codec/frame.ts';
 export { allRowsOf, decodeTables, encodeRows, encodeTables, type Rows } from './codec/tables.ts';
 
 /**
- * Plain data as bytes, exactly: every double comes back bit for bit, and a string that occurs again costs a reference.
+ * Encodes plain data as bytes, exactly: every double comes back bit for bit, and a string that occurs again
+ * costs a reference.
  *
- * @throws CodecError when lists of numbers hold more than `MAX_NUMBERS`, and so could not be read back
+ * @throws CodecError when lists of numbers hold more than `MAX_NUMBERS`, which `decode` would refuse
  */
 export function encode(value: Plain): Uint8Array {
   const bytes = new ByteWriter();
@@ -18,10 +19,10 @@ export function encode(value: Plain): Uint8Array {
 }
 
 /**
- * The value that `encode` wrote.
+ * Decodes the value that `encode` wrote.
  *
- * @throws CodecError for any other bytes: it neither reads past them, nor nests deeper than 64, nor makes room for more
- * items than there are bytes, nor for more than `MAX_NUMBERS` in lists of numbers
+ * @throws CodecError for any other bytes: it does not read past them, nest deeper than 64, or allocate more
+ * items than there are bytes or more than `MAX_NUMBERS` in lists of numbers
  */
 export function decode(encoded: Uint8Array): Plain {
   const bytes = new ByteReader(encoded);

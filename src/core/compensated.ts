@@ -1,10 +1,11 @@
 /**
- * Error-free transformations: what a double loses to rounding, as a double. Kept beside the rounded value, it makes a pair
- * of about 106 bits.
+ * Error-free transformations: they return what a double loses to rounding, as a double. Kept beside the
+ * rounded value, it makes a pair of about 106 bits.
  */
 
 /**
- * What `a + b` loses: `rounded` must be `a + b`. Exact unless the sum overflows, when it is NaN.
+ * Returns what `a + b` loses. `rounded` must be `a + b`. The result is exact; it is NaN where the sum
+ * overflows.
  *
  * Knuth, "The Art of Computer Programming", volume 2, 1969, section 4.2.2.
  */
@@ -13,12 +14,12 @@ export function sumError(a: number, b: number, rounded: number): number {
   return a - (rounded - partOfB) + (b - partOfB);
 }
 
-/** 2^27 + 1: a double of 53 bits falls into two halves of 26. */
+/** 2^27 + 1, which splits a double of 53 bits into two halves of 26. */
 const SPLITTER = 134_217_729;
 
 /**
- * What `a * b` loses: `rounded` must be `a * b`. Exact unless the product is below about 1e-291; NaN when a factor is over
- * about 1e300 or the product overflows.
+ * Returns what `a * b` loses. `rounded` must be `a * b`. The result is exact unless the product is below
+ * about 1e-291; it is NaN when a factor is over about 1e300 or the product overflows.
  *
  * Dekker, "A floating-point technique for extending the available precision", 1971.
  */
@@ -32,7 +33,7 @@ export function productError(a: number, b: number, rounded: number): number {
   return lowA * lowB - (rounded - highA * highB - lowA * highB - highA * lowB);
 }
 
-/** Adds a pair to a sum, and what it has lost beside it, in an array. */
+/** Adds a pair of doubles to the sum at `to[at]`, and what that loses to `to[at + 1]`. */
 export function accumulate(to: Float64Array, at: number, high: number, low: number): void {
   const a = to[at] as number;
   const sum = a + high;
@@ -40,7 +41,7 @@ export function accumulate(to: Float64Array, at: number, high: number, low: numb
   to[at + 1] = (to[at + 1] as number) + (sumError(a, high, sum) + low);
 }
 
-/** Likewise the product of two pairs. */
+/** Adds the product of two pairs of doubles, as `accumulate` does. */
 export function accumulateProduct(
   to: Float64Array,
   at: number,
@@ -53,7 +54,7 @@ export function accumulateProduct(
   accumulate(to, at, product, productError(a, b, product) + (a * lowB + lowA * b));
 }
 
-/** n·a − b·c, in pairs of doubles, the lower ones each after its own. */
+/** Returns n·a − b·c, where each of a, b and c is a pair of doubles, the lower one after the higher. */
 export function apart(
   n: number,
   a: number,
@@ -72,8 +73,8 @@ export function apart(
 }
 
 /**
- * The value of a compensated sum, rounded. Beyond the largest double what was lost is NaN; the sum itself is the infinity
- * that the reader should see.
+ * Returns the value of a compensated sum, rounded. Beyond the largest double the losses are NaN; then the sum
+ * itself is the infinity that the reader should see.
  */
 export function rounded(sum: number, lost: number, rest: number): number {
   const most = sum + lost;
@@ -82,7 +83,8 @@ export function rounded(sum: number, lost: number, rest: number): number {
 }
 
 /**
- * A sum in three doubles: the rounded sum, what its additions lost, and what adding that up lost.
+ * A sum in three doubles: the rounded sum, what its additions lost, and what the additions of those losses
+ * lost.
  *
  * Klein, "A generalized Kahan-Babuška-summation-algorithm", Computing 76, 2006.
  */

@@ -3,8 +3,9 @@ import { isSame } from './plain.ts';
 import { Table } from './table.ts';
 
 /**
- * What became of a table, in rows: the first `drop` are gone, the next `keep` are as they were, and others, the tail, stand in
- * place of the rest. Windows forget what is oldest and add what is newest, so this is most often little.
+ * Describes a change of a table by its rows: the first `drop` rows are dropped, the next `keep` are kept, and
+ * the rows of another table, the tail, replace all rows after those. Windows drop their oldest rows and
+ * append new ones, so the tail is mostly short.
  */
 export interface Cut {
   readonly drop: number;
@@ -12,8 +13,8 @@ export interface Cut {
 }
 
 /**
- * How `after` came of `before`, a table of the same widths: its rows from `keep` on are the tail, and
- * `patched(before, cutOf(before, after), tail)` is `after`.
+ * Returns how `after` follows from `before`, a table of the same widths. The rows of `after` from `keep` on
+ * are the tail, and `patched(before, cutOf(before, after), tail)` equals `after`.
  */
 export function cutOf(before: Table, after: Table): Cut {
   let drop = 0;
@@ -25,7 +26,7 @@ export function cutOf(before: Table, after: Table): Cut {
   return { drop, keep };
 }
 
-/** @throws RangeError when the table has not the rows that are kept */
+/** @throws RangeError when the table does not have the rows that are to be kept */
 export function patched(before: Table, { drop, keep }: Cut, tail: Table): Table {
   if (drop + keep > before.rows) {
     throw loggable(
@@ -48,12 +49,12 @@ export function patched(before: Table, { drop, keep }: Cut, tail: Table): Table 
   return after;
 }
 
-function isSameRow(a: Table, row: number, b: Table, other: number): boolean {
+function isSameRow(a: Table, rowA: number, b: Table, rowB: number): boolean {
   for (let i = 0; i < a.width; i++) {
-    if (!Object.is(a.numbers[row * a.width + i], b.numbers[other * a.width + i])) return false;
+    if (!Object.is(a.numbers[rowA * a.width + i], b.numbers[rowB * a.width + i])) return false;
   }
   for (let i = 0; i < a.plainWidth; i++) {
-    if (!isSame(a.plains[row * a.plainWidth + i], b.plains[other * a.plainWidth + i])) return false;
+    if (!isSame(a.plains[rowA * a.plainWidth + i], b.plains[rowB * a.plainWidth + i])) return false;
   }
   return true;
 }

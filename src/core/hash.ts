@@ -1,20 +1,24 @@
 import type { Plain } from './plain.ts';
 
 /**
- * A plain value's hash of 128 bits: the same on every machine, and no secret, so values can be made to collide.
+ * Hashes plain values to 128 bits. The hash is the same on every machine, and no secret, so that someone can
+ * make values collide.
  *
- * Texts are hashed as UTF-8 with seed 0, numbers as eight little-endian bytes with seed 1, other values as the UTF-8 of
- * their canonical JSON with seed 2. A short text takes some 40 ns.
+ * Texts are hashed as UTF-8 with seed 0, numbers as eight little-endian bytes with seed 1, other values as
+ * the UTF-8 of their canonical JSON with seed 2. A short text takes about 40 ns.
  *
  * MurmurHash3_x86_128: Appleby, "MurmurHash3", 2011.
  */
 export class Hasher {
-  /** The hash that was computed last; as a text of 32 hexadecimal digits it reads from the first lane to the last. */
+  /**
+   * The hash that was computed last. As a text of 32 hexadecimal digits it reads from the first lane to the
+   * last.
+   */
   readonly lanes = new Int32Array(4);
   readonly #scratch = new Uint8Array(1_024);
   readonly #view = new DataView(this.#scratch.buffer);
 
-  /** Leaves the value's hash in `lanes`. Zero has no sign. */
+  /** Leaves the hash of a value in `lanes`. 0 and −0 have the same hash. */
   value(value: Plain): void {
     if (typeof value === 'string') {
       this.text(value, 0);
@@ -28,7 +32,7 @@ export class Hasher {
 
   /** Leaves the hash of a text's UTF-8 in `lanes`. */
   text(text: string, seed: number): void {
-    // Three bytes a code unit at most.
+    // UTF-8 takes at most three bytes a code unit.
     const room = 3 * text.length + BLOCK;
     const to = room <= this.#scratch.length ? this.#scratch : new Uint8Array(room);
     let length = 0;
@@ -45,9 +49,11 @@ export class Hasher {
     this.bytes(to, length, seed);
   }
 
-  /** Leaves the hash of the first `length` bytes in `lanes`. Writes zeros into the 16 bytes that follow them. */
+  /**
+   * Leaves the hash of the first `length` bytes in `lanes`. It overwrites the 16 bytes after them with zeros.
+   */
   bytes(bytes: Uint8Array, length: number, seed: number): void {
-    // A last block that is filled up with zeros hashes as the shorter one: zeros are mixed to nothing.
+    // A last block that is filled up with zeros hashes as the shorter block does, as zeros are mixed to zero.
     for (let at = length; at < length + BLOCK; at++) bytes[at] = 0;
     const view = bytes === this.#scratch ? this.#view : new DataView(bytes.buffer, bytes.byteOffset);
     let a = seed;
@@ -100,7 +106,7 @@ function avalanche(word: number): number {
   return mixed ^ (mixed >>> 16);
 }
 
-/** Writes a code point above U+007F; where the next one goes. */
+/** Writes a code point above U+007F, and returns the place after it. */
 function writeUtf8(to: Uint8Array, at: number, point: number): number {
   let next = at;
   if (point < 0x800) {
@@ -118,7 +124,7 @@ function writeUtf8(to: Uint8Array, at: number, point: number): number {
 }
 
 /**
- * The one JSON text of a value: names in the order of their UTF-16 code units, and no space.
+ * Returns the one JSON text of a value: names in the order of their UTF-16 code units, and no space.
  *
  * Rundgren, Jordan, Erdtman, "JSON Canonicalization Scheme (JCS)", RFC 8785, 2020.
  */

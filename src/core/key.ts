@@ -14,38 +14,45 @@ import {
 
 export type { KeyRecord } from './record.ts';
 
-/** How event time passes for the keys of a pipeline. */
+/** The rules by which event time advances for the keys of a pipeline. */
 interface TimeRules {
   readonly outOfOrderness: Millis;
-  /** A key silent for this long, by arrival time, has its event time pass at the speed of the clock. */
+  /**
+   * Once a key has been silent for this long, by arrival time, its event time advances at the speed of the
+   * clock.
+   */
   readonly idleAfter: Millis;
   /**
-   * How long after its last record a key is remembered that keeps nothing but its watermark; for ever when undefined.
-   * A key that is forgotten begins anew with its next record: no record may come later for a window that has closed.
+   * For how long after its last record a key is remembered that holds nothing but its watermark; for ever
+   * when undefined. A forgotten key begins anew with its next record, so no record may arrive later than this
+   * for a window that has closed.
    */
   readonly maxLateness: Millis | undefined;
 }
 
-/** What every record of a key goes through: what is read of it, its windows by name, and the rules of time. */
+/**
+ * The rules that apply to every record of a key: which inputs are read, which windows it goes into, and how
+ * event time advances.
+ */
 export interface KeyRules<in Rec = never> {
   readonly time: TimeRules;
   readonly inputs: Inputs<Rec>;
   readonly windows: readonly { readonly name: string; readonly operator: WindowOperator }[];
 }
 
-/** One key as a commit stores it; window states are in the order of the pipeline's windows. */
+/** One key as a commit stores it. The window states are in the order of the pipeline's windows. */
 export interface StoredKey {
   readonly maxEventTime: EpochMillis;
   readonly lastArrival: EpochMillis;
   readonly watermark: EpochMillis;
-  /** Undefined for a window that is new. */
+  /** Undefined for a window that is new in the definition. */
   readonly windows: readonly (readonly Table[] | undefined)[];
 }
 
-/** Before a key's first record. */
+/** The event time, arrival and watermark of a key before its first record. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
-/** One key while a batch is folded: its watermark and its windows. */
+/** The state of one key while a batch is folded: its watermark and its windows. */
 export class KeyState {
   readonly #rules: KeyRules;
   #windows: readonly WindowState[];
@@ -66,7 +73,7 @@ export class KeyState {
   /**
    * Takes in the key's next record in source order.
    *
-   * @returns how many windows refuse it, as it comes late for them: their places come first in `panes.refusing`
+   * @returns how many windows refuse the record as late; their places come first in `panes.refusing`
    */
   apply(record: KeyRecord, panes: Panes): number {
     const { at, arrival } = record;
@@ -93,14 +100,17 @@ export class KeyState {
   }
 
   /**
-   * Lets event time pass as if the clock stood at `now`, for a key that has been silent until then: closes the windows
-   * that silence closes.
+   * Advances event time for a key that has been silent until the clock reads `now`, and closes the windows
+   * that this silence closes.
    */
   idle(now: EpochMillis, panes: Panes): void {
     this.pass(this.reached(now), undefined, panes);
   }
 
-  /** The watermark that silence until `now` brings: the present one, unless the key has been silent for long. */
+  /**
+   * Returns the watermark that silence until `now` brings: the present one, unless the key has been silent
+   * for long.
+   */
   reached(now: EpochMillis): EpochMillis {
     const { outOfOrderness, idleAfter } = this.#rules.time;
     const silence = now - this.#lastArrival - idleAfter;
@@ -109,9 +119,10 @@ export class KeyState {
   }
 
   /**
-   * Lets event time pass up to a watermark, if that is later than the present one.
+   * Advances event time to a watermark, if that is later than the present one.
    *
-   * @param shown the watermark that panes carry; without one, each that at which it is due
+   * @param shown the watermark that the panes carry; without it, each pane carries the watermark at which it
+   * is due
    */
   pass(watermark: EpochMillis, shown: EpochMillis | undefined, panes: Panes): void {
     if (watermark <= this.watermark) return;
@@ -119,27 +130,28 @@ export class KeyState {
     this.#advance(shown, panes);
   }
 
-  /** A commit ends: emits what the definition asks to see of windows that are still open. */
+  /** Ends a commit: emits what the definition asks to show of windows that are still open. */
   update(panes: Panes): void {
     panes.watermark(this.watermark);
     for (const window of this.#windows) window.update(this.watermark, panes);
   }
 
-  /** Windows that hold records and have not closed. */
+  /** Returns the number of windows that hold records and have not closed. */
   open(): number {
     if (this.watermark === NEVER) return 0;
     return this.#windows.reduce((total, window) => total + window.open(this.watermark), 0);
   }
 
-  /** The open windows of each definition, in order. */
+  /** Lists the open windows of each definition, in order. */
   listOpen(): readonly (readonly OpenWindow[])[] {
     const begun = this.watermark !== NEVER;
     return this.#windows.map((window) => (begun ? window.listOpen(this.watermark) : []));
   }
 
   /**
-   * The key to store, or undefined once it may be forgotten at `now`: it keeps no records, and its last came so long
-   * ago that none may follow for a window that has closed. The state must not be used afterwards.
+   * Returns the key to store, or undefined once it may be forgotten at `now`: once it holds no record, and
+   * its last record arrived so long ago that none may follow for a window that has closed. The state must not
+   * be used afterwards.
    */
   freeze(now: EpochMillis = NEVER): StoredKey | undefined {
     if (this.watermark === NEVER || this.#isForgotten(now)) return undefined;
@@ -151,12 +163,12 @@ export class KeyState {
     };
   }
 
-  /** -∞ before the key's first record. */
+  /** The key's watermark, which is −∞ before its first record. */
   get watermark(): EpochMillis {
     return this.#watermarks[BEFORE] as EpochMillis;
   }
 
-  /** Its windows as well: empty, they still know how far they have closed. */
+  /** Begins anew, windows included: even without records, a window remembers how far it has closed. */
   #begin(): void {
     this.#maxEventTime = this.#lastArrival = NEVER;
     this.#watermarks[BEFORE] = NEVER;

@@ -1,10 +1,10 @@
 /**
- * Errors whose message may be logged, as it is made of rules, sizes and the names of logs and sources alone. Any other message
- * may quote a payload or a key: a parser's, a service's, an author's, V8's.
+ * Holds the errors whose message may be logged, as it is made only of rules, sizes and the names of logs and
+ * sources. Any other message may quote a payload or a key: a parser's, a service's, a user's, V8's.
  */
 export const LOGGABLE = new WeakSet<Error>();
 
-/** An error whose message quotes neither a payload nor a key, nor a part of one. */
+/** Marks an error whose message quotes neither a payload nor a key, nor a part of either. */
 export function loggable<Given extends Error>(error: Given): Given {
   LOGGABLE.add(error);
   return error;

@@ -6,41 +6,49 @@ import { Table } from './table.ts';
 import type { EpochMillis } from './time.ts';
 
 /**
- * Why a pane was emitted: its window closed (`final`), with no record in it (`empty`); a record came late for it (`late`); it
- * is still open (`early`); it is no longer, as its session became part of another (`retracted`); a rolling window took in a
- * record (`rolling`), or one that never closes did (`running`).
+ * Why a pane was emitted. Its window closed (`final`), or closed without a record (`empty`); a record came
+ * late for it (`late`); it is still open (`early`); it no longer exists, as its session became part of
+ * another (`retracted`); a rolling window took in a record (`rolling`), or a window that never closes did
+ * (`running`).
  */
 export type PaneKind = (typeof KINDS)[number];
 const KINDS = ['final', 'late', 'early', 'empty', 'retracted', 'rolling', 'running'] as const;
 export const [FINAL, LATE, EARLY, EMPTY, RETRACTED, ROLLING, RUNNING] = [0, 1, 2, 3, 4, 5, 6] as const;
 
-/** One emission of one window of one key, before it has an id. */
+/** One emission of one window of one key, before the pane has an id. */
 export interface KeyPane {
   readonly window: string;
   readonly kind: PaneKind;
-  /** What tells its window from the key's others of that name: a start, an ordinal (then it is `index`, too), or 0. */
+  /**
+   * Tells the window apart from the key's other windows of that name: by a start, by an ordinal (which is
+   * `index`, too), or by 0.
+   */
   readonly identity: number;
-  /** The ordinal of the record, or of the batch, within its key, from 0. */
+  /** The ordinal, from 0, of the record or of the batch within its key. */
   readonly index?: number;
   /** The window is `[start, end)`. */
   readonly start: EpochMillis;
   readonly end: EpochMillis;
-  /** 0, 1, 2, …: each emission of the same window replaces the one before. */
+  /** 0, 1, 2, …: each emission of a window replaces the emission before it. */
   readonly revision: number;
   /** Whether another revision may follow. */
   readonly revisable: boolean;
-  /** Records in the window. */
+  /** The number of records in the window. */
   readonly count: number;
-  /** Null for a window without records: `empty`, or `retracted`. */
+  /** Null for a window without records, whose kind is `empty` or `retracted`. */
   readonly results: Results | null;
   /**
-   * The key's watermark when the pane was emitted. Where silence closed the window it is exactly the one at which that is due,
-   * its end or, of a session, a millisecond later: it is reached at the speed of the clock, whenever someone comes by to see it.
+   * The key's watermark when the pane was emitted. Where silence closed the window, it is exactly the
+   * watermark at which the pane is due: the window's end or, for a session, a millisecond later. Silence
+   * advances the watermark at the speed of the clock, so it does not depend on when a sweep sees it.
    */
   readonly watermark: EpochMillis;
 }
 
-/** The columns of a window's table of panes; its results follow. An operator sets those from `IDENTITY` to `COUNT`. */
+/**
+ * The columns of a window's table of panes, before those of its results. An operator sets the columns from
+ * `IDENTITY` to `COUNT`.
+ */
 export const SEQUENCE = 0;
 export const KEY = 1;
 export const KIND = 2;
@@ -49,22 +57,28 @@ export const IDENTITY = 4;
 export const START = 5;
 export const END = 6;
 export const REVISION = 7;
-/** 1 if another revision may follow, else 0. */
+/** 1 if another revision may follow, 0 otherwise. */
 export const REVISABLE = 8;
 export const COUNT = 9;
 const HEADER = 10;
 
-/** What a window's panes are told apart by: their start, an ordinal, or nothing, as there is one window only. */
+/**
+ * Tells the panes of a window apart by their start, by an ordinal, or by nothing where there is only one
+ * window.
+ */
 export type WindowIdentity = 'start' | 'index' | 'none';
 
-/** What is needed to read a window's table of panes. */
+/** Describes a window's table of panes to whoever reads it. */
 export interface PaneLayout {
   readonly name: string;
   readonly identity: WindowIdentity;
   readonly results: readonly ResultColumn[];
 }
 
-/** What of a pipeline's rules panes are collected by. */
+/**
+ * The part of a pipeline's rules that `Panes` needs: the number of inputs, and each window's name and result
+ * columns.
+ */
 interface PaneRules {
   readonly inputs: { readonly length: number };
   readonly windows: readonly {
@@ -73,24 +87,30 @@ interface PaneRules {
   }[];
 }
 
-/** Panes that were begun and wait for their results. */
+/** Panes that were begun and whose results are still to be written. */
 export interface Postponed {
   end(): void;
 }
 
-/** Panes in the order they are emitted in, as columns: a table a window. */
+/** Collects panes as columns, one table a window, in the order in which they are emitted. */
 export class Panes {
   /** The record that is being taken in. */
   readonly record: CurrentRecord;
-  /** The number of the key that the next panes are of. */
+  /** The number of the key to which the next panes belong. */
   key = 0;
   readonly layouts: readonly PaneLayout[];
-  /** The places of the windows that refused the last record: as many as `KeyState.apply` told, what follows is older. */
+  /**
+   * The places of the windows that refused the last record. `KeyState.apply` returns how many; what follows
+   * them is older.
+   */
   readonly refusing: number[] = [];
   readonly #tables: readonly Table[];
   readonly #lanes: readonly Lanes[];
   readonly #postponed: Postponed[] = [];
-  /** One number: the watermark of the next panes; NaN stands for each pane's own end, or what its operator sets. */
+  /**
+   * Holds the watermark of the next panes as its only number. NaN stands for each pane's own end, or for what
+   * its operator sets.
+   */
   readonly #watermark = new Float64Array(1);
   #length = 0;
 
@@ -118,27 +138,32 @@ export class Panes {
     return this.#tables;
   }
 
-  /** A window's panes, some of which may have no results yet. */
+  /** Returns a window's panes. Some of them may have no results yet. */
   table(window: number): Table {
     return this.#tables[window] as Table;
   }
 
-  /** Some panes are begun now and ended when panes are read, at the latest. */
-  postpone(one: Postponed): void {
-    this.#postponed.push(one);
+  /** Registers panes that are begun now; `tables` ends them before anyone reads them. */
+  postpone(panes: Postponed): void {
+    this.#postponed.push(panes);
   }
 
   endPostponed(): void {
-    for (const one of this.#postponed) one.end();
+    for (const panes of this.#postponed) panes.end();
     this.#postponed.length = 0;
   }
 
-  /** The next panes are emitted at a watermark; without one, each when it is due: at its own end, unless its operator sets another. */
+  /**
+   * Sets the watermark of the next panes. Without one, each pane is emitted when it is due: at its own end,
+   * unless its operator sets another watermark.
+   */
   watermark(watermark: number | undefined): void {
     this.#watermark[0] = watermark ?? Number.NaN;
   }
 
-  /** Begins a pane of a window, the last row of the table that it gives back: the operator sets its columns. */
+  /**
+   * Begins a pane of a window as the last row of the table that it returns. The operator sets its columns.
+   */
   begin(window: number, kind: number): Table {
     const table = this.table(window);
     const at = table.push() * table.width;
@@ -156,12 +181,15 @@ export class Panes {
     (this.#lanes[window] as Lanes).lower(from, row, table, table.rows - 1, HEADER);
   }
 
-  /** Ends panes of a window with the results of the rows `[first, end)`, each of which names its pane's row in a column. */
+  /**
+   * Ends panes of a window with the results of the rows `[first, end)`, each of which names its pane's row in
+   * `column`.
+   */
   endAll(window: number, from: Table, first: number, end: number, column: number): void {
     (this.#lanes[window] as Lanes).lowerAll(from, first, end, column, this.table(window), HEADER);
   }
 
-  /** Ends a pane of a window that holds no records. */
+  /** Ends the last pane of a window that holds no records. */
   endEmpty(window: number): void {
     const table = this.table(window);
     table.numbers.fill(0, (table.rows - 1) * table.width + HEADER, table.rows * table.width);
@@ -169,10 +197,11 @@ export class Panes {
   }
 
   /**
-   * Orders the panes added since there were `since` of them, as time passed, by when they were due; what was due together
-   * stays as it is.
+   * Orders the panes from number `since` on, which were emitted as time passed, by when they were due. Panes
+   * that were due together keep their order.
    *
-   * @param watermark that they carry; without one, each that at which it was due
+   * @param watermark the watermark that they carry; without it, each carries the watermark at which it was
+   * due
    */
   endDue(since: number, watermark: number | undefined): void {
     const added = placesOf(this.#tables, since);
@@ -183,7 +212,7 @@ export class Panes {
     }
   }
 
-  /** Takes back the panes added since there were `length` of them. */
+  /** Takes back the panes from number `length` on. */
   cut(length: number): void {
     for (const table of this.tables) {
       let first = table.rows;
@@ -193,7 +222,7 @@ export class Panes {
     this.#length = Math.min(this.#length, length);
   }
 
-  /** All panes in order. */
+  /** Lists all panes in order. */
   list(): readonly KeyPane[] {
     return readPanes(this.layouts, this.tables).map(({ pane }) => pane);
   }
@@ -203,7 +232,7 @@ export class Panes {
   }
 }
 
-/** The panes in tables, in the order they were emitted in, each with the number of its key. */
+/** Reads the panes of tables in the order in which they were emitted, each with the number of its key. */
 export const readPanes = (
   layouts: readonly PaneLayout[],
   tables: readonly Table[],
@@ -220,11 +249,11 @@ interface Place {
   readonly sequence: number;
 }
 
-/** Where the panes from `since` on stand, in order. */
+/** Returns the places of the panes from number `since` on, in order. */
 function placesOf(tables: readonly Table[], since: number): Place[] {
   const places: Place[] = [];
   for (const [window, table] of tables.entries()) {
-    // What came last stands last, or was sorted among what came with it.
+    // The last panes stand last in their table, as `endDue` only sorts panes among those added with them.
     for (let row = table.rows - 1; row >= 0; row--) {
       const sequence = table.numbers[row * table.width + SEQUENCE] as number;
       if (sequence < since) break;
@@ -237,7 +266,7 @@ function placesOf(tables: readonly Table[], since: number): Place[] {
 const cell = ({ table, row }: Place, column: number): number =>
   table.numbers[row * table.width + column] as number;
 
-/** What a pane carries, or what it was due at. */
+/** Returns the watermark that a pane carries, or at which it was due. */
 function watermarkOf(place: Place): number {
   const watermark = cell(place, WATERMARK);
   return Number.isNaN(watermark) ? cell(place, END) : watermark;

@@ -1,14 +1,17 @@
 import { LoggableError } from './loggable.ts';
 
-/** Data that a commit can hold and give back bit for bit: what every window and aggregate keeps its state as. */
+/**
+ * Data that a commit can hold and return bit for bit. Every window and aggregate keeps its state as plain
+ * data.
+ */
 export type Plain = null | boolean | number | string | readonly Plain[] | { readonly [name: string]: Plain };
 
-/** A fault of Millrace itself, never of its input. */
+/** Throws where Millrace itself is at fault, never for a fault of its input. */
 export function invariant(condition: unknown, always: string): asserts condition {
   if (!condition) throw new LoggableError(`Invariant broken: ${always}`);
 }
 
-/** A copy that may be changed. */
+/** Returns a deep copy that may be changed. */
 export const cloneOf = (plain: Plain): Plain =>
   plain === null || typeof plain !== 'object'
     ? plain
@@ -16,17 +19,17 @@ export const cloneOf = (plain: Plain): Plain =>
       ? plain.map(cloneOf)
       : Object.fromEntries(Object.entries(plain).map(([name, value]) => [name, cloneOf(value)]));
 
-/** Whether two are alike in every bit, and in the order of their names. */
+/** Says whether two values are equal in every bit, and in the order of their names. */
 export function isSame(a: Plain | undefined, b: Plain | undefined): boolean {
   if (Object.is(a, b)) return true;
   if (!isNested(a) || !isNested(b) || isList(a) !== isList(b)) return false;
-  const names = isList(a) ? [] : Object.keys(a);
-  const others = isList(b) ? [] : Object.keys(b);
-  const [left, right] = [Object.values<Plain>(a), Object.values<Plain>(b)];
+  const namesA = isList(a) ? [] : Object.keys(a);
+  const namesB = isList(b) ? [] : Object.keys(b);
+  const [valuesA, valuesB] = [Object.values<Plain>(a), Object.values<Plain>(b)];
   return (
-    left.length === right.length &&
-    names.every((name, at) => name === others[at]) &&
-    left.every((value, at) => isSame(value, right[at]))
+    valuesA.length === valuesB.length &&
+    namesA.every((name, at) => name === namesB[at]) &&
+    valuesA.every((value, at) => isSame(value, valuesB[at]))
   );
 }
 

@@ -1,8 +1,9 @@
 import { loggable } from './loggable.ts';
 
 /**
- * Where a record stands in its lineage: a whole number, in decimal, of up to 186 bits. Larger is later. Of a source without
- * order it is the record's id instead, and tells only whether two records are the same.
+ * Where a record stands in its lineage: a whole number in decimal, of up to 186 bits. A larger position is
+ * later. A source without order has the record's id instead, which only tells whether two records are the
+ * same.
  */
 export type Position = string & { readonly [position]: true };
 declare const position: unique symbol;
@@ -16,7 +17,7 @@ export function positionOf(text: string): Position {
 }
 
 /**
- * The id of a record of a source without order, in place of a position.
+ * Makes a position of the id of a record, for a source without order.
  *
  * @throws RangeError when the text is not 1 to 100 letters, digits, hyphens and underscores
  */
@@ -31,6 +32,9 @@ export function unorderedPositionOf(id: string): Position {
   return id as Position;
 }
 
-/** Whether `a` stands after `b` of the same ordered lineage; what comparing both as BigInt says, at a fifth of the cost. */
+/**
+ * Says whether `a` stands after `b` in the same ordered lineage. It equals a comparison of both as BigInt, at
+ * a fifth of the cost.
+ */
 export const isAfter = (a: Position, b: Position): boolean =>
   a.length === b.length ? a > b : a.length > b.length;

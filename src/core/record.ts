@@ -1,17 +1,17 @@
 import type { Plain } from './plain.ts';
 import type { EpochMillis } from './time.ts';
 
-/** A record of one key, decoded. */
+/** A decoded record of one key. */
 export interface KeyRecord {
   readonly at: EpochMillis;
   readonly arrival: EpochMillis;
-  /** What the pipeline's `Inputs` read. */
+  /** The values that the pipeline's `Inputs` read. */
   readonly values: readonly Plain[];
 }
 
 /**
- * The record that is being taken in. Its numbers stand in an array, event time first, as a number that is handed from
- * function to function is allocated each time.
+ * The record that is being taken in. Its numbers stand in an array, event time first, as V8 allocates a
+ * number each time it is passed from function to function.
  */
 export class CurrentRecord {
   readonly numbers: Float64Array;

@@ -1,8 +1,8 @@
 import type { Table } from './table.ts';
 
 /**
- * Puts what a column is above another in its place, so that it is small where the two go together; unless that could not
- * be undone in every bit. Returns whether it was done.
+ * Replaces a column by its difference from another column, `base`, so that it is small where the two go
+ * together. It returns false, and changes nothing, where that could not be undone in every bit.
  */
 export function relate({ numbers, width, rows }: Table, column: number, base: number): boolean {
   for (let at = 0; at < rows * width; at += width) {
@@ -15,7 +15,7 @@ export function relate({ numbers, width, rows }: Table, column: number, base: nu
   return true;
 }
 
-/** Undoes it. */
+/** Undoes `relate`. */
 export function unrelate({ numbers, width, rows }: Table, column: number, base: number): void {
   for (let at = 0; at < rows * width; at += width) {
     numbers[at + column] = (numbers[at + base] as number) + (numbers[at + column] as number);

@@ -1,50 +1,52 @@
 import type { Plain } from './plain.ts';
 
-/** The record lacks what an aggregate reads: it is poison. */
+/** Thrown when a record lacks what an aggregate reads, which makes the record poison. */
 export class SelectError extends Error {
   override readonly name = 'SelectError';
 }
 
 /**
- * What becomes of a value that is missing or not of its kind (for numbers: finite): the record is refused (`poison`), the
- * aggregate passes over it (`skip`), or NaN and the infinities are taken as they are, and what is no number as NaN (`keep`).
+ * What happens to a value that is missing or not of its kind (for numbers: not finite). With `poison` the
+ * record is refused. With `skip` the aggregate passes over it. With `keep` NaN and the infinities are taken
+ * as they are, and what is no number counts as NaN.
  */
 export type Invalid = 'poison' | 'skip' | 'keep';
 
-/** Of an aggregate of numbers. */
+/** The options of an aggregate of numbers. */
 export interface NumberOptions<On extends Invalid> {
-  /** `poison` unless told. */
+  /** The default is `poison`. */
   readonly invalid?: On;
 }
 
-/** Of an aggregate of any plain values. */
+/** The options of an aggregate of plain values of any kind. */
 export interface ValueOptions<On extends PlainInvalid> {
-  /** `poison` unless told. */
+  /** The default is `poison`. */
   readonly invalid?: On;
 }
 
 export type PlainInvalid = Exclude<Invalid, 'keep'>;
 
-/** What a value may be besides: records that lack it may all have been passed over. */
+/** Adds null to the type of a result where all records may have been passed over. */
 export type OrNothing<On extends Invalid> = On extends 'skip' ? null : never;
 
-/** What a selector may yield: unless records without it are refused, it may be missing. */
+/** What a selector may yield: unless records without it are refused, the value may be missing. */
 type Allowed<Kind, On> = On extends 'poison' ? Kind : Kind | null | undefined;
 
 /**
- * A field name (`'celsius'`), a path of own fields through nested objects (`'engine.celsius'`, up to four names), or a
- * function of the record, that yields a number. A field whose very name has dots comes before a path.
+ * Selects a number of a record: by a field name (`'celsius'`), by a path of own fields through nested objects
+ * (`'engine.celsius'`, up to four names), or by a function of the record. A field whose very name has dots
+ * comes before a path.
  */
 export type NumberSelector<Rec, On extends Invalid = 'poison'> =
   | PathTo<Rec, Allowed<number, On>>
   | ((record: Rec) => Allowed<number, On>);
 
-/** Likewise of any plain value. */
+/** Selects any plain value of a record, in the ways of a `NumberSelector`. */
 export type ValueSelector<Rec, On extends Invalid = 'poison'> =
   | PathTo<Rec, Allowed<Plain, On>>
   | ((record: Rec) => Allowed<Plain, On>);
 
-/** What a selector yields where nothing is missing. */
+/** The type of what a selector yields where nothing is missing. */
 export type Selected<Rec, Select> = Extract<
   Select extends (record: never) => infer Value ? Value : ValueAt<Rec, Select>,
   Plain
@@ -58,7 +60,7 @@ type ValueAt<Rec, Path> = Path extends keyof Rec
       : never
     : never;
 
-/** The paths to a record's fields whose values are of a type; objects on the way may be optional. */
+/** The paths to those fields of a record whose values are of a type. Objects on the way may be optional. */
 type PathTo<Rec, Value, Deeper extends readonly unknown[] = [1, 1, 1]> = Rec extends readonly unknown[]
   ? never
   : {
@@ -78,14 +80,17 @@ export interface Input<in Rec = never> {
   readonly invalid: Invalid;
 }
 
-/** What stands for a value that is passed over: no selected plain value is NaN. */
+/**
+ * Stands for a value that is passed over. It cannot be mistaken for a value, as no selected plain value is
+ * NaN.
+ */
 const SKIPPED = Number.NaN;
 
-/** @throws TypeError when it selects nothing; RangeError when there is no such `invalid` */
+/** @throws TypeError when `select` is no selector; RangeError for an unknown `invalid` */
 export const numberInput = <Rec>(select: unknown, invalid: Invalid = 'poison'): Input<Rec> =>
   checked({ kind: 'number', select, invalid }, ['poison', 'skip', 'keep']);
 
-/** @throws TypeError when it selects nothing; RangeError when there is no such `invalid` */
+/** @throws TypeError when `select` is no selector; RangeError for an unknown `invalid` */
 export const plainInput = <Rec>(select: unknown, invalid: Invalid = 'poison'): Input<Rec> =>
   checked({ kind: 'plain', select, invalid }, ['poison', 'skip']);
 
@@ -101,13 +106,16 @@ function checked<Rec>(
   }
   if (!allowed.includes(invalid)) {
     throw new RangeError(
-      `Cannot treat invalid values as "${invalid}" as it must be ${allowed.map((one) => `"${one}"`).join(' or ')}`,
+      `Cannot treat invalid values as "${invalid}" as it must be "${allowed.join('" or "')}"`,
     );
   }
   return input as Input<Rec>;
 }
 
-/** The values that the aggregates of a pipeline read, each read once a record however many aggregates read it. */
+/**
+ * The values that the aggregates of a pipeline read. Each is read once a record, however many aggregates read
+ * it.
+ */
 export class Inputs<in Rec> {
   readonly #columns: Column[] = [];
 
@@ -115,16 +123,19 @@ export class Inputs<in Rec> {
     return this.#columns.length;
   }
 
-  /** Where the value of an input stands in what `read` gives. */
+  /** Returns the place of an input's value in what `read` returns. */
   column(input: Input<Rec>): number {
-    const known = this.#columns.findIndex(
-      ({ input: other }) =>
-        other.kind === input.kind && other.select === input.select && other.invalid === input.invalid,
+    const at = this.#columns.findIndex(
+      ({ input: { kind, select, invalid } }) =>
+        kind === input.kind && select === input.select && invalid === input.invalid,
     );
-    return known >= 0 ? known : this.#columns.push(columnOf(input)) - 1;
+    return at >= 0 ? at : this.#columns.push(columnOf(input)) - 1;
   }
 
-  /** @throws SelectError when a value is missing or not of its kind, and that is not to be passed over */
+  /**
+   * @throws SelectError when a value is missing or not of its kind, unless `invalid` says to pass it over or
+   * keep it
+   */
   read(record: Rec): readonly Plain[] {
     const columns = this.#columns;
     const values = new Array<Plain>(columns.length);
@@ -133,14 +144,14 @@ export class Inputs<in Rec> {
   }
 }
 
-/** An input, made ready to be read. */
+/** An input in the form in which `readColumn` reads it fastest. */
 interface Column {
   readonly input: Input<never>;
   readonly isNumber: boolean;
   readonly keeps: boolean;
   readonly call: ((record: never) => unknown) | null;
   readonly name: string;
-  /** The names of a path of more than one. */
+  /** The names of a path that has more than one; null otherwise. */
   readonly path: readonly string[] | null;
 }
 
@@ -167,16 +178,16 @@ function readColumn(column: Column, record: unknown): Plain {
   return instead(column.input, value);
 }
 
-/** What stands for a value that is missing or not of its kind. */
+/** Returns what stands for a value that is missing or not of its kind. */
 function instead({ kind, select, invalid }: Input<never>, value: unknown): Plain {
-  // Nobody waits for it, so that its failure would be the process's.
+  // Nothing awaits this promise, so its rejection would end the process.
   if (value instanceof Promise) value.catch(() => {});
   if (invalid !== 'poison') return SKIPPED;
   const wanted = kind === 'number' ? 'a finite number' : 'plain data';
   throw new SelectError(`${describe(select)} is ${kindOf(value)}, not ${wanted}`);
 }
 
-/** What an object inherits is none of its fields. */
+/** Reads an own field, as what an object inherits is none of its fields. */
 const ownField = (from: unknown, name: string): unknown =>
   typeof from === 'object' && from !== null && Object.hasOwn(from, name)
     ? (from as { readonly [name: string]: unknown })[name]
@@ -205,12 +216,15 @@ const kindOf = (value: unknown): string =>
           : typeof value;
 
 /**
- * How deep a selected value may nest: below the 32 levels of a DynamoDB item and the 64 that the codec reads back, with room
- * for what is around it.
+ * How deep a selected value may nest: below the 32 levels of a DynamoDB item and the 64 levels that the codec
+ * reads back, with room for what encloses the value.
  */
 const MAX_DEPTH = 24;
 
-/** Whether a commit would give the value back as it is. JSON could not if there were NaN or infinities in it. */
+/**
+ * Says whether a commit would return the value as it is. Finite numbers only, unless `isNumber` says
+ * otherwise, as JSON has no NaN and no infinities.
+ */
 export function isPlain(value: unknown, depth = 0, isNumber = Number.isFinite): value is Plain {
   if (value === null || typeof value === 'boolean') return true;
   if (typeof value === 'number') return isNumber(value);
@@ -224,6 +238,9 @@ export function isPlain(value: unknown, depth = 0, isNumber = Number.isFinite): 
   return isOwn && Object.values(value).every((item) => isPlain(item, depth + 1, isNumber));
 }
 
-/** What a signature calls a selector and what it does without a value: functions have no lasting name. */
+/**
+ * Names a selector, and what it does about an invalid value, for a signature. A function has no lasting name,
+ * so it is always λ.
+ */
 export const nameOf = (select: unknown, invalid: Invalid = 'poison'): string =>
   (typeof select === 'string' ? select : 'λ') + (invalid === 'poison' ? '' : `,${invalid}`);

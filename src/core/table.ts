@@ -1,24 +1,28 @@
 import { cloneOf, type Plain } from './plain.ts';
 
-/** Adds one to a number in an array, and returns what it was. */
+/** Adds 1 to a number in an array, and returns the number before. */
 export function countUp(numbers: Float64Array, at: number): number {
   const before = numbers[at] as number;
   numbers[at] = before + 1;
   return before;
 }
 
-/** Shared by all tables without rows, as nothing can be set in it: an array each would be much of what a key takes up. */
+/**
+ * All tables without rows share this array, as nothing can be set in it. An array for each would be a large
+ * part of what a key takes up.
+ */
 const NO_NUMBERS = new Float64Array(0);
 
 /**
- * Rows of a few numbers and a few plain values each, row after row in one array: what every window keeps its state in, and
- * what panes are collected in.
+ * Rows of a few numbers and a few plain values each, row after row in one array. Every window keeps its state
+ * in tables, and panes are collected in them.
  */
 export class Table {
-  /** Numbers, and plain values, of one row. */
+  /** How many numbers a row has. */
   readonly width: number;
+  /** How many plain values a row has. */
   readonly plainWidth: number;
-  /** Numbers of row r are `numbers[r * width …]`; the array may be longer than the rows. */
+  /** The numbers of row r are `numbers[r * width …]`. The array may be longer than the rows. */
   numbers: Float64Array;
   plains: Plain[];
   rows: number;
@@ -31,20 +35,20 @@ export class Table {
     this.rows = 0;
   }
 
-  /** Makes room for one more row, at the end, and returns its index. Its values are not set. */
+  /** Appends a row without setting its values, and returns its index. */
   push(): number {
     const row = this.rows++;
     if (this.rows * this.width > this.numbers.length) this.#grow();
     return row;
   }
 
-  /** Adds a row of these numbers. */
+  /** Appends a row of these numbers. */
   pushNumbers(...row: readonly number[]): void {
     const at = this.push() * this.width;
     this.numbers.set(row, at);
   }
 
-  /** Makes room for a row before the one that is `row` now. Its values are not set. */
+  /** Inserts a row before the present row `row`, without setting its values. */
   insert(row: number): void {
     this.push();
     this.numbers.copyWithin((row + 1) * this.width, row * this.width, (this.rows - 1) * this.width);
@@ -53,7 +57,7 @@ export class Table {
     }
   }
 
-  /** A row becomes that of a table of the same widths. */
+  /** Copies a row of a table of the same widths over the row `to`. */
   set(to: number, from: Table, row: number): void {
     for (let i = 0; i < this.width; i++) {
       this.numbers[to * this.width + i] = from.numbers[row * this.width + i] as number;
@@ -71,7 +75,10 @@ export class Table {
     this.rows -= to - from;
   }
 
-  /** The same rows in a table of their own, which may be changed, with room for one more: most are copied to be added to. */
+  /**
+   * Copies the rows into a table that may be changed. It has room for one more row, as most tables are copied
+   * to be added to.
+   */
   copy(): Table {
     const copy = new Table(this.width, this.plainWidth, this.rows + 1);
     const length = this.rows * this.width;

@@ -7,7 +7,7 @@ export type EpochMillis = number & { readonly [instant]: true };
 /** A length of time: integer milliseconds. */
 export type Millis = number & { readonly [length]: true };
 
-/** A length of time as an author writes it: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'` (a day is 24 hours). */
+/** A length of time as a user writes it: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'1d'` (a day is 24 hours). */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const MILLIS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -15,19 +15,21 @@ const MILLIS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_00
 const DAY = MILLIS_PER_UNIT.d as Millis;
 
 /**
- * The milliseconds of a duration.
+ * Reads a duration, and returns its milliseconds.
  *
- * @throws RangeError when it is not a whole, non-negative number of milliseconds below 2^53.
+ * @throws RangeError when it is not a whole, non-negative number of milliseconds below 2^53
  */
 export function millis(duration: Duration): Millis {
   const [, whole = 'none', fraction = '', unit] = /^(\d+)(?:\.(\d+))?(ms|s|m|h|d)$/.exec(duration) ?? [];
-  // Divided last: 1.1 times an hour is no whole number of milliseconds, 11 times an hour over 10 is.
+  // The division comes last: 1.1 times an hour is no whole number of milliseconds, but 11 times an hour over
+  // 10 is.
   const value =
     (Number(whole + fraction) * MILLIS_PER_UNIT[unit as keyof typeof MILLIS_PER_UNIT]) /
     10 ** fraction.length;
   if (!Number.isSafeInteger(value)) {
     throw new RangeError(
-      `Cannot read "${duration}" as a duration: it must be a whole number of milliseconds written like "500ms", "30s", "5m", "2h" or "1d"`,
+      `Cannot read "${duration}" as a duration: it must be a whole number of milliseconds ` +
+        'written like "500ms", "30s", "5m", "2h" or "1d"',
     );
   }
   return value as Millis;
@@ -36,21 +38,25 @@ export function millis(duration: Duration): Millis {
 export const after = (at: EpochMillis, length: Millis): EpochMillis => (at + length) as EpochMillis;
 export const before = (at: EpochMillis, length: Millis): EpochMillis => (at - length) as EpochMillis;
 
-/** The latest instant, at or before `at`, that is a whole number of `step`s after `origin`. */
+/** Returns the latest instant at or before `at` that is a whole number of `step`s after `origin`. */
 export function floorTo(at: number, step: Millis, origin: Millis): EpochMillis {
   const since = at - origin;
-  // A quotient of whole numbers below 2^53 is never rounded up to a whole number. A remainder costs five times as much.
+  // The quotient of whole numbers below 2^53 is never rounded up to a whole number. The operator % would take
+  // five times as long.
   return (at - (since - Math.floor(since / step) * step)) as EpochMillis;
 }
 
-/** Instants that ISO 8601 writes with four digits of year: 0000-01-01 up to, not including, 10000-01-01. */
+/**
+ * The instants that ISO 8601 writes with four digits of year: from 0000-01-01 up to, but not including,
+ * 10000-01-01.
+ */
 const EARLIEST = -62_167_219_200_000;
 const LATEST = 253_402_300_800_000;
 
 export const isInstant = (value: number): value is EpochMillis =>
   Number.isInteger(value) && value >= EARLIEST && value < LATEST;
 
-/** An instant as ISO 8601 in UTC with milliseconds: `2001-01-01T00:47:00.000Z`. */
+/** Writes an instant as ISO 8601 in UTC with milliseconds: `2001-01-01T00:47:00.000Z`. */
 export function isoTime(at: EpochMillis): string {
   const days = Math.floor(at / DAY);
   const inDay = at - days * DAY;
@@ -65,8 +71,9 @@ export function isoTime(at: EpochMillis): string {
 const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d):?(\d\d))$/;
 
 /**
- * The instant that an ISO 8601 date-time names, or undefined when the text is not one. A zone (`Z` or `±hh:mm`) is
- * required: without it the same text would mean another instant on every machine. Finer than a millisecond is cut off.
+ * Returns the instant that an ISO 8601 date-time names, or undefined when the text is not one. A zone (`Z` or
+ * `±hh:mm`) is required, as without it the same text would mean another instant on every machine. Digits
+ * finer than a millisecond are cut off.
  */
 export function parseIsoTime(text: string): EpochMillis | undefined {
   const match = ISO.exec(text);
@@ -96,10 +103,10 @@ const daysInMonth = (year: number, month: number): number =>
   daysFromCivil(month === 12 ? year + 1 : year, (month % 12) + 1, 1) - daysFromCivil(year, month, 1);
 
 /**
- * Days between 1970-01-01 and a date of the proleptic Gregorian calendar, and back.
+ * Converts between a date of the proleptic Gregorian calendar and the days since 1970-01-01.
  *
- * Years are counted from March, so that the leap day is a year's last; an era is 400 years, 146,097 days.
- * Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
+ * Years are counted from March, so that the leap day is the last day of a year; an era is 400 years, 146,097
+ * days. Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013.
  */
 export function daysFromCivil(year: number, month: number, day: number): number {
   const marchYear = month <= 2 ? year - 1 : year;

@@ -5,53 +5,63 @@ import type { Inputs } from './select.ts';
 import type { Table } from './table.ts';
 import type { EpochMillis, Millis } from './time.ts';
 
-/** What of a pipeline a window's operator is made with. */
+/** The part of a pipeline with which a window's operator is made. */
 export interface WindowRules<in Rec> {
   readonly allowedLateness: Millis;
-  /** Where the window says what it reads of a record. */
+  /** The operator registers here which values it reads of a record. */
   readonly inputs: Inputs<Rec>;
-  /** Its place among the pipeline's windows. */
+  /** The place of this window among the pipeline's windows. */
   readonly window: number;
 }
 
-/** When a window that is not per record emits: as it closes; also after each record; or also at the end of each commit. */
+/**
+ * When a window other than `rolling` and `running` emits: as it closes; also after each record; or also at
+ * the end of each commit.
+ */
 export type Emit = 'close' | 'record' | 'update';
 
-/** How many numbers, and how many plain values, a row of one of a window's tables has. */
+/** How many numbers and how many plain values a row of a window's table has. */
 interface Layout {
   readonly width: number;
   readonly plainWidth: number;
 }
 
 /**
- * One kind of window, with its settings: how it keeps one key's records and when it emits.
+ * One kind of window with its settings: it says how one key's records are kept and when panes are emitted.
  *
- * State is stored as tables holding the minimal statistic; `thaw` builds whatever makes folding fast from it.
+ * The stored state is tables that hold the minimal statistic. `thaw` builds from them whatever makes folding
+ * fast.
  */
 export interface WindowOperator {
-  /** Names the kind, settings and aggregates: a window keeps them under its name. */
+  /**
+   * Names the kind, the settings and the aggregates. Stored state is read only by a window of the same name
+   * and signature.
+   */
   readonly signature: string;
-  /** Needs the order of the source: refused where there is none. */
+  /** True where the window needs the order of the source. A pipeline refuses it where the source has none. */
   readonly ordered: boolean;
   readonly identity: WindowIdentity;
   readonly lanes: Lanes;
-  /** Of the tables that it stores. */
+  /** The layouts of the tables that it stores. */
   readonly layout: readonly Layout[];
-  /** The watermark from which on a record of that event time is refused; ∞ if it never is. */
+  /** Returns the watermark from which on a record of that event time is refused; ∞ if it never is. */
   refusedFrom(at: EpochMillis): number;
-  /** One key's windows as they were stored, which is left as it is. Undefined: those of a new key. */
+  /**
+   * Builds the state of one key's windows from `stored`, which it does not change. Without it the key is new.
+   */
   thaw(stored: readonly Table[] | undefined): WindowState;
 }
 
 /**
- * A key's watermark before a record is taken in, or time passes, and after it: as numbers in an array, since one that is
- * handed from function to function by itself is allocated each time. -∞ before the key's first record.
+ * A key's watermark before and after a record is taken in, or time passes. It is −∞ before the key's first
+ * record. The two stand in an array, as V8 allocates a number each time it is passed from function to
+ * function.
  */
 export type Watermarks = number[];
 export const BEFORE = 0;
 export const AFTER = 1;
 
-/** A window `[start, end)` that has not closed, and the records in it so far. */
+/** A window `[start, end)` that has not closed, with the number of its records so far. */
 export interface OpenWindow {
   readonly start: EpochMillis;
   readonly end: EpochMillis;
@@ -60,20 +70,29 @@ export interface OpenWindow {
   readonly count: number;
 }
 
-/** The windows of one definition for one key, while a batch is folded. */
+/** The state of the windows of one definition for one key, while a batch is folded. */
 export interface WindowState {
-  /** Takes a record in. False when it refuses the record, as each window of it that would hold it is past correction. */
+  /**
+   * Takes in a record. It returns false when it refuses the record, as every window that would hold the
+   * record is past correction.
+   */
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean;
-  /** The watermark passes: closes what ends after `BEFORE` and by `AFTER`, forgets what can no longer change. */
+  /**
+   * Advances the watermark: closes the windows that end after `BEFORE` and by `AFTER`, and drops what can no
+   * longer change.
+   */
   advance(watermarks: Watermarks, panes: Panes): void;
-  /** A commit ends: emits what the definition asks to see of windows that are still open. */
+  /** Ends a commit: emits what the definition asks to show of windows that are still open. */
   update(watermark: number, panes: Panes): void;
-  /** Windows that hold records and have not closed by the watermark. */
+  /** Returns the number of windows that hold records and have not closed by the watermark. */
   open(watermark: number): number;
-  /** Windows that hold records and wait for more, or for the watermark, by start. */
+  /** Lists the windows that hold records and wait for more, or for the watermark, by start. */
   listOpen(watermark: number): readonly OpenWindow[];
-  /** Whether it could begin anew without a reader noticing, but for a record that comes after `maxLateness`. */
+  /**
+   * Says whether the state could begin anew unnoticed. Only a record that comes after `maxLateness` could
+   * tell.
+   */
   isEmpty(watermark: number): boolean;
-  /** The tables to store, in the operator's layout. Ends the state's use. */
+  /** Returns the tables to store, in the operator's layout. The state must not be used afterwards. */
   freeze(watermark: number): readonly Table[];
 }

@@ -1,15 +1,19 @@
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
-/** Small, as one far value widens its whole block; large, as each has a base and a width of its own. */
+/**
+ * The number of values of a block. It is small, as one far value widens its whole block, and large, as each
+ * block has a base and a width of its own.
+ */
 const BLOCK = 64;
 const MAX_WIDTH = 53;
 
-/** A block whose distances are multiples of a unit: the unit follows. */
+/** Marks a block whose distances are multiples of a unit, which follows. */
 const WITH_UNIT = 0x40;
 
 /**
- * Whole numbers in frames of reference: of each block the least value, then how many units every value is above it, in as
- * many bits as the largest needs. The unit is the greatest that divides all. Leaves the values changed.
+ * Writes whole numbers as frames of reference: for each block its least value, and then how many units each
+ * value is above it, in as many bits as the largest distance needs. The unit is the greatest common divisor
+ * of the distances. The values are changed in place.
  *
  * Goldstein, Ramakrishnan, Shaft, "Compressing Relations and Indexes", ICDE 1998.
  */
@@ -47,7 +51,7 @@ export function readBlocks(bytes: ByteReader, values: Float64Array, from: number
   }
 }
 
-/** The bits that `writeBlocks` would take with units of 1, but for rounding up to bytes. */
+/** Returns the bits that `writeBlocks` would take with units of 1, without rounding up to bytes. */
 export function blocksCost(values: Float64Array, from: number, to: number): number {
   let bits = 0;
   for (let start = from; start < to; start += BLOCK) {
@@ -64,7 +68,7 @@ export function blocksCost(values: Float64Array, from: number, to: number): numb
   return bits;
 }
 
-/** The same for each value's difference from the one before it. */
+/** Returns the same cost for the differences of each value from the value before it. */
 export function differencesCost(values: Float64Array, from: number, to: number): number {
   let bits = 0;
   let last = 0;
@@ -96,7 +100,9 @@ function least(values: Float64Array, from: number, to: number): number {
   return least;
 }
 
-/** The greatest whole number that divides `values[from, to)`, one of which is `of`; 1 if all are 0. */
+/**
+ * Returns the greatest whole number that divides `values[from, to)`, of which `of` is one; 1 if all are 0.
+ */
 function commonDivisor(values: Float64Array, from: number, to: number, of: number): number {
   let divisor = of;
   for (let i = from; i < to && divisor > 1; i++) divisor = gcd(divisor, values[i] as number);
@@ -105,7 +111,7 @@ function commonDivisor(values: Float64Array, from: number, to: number, of: numbe
 
 function gcd(a: number, b: number): number {
   if (a >= 2 ** 31 || b >= 2 ** 31) return b === 0 ? a : gcd(b, a % b);
-  // Many times as fast as with doubles.
+  // Integers below 2^31 make the remainder many times as fast as doubles do.
   let divisor = a | 0;
   let rest = b | 0;
   while (rest > 0) {
@@ -116,6 +122,6 @@ function gcd(a: number, b: number): number {
   return divisor;
 }
 
-/** The bits that a whole number below 2^53 takes. */
+/** Returns the number of bits of a whole number below 2^53. */
 const widthOf = (value: number): number =>
   value < 2 ** 32 ? 32 - Math.clz32(value) : 64 - Math.clz32(value / 2 ** 32);

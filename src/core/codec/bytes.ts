@@ -5,41 +5,43 @@ export class CodecError extends LoggableError {
 }
 
 /**
- * How many doubles one call of a decoder makes room for at most, 64 MiB: a column of one value over and over costs no
- * bytes, so that their number cannot bound it.
+ * How many doubles one call of a decoder allocates at most: 64 MiB. The number of bytes cannot bound it, as a
+ * column that repeats one value costs no bytes.
  */
 export const MAX_NUMBERS = 8 * 1_048_576;
 
-/** Every NaN as the same one: which one an operation makes differs from machine to machine. */
+/** Returns every NaN as the same NaN, as machines differ in which NaN an operation makes. */
 export const canonical = (value: number): number => (Number.isNaN(value) ? Number.NaN : value);
 
-/** Bits that fit beside the at most 7 that wait for their byte, in 31. */
+/** The most bits that fit into 31 beside the at most 7 that wait for their byte. */
 const NARROW = 24;
 const NARROW_MASK = 0xff_ffff;
 
-/** Writes bytes one after another; the buffer grows. */
+/** Writes bytes one after another into a buffer that grows. */
 export class ByteWriter {
   #buffer = new Uint8Array(1_024);
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
   #numbersLeft = MAX_NUMBERS;
-  /** Bits that do not fill a byte yet, the first one lowest, and how many. */
+  /** The bits that do not fill a byte yet, the first one lowest. */
   #bits = 0;
+  /** How many bits those are. */
   #waiting = 0;
 
   get length(): number {
     return this.#length;
   }
 
-  /** What was written. */
+  /** Returns a copy of what was written. */
   bytes(): Uint8Array {
     return this.#buffer.slice(0, this.#length);
   }
 
   /**
-   * Must come before so many doubles that a reader claims.
+   * Counts doubles that a reader will allocate. The writer must call it before it writes as many as the
+   * reader claims.
    *
-   * @throws CodecError when they are more than can be read back
+   * @throws CodecError when they are more than a reader accepts
    */
   claim(numbers: number): void {
     this.#numbersLeft -= numbers;
@@ -62,7 +64,10 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
-  /** How many characters a text has, and these, a byte each; false, and nothing, where one needs more. */
+  /**
+   * Writes the length of a text, and a byte for each character. It returns false, and writes nothing, where a
+   * character is not ASCII.
+   */
   ascii(text: string): boolean {
     const start = this.#length;
     this.varint(text.length);
@@ -84,7 +89,7 @@ export class ByteWriter {
     this.#length += 8;
   }
 
-  /** A whole number from 0 up to 2^53 - 1, seven bits a byte, the lowest first. */
+  /** Writes a whole number from 0 to 2^53 - 1 in seven bits a byte, the lowest first. */
   varint(value: number): void {
     let rest = value;
     while (rest >= 128) {
@@ -94,12 +99,12 @@ export class ByteWriter {
     this.byte(rest);
   }
 
-  /** A whole number from -2^52 up to 2^52 - 1: 0, -1, 1, -2, … are written as 0, 1, 2, 3, … */
+  /** Writes a whole number from -2^52 to 2^52 - 1: 0, -1, 1, -2, … are written as 0, 1, 2, 3, … */
   signed(value: number): void {
     this.varint(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
-  /** The `width` lowest of at most 32 bits; `flush` must follow before anything else is written. */
+  /** Writes the `width` lowest bits of at most 32. The caller must `flush` before it writes anything else. */
   bits(value: number, width: number): void {
     if (width > NARROW) {
       this.#narrow(value & NARROW_MASK, NARROW);
@@ -115,7 +120,10 @@ export class ByteWriter {
     this.#waiting = 0;
   }
 
-  /** The whole numbers `values[from, to)`, none below 0, in `width` bits each, up to a whole byte. */
+  /**
+   * Writes the whole numbers `values[from, to)`, none below 0, in `width` bits each, and fills up the last
+   * byte.
+   */
   packed(values: Float64Array, from: number, to: number, width: number): void {
     if (width > NARROW) {
       for (let i = from; i < to; i++) this.#wide(values[i] as number, width);
@@ -166,7 +174,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what a ByteWriter wrote. Every method throws a CodecError where the bytes are not its own. */
+/** Reads what a ByteWriter wrote. Every method throws a CodecError for bytes that no ByteWriter wrote. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -190,7 +198,7 @@ export class ByteReader {
     return byte;
   }
 
-  /** The next bytes, in place. */
+  /** Returns the next bytes, in place. */
   take(length: number): Uint8Array {
     const from = this.#at;
     this.#skip(length);
@@ -218,7 +226,7 @@ export class ByteReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
-  /** A number of things that take at least a byte each. */
+  /** Reads a number of items that take at least a byte each. */
   count(): number {
     const count = this.varint();
     if (count > this.#bytes.length - this.#at)
@@ -226,20 +234,20 @@ export class ByteReader {
     return count;
   }
 
-  /** Must come before room is made for so many doubles. */
+  /** Counts doubles against the limit. The caller must call it before it allocates them. */
   claim(numbers: number): void {
     this.#numbersLeft -= numbers;
     if (!(this.#numbersLeft >= 0)) throw this.fault(`more than ${MAX_NUMBERS} numbers`);
   }
 
-  /** As a number from 0 up to 2^32 - 1. */
+  /** Reads bits as a number from 0 to 2^32 - 1. */
   bits(width: number): number {
     if (width <= NARROW) return this.#narrow(width);
     const low = this.#narrow(NARROW);
     return (low | (this.#narrow(width - NARROW) << NARROW)) >>> 0;
   }
 
-  /** Goes on at the next whole byte. */
+  /** Moves on to the next whole byte. */
   align(): void {
     this.#bits = 0;
     this.#waiting = 0;

@@ -1,11 +1,11 @@
 import { ByteReader, ByteWriter, CodecError } from './bytes.ts';
 
-/** Of all that this codec writes. */
+/** The version of everything that this codec writes. */
 export const FORMAT_VERSION = 1;
 
 const CHECKSUM_BYTES = 4;
 
-/** Sections as one string of bytes: the version, the sections, and a checksum of both. */
+/** Joins sections into one string of bytes: the version, the sections, and a checksum of both. */
 export function frame(sections: readonly Uint8Array[]): Uint8Array {
   const bytes = new ByteWriter();
   bytes.byte(FORMAT_VERSION);
@@ -20,15 +20,16 @@ export function frame(sections: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * The sections of a frame, in place.
+ * Returns the sections of a frame, in place.
  *
- * @throws CodecError for bytes of another version, and for those that were altered: surely within 4 bytes on end, and all
- * but once in 2^32 anywhere
+ * @throws CodecError for bytes of another version, and for altered bytes: always where the change is within 4
+ * consecutive bytes, and otherwise all but once in 2^32
  */
 export function unframe(framed: Uint8Array): Uint8Array[] {
   if (framed[0] !== FORMAT_VERSION) {
     throw new CodecError(
-      `Cannot read a frame as this code reads version ${FORMAT_VERSION}: it is of version ${framed[0] ?? 'none'}`,
+      `Cannot read a frame as this code reads version ${FORMAT_VERSION}: ` +
+        `it is of version ${framed[0] ?? 'none'}`,
     );
   }
   const length = framed.length - CHECKSUM_BYTES;
@@ -57,11 +58,11 @@ const REMAINDERS: Readonly<Uint32Array> = Uint32Array.from({ length: 256 }, (_, 
 });
 
 /**
- * CRC-32C of the first `length` bytes. A CRC, as it misses no error that lies within its own width, which sums and hashes
- * may; this one, as it tells more errors apart over such lengths than the CRC-32 of zip.
+ * Computes the CRC-32C of the first `length` bytes. A CRC misses no error that lies within its own width,
+ * which sums and hashes may miss. The CRC-32C detects more errors over such lengths than the CRC-32 of zip.
  *
- * Castagnoli, Bräuer, Herrmann, "Optimization of Cyclic Redundancy-Check Codes with 24 and 32 Parity Bits", IEEE
- * Transactions on Communications 41, 1993.
+ * Castagnoli, Bräuer, Herrmann, "Optimization of Cyclic Redundancy-Check Codes with 24 and 32 Parity Bits",
+ * IEEE Transactions on Communications 41, 1993.
  */
 function crc32c(bytes: Uint8Array, length: number): number {
   let remainder = -1;

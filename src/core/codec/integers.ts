@@ -1,21 +1,25 @@
 import { blocksCost, differencesCost, readBlocks, writeBlocks } from './blocks.ts';
 import type { ByteReader, ByteWriter } from './bytes.ts';
 
-/** Whole numbers nearer to 0 than this may be differenced twice, and all of it is exact. */
+/** Whole numbers nearer to 0 than this can be differenced twice without a rounding. */
 export const INTEGER_LIMIT = 2 ** 50;
 
-/** Values in their order. */
+/** The values are written in their order. */
 const WHOLE = 0;
-/** The first values of all runs, then the steps from value to value within the runs; either may be differenced. */
+/**
+ * The first values of all runs are written, then the steps from value to value within the runs. Either may be
+ * differenced.
+ */
 const SPLIT = 1;
 const FIRSTS_DIFFERENCED = 2;
 const STEPS_DIFFERENCED = 4;
 
 /**
- * The first `count` whole numbers, in whichever way is smallest. They are made up of `runs`, whose lengths add up to the
- * count: values of one run resemble each other, and first values resemble those of other runs.
+ * Writes the first `count` whole numbers in whichever way is smallest. They are made up of `runs`, whose
+ * lengths add up to the count: values of one run resemble each other, and its first value resembles the first
+ * values of other runs.
  *
- * `spare` must have room for as many. Leaves both changed.
+ * `spare` must have room for `count` numbers. Both arrays are changed.
  */
 export function writeIntegers(
   bytes: ByteWriter,
@@ -42,7 +46,7 @@ export function writeIntegers(
   writeBlocks(bytes, spare, firsts, count);
 }
 
-/** What `writeIntegers` was given, but for changes to `spare`. */
+/** Reads into `values` what `writeIntegers` wrote, given the same count and runs. `spare` is changed. */
 export function readIntegers(
   bytes: ByteReader,
   values: Float64Array,

@@ -4,18 +4,18 @@ import { INTEGER_LIMIT, readIntegers, writeIntegers } from './integers.ts';
 import { readXored, trailingZeros, writeXored } from './xored.ts';
 
 /**
- * Columns of doubles as bytes, bit for bit (every NaN comes back as a NaN). Each begins with one of these, which says how
- * the rest is written.
+ * Columns of doubles are written as bytes that return every bit (every NaN comes back as a NaN). Each column
+ * begins with one of these kinds, which says how the rest is written.
  */
 const RAW = 0;
 const CONSTANT = 1;
-/** Each xored with the one before. */
+/** Each double is xored with the double before it. */
 const XOR = 2;
-/** Whole numbers m for m / 10^k; k in the low bits. */
+/** Whole numbers m stand for m / 10^k. The low bits of the kind hold k. */
 const DECIMAL = 0x10;
-/** Whole numbers m for m · 2^e; e follows. */
+/** Whole numbers m stand for m · 2^e, where e follows the kind. */
 const BINARY = 0x20;
-/** A DECIMAL is off by some units in the last place, which follow. */
+/** The values of a DECIMAL are off by some units in the last place, which follow. */
 const WITH_ULPS = 0x40;
 /** A DECIMAL or BINARY does not fit some values, which follow. */
 const WITH_OTHERS = 0x80;
@@ -27,33 +27,34 @@ const MAX_PLACES = 12;
 const POWERS_OF_TEN: readonly number[] = Array.from({ length: MAX_PLACES + 1 }, (_, k) => Number(`1e${k}`));
 const powerOfTen = (places: number): number => POWERS_OF_TEN[places] as number;
 
-/** More bits than this are rarely worth it. */
+/** The most significant bits of a BINARY: more are rarely worth it. */
 const MAX_BINARY_BITS = 40;
-/** Exponents for which 2^e and 2^-e are both normal doubles. */
+/** The exponents up to which 2^e and 2^-e are both normal doubles. */
 const MAX_EXPONENT = 1_022;
 
-/** Further off, a value is no worn decimal. */
+/** A value that is further off than this is no worn decimal. */
 const MAX_ULPS = 2 ** 31;
 
-/** Values looked at to tell worn decimals. */
+/** How many values are looked at to recognise worn decimals. */
 const SAMPLE = 32;
 
-/** At most one value in so many is written apart. */
+/** At most one value in this many is written apart. */
 const OTHERS_SHARE = 4;
 
 /**
- * Writes columns, each in the first of these ways that fits most of its values: one value; decimals; few significant bits,
- * as the rounding errors of sums have; worn decimals, off by some units in the last place, as sums of decimals are; xored.
- * What that makes larger than the doubles themselves is written as those.
+ * Writes columns, each in the first of these ways that fits most of its values: a single value; decimals; few
+ * significant bits, as the rounding errors of sums have; worn decimals, off by some units in the last place,
+ * as sums of decimals are; xored. A column that would become larger than its doubles is written as those.
  *
- * Decimals with the values that are none apart: Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless Floating-Point
- * Compression", SIGMOD 2023.
+ * Decimals, with the values that do not fit apart: Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless
+ * Floating-Point Compression", SIGMOD 2023.
  */
 export class NumberWriter {
   readonly #bytes: ByteWriter;
   readonly #double = new DataView(new ArrayBuffer(16));
-  /** Of the column being written: its whole numbers, then its units in the last place. */
+  /** The whole numbers of the column that is being written. */
   #integers = new Float64Array(0);
+  /** By how many units in the last place each of its values is off. */
   #ulps = new Float64Array(0);
   #spare = new Float64Array(0);
 
@@ -61,7 +62,10 @@ export class NumberWriter {
     this.#bytes = bytes;
   }
 
-  /** The first `count` values, one at least; they are made up of `runs` of related ones, whose lengths add up to the count. */
+  /**
+   * Writes the first `count` values, at least one. They are made up of `runs` of related values, whose
+   * lengths add up to the count.
+   */
   write(values: Float64Array, count: number, runs: ArrayLike<number>): void {
     if (isConstant(values, count)) {
       this.#bytes.byte(CONSTANT);
@@ -86,7 +90,7 @@ export class NumberWriter {
     for (let i = 0; i < count; i++) this.#bytes.double(values[i] as number);
   }
 
-  /** Whether whole numbers fit most of the values. */
+  /** Writes the values as whole numbers, if those fit most of them. It returns false where they do not. */
   #scaled(values: Float64Array, count: number, runs: ArrayLike<number>): boolean {
     const exact = decimalPlaces(values, count);
     if (exact < 0) {
@@ -163,7 +167,10 @@ export class NumberWriter {
     this.write(column, column.length, [column.length]);
   }
 
-  /** In units in the last place; of two signs, or from 0, whose sign would be lost, more than any that is written. */
+  /**
+   * Returns a distance in units in the last place. Between two signs, or from 0, whose sign would be lost, it
+   * is greater than any that is written.
+   */
   #distance(value: number, from: number): number {
     if (from === 0) return Number.POSITIVE_INFINITY;
     const double = this.#double;
@@ -172,7 +179,10 @@ export class NumberWriter {
     return (double.getInt32(0) - double.getInt32(8)) * 2 ** 32 + double.getUint32(4) - double.getUint32(12);
   }
 
-  /** The greatest e for which all values are whole multiples of 2^e, if those are small. */
+  /**
+   * Returns the greatest e for which all values are whole multiples of 2^e, or undefined if those multiples
+   * are large.
+   */
   #commonExponent(values: Float64Array, count: number): number | undefined {
     const double = this.#double;
     let least = MAX_EXPONENT;
@@ -210,7 +220,7 @@ export class NumberReader {
     this.#bytes = bytes;
   }
 
-  /** Sets the first `count` values. Room for them must have been claimed. */
+  /** Sets the first `count` values. The caller must have claimed room for them. */
   read(values: Float64Array, count: number, runs: ArrayLike<number>): void {
     if (count === 0) return;
     const bytes = this.#bytes;
@@ -249,7 +259,7 @@ export class NumberReader {
   #readOthers(values: Float64Array, count: number): void {
     const bytes = this.#bytes;
     const others = bytes.count();
-    // At every level there are fewer, so that there are few levels.
+    // Each level holds at most a quarter of the values of the level above, so that there are few levels.
     if (others * OTHERS_SHARE > count) throw bytes.fault('too many values that do not fit');
     const places = new Float64Array(others);
     let next = 0;
@@ -264,7 +274,7 @@ export class NumberReader {
     for (let i = 0; i < others; i++) values[places[i] as number] = column[i] as number;
   }
 
-  /** The double so many units in the last place further. */
+  /** Returns the double that is `ulps` units in the last place after `from`. */
   #shifted(from: number, ulps: number): number {
     const double = this.#double;
     double.setFloat64(0, from);
@@ -285,7 +295,7 @@ function isConstant(values: Float64Array, count: number): boolean {
   return true;
 }
 
-/** No whole number stands for it. */
+/** Says whether no whole number can stand for the value. */
 const isSpecial = (value: number): boolean => value - value !== 0 || Object.is(value, -0);
 
 const isDecimal = (value: number, power: number): boolean => {
@@ -293,7 +303,7 @@ const isDecimal = (value: number, power: number): boolean => {
   return integer / power === value && Math.abs(integer) < INTEGER_LIMIT;
 };
 
-/** The fewest digits behind the point with which every value that is not special can be written, or -1. */
+/** Returns the fewest decimal places that write every value that is not special, or -1. */
 function decimalPlaces(values: Float64Array, count: number): number {
   let places = 0;
   let power = 1;
@@ -308,7 +318,7 @@ function decimalPlaces(values: Float64Array, count: number): number {
   return places;
 }
 
-/** The fewest digits behind the point with which most values can nearly be written, or -1. */
+/** Returns the fewest decimal places that nearly write most values, or -1. */
 function nearDecimalPlaces(values: Float64Array, count: number): number {
   const step = Math.ceil(count / SAMPLE);
   let most = Math.ceil(count / step / 2);

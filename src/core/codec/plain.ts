@@ -12,7 +12,7 @@ const TEXT = 6;
 const SAME_TEXT = 7;
 const LIST = 8;
 const MAP = 9;
-/** A list of at least `NUMBERS_FROM` numbers and nothing else, as a column. */
+/** A list of at least `NUMBERS_FROM` numbers and nothing else, written as a column. */
 const NUMBERS = 10;
 /** Tags from here on are small whole numbers themselves: `SMALL` is -64. */
 const SMALL = 64;
@@ -23,8 +23,8 @@ const NUMBERS_FROM = 4;
 const MAX_DEPTH = 64;
 
 /**
- * Writes plain data, exactly: a tag byte a value, then its body. A string that occurs again, in any value of the same
- * writer, costs a reference.
+ * Writes plain data exactly: a tag byte for each value, then its body. A string that occurs again, in any
+ * value of the same writer, costs a reference.
  */
 export class PlainWriter {
   readonly #bytes: ByteWriter;
@@ -101,7 +101,7 @@ export class PlainWriter {
   }
 }
 
-/** Reads what a PlainWriter wrote; nests no deeper than 64. */
+/** Reads what a PlainWriter wrote. It nests at most 64 deep. */
 export class PlainReader {
   readonly #bytes: ByteReader;
   readonly #numbers: NumberReader;
@@ -146,7 +146,7 @@ export class PlainReader {
     }
   }
 
-  /** Grows as it reads, so that a count makes room only for what the bytes bear out. */
+  /** The list grows as it is read, so that a count alone allocates nothing. */
   #list(depth: number): Plain[] {
     const items: Plain[] = [];
     for (let left = this.#bytes.count(); left > 0; left--) items.push(this.read(depth + 1));

@@ -4,20 +4,26 @@ import { ByteReader, ByteWriter } from './bytes.ts';
 import { NumberReader, NumberWriter } from './numbers.ts';
 import { PlainReader, PlainWriter } from './plain.ts';
 
-/** A column that is written out; others name the column, counted from 1, that they equal. */
+/**
+ * Marks a column that is written out. Any other mark is the number, from 1, of the column that this one
+ * equals.
+ */
 const OWN = 0;
 
-/** What a table takes up besides its rows, in doubles: one without rows is shared by all keys, and costs its place alone. */
+/**
+ * What a table takes up besides its rows, in doubles. All tables without rows are one shared table, which
+ * costs a reference alone.
+ */
 const TABLE_COST = 16;
 
-/** Some of the rows of tables of one layout: of the i-th those in `[from[i], to[i])`. */
+/** Some of the rows of tables of one layout: of the i-th table the rows in `[from[i], to[i])`. */
 export interface Rows {
   readonly tables: readonly Table[];
   readonly from: ArrayLike<number>;
   readonly to: ArrayLike<number>;
 }
 
-/** All of them. */
+/** Returns all rows of the tables. */
 export function allRowsOf(tables: readonly Table[]): Rows {
   const to = new Float64Array(tables.length);
   for (let key = 0; key < tables.length; key++) to[key] = (tables[key] as Table).rows;
@@ -25,15 +31,15 @@ export function allRowsOf(tables: readonly Table[]): Rows {
 }
 
 /**
- * Tables as bytes: in each slot those of all keys, which have one layout. Columns run through all keys, so that many
- * small tables cost as much as a large one.
+ * Encodes tables as bytes. A slot holds one table of every key, all of one layout. Its columns run through
+ * all keys, so that many small tables cost as much as a large one.
  *
- * @throws CodecError when they hold more than `MAX_NUMBERS`, and so could not be read back
+ * @throws CodecError when they hold more than `MAX_NUMBERS`, which `decodeTables` would refuse
  */
 export const encodeTables = (slots: readonly (readonly Table[])[]): Uint8Array =>
   encodeRows(slots.map(allRowsOf));
 
-/** The same of some of their rows, as if no others were there. */
+/** Encodes some of the rows of tables, as if there were no others. */
 export function encodeRows(slots: readonly Rows[]): Uint8Array {
   const bytes = new ByteWriter();
   const numbers = new NumberWriter(bytes);
@@ -44,10 +50,10 @@ export function encodeRows(slots: readonly Rows[]): Uint8Array {
 }
 
 /**
- * The tables that `encodeTables` was given, each with room for its rows alone. Those of a slot that have no rows are one and
- * the same: none of them may be changed.
+ * Decodes the tables that `encodeTables` wrote, each with room for its rows alone. All tables of a slot
+ * without rows are one and the same table, so that none of them may be changed.
  *
- * @throws CodecError for any other bytes: it neither reads past them nor makes room for more than `MAX_NUMBERS`
+ * @throws CodecError for any other bytes: it does not read past them, nor allocate more than `MAX_NUMBERS`
  */
 export function decodeTables(encoded: Uint8Array): Table[][] {
   const bytes = new ByteReader(encoded);
@@ -107,7 +113,7 @@ function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader)
     return table;
   });
   if (total === 0) return tables;
-  // Without columns there may be more rows than can be claimed.
+  // Tables without columns may have more rows than can be claimed.
   const column = new Float64Array(width > 0 ? total : 0);
   for (let at = 0; at < width; at++) {
     const same = bytes.varint();

@@ -1,15 +1,15 @@
 import { type ByteReader, type ByteWriter, canonical } from './bytes.ts';
 
-/** What a new window takes: how many zeros lead, and how many bits it holds. */
+/** The bits that describe a new window: how many zeros lead, and how many bits it holds. */
 const WINDOW_BITS = 11;
 const LEADING_BITS = 5;
 const MAX_LEADING = 31;
 
 /**
- * The first of `count` doubles, then the bits in which each differs from the one before it.
+ * Writes the first of `count` doubles, then the bits in which each differs from the double before it.
  *
- * Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015, section 4.1.2; but a window of
- * meaningful bits is also given up when a narrower one pays for itself at once.
+ * Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Database", VLDB 2015, section 4.1.2;
+ * unlike there, a window of meaningful bits is also given up when a narrower one pays for itself at once.
  */
 export function writeXored(bytes: ByteWriter, values: Float64Array, count: number): void {
   const double = new DataView(new ArrayBuffer(8));
@@ -50,7 +50,7 @@ export function writeXored(bytes: ByteWriter, values: Float64Array, count: numbe
   bytes.flush();
 }
 
-/** The first `count` values that `writeXored` wrote. */
+/** Reads the first `count` values that `writeXored` wrote. */
 export function readXored(bytes: ByteReader, values: Float64Array, count: number): void {
   const double = new DataView(new ArrayBuffer(8));
   values[0] = bytes.double();
@@ -83,5 +83,5 @@ export function readXored(bytes: ByteReader, values: Float64Array, count: number
   bytes.align();
 }
 
-/** Of 32 bits that are not all 0. */
+/** Counts the trailing zeros of 32 bits that are not all 0. */
 export const trailingZeros = (bits: number): number => 31 - Math.clz32(bits & -bits);

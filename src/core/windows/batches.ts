@@ -6,7 +6,7 @@ import { Table } from '../table.ts';
 import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
 import { beginSpan, emitSpan, openSpan, SPAN, SPAN_RECORDS, takeInto } from './span.ts';
 
-/** Every `count` records of the key in source order, emitted when there are so many. */
+/** A window of every `count` records of the key in source order. It emits once it holds that many. */
 export function batchesOperator<Rec>(
   count: number,
   aggregates: Aggregates<Rec>,
@@ -34,7 +34,7 @@ class BatchesState implements WindowState {
   readonly #window: number;
   /** One row: the ordinal of the batch that is being filled. */
   readonly #ordinal: Table;
-  /** One row, or none before its first record: that batch. */
+  /** One row, which is the batch that is being filled; no row before its first record. */
   readonly #batch: Table;
 
   constructor(count: number, lanes: Lanes, window: number, stored: readonly Table[] | undefined) {
@@ -58,7 +58,7 @@ class BatchesState implements WindowState {
 
   update(): void {}
 
-  /** A batch waits for records, not for time. */
+  /** No batch is open, as a batch waits for records, not for time. */
   open(): number {
     return 0;
   }
@@ -67,7 +67,7 @@ class BatchesState implements WindowState {
     return this.#batch.rows === 0 ? [] : [openSpan(this.#batch)];
   }
 
-  /** Ordinals go on. */
+  /** The state is never empty, as the ordinals of batches go on. */
   isEmpty(): boolean {
     return false;
   }

@@ -18,18 +18,19 @@ import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState }
 
 export interface RollingSettings {
   readonly count: number;
-  /** Whether it emits while it holds fewer than `count` records. */
+  /** Whether the window emits while it holds fewer than `count` records. */
   readonly partial: boolean;
 }
 
 /**
- * The key's last `count` records in source order, emitted after every record.
+ * A window of the key's last `count` records in source order. It emits after every record.
  *
- * Block-aligned two-stacks: records fall into blocks of `count` by their index, so any window is the end of one block
- * joined to the beginning of the next. Ends are combined from the right when a block is complete, beginnings from the
- * left as records come: about three combinations a record whatever the count, and no subtraction. Because blocks
- * hang on the index alone, a result depends on the values and the index, never on how the input was cut into batches.
- * van Herk, 1992; Gil & Werman, "Computing 2-D min, median and max filters", 1993.
+ * Block-aligned two-stacks: records fall into blocks of `count` by their index, so that any window is the end
+ * of one block joined to the beginning of the next. Ends are combined from the right when a block is
+ * complete, beginnings from the left as records come. That makes about three combinations a record whatever
+ * the count, and no subtraction. As blocks depend on the index alone, a result depends on the values and the
+ * index, never on how the input was cut into batches. van Herk, 1992; Gil & Werman, "Computing 2-D min,
+ * median and max filters", 1993.
  */
 export function rollingOperator<Rec>(
   settings: RollingSettings,
@@ -56,25 +57,31 @@ export function rollingOperator<Rec>(
   };
 }
 
-/** What comes first in a row: the least and the greatest event time of what it combines, and the row of its pane. */
+/**
+ * The header of a row: the least and the greatest event time of what the row combines, and the row of its
+ * pane.
+ */
 const EARLIEST = 0;
 const LATEST = 1;
 const PANE = 2;
 const HEADER = 3;
 
-/** Of a frozen state. */
+/** Stands in for the rows once the state is frozen, so that a second use fails. */
 const GONE = new Table(0, 0);
 /** How many numbers the spare tables of a window hold at most: 8 MB. */
 const SPARE_NUMBERS = 2 ** 20;
 
-/** What the states of all keys share. */
+/** The settings that the states of all keys share. */
 interface Rules extends RollingSettings {
   readonly lanes: Lanes;
   readonly window: number;
   readonly spare: Spare;
 }
 
-/** Rows that frozen states have left: to make a table of that size takes longer than to fill it. */
+/**
+ * Keeps the tables of frozen states for reuse, as it takes longer to allocate a table of that size than to
+ * fill it.
+ */
 class Spare {
   readonly #tables: Table[] = [];
   #numbers = 0;
@@ -101,17 +108,18 @@ class RollingState implements WindowState, Postponed {
   readonly #window: number;
   readonly #spare: Spare;
   /**
-   * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the previous one
-   * where the present has not come so far, and combines the previous block's records after that place; as a record
-   * of the present block is taken in, its row becomes its window.
+   * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the
+   * previous block where the present one has not come so far, and combines the previous block's records after
+   * that place. When a record of the present block is taken in, its row becomes the record's window.
    */
   #rows: Table;
   /** The index of the present block's first record. */
   #block = 0;
-  /** Records of the present block, and how many of them are taken in. */
+  /** How many records of the present block there are. */
   #present = 0;
+  /** How many of those are taken in. */
   #taken = 0;
-  /** Where the panes of the others have begun. */
+  /** Where the panes of the records that are not taken in yet have begun. */
   #panes: Panes | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
@@ -129,7 +137,10 @@ class RollingState implements WindowState, Postponed {
     if (recent && next > 0) this.#restore(next, recent);
   }
 
-  /** Keeps the record and begins its pane. Records are taken in together, aggregate by aggregate, in loops of a few numbers. */
+  /**
+   * Keeps the record and begins its pane. Records are taken in together, aggregate by aggregate, in short
+   * loops over numbers.
+   */
   apply(record: CurrentRecord, _watermarks: Watermarks, panes: Panes): boolean {
     const { postpones } = this.#lanes;
     if (postpones && this.#panes !== panes) this.#postponeIn(panes);
@@ -170,12 +181,12 @@ class RollingState implements WindowState, Postponed {
     return 0;
   }
 
-  /** It emits after every record. */
+  /** No window is open, as the window emits after every record. */
   listOpen(): readonly OpenWindow[] {
     return [];
   }
 
-  /** Ordinals go on. */
+  /** The state is never empty, as the ordinals of records go on. */
   isEmpty(): boolean {
     return false;
   }
@@ -186,11 +197,11 @@ class RollingState implements WindowState, Postponed {
     const next = this.#block + this.#present;
     if (next > 0) head.pushNumbers(next);
     const present = this.#present;
-    // What the next record takes the place of is no longer needed.
+    // The record whose place the next record takes is no longer needed.
     const previous = Math.max(0, this.#rows.rows - present - 2);
     const recent = this.#lanes.records(previous + present);
     recent.rows = previous + present;
-    // Oldest first.
+    // The oldest records come first.
     this.#lanes.copyRecords(recent, 0, this.#rows, present + 2, previous);
     this.#lanes.copyRecords(recent, previous, this.#rows, 1, present);
     invariant(this.#rows !== GONE, 'a state is frozen once');
@@ -205,17 +216,20 @@ class RollingState implements WindowState, Postponed {
     panes.postpone(this);
   }
 
-  /** The row of the present block from which on windows are emitted. */
+  /** Returns the row of the present block from which on windows are emitted. */
   #firstEmitted(): number {
     return this.#partial ? 1 : this.#count - this.#block;
   }
 
-  /** The row from which on no row combines records of the previous block. */
+  /** Returns the row from which on no row combines records of the previous block. */
   #previous(): number {
     return this.#block === 0 ? 0 : this.#count;
   }
 
-  /** Takes the event times of the records in the rows `[from, to)` in, and sets what stands before the results of their panes. */
+  /**
+   * Takes in the event times of the records in the rows `[from, to)`, and sets the columns before the results
+   * of their panes.
+   */
   #setHeaders(from: number, to: number, pane: Table): void {
     const { numbers, width } = this.#rows;
     const { numbers: out, width: outWidth } = pane;
@@ -250,7 +264,7 @@ class RollingState implements WindowState, Postponed {
     numbers[LATEST] = latest;
   }
 
-  /** The present block is complete and becomes the previous one. */
+  /** Makes the present block, which is complete, the previous block. */
   #turn(): void {
     this.#combineFrom(1);
     this.#block += this.#count;
@@ -265,7 +279,7 @@ class RollingState implements WindowState, Postponed {
     this.#lanes.clear(this.#rows, 0);
   }
 
-  /** Each row from `first` on combines the records of those after it. */
+  /** Makes each row from `first` on combine the records of the rows after it. */
   #combineFrom(first: number): void {
     const rows = this.#rows;
     const { numbers, width } = rows;
@@ -283,7 +297,10 @@ class RollingState implements WindowState, Postponed {
     this.#lanes.combineKept(rows, first, this.#count);
   }
 
-  /** Lays the stored records out again: those of the previous block after a place for the next record, then the present's. */
+  /**
+   * Lays out the stored records again: those of the previous block after a place for the next record, then
+   * those of the present block.
+   */
   #restore(next: number, recent: Table): void {
     const rows = this.#rows;
     const present = next < this.#count ? next : next % this.#count;

@@ -20,8 +20,9 @@ export interface RunningSettings {
 }
 
 /**
- * Everything since the key began. Aggregates that need the order of time are settled up to where the watermark is
- * `allowedLateness` past, and pass over what comes later than that; all others take every record.
+ * A window of everything since the key began. Aggregates that need the order of time are settled up to
+ * `allowedLateness` before the watermark, and pass over records that come later than that. All other
+ * aggregates take every record.
  */
 export function runningOperator<Rec>(
   settings: RunningSettings,
@@ -50,7 +51,7 @@ class RunningState implements WindowState {
   readonly #window: number;
   /** One row: the next revision. */
   readonly #revision: Table;
-  /** One row, or none before the first record. */
+  /** One row for all records; no row before the first record. */
   readonly #all: Table;
   #changed = false;
 
@@ -69,7 +70,7 @@ class RunningState implements WindowState {
 
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
     if (this.#all.rows > 0) {
-      // What is at the watermark itself may still come in time.
+      // A record at the watermark itself may still come in time.
       const settled = (watermarks[BEFORE] as number) - this.#settings.allowedLateness - 1;
       this.#lanes.settle(this.#all, 0, settled as EpochMillis);
     } else {
@@ -88,17 +89,17 @@ class RunningState implements WindowState {
     if (this.#changed && this.#settings.emit === 'update') this.#emit(panes);
   }
 
-  /** It never closes. */
+  /** No window is open in the sense of `open`, as the window never closes. */
   open(): number {
     return 0;
   }
 
-  /** It never closes. */
+  /** No window is listed, as the window never closes. */
   listOpen(): readonly OpenWindow[] {
     return [];
   }
 
-  /** It never closes. */
+  /** The state is never empty, as the window never closes. */
   isEmpty(): boolean {
     return false;
   }

@@ -30,20 +30,21 @@ import {
 } from '../window.ts';
 
 export interface SessionSettings {
-  /** A length of time, or a function of the record that gives one. */
+  /** A length of time, or a function of the record that returns one. */
   readonly gap: Millis | ((record: never) => Duration);
   readonly maxDuration: Millis | undefined;
   readonly emit: Emit;
 }
 
 /**
- * Records that are at most a gap from a neighbour, by event time. A session is `[first, last + gap)`, or the greatest such
- * end where gaps differ, and at most `maxDuration` long: a record that would make it longer begins another one. It closes a
- * millisecond after its end, as a record at the very end would still be in it, and is on time until the watermark is past it.
+ * A window of records that are at most a gap from a neighbour, by event time. A session is `[first, last +
+ * gap)`, or ends at the greatest such end where gaps differ, and is at most `maxDuration` long: a record that
+ * would make it longer begins another session. It closes a millisecond after its end, as a record at the very
+ * end would still belong to it, and such a record is on time until the watermark is past it.
  *
- * A record that reaches several sessions unites them. A session is known by its start when it was first emitted. Of those
- * united the least such identity stays, and each other that was emitted is retracted.
- * Akidau et al., "The Dataflow Model", VLDB 2015, for sessions that merge.
+ * A record that reaches several sessions unites them. The identity of a session is its start when it was
+ * first emitted. United sessions keep the least identity among them, and every other session of them that was
+ * emitted is retracted. Akidau et al., "The Dataflow Model", VLDB 2015, for sessions that merge.
  */
 export function sessionOperator<Rec>(
   settings: SessionSettings,
@@ -75,7 +76,7 @@ const gapColumn =
   ({ values }: CurrentRecord): number =>
     values[column] as number;
 
-/** So that no session ends where ISO 8601 has no four digits of year. */
+/** The longest gap, so that no session ends where ISO 8601 has no four digits of year. */
 const LONGEST_GAP = millis('366d');
 
 const gapIn =
@@ -87,8 +88,9 @@ const gapIn =
   };
 
 /**
- * What comes first in a row of partials: the least event time; the greatest, each with its own gap; the greatest; records;
- * the identity once emitted, else NaN; the next revision; whether a record came in this commit.
+ * The header of a row of partials: the least event time; the greatest event time plus gap; the greatest event
+ * time; the number of records; the identity once emitted, and NaN before; the next revision; whether a record
+ * came in this commit.
  */
 const FIRST = 0;
 const UNTIL = 1;
@@ -110,9 +112,9 @@ class SessionState implements WindowState {
   readonly #settings: Settings;
   readonly #lanes: Lanes;
   readonly #window: number;
-  /** By start, ties in source order: those that are open, and those that a record may still change. */
+  /** The sessions that are open, and those that a record may still change, by start, ties in source order. */
   readonly #sessions: Table;
-  /** One row once a session was forgotten: the greatest event time in one. */
+  /** One row once a session was forgotten: the greatest event time of any forgotten session. */
   readonly #forgotten: Table;
 
   constructor(settings: Settings, lanes: Lanes, window: number, stored: readonly Table[] | undefined) {
@@ -182,8 +184,9 @@ class SessionState implements WindowState {
   }
 
   /**
-   * Whether a session of the record alone could change no more. Where gaps differ, or sessions are cut, one may have been
-   * forgotten that held the record's time: begun again, it would be taken for the same.
+   * Says whether a session of this record alone could change no more. Where gaps differ, or sessions are cut
+   * at `maxDuration`, a session that held the record's time may have been forgotten; if the record began it
+   * again, it would be taken for the same session.
    */
   #isLate(at: number, until: number, watermark: number): boolean {
     const { allowedLateness, maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
@@ -198,21 +201,27 @@ class SessionState implements WindowState {
     this.#sessions.remove(row, row + 1);
   }
 
-  /** Makes one session of those that a record at `at`, with a gap until `end`, reaches; its row. The record itself is not in yet. */
+  /**
+   * Unites the sessions that a record at `at`, with a gap until `end`, reaches, or begins one. It returns the
+   * row of that session, which does not hold the record yet.
+   */
   #unite(at: number, end: number, panes: Panes): number {
     const reached = this.#reached(at, end);
     const [first, ...others] = reached.rows;
     if (first === undefined) return this.#begin(at, end);
     this.#identify(reached.rows, panes);
-    for (const other of others) this.#join(first, other);
-    for (const other of others.reverse()) this.#sessions.remove(other, other + 1);
+    for (const later of others) this.#join(first, later);
+    for (const later of others.reverse()) this.#sessions.remove(later, later + 1);
     this.#set(first, FIRST, reached.start);
     this.#set(first, UNTIL, reached.end);
     this.#set(first, LAST, reached.last);
     return first;
   }
 
-  /** The sessions that the record reaches, in order, and what they make together: it grows as it takes them in. */
+  /**
+   * Returns the sessions that the record reaches, in order, and the span that they make together, which grows
+   * as it takes them in.
+   */
   #reached(at: number, until: number): { rows: number[]; start: number; last: number; end: number } {
     const { maxDuration = Number.POSITIVE_INFINITY } = this.#settings;
     const rows: number[] = [];
@@ -243,7 +252,10 @@ class SessionState implements WindowState {
     return row;
   }
 
-  /** Gives the first of some sessions the least identity of them all, and retracts the others that were emitted. */
+  /**
+   * Gives the first of the sessions the least identity of them all, and retracts the other sessions that were
+   * emitted.
+   */
   #identify(rows: readonly number[], panes: Panes): void {
     const emitted = rows.filter((row) => !Number.isNaN(this.#get(row, KNOWN_AS)));
     const [keeper] = emitted.toSorted((a, b) => this.#get(a, KNOWN_AS) - this.#get(b, KNOWN_AS));
@@ -254,10 +266,10 @@ class SessionState implements WindowState {
     this.#set(first, NEXT, this.#get(keeper, NEXT));
   }
 
-  /** A session becomes one with another that follows it. */
-  #join(to: number, other: number): void {
-    this.#lanes.merge(this.#sessions, to, this.#sessions, other);
-    this.#set(to, RECORDS, this.#get(to, RECORDS) + this.#get(other, RECORDS));
+  /** Joins a later session into an earlier one. */
+  #join(to: number, later: number): void {
+    this.#lanes.merge(this.#sessions, to, this.#sessions, later);
+    this.#set(to, RECORDS, this.#get(to, RECORDS) + this.#get(later, RECORDS));
   }
 
   #emit(kind: number, row: number, panes: Panes): void {

@@ -3,15 +3,15 @@ import type { Lanes } from '../lanes.ts';
 import { countUp, type Table } from '../table.ts';
 import { RECORDS, rowFrom, SLICE } from './slices.ts';
 
-/** What windows are combined from, rows of a table by start: slices, or single records. */
+/** The rows of a table, ordered by start, from which windows are combined: slices, or single records. */
 interface Items {
-  /** A row of partials becomes its combination with an item that comes after it. */
+  /** Joins an item to the row of partials before it in time. */
   join(lanes: Lanes, to: Table, row: number, items: Table, item: number): void;
-  /** A row of partials becomes the combination of an item and the row before, if there is one. */
+  /** Sets a row of partials to the combination of an item and the row before, if there is one. */
   prepend(lanes: Lanes, to: Table, row: number, items: Table, item: number): void;
 }
 
-/** Rows of partials themselves. */
+/** Items that are rows of partials themselves. */
 export const SLICES: Items = {
   join: (lanes, to, row, slices, item) => joinCounted(lanes, to, row, to, row, slices, item),
   prepend(lanes, to, row, slices, item) {
@@ -20,7 +20,7 @@ export const SLICES: Items = {
   },
 };
 
-/** Records that a window keeps, their event time coming first. */
+/** Items that are records which a window keeps. The event time comes first in their rows. */
 export const RECORDS_KEPT: Items = {
   join(lanes, to, row, records, item) {
     lanes.addKept(to, row, records, item, item + 1);
@@ -54,16 +54,17 @@ function joinCounted(
 /**
  * Combines the items of windows, one window after the other in the order of time.
  *
- * Block-aligned two-stacks: a window is cut at a boundary that all windows across it share. Its items before the boundary
- * are combined from the right, once for all these windows, and those after it from the left as they come. So a window
- * costs about three combinations, however many items it has, and what is combined with what depends on time alone.
- * The scheme is that of Gil & Werman, 1993, with time in place of an index.
+ * Block-aligned two-stacks: a window is cut at a boundary that all windows across it share. Its items before
+ * the boundary are combined from the right, once for all these windows, and its items after the boundary from
+ * the left as they come. So a window costs about three combinations, however many items it has, and what is
+ * combined with what depends on time alone. The scheme is that of Gil & Werman, 1993, with time in place of
+ * an index.
  */
 export class SliceFold {
   readonly #lanes: Lanes;
   readonly #alignment: Pick<Alignment, 'middle' | 'end'>;
   readonly #kind: Items;
-  /** The boundary; NaN before the first window. */
+  /** The boundary, which is NaN before the first window. */
   #middle = Number.NaN;
   /** Row i combines the last i + 1 items before the boundary. */
   readonly #ends: Table;
@@ -84,8 +85,9 @@ export class SliceFold {
   }
 
   /**
-   * A window's records up to `end`, combined: the last row of a table. Windows of the same items come by start, and by end where that
-   * is the same, unless `forget` was called.
+   * Combines the records of a window up to `end` into the last row of the table that it returns. The caller
+   * asks for windows of the same items in the order of their start, then of their end, unless it has called
+   * `forget` in between.
    */
   window(items: Table, start: number, end: number = this.#alignment.end(start)): Table {
     const middle = this.#alignment.middle(start);
@@ -101,7 +103,7 @@ export class SliceFold {
     return this.#whole;
   }
 
-  /** An item that starts at `start` has changed: what it was combined into no longer holds. */
+  /** Notes that an item that starts at `start` has changed, which makes stale what it was combined into. */
   changed(start: number): void {
     if (start < this.#through) this.forget();
   }

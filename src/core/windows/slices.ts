@@ -1,12 +1,12 @@
 import type { Table } from '../table.ts';
 
-/** What comes first in a row of partials that is a slice: its start, and how many records it holds. */
+/** The header of a row of partials that is a slice: its start, and how many records it holds. */
 export const SLICE = 0;
 export const RECORDS = 1;
 
-/** The first row whose first number is `start` or more, in a table that is ordered by it. */
+/** Returns the first row whose first number is `start` or more, in a table that is ordered by that number. */
 export function rowFrom({ numbers, width, rows }: Table, start: number): number {
-  // Most often it is after the last, or the last.
+  // Mostly that is the end of the table, or the last row.
   if (rows === 0 || (numbers[(rows - 1) * width] as number) < start) return rows;
   if (rows === 1 || (numbers[(rows - 2) * width] as number) < start) return rows - 1;
   let from = 0;

@@ -34,30 +34,33 @@ export interface SlidingSettings {
   readonly alignment: Alignment;
   readonly emit: Emit;
   readonly emitEmpty: boolean;
-  /** Where windows show themselves as time passes: the first instant after another at which they do, an edge of a slice. */
+  /**
+   * Returns the first instant after another at which windows show themselves as time passes. It is an edge of
+   * a slice.
+   */
   readonly stepAfter?: (at: number) => EpochMillis;
 }
 
-/** What the states of all keys share. */
+/** The settings that the states of all keys share. */
 interface Rules extends SlidingSettings {
   readonly allowedLateness: Millis;
   readonly lanes: Lanes;
   readonly window: number;
-  /** For any window, at once. */
+  /** Combines the slices of one window on demand; shared by all keys. */
   readonly anyTime: SliceFold;
   /** Whether a window may emit more than once. */
   readonly revises: boolean;
 }
 
 /**
- * Overlapping windows by event time, or tumbling ones: emitted when the watermark reaches their end, once more for each
- * record that comes late for them, and before their end if the definition asks for it.
+ * Windows of a fixed length by event time, overlapping or tumbling. A window emits when the watermark reaches
+ * its end, again for each record that comes late for it, and before its end if the definition asks for it.
  *
- * Kept as slices that no window edge cuts: each record is lifted into one slice, and a closing window combines its
- * slices, bracketed by time alone, so the result is a function of the records' own order.
+ * The state is slices that no window edge cuts: each record is lifted into one slice, and a closing window
+ * combines its slices, bracketed by time alone, so that the result is a function of the records' own order.
  * Traub et al., "Efficient Window Aggregation with General Stream Slicing", EDBT 2019.
  *
- * @param shape what tells the settings from others, for the signature
+ * @param shape the beginning of the signature, which tells these settings from others
  */
 export function slidingOperator<Rec>(
   shape: string,
@@ -91,24 +94,26 @@ export function slidingOperator<Rec>(
   };
 }
 
-/** How many empty windows in a row are emitted. */
+/** How many empty windows in a row are emitted at most. */
 const MOST_EMPTY = 1_000;
 
-/** In a row of revisions, after the window's start. */
+/** The place of the last revision in a row of revisions, after the window's start. */
 const LAST = 1;
 
-/** Up to so many slices, a window is combined anew each time it is needed: cheaper than to keep a fold for each key. */
+/**
+ * A window of at most this many slices is combined anew each time, which is cheaper than a fold for each key.
+ */
 const FEW_SLICES = 16;
 
 class SlidingState implements WindowState {
   readonly #rules: Rules;
-  /** By start: start, records, partials. */
+  /** The slices by start. A row is the start, the number of records, and the partials. */
   readonly #slices: Table;
   /** The last revision, by start, of windows that have emitted and may emit again. */
   readonly #revisions: Table | undefined;
-  /** One row once a window with records has closed: how many empty ones were emitted since. */
+  /** One row once a window with records has closed: how many empty windows were emitted since. */
   readonly #empties: Table | undefined;
-  /** Of windows of many slices as they close, one after the other. */
+  /** Combines windows of many slices as they close, one after the other. */
   readonly #closing: SliceFold | undefined;
   /** The slices that took in a record in this commit. */
   #touched: Set<number> | undefined;
@@ -126,7 +131,7 @@ class SlidingState implements WindowState {
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
     const at = record.numbers[0] as EpochMillis;
     const watermark = watermarks[BEFORE] as number;
-    // A window that holds `at` ends after it: from the watermark on, nothing can be late.
+    // A window that holds `at` ends after it, so no record from the watermark on can be late.
     const late = at < watermark ? this.#lateFor(at, watermark) : NOTHING;
     if (late === undefined) return false;
     this.#add(record);
@@ -142,7 +147,9 @@ class SlidingState implements WindowState {
     if (end(start) <= to || this.#rules.stepAfter !== undefined) this.#close(start, watermarks, panes);
   }
 
-  /** Closes the window that starts at `start`, the earliest that is open, and those after it. */
+  /**
+   * Closes the window that starts at `start`, which is the earliest open window, and the windows after it.
+   */
   #close(start: EpochMillis, watermarks: Watermarks, panes: Panes): void {
     const { first, next, end } = this.#rules.alignment;
     const to = watermarks[AFTER] as number;
@@ -167,11 +174,14 @@ class SlidingState implements WindowState {
     }
     this.#emitSteps(start, watermarks, fold, panes);
     const expired = this.#expired(to);
-    // Not each time: what stays is moved.
+    // The slices are not removed each time, as that moves all that stay.
     if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
   }
 
-  /** Shows a window at each of its steps that the watermark passes before its end, from its first record on. */
+  /**
+   * Shows a window at each of its steps that the watermark passes before the window's end, from its first
+   * record on.
+   */
   #emitSteps(start: EpochMillis, watermarks: Watermarks, fold: SliceFold, panes: Panes): void {
     const { alignment, stepAfter } = this.#rules;
     const row = rowFrom(this.#slices, start);
@@ -222,7 +232,10 @@ class SlidingState implements WindowState {
     return open;
   }
 
-  /** When an open window emits next, as time passes, whose first record after the watermark, or before it, is in a slice. */
+  /**
+   * Returns when an open window emits next as time passes. `slice` holds its first record after the watermark
+   * or, if there is none, before it.
+   */
   #due(start: EpochMillis, slice: number, watermark: number): EpochMillis {
     return this.#rules.stepAfter?.(Math.max(watermark, slice)) ?? this.#rules.alignment.end(start);
   }
@@ -257,7 +270,7 @@ class SlidingState implements WindowState {
     this.#touched.add(slice);
   }
 
-  /** The row of the slice that starts at `start`. */
+  /** Returns the row of the slice that starts at `start`, and inserts it where there is none. */
   #sliceRow(start: number): number {
     const slices = this.#slices;
     const row = rowFrom(slices, start);
@@ -271,7 +284,10 @@ class SlidingState implements WindowState {
     return row;
   }
 
-  /** The closed windows that a record corrects; undefined when all that it belongs to refuse it. */
+  /**
+   * Lists the closed windows that a record corrects. It returns undefined when every window of the record
+   * refuses it.
+   */
   #lateFor(at: EpochMillis, watermark: number): readonly EpochMillis[] | undefined {
     const { first, last, next, end } = this.#rules.alignment;
     const corrected: EpochMillis[] = [];
@@ -284,7 +300,7 @@ class SlidingState implements WindowState {
     return accepted ? corrected : undefined;
   }
 
-  /** The windows that hold an instant and that the watermark has not closed. */
+  /** Lists the windows that hold an instant and that the watermark has not closed. */
   #openAt(at: number, watermark: number): EpochMillis[] {
     const { first, last, next } = this.#rules.alignment;
     const open: EpochMillis[] = [];
@@ -331,7 +347,7 @@ class SlidingState implements WindowState {
     numbers[at + COUNT] = count;
   }
 
-  /** The next revision of a window. */
+  /** Counts the revisions of a window, and returns the next one. */
   #revise(start: EpochMillis): number {
     const revisions = this.#revisions;
     if (revisions === undefined) return 0;
@@ -360,7 +376,7 @@ class SlidingState implements WindowState {
     empties.numbers[0] = count;
   }
 
-  /** How many slices no record can change any more, nor any window show. */
+  /** Returns how many slices no record can change any more and no window can show any more. */
   #expired(watermark: number): number {
     return rowFrom(this.#slices, this.#firstLive(watermark));
   }
@@ -369,7 +385,7 @@ class SlidingState implements WindowState {
     return this.#revisions === undefined ? 0 : rowFrom(this.#revisions, this.#firstLive(watermark));
   }
 
-  /** The start of the earliest window that a record may still change. */
+  /** Returns the start of the earliest window that a record may still change. */
   #firstLive(watermark: number): EpochMillis {
     return this.#rules.alignment.first(watermark - this.#rules.allowedLateness);
   }

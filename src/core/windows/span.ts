@@ -5,7 +5,10 @@ import { countUp, type Table } from '../table.ts';
 import type { EpochMillis } from '../time.ts';
 import type { OpenWindow } from '../window.ts';
 
-/** What comes first in a row of partials that is not of a fixed stretch of time: least and greatest event time, records. */
+/**
+ * The header of a row of partials without a fixed stretch of time: the least and the greatest event time, and
+ * the number of records.
+ */
 const EARLIEST = 0;
 const LATEST = 1;
 export const SPAN_RECORDS = 2;
@@ -30,7 +33,7 @@ export function takeInto(lanes: Lanes, table: Table, record: CurrentRecord): voi
   lanes.add(table, 0, record);
 }
 
-/** The only row of a table as a window that waits for records. */
+/** Returns the only row of a table as a window that waits for records. */
 export const openSpan = ({ numbers }: Table): OpenWindow => ({
   start: numbers[EARLIEST] as EpochMillis,
   end: ((numbers[LATEST] as number) + 1) as EpochMillis,

@@ -18,11 +18,12 @@ import { RECORDS_KEPT, SliceFold } from './slice-fold.ts';
 import { RECORDS, rowFrom } from './slices.ts';
 
 /**
- * For each record at t the records in `(t − size, t]` by event time, emitted once the watermark has passed t: in order of
- * event time, ties in source order.
+ * A window for each record at t, of the records in `(t − size, t]` by event time. It emits once the watermark
+ * has passed t, in the order of event time, ties in source order.
  *
- * A record that comes when its own time has passed emits at once, and corrects the panes of the records after it that hold it;
- * one whose own pane is past correcting is in those of them that are not, and emits none of its own.
+ * A record that comes when its own time has passed emits at once, and corrects the panes of later records
+ * whose windows hold it. A record whose own pane is past correction goes into those of them that are not, and
+ * emits none of its own.
  */
 export function trailingOperator<Rec>(
   size: Millis,
@@ -48,30 +49,30 @@ export function trailingOperator<Rec>(
   };
 }
 
-/** What comes first in the row of a record: its event time, its ordinal, and the next revision of its pane. */
+/** The header of a record's row: its event time, its ordinal, and the next revision of its pane. */
 const AT = 0;
 const INDEX = 1;
 const NEXT = 2;
 const RECORD = 3;
 
-/** What the states of all keys share. */
+/** The settings that the states of all keys share. */
 interface Rules {
   readonly size: Millis;
   readonly allowedLateness: Millis;
   readonly alignment: Alignment;
   readonly lanes: Lanes;
   readonly window: number;
-  /** For any window, at once. */
+  /** Combines the records of one window on demand; shared by all keys. */
   readonly anyTime: SliceFold;
 }
 
 class TrailingState implements WindowState {
   readonly #rules: Rules;
-  /** One row once there was a record: the next one's ordinal. */
+  /** One row once there was a record: the ordinal of the next record. */
   readonly #next: Table;
-  /** By event time, ties in source order. */
+  /** The records by event time, ties in source order. */
   readonly #records: Table;
-  /** Of windows as the watermark passes them, one after the other. */
+  /** Combines windows as the watermark passes them, one after the other. */
   readonly #passing: SliceFold;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
@@ -85,7 +86,8 @@ class TrailingState implements WindowState {
     const { size, allowedLateness, anyTime } = this.#rules;
     const at = record.numbers[0] as number;
     const watermark = watermarks[BEFORE] as number;
-    // The last window that may hold it is that of a record a millisecond less than `size` later.
+    // The last window that may hold the record is that of a record which is a millisecond less than `size`
+    // later.
     if (at + size + allowedLateness <= watermark) return false;
     this.#insert(record);
     this.#passing.changed(at);
@@ -110,7 +112,7 @@ class TrailingState implements WindowState {
       this.#emit(FINAL, row, this.#passing, panes);
     }
     const expired = this.#expired(to);
-    // Not each time: what stays is moved.
+    // The records are not removed each time, as that moves all that stay.
     if (2 * expired > records.rows) records.remove(0, expired);
   }
 
@@ -131,7 +133,7 @@ class TrailingState implements WindowState {
     return open;
   }
 
-  /** Ordinals go on. */
+  /** The state is never empty, as the ordinals of records go on. */
   isEmpty(): boolean {
     return false;
   }
@@ -172,7 +174,7 @@ class TrailingState implements WindowState {
     panes.end(window, held, last);
   }
 
-  /** How many records no pane that may still be emitted holds. */
+  /** Returns how many records no pane that may still be emitted holds. */
   #expired(watermark: number): number {
     const { size, allowedLateness } = this.#rules;
     return rowFrom(this.#records, watermark - allowedLateness - size + 1);
