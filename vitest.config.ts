@@ -9,15 +9,18 @@ const announcement: Reporter = {
 };
 
 /** These touch nothing of their process but what they put back: they share one, and what it has loaded. */
-const SHARING = ['test/{core,engine,pipeline,simulation}/**/*.test.ts'];
+const SHARING = ['test/{core,engine,pipeline}/**/*.test.ts', 'test/simulation/{testing,mutants}.test.ts'];
 
 export default defineConfig({
   test: {
+    // In this order, so that no long file is begun last.
     projects: [
       { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: SHARING } },
       { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
     ],
     reporters: ['default', announcement],
+    // Garbage that is young is most of it: as much room as `npm start` has.
+    execArgv: ['--max-semi-space-size=64'],
     // One more than by default: the main thread does little.
     maxWorkers: '100%',
     // No test is about speed: these only end what hangs.
