@@ -4,7 +4,7 @@ import type { Reporter } from 'vitest/node';
 /** Says before all files are run, or most of them, how long that takes. */
 const announcement: Reporter = {
   onTestRunStart(files) {
-    if (files.length > 50) console.log(' All of it takes 5 to 7 minutes on two idle cores.\n');
+    if (files.length > 50) console.log(' All of it takes some 5 minutes on two idle cores.\n');
   },
 };
 
