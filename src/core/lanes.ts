@@ -1,106 +1,53 @@
-import type {
-  Aggregate,
-  Aggregates,
-  CellAggregate,
-  Cells,
-  DerivedAggregate,
-  PartAggregate,
-  Parts,
-} from './aggregate.ts';
+import type { Aggregates } from './aggregate.ts';
+import {
+  type CellLane,
+  type Headers,
+  type LaneColumn,
+  type NumberResult,
+  type PartLane,
+  planLanes,
+  type ResultColumn,
+  type ResultReader,
+} from './lane-plan.ts';
 import { cloneOf, type Plain } from './plain.ts';
 import type { CurrentRecord } from './record.ts';
-import type { Input, Inputs } from './select.ts';
+import type { Inputs } from './select.ts';
 import { Table } from './table.ts';
 import type { EpochMillis } from './time.ts';
 
-/** A value that a lane reads: its place among a record's values, and in a row of records that a window keeps. */
-interface Column {
-  readonly value: number;
-  readonly kind: Input['kind'];
-  /** Among the numbers, or the plain values, of such a row. */
-  readonly place: number;
-  readonly skips: boolean;
-}
-
-interface CellLane {
-  readonly cells: Cells;
-  /** Where its cells stand in a row of partials. */
-  readonly offset: number;
-  readonly x: number;
-  readonly y: number;
-  readonly placeX: number;
-  readonly placeY: number;
-  readonly skips: boolean;
-  readonly skipsX: boolean;
-  readonly skipsY: boolean;
-}
-
-interface PartLane {
-  readonly parts: Parts;
-  readonly x: Column;
-  readonly y: Column | undefined;
-}
-
-/** One result of a pane, read from a row of partials. */
-type Reader = (from: Table, row: number) => Plain;
-interface NumberResult {
-  readonly aggregate: CellAggregate<never, Plain>;
-  readonly offset: number;
-}
-
-/** A result by its name: a number always, or any plain value. */
-export type ResultColumn = readonly [name: string, kind: 'number' | 'plain'];
-
-type AnyAggregate = Aggregate<never, Plain>;
-
 /**
  * A window's aggregates side by side, as its operator uses them: rows of partials in tables, and rows of records where it
- * keeps records. Aggregates with the same monoid over the same inputs share one lane.
+ * keeps records. What they need is found out once, in lane-plan.ts; this is what runs for every record and pane.
  */
 export class Lanes {
   readonly signature: string;
+  readonly results: readonly ResultColumn[];
   /** How many numbers of a row of records are the operator's own; they come first. */
   readonly #recordHeader: number;
-  readonly #inputs: Inputs<never>;
-  readonly #columns: Column[] = [];
-  /** Of those that are numbers, and of those that are not, their places among a record's values. */
-  readonly #keptNumbers: number[] = [];
-  readonly #keptPlains: number[] = [];
-  readonly #cells: CellLane[] = [];
-  readonly #parts: PartLane[] = [];
-  readonly #numbers: NumberResult[] = [];
-  readonly #plains: Reader[] = [];
-  #width: number;
+  readonly #keptNumbers: readonly number[];
+  readonly #keptPlains: readonly number[];
+  readonly #cells: readonly CellLane[];
+  readonly #parts: readonly PartLane[];
+  readonly #numbers: readonly NumberResult[];
+  readonly #plains: readonly ResultReader[];
+  readonly #width: number;
   /** Numbers of a record; they come last in a row. */
   readonly #recordWidth: number;
-  /** The results of a pane: each is the next of its numbers, or of its plain values. */
-  readonly results: readonly ResultColumn[];
 
-  constructor(
-    aggregates: Aggregates<never>,
-    inputs: Inputs<never>,
-    {
-      header,
-      recordHeader = 0,
-    }: {
-      /** How many numbers of a row of partials, and of a row of records, are the operator's own; they come first. */
-      readonly header: number;
-      readonly recordHeader?: number;
-    },
-  ) {
-    this.#inputs = inputs;
+  constructor(aggregates: Aggregates<never>, inputs: Inputs<never>, headers: Headers) {
+    const plan = planLanes(aggregates, inputs, headers);
+    const { recordHeader = 0 } = headers;
+    this.signature = plan.signature;
+    this.results = plan.results;
     this.#recordHeader = recordHeader;
-    this.#width = header;
-    const named = Object.entries<AnyAggregate>(aggregates as never);
-    for (const [name, aggregate] of named) {
-      if (typeof aggregate?.signature === 'string') continue;
-      throw new TypeError(
-        `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
-      );
-    }
-    this.signature = named.map(([name, { signature }]) => `${name}=${signature}`).join(';');
-    this.results = named.map(([name, aggregate]) => [name, this.#show(aggregate)] as const);
-    this.#recordWidth = recordHeader + this.#keptNumbers.length;
+    this.#keptNumbers = plan.keptNumbers;
+    this.#keptPlains = plan.keptPlains;
+    this.#cells = plan.cells;
+    this.#parts = plan.parts;
+    this.#numbers = plan.numbers;
+    this.#plains = plan.plains;
+    this.#width = plan.width;
+    this.#recordWidth = recordHeader + plan.keptNumbers.length;
   }
 
   /** Whether results may be computed later than at their record: nothing but numbers, so no author's function, which may throw. */
@@ -300,7 +247,7 @@ export class Lanes {
 
   #lowerPlains(from: Table, row: number, to: Table, pane: number): void {
     for (let i = 0; i < this.#plains.length; i++) {
-      to.plains[pane * to.plainWidth + i] = (this.#plains[i] as Reader)(from, row);
+      to.plains[pane * to.plainWidth + i] = (this.#plains[i] as ResultReader)(from, row);
     }
   }
 
@@ -361,7 +308,7 @@ export class Lanes {
     return this.#withRecord(lane, partial, this.#kept(x, from, record), y && this.#kept(y, from, record), at);
   }
 
-  #kept({ kind, place }: Column, from: Table, record: number): Plain {
+  #kept({ kind, place }: LaneColumn, from: Table, record: number): Plain {
     return kind === 'number'
       ? (from.numbers[record * from.width + this.timeIn(from) + place] as number)
       : (from.plains[(record + 1) * from.plainWidth - this.#keptPlains.length + place] as Plain);
@@ -385,84 +332,7 @@ export class Lanes {
       );
     }
   }
-
-  /** Makes what an aggregate needs, and adds its result to the panes'. */
-  #show(aggregate: AnyAggregate): 'number' | 'plain' {
-    if ('cells' in aggregate) {
-      this.#numbers.push({ aggregate, offset: this.#cellLane(aggregate) });
-      return 'number';
-    }
-    this.#plains.push(this.#reader(aggregate));
-    return 'plain';
-  }
-
-  #reader(aggregate: AnyAggregate): Reader {
-    if ('cells' in aggregate) {
-      const offset = this.#cellLane(aggregate);
-      return (from, row) => aggregate.lower(from.numbers, row * from.width + offset);
-    }
-    if ('parts' in aggregate) {
-      const place = this.#partLane(aggregate);
-      return orNull((from, row) => {
-        const partial = from.plains[row * from.plainWidth + place];
-        return partial === undefined ? null : aggregate.lower(partial);
-      });
-    }
-    return this.#derivedReader(aggregate);
-  }
-
-  #derivedReader({ of, derive }: DerivedAggregate<never, Plain>): Reader {
-    const readers = Object.entries(of).map(([name, one]) => [name, this.#reader(one)] as const);
-    return orNull((from, row) =>
-      derive(Object.fromEntries(readers.map(([name, reader]) => [name, reader(from, row)]))),
-    );
-  }
-
-  #cellLane({ cells, inputs }: CellAggregate<never, Plain>): number {
-    const [x, y] = inputs.map((input) => this.#column(input));
-    const known = this.#cells.find(
-      (lane) => lane.cells === cells && lane.x === placeOf(x) && lane.y === placeOf(y),
-    );
-    if (known) return known.offset;
-    const offset = this.#width;
-    this.#width += cells.width;
-    this.#cells.push({
-      cells,
-      offset,
-      x: placeOf(x),
-      y: placeOf(y),
-      placeX: x?.place ?? 0,
-      placeY: y?.place ?? 0,
-      skips: x?.skips === true || y?.skips === true,
-      skipsX: x?.skips ?? false,
-      skipsY: y?.skips ?? false,
-    });
-    return offset;
-  }
-
-  #partLane({ parts, inputs }: PartAggregate<never, Plain>): number {
-    const [x, y] = inputs.map((input) => this.#column(input)) as [Column, Column | undefined];
-    const known = this.#parts.findIndex((lane) => lane.parts === parts && lane.x === x && lane.y === y);
-    return known >= 0 ? known : this.#parts.push({ parts, x, y }) - 1;
-  }
-
-  #column(input: Input<never>): Column {
-    const value = this.#inputs.column(input);
-    const known = this.#columns.find((column) => column.value === value);
-    if (known) return known;
-    const { kind } = input;
-    const place =
-      kind === 'number'
-        ? this.#recordHeader + this.#keptNumbers.push(value) - 1
-        : this.#keptPlains.push(value) - 1;
-    const column = { value, kind, place, skips: input.invalid === 'skip' };
-    this.#columns.push(column);
-    return column;
-  }
 }
-
-/** Where the numbers of the current record have a value; one that is not there is the time, which nobody reads. */
-const placeOf = (column: Column | undefined): number => (column === undefined ? 0 : 1 + column.value);
 
 const skipped = ({ skipsX, skipsY }: CellLane, numbers: Float64Array, x: number, y: number): boolean =>
   (skipsX && Number.isNaN(numbers[x])) || (skipsY && Number.isNaN(numbers[y]));
@@ -498,14 +368,3 @@ function unlessItThrows(
   }
   to.plains[place] = combined as Plain;
 }
-
-/** Likewise of a result. */
-const orNull =
-  (reader: Reader): Reader =>
-  (from, row) => {
-    try {
-      return reader(from, row);
-    } catch {
-      return null;
-    }
-  };

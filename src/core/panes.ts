@@ -1,5 +1,6 @@
 import type { Results } from './aggregate.ts';
-import type { Lanes, ResultColumn } from './lanes.ts';
+import type { ResultColumn } from './lane-plan.ts';
+import type { Lanes } from './lanes.ts';
 import type { Plain } from './plain.ts';
 import { CurrentRecord } from './record.ts';
 import { Table } from './table.ts';
