@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { anchorsOf, brokenLinks, existsInRepository, readPages } from './pages.ts';
+import { anchorsOf, brokenLinks, existsInRepository, readPages, unmapped } from './pages.ts';
 
 describe('the links of README and docs', () => {
   const pages = readPages();
@@ -48,6 +49,25 @@ describe('the links of README and docs', () => {
       'room-1',
       'a--c_d',
     ]);
+  });
+});
+
+describe('the map of a folder of src', () => {
+  const page = (folder: string) =>
+    readFileSync(new URL(`../../src/${folder}/README.md`, import.meta.url), 'utf8');
+  const namesOf = (folder: string) =>
+    readdirSync(new URL(`../../src/${folder}/`, import.meta.url), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => posix.basename(path.replaceAll('\\', '/')));
+
+  it.each(['engine', 'local', 'simulation'])('names every file: src/%s', (folder) => {
+    expect(unmapped(page(folder), namesOf(folder))).toEqual([]);
+  });
+
+  it('is seen to lack a file, also where it names one that ends alike', () => {
+    expect(
+      unmapped('```\ngroup-logs.ts  all logs\n```\n[logs.ts](a/logs.ts)', ['logs.ts', 'group-logs.ts']),
+    ).toEqual(['logs.ts']);
   });
 });
 

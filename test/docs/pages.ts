@@ -22,6 +22,14 @@ export const existsInRepository = (path: string): boolean => existsSync(new URL(
 
 const FENCE = /^```(\S*)[^\n]*\n([\s\S]*?)^```$/gm;
 
+/** Which of some files the maps on a page, its fenced blocks, do not name. */
+export function unmapped(page: string, files: readonly string[]): string[] {
+  const named = new Set(
+    [...page.matchAll(FENCE)].flatMap(([, , map = '']) => map.match(/[\w.-]+\.ts\b/g) ?? []),
+  );
+  return files.filter((file) => !named.has(file));
+}
+
 /** A fenced block of TypeScript, and what stands in a comment before it: `<!-- ts` begins what readers need not see. */
 export interface Example {
   readonly hidden: string;
