@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { count, definePipeline, rolling, sliding, sqs } from '../../src/index.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-types-'));
@@ -12,16 +13,22 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 const WINDOWS = `{ minute: tumbling({ size: '1m' }, { max: max('celsius') }), ten: rolling({ count: 10 }, { n: count() }) }`;
 
 /** A module that defines `temperature`, right but for what a case puts into it; `after` is the author's next line. */
-const moduleWith = ({ key = 'reading.machineId', windows = WINDOWS, after = '' }): string =>
-  `import { count, definePipeline, kinesis, last, max, mean, rolling, session, tumbling } from '${PROJECT}src/index.ts';
-export interface Reading { machineId: string; celsius: number; measuredAt: number; place: { floor: number }; note?: string }
+const moduleWith = ({
+  key = 'reading.machineId',
+  windows = WINDOWS,
+  more = '',
+  to = '',
+  after = '',
+}): string =>
+  `import { count, definePipeline, kinesis, last, max, mean, rolling, session, sliding, table, tumbling } from '${PROJECT}src/index.ts';
+export interface Reading { machineId: string; celsius: number; measuredAt: number; place: { floor: number }; load?: number; note?: string }
 export const temperature = definePipeline('temperature', kinesis<Reading>(), {
   key: (reading) => ${key},
   eventTime: (reading) => reading.measuredAt,
-  windows: ${windows},
-});
+  ${more} windows: ${windows},
+})${to};
 type TemperaturePane = NonNullable<(typeof temperature)['pane']>;
-export const use = (pane: TemperaturePane) => [pane, count, last, max, mean, rolling, session, tumbling];
+export const use = (pane: TemperaturePane) => [pane, count, kinesis, last, max, mean, rolling, session, sliding, table, tumbling];
 ${after}
 `;
 
@@ -107,6 +114,30 @@ const cases = {
     written: { key: 'reading.celsius' },
     told: [`Type 'number' is not assignable to type 'string'.`],
   },
+  'an optional number': {
+    written: { windows: `{ w: tumbling({ size: '1m' }, { m: mean('load') }) }` },
+    told: [
+      `Argument of type '"load"' is not assignable to parameter of type 'NumberSelector<NoInfer<Reading>, "poison">'.`,
+    ],
+  },
+  'an option that a pipeline does not have': {
+    written: { more: `outOfOrdernes: '30s',` },
+    told: [
+      `Object literal may only specify known properties, but 'outOfOrdernes' does not exist in type 'Options<Reading, { minute: Shape<"final" | "late", { max: ...; }>; ten: Shape<"rolling", { n: ...; }>; }>'. Did you mean to write 'outOfOrderness'?`,
+    ],
+  },
+  'a sink that is none': {
+    written: { to: `.to('s3')` },
+    told: [`Argument of type 'string' is not assignable to parameter of type 'Sink'.`],
+  },
+  'a sink that is not called': {
+    written: { to: `.to(table)` },
+    told: [`Argument of type '() => TableSink' is not assignable to parameter of type 'Sink'.`],
+  },
+  'a field that panes do not have': {
+    written: { after: `export const from = (pane: TemperaturePane) => pane.begin;` },
+    told: [`Property 'begin' does not exist on type 'TemperaturePane'.`],
+  },
   'nothing wrong': { written: {}, told: [] },
 };
 
@@ -145,4 +176,39 @@ beforeAll(() => {
 
 it.each(Object.entries(cases))('tells the author of %s', (name, { told: expected }) => {
   expect(told.get(name)).toEqual(expected);
+});
+
+/** What compiles, and is refused as the definition is made. */
+const refused = {
+  'a slide past the size': {
+    make: () => sliding({ size: '1m', slide: '5m' }, { n: count() }),
+    told: 'Cannot slide by "5m" as slide must be <= size: size is "1m"',
+  },
+  'a rolling window over a standard queue': {
+    make: () =>
+      definePipeline('temperature', sqs(), {
+        key: () => 'pump',
+        eventTime: () => 0,
+        windows: { ten: rolling({ count: 10 }, { n: count() }) },
+      }),
+    told: 'Cannot define window "ten" as rolling, batches and running windows follow the order of the source: a standard queue has none',
+  },
+};
+
+it.each(Object.entries(refused))('refuses %s', (_, { make, told: expected }) => {
+  expect(make).toThrow(new RangeError(expected));
+});
+
+describe('docs/mistakes.md', () => {
+  const page = readFileSync(join(PROJECT, 'docs/mistakes.md'), 'utf8').replaceAll('\\|', '|');
+  const lines = [
+    ...Object.values(cases).flatMap(({ told }) => told),
+    ...Object.values(refused).map(({ told }) => told),
+  ];
+
+  it('says of each mistake what a reader is told', () => {
+    const shown = [...page.matchAll(/^\| `.*?` \| `(.*)` \| .* \|$/gm)].map(([, line]) => line);
+    expect(shown.filter((line) => !lines.includes(line ?? ''))).toEqual([]);
+    expect(lines.filter((line) => !shown.includes(line))).toEqual([]);
+  });
 });
