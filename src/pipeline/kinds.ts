@@ -9,7 +9,7 @@ type OfKind<Union extends Kinded, Kind> = Union extends unknown
     : never
   : never;
 
-/** A case for each kind of a union: where the union has one more kind, whoever reads it does not compile without a case for it. */
+/** One case for each kind of a union. When a kind is added to the union, no reader compiles without its case. */
 export type Cases<Union extends Kinded, Results extends { readonly [Kind in Union['kind']]: unknown }> = {
   readonly [Kind in keyof Results]: (value: OfKind<Union, Kind>) => Results[Kind];
 };

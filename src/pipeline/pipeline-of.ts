@@ -1,9 +1,10 @@
 import type { Pipeline } from './pipeline.ts';
 
 /**
- * The pipeline of a module: its default export, or the only pipeline it exports. An error says which module by its `name`.
+ * Returns the pipeline of a module: its default export, or the only pipeline that it exports. `name` says in
+ * an error which module it is.
  *
- * @throws TypeError when it exports none, or several and none as default
+ * @throws TypeError when the module exports no pipeline, or several and none as default
  *
  * @example
  * ```ts compile-only
@@ -21,7 +22,8 @@ export function pipelineOf(module: object, name = 'a module'): Pipeline {
   if (byDefault) return byDefault[1];
   if (distinct.length === 1) return distinct[0] as Pipeline;
   throw new TypeError(
-    `Cannot choose a pipeline as ${name} must export one, or one as default: it exports ${distinct.length || 'none'}`,
+    `Cannot choose a pipeline as ${name} must export one, or one as default: ` +
+      `it exports ${distinct.length || 'none'}`,
   );
 }
 

@@ -10,48 +10,59 @@ import type { PaneShape, Window } from './windows.ts';
 /** An instant as a record carries it: epoch milliseconds, an ISO 8601 date-time with a zone, or a Date. */
 export type EventTime = number | string | { getTime(): number };
 
-/** How the records of one source become panes. Every function here is pure: no clock, no randomness, no I/O. */
+/**
+ * Says how the records of one source become panes. Every function here is pure: no clock, no randomness, no
+ * I/O.
+ */
 export interface Options<Rec, Shapes> {
-  /** Keeps the records for which it holds. */
+  /** Keeps only the records for which it returns true. Default: all records. */
   readonly filter?: (record: Rec) => boolean;
-  /** What windows are kept per: a non-empty string of at most 1,024 bytes of UTF-8. */
+  /**
+   * Returns the key of a record, for each of which windows are kept: a non-empty string of at most 1,024
+   * bytes of UTF-8.
+   */
   readonly key: (record: Rec) => string;
   readonly eventTime: (record: Rec) => EventTime;
-  /** How far the watermark trails a key's latest event time. Default 0. */
+  /** How far the watermark trails the latest event time of a key. Default 0. */
   readonly outOfOrderness?: Duration;
-  /** How long a closed window may still be corrected. Default 0. */
+  /** For how long a closed window may still be corrected. Default 0. */
   readonly allowedLateness?: Duration;
-  /** A key silent for this long has its event time pass at the speed of the clock. Default 1 minute. */
+  /**
+   * Once a key has been silent for this long, its event time advances at the speed of the clock. Default 1
+   * minute.
+   */
   readonly idleAfter?: Duration;
-  /** An event time further ahead of its record's arrival is refused. Default 1 hour. */
+  /** A record whose event time is further ahead of its arrival than this is refused. Default 1 hour. */
   readonly maxFutureSkew?: Duration;
   /**
-   * Forgets a key without open windows this long after its last record, and begins it anew with its next. A record that
-   * came later than that for a window already closed would open it again. Default: no key is ever forgotten.
+   * Forgets a key without open windows this long after its last record. The key begins anew with its next
+   * record. A record that comes later than this would open again a window that has closed. Default: no key is
+   * ever forgotten.
    */
   readonly maxLateness?: Duration;
   /** A whole number that must grow whenever windows are added, removed or altered. Default 1. */
   readonly version?: number;
   /**
-   * Into how many groups the keys fall at first, each with a log of its own: `millrace rescale` changes it later. A power of
-   * two up to 4,096. Default: the next from four per shard or partition, and 16 for a queue.
+   * The number of key groups into which the keys fall at first, each with a log of its own: a power of two up
+   * to 4,096. `millrace rescale` changes it later. Default: the next power of two from four per shard or
+   * partition, and 16 for a queue.
    */
   readonly groups?: number;
   /**
-   * Allows windows that overlap, or step, so much that one record shows in more than 1,000 panes, each of which is written and delivered.
-   * Default false.
+   * Allows windows that overlap or step so much that one record shows in more than 1,000 panes, each of which
+   * is written and delivered. Default false.
    */
   readonly costly?: boolean;
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
 }
 
-/** A pipeline without sinks yet. */
+/** A pipeline that has no sinks yet. */
 export interface PipelineDefinition<Panes> extends Pipeline<Panes> {
-  /** The same pipeline, its panes going to `sinks`. */
+  /** Returns the same pipeline with its panes going to `sinks`. */
   to(...sinks: readonly [Sink<Panes>, ...Sink<Panes>[]]): Pipeline<Panes>;
 }
 
-/** A pipeline, a plain value: the handlers, the stack, the local run and the tests all read it. */
+/** A pipeline as a plain value. The handlers, the stack, the local run and the tests all read it. */
 export interface Pipeline<out Panes = Pane> {
   readonly name: string;
   readonly source: Source<unknown>;
@@ -63,7 +74,7 @@ export interface Pipeline<out Panes = Pane> {
   readonly groups: number;
   readonly rules: KeyRules<unknown>;
   readonly maxFutureSkew: Millis;
-  /** What its panes are; never present, there for inference. */
+  /** Carries the type of the panes for inference. It is never present. */
   readonly pane?: Panes;
 }
 
@@ -81,18 +92,21 @@ export interface Pane<
   /** The window is `[start, end)`. */
   readonly start: string;
   readonly end: string;
-  /** 0, 1, 2, …: a pane replaces those of the same window and key with a smaller one. */
+  /** 0, 1, 2, …: a pane replaces every pane of the same window and key with a smaller revision. */
   readonly revision: number;
   readonly kind: Kind;
-  /** Of `rolling`, `batches` and `trailing` windows: the ordinal of the record, or of the batch, within its key, from 0. */
+  /**
+   * The ordinal, from 0, of the record or of the batch within its key; only panes of `rolling`, `batches` and
+   * `trailing` windows have it.
+   */
   readonly index?: number;
   readonly results: Results;
-  /** Records in the window. */
+  /** The number of records in the window. */
   readonly count: number;
   readonly watermark: string;
 }
 
-/** The panes of a definition's windows: a union that `pane.window` tells apart. */
+/** The union of the panes of a definition's windows, which `pane.window` tells apart. */
 export type PanesOf<Shapes extends { readonly [name: string]: PaneShape }> = {
   [Name in keyof Shapes & string]: PanesOfOne<Name, Shapes[Name]>;
 }[keyof Shapes & string];
@@ -101,7 +115,7 @@ type PanesOfOne<Name extends string, Shape extends PaneShape> = Shape extends Pa
   ? Pane<Name, Shape['kind'], Shape['results']>
   : never;
 
-/** @throws RangeError when there cannot be so many key groups */
+/** @throws RangeError when the number of key groups is not a power of two from 1 to 4,096 */
 export function checkGroups(groups: number): void {
   if (!Number.isInteger(Math.log2(groups)) || groups < 1 || groups > 4_096) {
     throw new RangeError(
@@ -128,27 +142,31 @@ const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
-/** In how many panes a record may show unless the definition says that it is costly. */
+/** In how many panes a record may show unless the definition allows it by `costly`. */
 const MOST_PANES = 1_000;
 
-/** @throws RangeError when the panes of one record are too many, with the arithmetic */
+/** @throws RangeError when one record shows in too many panes; the message has the arithmetic */
 function checkPanes(name: string, windows: readonly (readonly [name: string, Window<never>])[]): void {
   const panes = windows.map(([window, { shows }]) => [window, shows ?? { panes: 1, because: '' }] as const);
   const total = panes.reduce((sum, [, { panes }]) => sum + panes, 0);
   if (total <= MOST_PANES) return;
-  const told = panes
+  const reasons = panes
     .filter(([, { because }]) => because !== '')
     .map(([window, { panes, because }]) => `${panes.toLocaleString('en')} of "${window}" (${because})`);
   throw new RangeError(
-    `Cannot define "${name}" as one record would show in ${total.toLocaleString('en')} panes, above ${MOST_PANES.toLocaleString('en')}: ${told.join(', ')}. Slide or step by more, or say costly: true`,
+    `Cannot define "${name}" as one record would show in ${total.toLocaleString('en')} panes, ` +
+      `above ${MOST_PANES.toLocaleString('en')}: ${reasons.join(', ')}. ` +
+      'Slide or step by more, or say costly: true',
   );
 }
 
 /**
- * Defines a pipeline: a source of records, how they are keyed, timed and windowed, and with `.to(...)` where the panes go.
+ * Defines a pipeline: a source of records, how records are keyed, timed and windowed, and, with `.to(...)`,
+ * where the panes go.
  *
- * @throws RangeError when a name, a duration or a window breaks its rule, the source lacks the order that a window follows, or
- * one record would show in more than 1,000 panes and `costly` does not allow it; TypeError when a step is not a function
+ * @throws RangeError when a name, a duration or a window breaks its rule, when the source lacks the order
+ * that a window needs, or when one record would show in more than 1,000 panes and `costly` does not allow it;
+ * TypeError when a step is not a function
  *
  * @example
  * ```ts
@@ -175,14 +193,15 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
 ): PipelineDefinition<PanesOf<Shapes>> {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new RangeError(
-      `Cannot name a pipeline "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens, a letter first`,
+      `Cannot name a pipeline "${name}" as names must be 1 to 40 lower-case letters, digits and hyphens, ` +
+        'a letter first',
     );
   }
   checkOptions(`define "${name}"`, options, OPTIONS);
   for (const step of ['key', 'eventTime', 'filter'] as const) {
-    const given = options[step];
-    if (typeof given !== 'function' && (step !== 'filter' || given !== undefined)) {
-      throw new TypeError(`Cannot define "${name}" as ${step} must be a function: it is ${typeof given}`);
+    const value = options[step];
+    if (typeof value !== 'function' && (step !== 'filter' || value !== undefined)) {
+      throw new TypeError(`Cannot define "${name}" as ${step} must be a function: it is ${typeof value}`);
     }
   }
   const windows = Object.entries<Window<never>>(options.windows ?? {});
@@ -191,12 +210,14 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
   for (const [window, recipe] of windows) {
     if (typeof recipe?.operator !== 'function') {
       throw new TypeError(
-        `Cannot define window "${window}" as it must be made by a function such as rolling() or tumbling(): it is ${typeof recipe}`,
+        `Cannot define window "${window}" as it must be made by a function such as rolling() or ` +
+          `tumbling(): it is ${typeof recipe}`,
       );
     }
     if (!WINDOW_NAME.test(window)) {
       throw new RangeError(
-        `Cannot name a window "${window}" as names must be 1 to 40 letters, digits, hyphens and underscores, a letter first`,
+        `Cannot name a window "${window}" as names must be 1 to 40 letters, digits, hyphens and ` +
+          'underscores, a letter first',
       );
     }
   }
@@ -216,7 +237,8 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
   const { ordered, retention } = source.lineage;
   if (!ordered && maxLateness !== undefined && maxLateness < (retention as Millis)) {
     throw new RangeError(
-      `Cannot forget a key of "${name}" after "${options.maxLateness}" as its queue may give a record again for 14 days: maxLateness must be >= "14d"`,
+      `Cannot forget a key of "${name}" after "${options.maxLateness}" as its queue may give a record ` +
+        'again for 14 days: maxLateness must be >= "14d"',
     );
   }
   const inputs = new Inputs<unknown>();
@@ -241,7 +263,8 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
         const operator = recipe.operator({ allowedLateness, inputs, window: at });
         if (operator.ordered && !ordered) {
           throw new RangeError(
-            `Cannot define window "${window}" as rolling, batches and running windows follow the order of the source: a standard queue has none`,
+            `Cannot define window "${window}" as rolling, batches and running windows follow the order of ` +
+              'the source: a standard queue has none',
           );
         }
         return { name: window, operator };

@@ -8,19 +8,19 @@ interface Taking<in Panes> {
   readonly takes?: (pane: Panes) => void;
 }
 
-/** DynamoDB rows: each closed window, and the latest pane per key and window. */
+/** DynamoDB rows: one for each closed window, and the latest pane per key and window. */
 export interface TableSink {
   readonly kind: 'table';
 }
 
-/** What an object of panes is: lines of JSON, gzipped, or a Parquet file. */
+/** The format of an object of panes: lines of JSON, gzipped, or a Parquet file. */
 export type ObjectFormat = 'ndjson' | 'parquet';
 
-/** S3 objects: every pane, by the date and hour of its window's end. */
+/** S3 objects that hold every pane, by the date and hour of its window's end. */
 export interface BucketSink {
   readonly kind: 'bucket';
   readonly format: ObjectFormat;
-  /** How long panes are gathered for one step of writing. */
+  /** For how long panes are gathered before they are written. */
   readonly every: Millis;
 }
 
@@ -31,11 +31,13 @@ export interface BucketSink {
 export type Sink<Panes = never> = (TableSink | BucketSink) & Taking<Panes>;
 
 interface BucketOptions {
-  /** Lines of JSON, gzipped, or Parquet with one schema for all windows: see docs/athena.md. Default `ndjson`. */
+  /**
+   * Lines of JSON, gzipped, or Parquet with one schema for all windows: see docs/athena.md. Default `ndjson`.
+   */
   readonly format?: ObjectFormat;
   /**
-   * How long panes may wait for others, so that objects are few and large: they are written within this time of their
-   * commit, and a minute. At most an hour; `0s` writes at every wake-up. Default `1m`.
+   * For how long panes may wait for others, so that objects are few and large. A pane is written within this
+   * time of its commit, and a minute. At most an hour; `0s` writes at every wake-up. Default `1m`.
    */
   readonly every?: Duration;
 }
@@ -44,7 +46,8 @@ const FORMATS: readonly string[] = ['ndjson', 'parquet'] satisfies readonly Obje
 const LONGEST_WAIT = millis('1h');
 
 /**
- * Delivers panes to a DynamoDB table of rows: each closed window, and the latest pane per key and window.
+ * Delivers panes to a DynamoDB table of rows: one for each closed window, and the latest pane per key and
+ * window.
  *
  * @example
  * ```ts
@@ -56,8 +59,10 @@ const LONGEST_WAIT = millis('1h');
 export const table = (): TableSink => ({ kind: 'table' });
 
 /**
- * @throws RangeError when `format` is not one that there is, or `every` is more than an hour; TypeError for an option that
- * there is not
+ * Delivers every pane to an S3 bucket, as objects by the date and hour of its window's end.
+ *
+ * @throws RangeError when `format` is not a known format, or `every` is more than an hour; TypeError for an
+ * unknown option
  *
  * @example
  * ```ts
@@ -81,7 +86,10 @@ export function bucket(options: BucketOptions = {}): BucketSink {
   return { kind: 'bucket', format, every: wait };
 }
 
-/** The same sinks, to which every pane goes as soon as it is committed: for runs that someone watches. */
+/**
+ * Returns the same sinks without gathering: every pane is written as soon as it is committed, for runs that
+ * someone watches.
+ */
 export const atOnce = (sinks: readonly Sink[]): readonly Sink[] =>
   sinks.map((sink) =>
     byKind<Sink, Sink>(sink, {
@@ -106,7 +114,7 @@ export function bySink<Results extends { readonly [Kind in Sink['kind']]: unknow
   return results;
 }
 
-/** @throws TypeError when there are two of a kind: each kind has one place to write to */
+/** @throws TypeError when there are two sinks of a kind, as each kind has one place to write to */
 export function checkSinks(pipeline: string, sinks: readonly Sink[]): readonly Sink[] {
   const kinds = sinks.map(({ kind }) => kind);
   const twice = kinds.find((kind, at) => kinds.indexOf(kind) < at);

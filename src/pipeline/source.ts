@@ -3,44 +3,50 @@ import { checkOptions } from '../core/options.ts';
 import { type Millis, millis } from '../core/time.ts';
 
 /**
- * Where a pipeline's records come from, and what they are when its windows see them.
+ * Where a pipeline's records come from, and what type they have when its windows see them.
  *
- * Whatever settles the type of a record stands here, before the options that are typed by it: members of one object
- * literal cannot see each other's types.
+ * Whatever settles the type of a record is an argument before the options that are typed by it, as TypeScript
+ * does not infer the members of one object literal from each other.
  */
 export type Source<Rec> = KinesisSource<Rec> | QueueSource<Rec> | KafkaSource<Rec>;
 
-/** What holds of each lineage of a source: of a shard, a partition, a message group, or of a queue without order as a whole. */
+/**
+ * The facts about each lineage of a source. A lineage is a shard, a partition, a message group, or the whole
+ * of a queue without order.
+ */
 interface LineageFacts {
-  /** Whether records come in an order that a retry keeps: if not, each is known by its id alone. */
+  /** Whether records come in an order that a retry keeps. If not, each record is known by its id alone. */
   readonly ordered: boolean;
-  /** How long the source may still give a record again; for ever when undefined. */
+  /** For how long the source may still deliver a record again; for ever when undefined. */
   readonly retention: Millis | undefined;
-  /** Whether handlers note how far it is committed, so that the sweeper can read on from there, and see what waits. */
+  /** Whether handlers note how far it is committed, so that the sweeper can tell what waits after that. */
   readonly notesProgress: boolean;
-  /** Whether its name is the source's, a slash, and what its producers chose, which may be a key and stands in no log line. */
+  /**
+   * Whether its name is the source's name, a slash, and a name that producers chose. The latter may be a key,
+   * so it stands in no log line.
+   */
   readonly namedByProducers: boolean;
 }
 
 interface AnySource {
   readonly lineage: LineageFacts;
-  /** Into how many groups the keys of a pipeline fall, unless it says otherwise. */
+  /** The number of key groups of a pipeline that does not set `groups`. */
   readonly groups: number;
-  /** From a decoded JSON value to a record. */
+  /** The steps from a decoded JSON value to a record. */
   readonly steps: readonly Step[];
 }
 
 export interface KinesisSource<out Rec> extends AnySource {
   readonly kind: 'kinesis';
   readonly shards: number;
-  /** The same source, each record reshaped by a pure function. */
+  /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KinesisSource<Next>;
 }
 
 export interface QueueSource<out Rec> extends AnySource {
-  /** A standard queue, or one that keeps the order of each message group. */
+  /** A standard queue (`sqs`), or a queue that keeps the order of each message group (`fifo`). */
   readonly kind: 'sqs' | 'fifo';
-  /** The same source, each record reshaped by a pure function. */
+  /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): QueueSource<Next>;
 }
 
@@ -48,14 +54,17 @@ export interface KafkaSource<out Rec> extends AnySource {
   readonly kind: 'kafka';
   readonly topic: string;
   readonly partitions: number;
-  /** The same source, each record reshaped by a pure function. */
+  /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KafkaSource<Next>;
 }
 
 type Step = { readonly validate: StandardSchemaV1 } | { readonly reshape: (record: never) => unknown };
 
 interface Validated<Rec> {
-  /** Any Standard Schema validator that answers at once: a record is what it makes of it, and one that it refuses is poison. */
+  /**
+   * Any synchronous Standard Schema validator. Its output becomes the record, and a record that it refuses is
+   * poison.
+   */
   readonly schema?: StandardSchemaV1<unknown, Rec>;
 }
 
@@ -70,17 +79,17 @@ interface QueueOptions<Rec> extends Validated<Rec> {
 
 interface KafkaOptions<Rec> extends Validated<Rec> {
   readonly topic: string;
-  /** Of the topic: settles only how many key groups there are by default. Default 1. */
+  /** The number of partitions of the topic, which only sets the default of `groups`. Default 1. */
   readonly partitions?: number;
 }
 
-/** For a queue, of which it is not known how many read it at once. */
+/** The number of key groups for a queue, as nobody knows how many consumers read it at once. */
 const QUEUE_GROUPS = 16;
 
 /**
- * A Kinesis data stream of JSON records with `shards` shards (default 1).
+ * Reads a Kinesis data stream of JSON records with `shards` shards (default 1).
  *
- * @throws RangeError when the number of shards is not a whole number from 1 to 1,024; TypeError for an option that there is not
+ * @throws RangeError when `shards` is not a whole number from 1 to 1,024; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -107,10 +116,10 @@ export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Kines
 }
 
 /**
- * An SQS queue of JSON messages. A standard queue has no order, so that windows which follow it are refused; a FIFO queue
- * (`fifo: true`) has one in each message group.
+ * Reads an SQS queue of JSON messages. A standard queue has no order, so `definePipeline` refuses windows
+ * that need one; a FIFO queue (`fifo: true`) has an order in each message group.
  *
- * @throws TypeError when fifo is not true or false, or for an option that there is not
+ * @throws TypeError when `fifo` is not true or false, or for an unknown option
  *
  * @example
  * ```ts
@@ -138,10 +147,11 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
 }
 
 /**
- * A Kafka topic of JSON records, of Amazon MSK or any other cluster, with `partitions` partitions (default 1).
+ * Reads a Kafka topic of JSON records, from Amazon MSK or any other cluster, with `partitions` partitions
+ * (default 1).
  *
- * @throws RangeError when the topic is not 1 to 249 letters, digits, dots, hyphens and underscores, or the number of
- * partitions not a whole number from 1 to 1,024; TypeError for an option that there is not
+ * @throws RangeError when `topic` is not 1 to 249 letters, digits, dots, hyphens and underscores, or
+ * `partitions` is not a whole number from 1 to 1,024; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -159,7 +169,8 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
   const { topic, partitions = 1, schema } = options;
   if (!isTopic(topic)) {
     throw new RangeError(
-      `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and underscores, but not "." or ".."`,
+      `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and ` +
+        'underscores, but not "." or ".."',
     );
   }
   if (!isCount(partitions)) {
@@ -172,13 +183,13 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
   return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions }, schema);
 }
 
-/** Whether a topic may be called so, by Kafka's own rule. */
+/** Says whether Kafka allows a topic of this name. */
 export const isTopic = (topic: unknown): boolean =>
   typeof topic === 'string' && /^(?!\.\.?$)[a-zA-Z0-9._-]{1,249}$/.test(topic);
 
 const isCount = (count: number): boolean => Number.isInteger(count) && count >= 1 && count <= 1_024;
 
-/** The next power of two from four for each of what is read at once. */
+/** Returns the next power of two from four for each shard or partition. */
 const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
 
 function sourceOf<Of extends Source<unknown>>(

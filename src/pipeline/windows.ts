@@ -12,7 +12,7 @@ import { sessionOperator } from '../core/windows/session.ts';
 import { slidingOperator } from '../core/windows/sliding.ts';
 import { trailingOperator } from '../core/windows/trailing.ts';
 
-/** What the panes of one window are. */
+/** The kind and the results of the panes of one window. */
 export interface PaneShape {
   readonly kind: PaneKind;
   readonly results: unknown;
@@ -21,24 +21,31 @@ export interface PaneShape {
 /** A window as a definition holds it: a recipe for its operator, and the shape of its panes. */
 export interface Window<in Rec, out Shape extends PaneShape = PaneShape> {
   operator(rules: WindowRules<never>): WindowOperator;
-  /** Of windows that overlap or show themselves in steps, how many panes show one record, and why; where it is left out, one or two. */
+  /**
+   * How many panes show one record, and why, where windows overlap or show themselves in steps. Without it,
+   * one or two do.
+   */
   readonly shows?: { readonly panes: number; readonly because: string };
-  /** Never present, there for inference. */
+  /** Carries the type of the record for inference. It is never present. */
   readonly reads?: (record: Rec) => void;
   readonly shape?: Shape;
 }
 
 type Shape<Kind extends PaneKind, Of> = { readonly kind: Kind; readonly results: Of };
 
-/** What a window of time shows, by what was asked for; where only a run can tell, whatever it may be. */
+/**
+ * The panes that a window of time may emit by its options. Where only a run can tell an option, all kinds are
+ * possible.
+ */
 type TimeShape<Of, When, Empty> =
   | Shape<'final' | 'late' | (Extract<When, 'record' | 'update'> extends never ? never : 'early'), Of>
   | (true extends Empty ? Shape<'empty', null> : never);
 
 interface Emits<When> {
   /**
-   * When a pane is emitted: as the window closes; after each of its records as well (`record`); or as well at the end of each
-   * commit that brought it records (`update`): how many such panes there are depends on how records come in batches. Default `close`.
+   * When a pane is emitted: as the window closes (`close`); also after each of its records (`record`); or
+   * also at the end of each commit that brought it records (`update`). How many panes `update` emits depends
+   * on how records come in batches. Default `close`.
    */
   readonly emit?: When;
 }
@@ -46,21 +53,27 @@ interface Emits<When> {
 interface TimeOptions<When, Empty> extends Emits<When> {
   /** Shifts every window. Default 0. */
   readonly offset?: Duration;
-  /** Whether windows without records emit, too, once there has been one with: up to 1,000 in a row. Default false. */
+  /**
+   * Whether windows without records emit too, once a window with records has: up to 1,000 in a row. Default
+   * false.
+   */
   readonly emitEmpty?: Empty;
 }
 
 type Weekday = (typeof WEEKDAYS)[number];
-/** 1970-01-01 was a Thursday. */
+/** The week begins with Thursday, as 1970-01-01 was one. */
 const WEEKDAYS = ['thursday', 'friday', 'saturday', 'sunday', 'monday', 'tuesday', 'wednesday'] as const;
 
-/** Stretches of time that follow each other. */
+/** Windows that follow each other without gap or overlap. */
 interface Periods {
-  /** A length of time; or a week, a month, a quarter (from January, April, July or October) or a year of the calendar. */
+  /**
+   * A length of time; or a week, a month, a quarter (from January, April, July or October) or a year of the
+   * calendar.
+   */
   readonly size: Duration | 'week' | MonthUnit;
-  /** The day on which weeks begin, where they are the size. Default: monday. */
+  /** The day on which weeks begin, where `size` is `week`. Default: monday. */
   readonly weekStart?: Weekday;
-  /** An IANA time zone, whose years, months, days, hours and minutes windows follow. Default: UTC. */
+  /** An IANA time zone whose years, months, days, hours and minutes the windows follow. Default: UTC. */
   readonly timeZone?: string;
 }
 
@@ -70,7 +83,10 @@ interface CumulateOptions<Empty> extends Periods {
   readonly step: Duration;
   /** Shifts every window. Default 0. */
   readonly offset?: Duration;
-  /** Whether windows without records emit a pane, when they end, once there has been one with: up to 1,000 in a row. Default false. */
+  /**
+   * Whether windows without records emit a pane as they end, once a window with records has: up to 1,000 in a
+   * row. Default false.
+   */
   readonly emitEmpty?: Empty;
 }
 
@@ -80,16 +96,17 @@ interface SlidingOptions<When, Empty> extends TimeOptions<When, Empty> {
 }
 
 interface SessionOptions<Rec, When> extends Emits<When> {
-  /** The silence that ends a session; may be a function of the record. */
+  /** The silence that ends a session. It may be a function of the record. */
   readonly gap: Duration | ((record: Rec) => Duration);
-  /** The length that no session exceeds. */
+  /** The length that no session exceeds. Default: no limit. */
   readonly maxDuration?: Duration;
 }
 
 /**
- * The key's last `count` records, in source order; a pane after every record, or with `partial: false` once there are so many.
+ * Aggregates the key's last `count` records in source order. It emits a pane after every record; with
+ * `partial: false` only once it holds `count` records.
  *
- * @throws RangeError when count is not a whole number from 1 to 10,000; TypeError for an option that there is not
+ * @throws RangeError when `count` is not a whole number from 1 to 10,000; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -112,9 +129,9 @@ export function rolling<Rec, Of extends Results>(
 }
 
 /**
- * Every `count` records of the key, in source order; a pane when there are so many.
+ * Aggregates every `count` records of the key in source order. It emits a pane once it holds that many.
  *
- * @throws RangeError when count is not a whole number from 1 to 1,000,000; TypeError for an option that there is not
+ * @throws RangeError when `count` is not a whole number from 1 to 1,000,000; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -134,12 +151,14 @@ export function batches<Rec, Of extends Results>(
 }
 
 /**
- * `[k·size, (k+1)·size)` by event time, shifted by `offset`; a pane when the watermark reaches the end. With a `timeZone`,
- * days, hours and minutes of its calendar. With a `size` of `'week'`, `'month'`, `'quarter'` or `'year'` those of the calendar, in UTC
- * or in a `timeZone`.
+ * Aggregates windows `[k·size, (k+1)·size)` by event time, shifted by `offset`. It emits a pane when the
+ * watermark reaches the end of a window. With a `timeZone`, windows are the days, hours and minutes of that
+ * zone's calendar. With a `size` of `'week'`, `'month'`, `'quarter'` or `'year'` they are those of the
+ * calendar, in UTC or in a `timeZone`.
  *
- * @throws RangeError when size is not positive, offset not below it (of months, the shortest), the time zone unknown, size nothing
- * that its clock has, or `weekStart` no day or not that of weeks; TypeError for an option that there is not
+ * @throws RangeError when `size` is not positive or nothing that the zone's clock has, `offset` is not below
+ * it (for months, below the shortest), the time zone is unknown, or `weekStart` is not a weekday or `size` is
+ * not `'week'`; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -150,16 +169,18 @@ export function tumbling<Rec, Of extends Results, When extends Emit = 'close', E
   options: TumblingOptions<When, Empty>,
   aggregates: Aggregates<Rec, Of>,
 ): Window<Rec, TimeShape<Of, When, Empty>> {
-  const known = ['size', 'weekStart', 'offset', 'timeZone', 'emit', 'emitEmpty'] as const;
-  checkWindow('tumbling', options, known, aggregates);
+  const allowed = ['size', 'weekStart', 'offset', 'timeZone', 'emit', 'emitEmpty'] as const;
+  checkWindow('tumbling', options, allowed, aggregates);
   return timeWindow('tumbling', gridOf('tumble by', options), options, aggregates);
 }
 
 /**
- * `[k·slide, k·slide + size)` by event time, shifted by `offset`; a pane when the watermark reaches the end.
+ * Aggregates windows `[k·slide, k·slide + size)` by event time, shifted by `offset`. It emits a pane when the
+ * watermark reaches the end of a window.
  *
- * @throws RangeError when slide is not positive or larger than size, size is over 100,000 slides, over 100 where a pane is
- * emitted after each record, or, once it is defined, over 2,000 where late records are allowed, or offset is not below slide; TypeError for an option that there is not
+ * @throws RangeError when `slide` is not positive or larger than `size`; when `size` is over 100,000 slides,
+ * over 100 where each record emits a pane, or, once the pipeline is defined, over 2,000 where late records
+ * are allowed; or when `offset` is not below `slide`; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -181,7 +202,8 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
   const [most, when] = options.emit === 'record' ? [100, ' where each record emits'] : [100_000, ''];
   if (size > most * slide) {
     throw new RangeError(
-      `Cannot slide by "${options.slide}" as size must be <= ${most.toLocaleString('en')} slides${when}: size is "${options.size}"`,
+      `Cannot slide by "${options.slide}" as size must be <= ${most.toLocaleString('en')} slides${when}: ` +
+        `size is "${options.size}"`,
     );
   }
   const offset = offsetBelow('slide', options.slide, slide, options.offset);
@@ -191,7 +213,8 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
     operator(rules) {
       if (rules.allowedLateness > 0 && size > 2_000 * slide) {
         throw new RangeError(
-          `Cannot slide by "${options.slide}" as size must be <= 2,000 slides where each late record emits: size is "${options.size}"`,
+          `Cannot slide by "${options.slide}" as size must be <= 2,000 slides where each late record ` +
+            `emits: size is "${options.size}"`,
         );
       }
       return operator(rules);
@@ -200,13 +223,15 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
 }
 
 /**
- * Windows that follow each other, as those of `tumbling`, each of which shows itself at every `step` of its time from its first
- * record on: the day so far, each hour. A pane is emitted when the watermark reaches the step, and holds what is before it: `end`
- * is the step, `start` that of the window. All are revisions of one window: `early`, and `final` at its end. A record that comes late
- * for a step is in the next one; for the window, it corrects that.
+ * Aggregates windows that follow each other, as `tumbling` does, and shows each window at every `step` from
+ * its first record on: the day so far, each hour. It emits a pane when the watermark reaches a step. The pane
+ * holds the records before the step: `end` is the step, and `start` is the start of the window. All panes are
+ * revisions of one window: `early`, and `final` at its end. A record that is late for a step is in the next
+ * step; a record that is late for the window corrects the window.
  *
- * @throws RangeError as `tumbling`; when step is not positive, is no whole part of size, not shorter than it, over 10,000 times in it, or, of weeks
- * and months and in a time zone, no whole part of a day, or a day; TypeError for an option that there is not
+ * @throws RangeError as `tumbling` does; when `step` is not positive, not a whole part of `size`, not shorter
+ * than it, or more than 10,000 times in it; and for weeks, for months and in a time zone when `step` is
+ * neither a whole part of a day nor a day; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -217,8 +242,8 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
   options: CumulateOptions<Empty>,
   aggregates: Aggregates<Rec, Of>,
 ): Window<Rec, TimeShape<Of, 'record', Empty>> {
-  const known = ['size', 'step', 'weekStart', 'offset', 'timeZone', 'emitEmpty'] as const;
-  checkWindow('cumulate', options, known, aggregates);
+  const allowed = ['size', 'step', 'weekStart', 'offset', 'timeZone', 'emitEmpty'] as const;
+  checkWindow('cumulate', options, allowed, aggregates);
   const { step: duration, emitEmpty = false, ...periods } = options;
   const windows = gridOf('cumulate over', periods);
   const step = positive('cumulate by', 'step', duration);
@@ -226,13 +251,15 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
   const [whole, name] = byCalendar && length > DAY ? [DAY, 'a day'] : [length, 'size'];
   if (whole % step !== 0 || step === length) {
     throw new RangeError(
-      `Cannot cumulate by "${duration}" as step must be a whole part of ${name}, and shorter than size: size is "${options.size}"`,
+      `Cannot cumulate by "${duration}" as step must be a whole part of ${name}, and shorter than size: ` +
+        `size is "${options.size}"`,
     );
   }
   const slices = Math.ceil(length / step);
   if (slices > MOST_STEPS) {
     throw new RangeError(
-      `Cannot cumulate by "${duration}" as size must be <= ${MOST_STEPS.toLocaleString('en')} steps: size is "${options.size}"`,
+      `Cannot cumulate by "${duration}" as size must be <= ${MOST_STEPS.toLocaleString('en')} steps: ` +
+        `size is "${options.size}"`,
     );
   }
   const { timeZone } = periods;
@@ -250,18 +277,24 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
 const DAY = millis('1d');
 const MOST_STEPS = 10_000;
 
-/** Where windows lie in time, and what a signature calls that. */
+/** Where windows lie in time, and the beginning of the signature that says so. */
 interface Grid {
   readonly shape: string;
   readonly alignment: Alignment;
   readonly stepAfter?: (at: number) => EpochMillis;
 }
 
-/** Of windows that follow each other: the length of the shortest, as the clock has it, and what they are shifted by. */
+/**
+ * The grid of windows that follow each other, with the length of the shortest of them, by the clock, and
+ * their offset.
+ */
 interface PeriodGrid extends Grid {
   readonly length: Millis;
   readonly offset: Millis;
-  /** By the clock of a time zone, or by months: a whole number of days, or a whole part of one. */
+  /**
+   * True for the clock of a time zone, or months: the length is then a whole number of days, or a whole part
+   * of a day.
+   */
   readonly byCalendar: boolean;
 }
 
@@ -270,7 +303,7 @@ const fixed = (size: Millis, slide: Millis, offset: Millis): Grid => ({
   alignment: fixedAlignment(size, slide, offset),
 });
 
-/** Of windows that follow each other. */
+/** Returns the grid of windows that follow each other. */
 function gridOf(
   action: string,
   { size, weekStart, timeZone, ...more }: Periods & { readonly offset?: Duration },
@@ -295,7 +328,7 @@ function gridOf(
 
 const WEEK = millis('7d');
 
-/** How long after 1970-01-01 the first week begins. */
+/** Returns how long after 1970-01-01 the first week begins. */
 function startOfWeek(weekStart: Weekday = 'monday'): number {
   const days = WEEKDAYS.indexOf(weekStart);
   if (days >= 0) return days * millis('1d');
@@ -320,7 +353,10 @@ function timeWindow<Rec, Of extends Results>(
   return { operator: (rules) => slidingOperator(shape, settings, aggregates, rules) };
 }
 
-/** The panes that show one record of overlapping windows: each as it closes, or once more before that. */
+/**
+ * Counts the panes that show one record of overlapping windows: each window as it closes, and as often again
+ * before that.
+ */
 function panesOf(windows: number, { size, slide, emit = 'close' }: SlidingOptions<Emit, boolean>) {
   return emit === 'close'
     ? { panes: windows, because: `size ${size} / slide ${slide}` }
@@ -328,9 +364,10 @@ function panesOf(windows: number, { size, slide, emit = 'close' }: SlidingOption
 }
 
 /**
- * For each record at t the records in `(t − size, t]` by event time; a pane once the watermark has passed t.
+ * Aggregates, for each record at t, the records in `(t − size, t]` by event time. It emits a pane once the
+ * watermark has passed t.
  *
- * @throws RangeError when size is not positive; TypeError for an option that there is not
+ * @throws RangeError when `size` is not positive; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -347,10 +384,11 @@ export function trailing<Rec, Of extends Results>(
 }
 
 /**
- * Records that are at most `gap` from a neighbour, as `[first, last + gap)`; a pane once the watermark is past the end. A
- * session that becomes part of another after it was emitted emits a `retracted` pane.
+ * Aggregates records that are at most `gap` from a neighbour, as `[first, last + gap)`. It emits a pane once
+ * the watermark is past the end. A session that becomes part of another session after it was emitted emits a
+ * `retracted` pane.
  *
- * @throws RangeError when gap or maxDuration is not positive; TypeError for an option that there is not
+ * @throws RangeError when `gap` or `maxDuration` is not positive; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -374,10 +412,11 @@ export function session<Rec, Of extends Results, When extends Emit = 'close'>(
 }
 
 /**
- * Everything since the key began; a pane after every record, or with `emit: 'update'` at the end of each commit that brought
- * some: how many such panes there are depends on how records come in batches.
+ * Aggregates everything since the key began. It emits a pane after every record, or with `emit: 'update'` at
+ * the end of each commit that brought records. How many panes `update` emits depends on how records come in
+ * batches.
  *
- * @throws RangeError when emit is anything else; TypeError for an option that there is not
+ * @throws RangeError when `emit` is neither `'record'` nor `'update'`; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -397,10 +436,10 @@ export function running<Rec, Of extends Results>(
 function checkWindow<Options extends object>(
   window: string,
   options: Options,
-  known: readonly (keyof Options & string)[],
+  allowed: readonly (keyof Options & string)[],
   aggregates: object,
 ): void {
-  checkOptions(`define a ${window} window`, options, known);
+  checkOptions(`define a ${window} window`, options, allowed);
   if (typeof aggregates === 'object' && aggregates !== null) return;
   throw new TypeError(
     `Cannot define a ${window} window as its aggregates must be an object: it is ${typeof aggregates}`,

@@ -3,10 +3,11 @@ import type { EpochMillis } from '../core/time.ts';
 export interface Clock {
   now(): EpochMillis;
   /**
-   * Calls `ring` once it is that late, never before `alarm` has returned. Until then it holds on to all that `ring` refers to,
-   * so whoever sets an alarm gives it up as soon as it is not needed.
+   * Calls `ring` once the clock reads `at` or later, and never before `alarm` has returned. Until then the
+   * clock holds on to all that `ring` refers to, so whoever sets an alarm cancels it as soon as it is not
+   * needed.
    *
-   * @returns gives the alarm up; does nothing once it has rung
+   * @returns a function that cancels the alarm; it does nothing once the alarm has rung
    */
   alarm(at: EpochMillis, ring: () => void): () => void;
   /** Settles in a later turn of the event loop, so that requests that were begun can be sent. */
@@ -14,8 +15,8 @@ export interface Clock {
 }
 
 /**
- * What `work` comes to, or what `late` does where the work has no answer at `deadline`. Work that is late goes on, but nobody
- * waits for it: what it comes to, even a fault, is dropped.
+ * Returns the result of `work`, or of `late` where the work has no result at `deadline`. Late work goes on,
+ * but nobody waits for it: its result, even a fault, is dropped.
  */
 export async function inTime<Result, Late>(
   clock: Clock,

@@ -2,6 +2,9 @@ import type { EpochMillis } from '../core/time.ts';
 
 /** A figure that a service publishes about itself, some minutes late. */
 export interface Gauge {
-  /** Its last value, the greatest from `at` on until it was published; undefined when there is none of late. */
+  /**
+   * Returns the last value, which is the greatest from `at` until it was published; undefined when there is
+   * no recent one.
+   */
   latest(now: EpochMillis): Promise<{ readonly at: EpochMillis; readonly value: number } | undefined>;
 }

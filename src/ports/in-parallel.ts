@@ -1,13 +1,14 @@
-/** Enough to hide a store's latency, few enough for a small function's sockets. */
+/** Enough calls to hide a store's latency, and few enough for a small function's sockets. */
 const WIDTH = 16;
 
-/** How many of what may take up tens of megabytes are in memory at a time. */
+/** How many items are in memory at a time, where one may take up tens of megabytes. */
 export const FEW = 4;
 
 /**
- * The results of `task` for every item, in order, some of them under way at a time; the first fault is thrown at once.
+ * Runs `task` for every item, several at a time, and returns the results in order. It throws the first fault
+ * at once.
  *
- * @param width how many are under way at a time
+ * @param width how many tasks run at a time
  */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
@@ -26,7 +27,10 @@ export async function inParallel<Item, Result>(
   return results;
 }
 
-/** Lets those in that hold something large, one after the other, for as long as what they hold together is not too much. */
+/**
+ * Admits tasks that hold something large, one after the other, as long as all that they hold together is
+ * below a bound.
+ */
 export class Budget {
   #left: number;
   readonly #waiting: { readonly bytes: number; readonly begin: (holds: (bytes: number) => void) => void }[] =
@@ -37,10 +41,11 @@ export class Budget {
   }
 
   /**
-   * Begins once there is room, which there always is where nobody holds anything.
+   * Begins a task once there is room. There always is where no task holds anything.
    *
-   * @param bytes what it will hold, as far as that is known
-   * @param begin is given what it tells what it holds in truth, and 0 when it holds nothing any more
+   * @param bytes what the task will hold, as far as that is known
+   * @param begin starts the task; it receives a function by which the task says what it really holds, and 0
+   * when it holds nothing any more
    */
   enter(bytes: number, begin: (holds: (bytes: number) => void) => void): void {
     this.#waiting.push({ bytes, begin });

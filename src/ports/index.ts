@@ -4,7 +4,7 @@ import type { Limits } from './limits.ts';
 import type { Arrivals, ObjectStore, Progress, RowStore } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
 
-/** The world as the adapters give it. */
+/** The outside world as the adapters provide it. */
 export interface Ports {
   readonly log: CommitLog;
   readonly objects: ObjectStore;
@@ -13,11 +13,11 @@ export interface Ports {
   readonly arrivals: Arrivals;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  /** Other bounds than `LIMITS`, for who wants to meet them soon. */
+  /** Overrides `LIMITS`, for code that wants to meet a bound soon. */
   readonly limits?: Limits;
 }
 
-/** The world as the engine works on it: it has the bodies of entries, wherever they are stored. */
+/** The outside world as the engine sees it: with the bodies of entries, wherever they are stored. */
 export interface EnginePorts extends Omit<Ports, 'log'> {
   readonly log: WholeLog;
 }

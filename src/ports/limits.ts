@@ -1,42 +1,66 @@
 /**
- * How much a group may hold. All of it is counted in bytes at worst, so that what is let in can be written
- * whenever that is due: no writer of an entry ever finds it too large.
+ * How much a group may hold. Everything is counted in bytes at worst, so that whatever is admitted can be
+ * written when that is due: no writer of an entry ever finds it too large.
  */
 export interface Limits {
-  /** What the state of a group may weigh for a record to be taken in that makes it larger. */
+  /** How large the state of a group may be for a record to be taken in that makes it larger. */
   readonly state: number;
-  /** From this weight on no record of a new key is taken in: the rest is for the keys that are there. */
+  /** From this size on no record of a new key is taken in: the room above it is for the keys that exist. */
   readonly newKeys: number;
-  /** From this weight on a group is said to be crowded. */
+  /** From this size on a group counts as crowded. */
   readonly crowded: number;
-  /** What the panes of one entry may weigh; results of a single pane that weighs more are left out. */
+  /** How large the panes of one entry may be. The results of a single pane that is larger are left out. */
   readonly panes: number;
-  /** What the panes of one step of a projector may weigh: it has them in memory, as they are and as they are written. */
+  /**
+   * How large the panes of one step of a projector may be, which holds them in memory both as they are and as
+   * they are written.
+   */
   readonly step: number;
-  /** How many panes one step of rows takes: some seconds of conditional puts, were each a row of its own. */
+  /**
+   * How many panes one step of rows takes: a few seconds of conditional puts, if each were a row of its own.
+   */
   readonly rowsStep: number;
-  /** How many panes one step of objects takes, and how many objects it writes, about: some seconds of puts. */
+  /**
+   * How many panes one step of objects takes, and about how many objects it writes: a few seconds of puts.
+   */
   readonly objectsStep: number;
   readonly stepObjects: number;
-  /** What the groups that a function works on side by side may take up in memory, about, before another is read. */
+  /**
+   * About how much memory the groups that a function works on side by side may take up before it reads
+   * another.
+   */
   readonly held: number;
-  /** What the groups that an environment keeps from one invocation to the next may take up; without it, what its handler may. */
+  /**
+   * How much the groups that an environment caches between invocations may take up. Without it, the handler's
+   * default applies.
+   */
   readonly kept?: number;
-  /** What an entry's lists of late and of refused records may weigh. */
+  /** How large an entry's lists of late and of refused records may be. */
   readonly lists: number;
-  /** Ids of late and of refused records that a group keeps, of a source without order: the oldest go first. */
+  /**
+   * How many ids of late and of refused records a group keeps, for a source without order. The oldest are
+   * dropped first.
+   */
   readonly refusedIds: number;
-  /** The largest body, in bytes, that stands in its log: a larger one stands as an object, and its entry names that. */
+  /**
+   * The largest body, in bytes, that stands in its log. A larger body is an object, which the entry names.
+   */
   readonly inline: number;
-  /** What the refused records of one commit may take up as an object; a single one that takes up more is alone in its. */
+  /**
+   * How large the object of one commit's refused records may be. A single record that is larger has an object
+   * to itself.
+   */
   readonly poison: number;
-  /** So many lineages no stream or topic has; where a source has more, new ones are let in as new keys are. */
+  /**
+   * More lineages than any stream or topic has. Where a source has more, new lineages are admitted as new
+   * keys are.
+   */
   readonly lineages: number;
 }
 
 const MIB = 1_048_576;
 
-/** A state within its bound leaves room in its section for the lists, and for what the passing of time adds. */
+/** The bound on the state leaves room in its section for the lists, and for what the passing of time adds. */
 export const LIMITS: Limits = {
   state: 58 * MIB,
   newKeys: 32 * MIB,
@@ -49,8 +73,8 @@ export const LIMITS: Limits = {
   held: 96 * MIB,
   lists: 3 * MIB,
   refusedIds: 65_536,
-  // To create an object costs as much as eight write units of a kilobyte each: from about here on it is the cheaper, and the later,
-  // as it takes tens of milliseconds.
+  // To create an object costs as much as eight write units of a kilobyte each. From about this size on it is
+  // cheaper, and it is also slower, as it takes tens of milliseconds.
   inline: 12_000,
   poison: 4 * MIB,
   lineages: 10_000,

@@ -1,24 +1,29 @@
 import type { Row } from './stores.ts';
 
-/** What the sinks hold, for who checks it: nothing that keeps a pipeline running reads any of this. */
+/** What the sinks hold, for code that checks it. Nothing that keeps a pipeline running reads any of this. */
 export interface Reading {
   readonly objects: ObjectReader;
   readonly rows: RowReader;
 }
 
 export interface ObjectReader {
-  /** The names that begin with a prefix, in order. */
+  /** Lists the names that begin with a prefix, in order. */
   list(prefix: string): AsyncIterable<string>;
-  /** An object's bytes; undefined where there is none. */
+  /** Returns an object's bytes, or undefined where there is no such object. */
   read(name: string): Promise<Uint8Array | undefined>;
 }
 
-/** A row as its store gives it back. */
+/** A row as its store returns it. */
 export type StoredRow = Pick<Row, 'sort' | 'order' | 'pane'>;
 
 export interface RowReader {
-  /** The rows of a partition, in the order of their sort. Sees every row whose put was answered before. */
+  /**
+   * Returns the rows of a partition in the order of `sort`. It sees every row whose put was answered before.
+   */
   ofPartition(partition: string): AsyncIterable<StoredRow>;
-  /** What `ofPartition` gives of a row once it is put, but for the order of names: a store may hold less of a pane than it has. */
+  /**
+   * Returns what `ofPartition` would return for a row, apart from the order of names: a store may hold less
+   * than the whole pane.
+   */
   asStored(row: Row): StoredRow;
 }

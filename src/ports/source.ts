@@ -4,7 +4,7 @@ import type { EpochMillis } from '../core/time.ts';
 
 /** One record as its source delivers it. */
 export interface SourceRecord {
-  /** The ordered source it belongs to: positions compare only within one. */
+  /** The ordered source of the record. Only positions of one lineage compare. */
   readonly lineage: string;
   readonly position: Position;
   readonly arrival: EpochMillis;
@@ -13,17 +13,17 @@ export interface SourceRecord {
 }
 
 /**
- * The one source that the records of a batch are of, by its name; undefined for a batch without records.
+ * Returns the name of the single source of a batch, or undefined for a batch without records.
  *
- * @throws RangeError when they are of several
+ * @throws RangeError when the records are from several sources
  */
 export function onlySource(names: readonly string[]): string | undefined {
   const [first] = names;
-  const other = names.find((name) => name !== first);
-  if (other === undefined) return first;
+  const second = names.find((name) => name !== first);
+  if (second === undefined) return first;
   throw loggable(
     new RangeError(
-      `Cannot take a batch in as its records must be of one source: some are of ${first}, some of ${other}`,
+      `Cannot take a batch in as its records must be of one source: some are of ${first}, some of ${second}`,
     ),
   );
 }

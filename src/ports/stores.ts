@@ -6,11 +6,11 @@ import type { Pane } from '../pipeline/pipeline.ts';
 export interface ObjectStore {
   create(name: string, object: StoredObject): Promise<'created' | 'exists'>;
   exists(name: string): Promise<boolean>;
-  /** The bytes of an object, if it is there. */
+  /** Returns the bytes of an object, or undefined where there is no such object. */
   read(name: string): Promise<Uint8Array | undefined>;
 }
 
-/** What removes objects: no function of a pipeline does, only who takes one back to an earlier time. */
+/** Removes objects. No function of a pipeline does so, only someone who restores one to an earlier time. */
 export interface ObjectRemover {
   remove(name: string): Promise<void>;
 }
@@ -22,7 +22,10 @@ export interface StoredObject {
 
 /** Panes as rows that a reader looks up by key and window. */
 export interface RowStore {
-  /** Writes each row unless the one stored is as new or newer: see `isNewer`. No two rows are of one name. */
+  /**
+   * Writes each row unless the stored row is as new or newer: see `isNewer`. No two rows may have the same
+   * name.
+   */
   put(rows: readonly Row[]): Promise<void>;
 }
 
@@ -30,33 +33,42 @@ export interface Row {
   readonly partition: string;
   readonly sort: string;
   readonly order: number;
-  /** Nothing but this very row is ever stored under its name: it can be written whatever is there. */
+  /**
+   * True where nothing but this very row is ever stored under its name, so that it can be written whatever is
+   * there.
+   */
   readonly settled: boolean;
   readonly pane: Pane;
 }
 
-/** What rows of one name are told newer by. */
+/** The fields that decide which of two rows of one name is newer. */
 export interface Ranked extends Pick<Row, 'order'> {
   readonly pane: Pick<Pane, 'start' | 'revision'>;
 }
 
-/** Whether a row is to be written over another of its name: by order, then the earlier start, then by revision. */
+/**
+ * Says whether row `a` replaces row `b` of the same name: by the greater order, then the earlier start, then
+ * the greater revision.
+ */
 export function isNewer(a: Ranked, b: Ranked): boolean {
   if (a.order !== b.order) return a.order > b.order;
   return a.pane.start === b.pane.start ? a.pane.revision > b.pane.revision : a.pane.start < b.pane.start;
 }
 
-/** How far each lineage of the source has been wholly committed. A lower bound: it may be told late, never early. */
+/**
+ * How far each lineage of the source has been wholly committed. This is a lower bound: it may lag behind, but
+ * is never ahead.
+ */
 export interface Progress {
   note(lineage: string, position: Position): Promise<void>;
   read(lineage: string): Promise<Position | undefined>;
 }
 
-/** What the source still holds. */
+/** Tells which records the source still holds. */
 export interface Arrivals {
   /**
-   * The arrival time before which every record of the source has been committed; `now` when nothing waits; undefined
-   * when it cannot be told.
+   * Returns the arrival time before which every record of the source has been committed; `now` when no record
+   * waits; undefined when that cannot be told.
    */
   frontier(now: EpochMillis): Promise<EpochMillis | undefined>;
 }

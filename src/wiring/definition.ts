@@ -1,37 +1,45 @@
-/** What of a pipeline's definition may only change with its version: so it is written down, here and in its log. */
+/** The part of a definition that may only change with its version. It is kept in a lock file, and in its log. */
 
 type Window = readonly [name: string, signature: string, ...rest: unknown[]];
 
-/** The name of the first window that is not, or not at its place, in both alike; undefined where there is none. */
-export function firstDiffering(some: readonly Window[], others: readonly Window[]): string | undefined {
-  for (let at = 0; at < Math.max(some.length, others.length); at++) {
-    const [one, other] = [some[at], others[at]];
-    if (one?.[0] !== other?.[0] || one?.[1] !== other?.[1]) return (one ?? other)?.[0];
+/**
+ * Returns the name of the first window that differs between two lists, or is at another place; undefined
+ * where the lists are alike.
+ */
+export function firstDiffering(before: readonly Window[], after: readonly Window[]): string | undefined {
+  for (let at = 0; at < Math.max(before.length, after.length); at++) {
+    const [a, b] = [before[at], after[at]];
+    if (a?.[0] !== b?.[0] || a?.[1] !== b?.[1]) return (a ?? b)?.[0];
   }
   return undefined;
 }
 
-/** Why a version may not go on from a higher one that committed. */
+/** Says why a version may not continue after a higher version has committed. */
 export const wentDown = (pipeline: string, version: number, was: number): string =>
-  `Cannot run version ${version} of "${pipeline}" as version ${was} has been at work: to go back to an earlier definition, give it a higher version`;
+  `Cannot run version ${version} of "${pipeline}" as version ${was} has been at work: ` +
+  'to go back to an earlier definition, give it a higher version';
 
-/** Why windows may not go on from others of the same version. */
+/** Says why windows may not continue after other windows of the same version. */
 export const changedWindows = (pipeline: string, version: number, window: string): string =>
-  `Cannot run "${pipeline}" as its windows may only change with its version: "${window}" was added, removed, altered or moved; give it version: ${version + 1}`;
+  `Cannot run "${pipeline}" as its windows may only change with its version: ` +
+  `"${window}" was added, removed, altered or moved; give it version: ${version + 1}`;
 
-/** The file beside a pipeline's that holds what was last to be deployed of it, for `cdk synth` to compare. */
+/**
+ * The file beside a pipeline's file that holds the last definition to be deployed, for `cdk synth` to
+ * compare.
+ */
 export const LOCK_FILE = 'pipeline.lock.json';
 
-/** What a lock file holds. */
+/** The content of a lock file. */
 export interface Lock {
   readonly pipeline: string;
   readonly version: number;
-  /** In the definition's order. */
+  /** The windows in the order of the definition. */
   readonly windows: readonly (readonly [name: string, signature: string])[];
   readonly source: { readonly kind: string; readonly topic?: string };
 }
 
-/** What the lock of a pipeline is made from. */
+/** The part of a pipeline from which its lock is made. */
 interface Lockable {
   readonly name: string;
   readonly version: number;
@@ -48,10 +56,10 @@ export const lockOf = ({ name, version, source: { kind, topic }, rules }: Lockab
   windows: rules.windows.map(({ name, operator }) => [name, operator.signature] as const),
 });
 
-/** The text of a lock file. */
+/** Returns the text of a lock file. */
 export const writeLock = (lock: Lock): string => `${JSON.stringify(lock, undefined, 2)}\n`;
 
-/** @throws SyntaxError or TypeError when the text is none of a lock file */
+/** @throws SyntaxError or TypeError when the text is not that of a lock file */
 export function readLock(text: string): Lock {
   const { pipeline, version, source, windows } = JSON.parse(text) as Partial<Lock>;
   const isWindow = (window: unknown): boolean =>
@@ -69,9 +77,10 @@ export function readLock(text: string): Lock {
 }
 
 /**
- * Why a definition may not be deployed after the one that a lock holds; undefined where it may.
+ * Says why a definition may not be deployed after the definition that a lock holds; undefined where it may.
  *
- * `refused`: handlers would refuse to run it, or its records. `behind`: they would not, and the lock is to be written anew.
+ * `refused` means that handlers would refuse to run it, or refuse its records. `behind` means that they would
+ * not, and that the lock file has to be written anew.
  */
 export function heldAgainst(
   lock: Lock,
@@ -84,14 +93,17 @@ export function heldAgainst(
   if (now.version > lock.version) {
     return {
       kind: 'behind',
-      why: `Cannot hold version ${now.version} of "${now.pipeline}" to its lock as that is of version ${lock.version}`,
+      why:
+        `Cannot hold version ${now.version} of "${now.pipeline}" to its lock as ` +
+        `that is of version ${lock.version}`,
     };
   }
   const window = firstDiffering(now.windows, lock.windows);
   if (window !== undefined) return refused(changedWindows(now.pipeline, now.version, window));
   if (sourceText(now) !== sourceText(lock)) {
     return refused(
-      `Cannot run "${now.pipeline}" as its source may only change with its version: it was ${sourceText(lock)}, and is ${sourceText(now)}; give it version: ${now.version + 1}`,
+      `Cannot run "${now.pipeline}" as its source may only change with its version: it was ` +
+        `${sourceText(lock)}, and is ${sourceText(now)}; give it version: ${now.version + 1}`,
     );
   }
   return undefined;

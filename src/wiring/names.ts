@@ -1,6 +1,9 @@
 /** The names that the infrastructure and the handlers must agree on. */
 
-/** Environment variables of every handler: one of the source, and the others. */
+/**
+ * The environment variables of every handler. Each handler has one of those that name a source, and all
+ * others.
+ */
 export const ENVIRONMENT = {
   pipeline: 'MILLRACE_PIPELINE',
   stream: 'MILLRACE_STREAM',
@@ -12,23 +15,26 @@ export const ENVIRONMENT = {
   bucket: 'MILLRACE_BUCKET',
 } as const;
 
-/** Both tables: a text partition key; the commit log sorts by a number, rows by text. */
+/**
+ * The keys of both tables. Each has a text partition key; the commit log sorts by a number, rows sort by
+ * text.
+ */
 export const STATE_KEY = { partition: 'pk', sort: 'sk', expiry: 'ttl' } as const;
 export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 
-/** Where in the bucket panes, and refused records, go. */
+/** The folders of the bucket for panes and for refused records. */
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
 
-/** Where objects are set aside whose panes were taken back with the logs. */
+/** The folder to which objects are moved whose panes were taken back with the logs. */
 export const SUPERSEDED_PREFIX = 'superseded/';
 
-/** Bodies of entries that are too large for a log. */
+/** The folder for bodies of entries that are too large for a log. */
 export const STATE_PREFIX = 'state/';
 
 /**
- * The logs of a pipeline: one per key group of each generation, one per projector, and one for what was settled about it.
- * Only those of key groups begin with the name.
+ * The names of a pipeline's logs: one per key group of each generation, one per projector, and one for the
+ * definition. Only those of key groups begin with the name of the pipeline.
  */
 export const groupLogPrefix = (pipeline: string): string => `${pipeline}/`;
 export const groupLog = (pipeline: string, generation: number, group: number): string =>

@@ -8,10 +8,10 @@ export interface CloudWatchMetric {
   readonly dimension: readonly [name: string, value: string];
 }
 
-/** How far back a value is looked for: services publish theirs once a minute, some minutes late. */
+/** How far back a value is looked for: services publish a value once a minute, some minutes late. */
 const OF_LATE = millis('10m');
 
-/** A CloudWatch metric by the minute. */
+/** Reads a CloudWatch metric by the minute. */
 export const cloudWatchGauge = (
   client: CloudWatchClient,
   { namespace, name, dimension: [dimension, value] }: CloudWatchMetric,
@@ -28,7 +28,7 @@ export const cloudWatchGauge = (
         Statistics: ['Maximum'],
       }),
     );
-    // They come in no order.
+    // CloudWatch returns the points in no order.
     return Datapoints.flatMap(({ Timestamp, Maximum }) =>
       Timestamp === undefined || Maximum === undefined
         ? []

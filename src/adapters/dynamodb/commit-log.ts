@@ -9,12 +9,16 @@ import type { EpochMillis } from '../../core/time.ts';
 import { type CommitLog, ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 import { STATE_KEY } from '../../wiring/names.ts';
 
-/** Sorts before every entry and never expires: a log that has it and no entries has lost them. */
+/**
+ * The ordinal of the marker, which sorts before every entry and never expires. A log with a marker and no
+ * entries has lost them.
+ */
 const MARKER = 0;
 
 /**
- * Logs in one DynamoDB table: an item an entry, under the log's name and the entry's ordinal. Entries expire; the
- * marker, put after the first entry that each process appends, does not.
+ * Keeps logs in one DynamoDB table, as one item an entry, under the log's name and the entry's ordinal.
+ * Entries expire. The marker, which each process puts after the first entry that it appends to a log, does
+ * not expire.
  */
 export function dynamoCommitLog(client: DynamoDBClient, table: string): CommitLog {
   const marked = new Set<string>();

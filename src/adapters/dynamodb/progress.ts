@@ -8,7 +8,10 @@ import { positionOf } from '../../core/position.ts';
 import type { Progress } from '../../ports/stores.ts';
 import { progressKey, STATE_KEY } from '../../wiring/names.ts';
 
-/** An item per lineage beside the logs. Of two positions the longer stands later, and the greater of two as long. */
+/**
+ * Keeps an item per lineage beside the logs. Of two positions the longer stands later, and of two as long the
+ * greater.
+ */
 export function dynamoProgress(client: DynamoDBClient, table: string, pipeline: string): Progress {
   const keyOf = (lineage: string) => ({
     [STATE_KEY.partition]: { S: progressKey(pipeline, lineage) },

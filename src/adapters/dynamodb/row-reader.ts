@@ -37,7 +37,9 @@ function rowOf(item: Item): StoredRow {
 const plainsOf = (item: Item): Record<string, unknown> =>
   Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plainOf(value)]));
 
-/** What an attribute stands for. Kinds that no row is written with are given back as they are. */
+/**
+ * Returns the value of an attribute. An attribute of a kind that no row is written with is returned as it is.
+ */
 function plainOf(attribute: AttributeValue): unknown {
   if (attribute.NULL) return null;
   if (attribute.S !== undefined) return attribute.S;

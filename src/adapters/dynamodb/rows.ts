@@ -11,12 +11,12 @@ import { inParallel } from '../../ports/in-parallel.ts';
 import type { Row, RowStore } from '../../ports/stores.ts';
 import { ROWS_KEY } from '../../wiring/names.ts';
 
-/** As many as BatchWriteItem takes. */
+/** The most items that BatchWriteItem takes. */
 const BATCH_ITEMS = 25;
 
 /**
- * Rows in one DynamoDB table; a pane's fields are attributes of the same names. Settled rows go many to a request, which
- * takes no conditions; the others under theirs.
+ * Keeps rows in one DynamoDB table, where a pane's fields are attributes of the same names. Settled rows are
+ * written many to a request, which takes no conditions; all other rows one by one, each under its condition.
  */
 export const dynamoRows = (client: DynamoDBClient, table: string): RowStore => ({
   async put(rows) {
@@ -36,11 +36,11 @@ async function putAll(client: DynamoDBClient, table: string, rows: readonly Row[
   let requests: WriteRequest[] = rows.map((row) => ({ PutRequest: { Item: itemOf(row) } }));
   while (requests.length > 0) {
     const answer = await client.send(new BatchWriteItemCommand({ RequestItems: { [table]: requests } }));
-    const left = answer.UnprocessedItems?.[table] ?? [];
-    // Throttled: the whole step is tried again, later and by whoever is woken.
-    if (left.length === requests.length)
+    const unprocessed = answer.UnprocessedItems?.[table] ?? [];
+    // The table is throttled: whoever is woken next tries the whole step again.
+    if (unprocessed.length === requests.length)
       throw new LoggableError(`Cannot write rows as ${table} takes none now`);
-    requests = left;
+    requests = unprocessed;
   }
 }
 
@@ -70,10 +70,13 @@ async function putIfNewer(client: DynamoDBClient, table: string, row: Row): Prom
   }
 }
 
-/** Results in JSON: as attributes they take up to three times as much of the 400 KB that an item may have. */
+/**
+ * The most bytes of results in JSON. As attributes they take up to three times as much of the 400 KB that an
+ * item may have.
+ */
 const MAX_RESULTS_BYTES = 128_000;
 
-/** A pane whose results are larger has null for them: it is in the bucket whole. */
+/** Returns a pane as an item. Results that are larger are null in the item; the bucket has the whole pane. */
 export function itemOf({ partition, sort, order, pane }: Row): Record<string, AttributeValue> {
   const item: Record<string, AttributeValue> = {};
   for (const [name, value] of Object.entries(pane)) item[name] = attribute(value, 1);
@@ -84,12 +87,13 @@ export function itemOf({ partition, sort, order, pane }: Row): Record<string, At
   return item;
 }
 
-/** DynamoDB's numbers end at these magnitudes. */
+/** The magnitudes at which DynamoDB's numbers end. */
 const LARGEST = 9.99e125;
 const LEAST = 1e-130;
 
-/** How deep an item's attributes may nest, and how many bytes the name of one may take: at least one. */
+/** How deep an item's attributes may nest. */
 const MAX_LEVELS = 31;
+/** How many bytes a name in a map may take. It takes at least one. */
 const MAX_NAME_BYTES = 65_535;
 
 const canBeMap = (names: readonly string[]): boolean =>
@@ -97,7 +101,10 @@ const canBeMap = (names: readonly string[]): boolean =>
 
 const isNotFinite = (value: unknown): boolean => typeof value === 'number' && !Number.isFinite(value);
 
-/** What an item cannot hold is written as text, in JSON where it is a list or a map; what is not finite as null. */
+/**
+ * Returns a value as an attribute. What an item cannot hold is written as text, in JSON for a list or a map;
+ * what is not finite is written as null.
+ */
 function attribute(value: unknown, level = 0): AttributeValue {
   if (value === null || value === undefined || isNotFinite(value)) return { NULL: true };
   if (typeof value === 'string') return { S: value };

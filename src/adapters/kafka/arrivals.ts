@@ -2,14 +2,14 @@ import { before, millis } from '../../core/time.ts';
 import type { Gauge } from '../../ports/gauge.ts';
 import type { Arrivals } from '../../ports/stores.ts';
 
-/** For records that were stamped by their producers, and had not reached the topic. */
+/** How long before their arrival producers may have stamped records that had not reached the topic. */
 const ON_THE_WAY = millis('1m');
 
 /**
- * What waits on a topic, as far as is published: nothing, as of when its lag was last 0. While there is a lag it cannot be
- * told how old it is.
+ * Tells what waits on a topic, from its lag: nothing, as of when its lag was last 0. While there is a lag,
+ * nobody can tell how old it is.
  *
- * @param lag records that the topic holds and its consumer has not taken
+ * @param lag the number of records that the topic holds and its consumer has not taken
  */
 export const kafkaArrivals = (lag: Gauge): Arrivals => ({
   async frontier(now) {

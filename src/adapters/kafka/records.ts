@@ -4,13 +4,13 @@ import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { isTopic } from '../../pipeline/source.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
-/** The event that Lambda hands to a consumer of a topic, of Amazon MSK or of any other cluster. */
+/** The event that Lambda passes to a consumer of a topic, from Amazon MSK or any other cluster. */
 export interface KafkaEvent {
-  /** The cluster's ARN, where it is one of Amazon MSK. */
+  /** The cluster's ARN, if it is a cluster of Amazon MSK. */
   readonly eventSourceArn?: string;
-  /** `host:port,host:port`, as the mapping has them. */
+  /** `host:port,host:port`, as the event source mapping has them. */
   readonly bootstrapServers?: string;
-  /** By topic and partition (`topic-0`), in the order of their offsets. */
+  /** The records by topic and partition (`topic-0`), in the order of their offsets. */
   readonly records: { readonly [partition: string]: readonly KafkaRecord[] };
 }
 
@@ -18,25 +18,29 @@ interface KafkaRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  /** Milliseconds since the epoch: by the producer's clock (`CREATE_TIME`), or the broker's (`LOG_APPEND_TIME`). */
+  /**
+   * Milliseconds since the epoch, by the producer's clock (`CREATE_TIME`) or the broker's
+   * (`LOG_APPEND_TIME`).
+   */
   readonly timestamp: number;
   readonly timestampType?: string;
-  /** Base64, as the value. */
+  /** In Base64, as the value is. */
   readonly key?: string | null;
   /** Null for a tombstone. */
   readonly value?: string | null;
 }
 
-/** How a partition is told where it is read on. */
+/** Tells Lambda from where it is to read a partition again. */
 export interface KafkaItem {
   readonly partition: string;
   readonly offset: number;
 }
 
 /**
- * The records of each partition, which is a lineage. Tombstones are left out: they have no content to take in.
+ * Returns the records of an event. Each partition is a lineage. Tombstones are left out, as they have no
+ * content to take in.
  *
- * @throws TypeError when the event is not of that form
+ * @throws TypeError when the event does not have that form
  */
 export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
@@ -55,10 +59,11 @@ export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
 }
 
 /**
- * The topic that the records of an event are of, as `<cluster>/<topic>`; undefined for an event without records. The cluster is
- * told by its ARN, or one that has none by its servers; what names neither, as only what somebody made by hand does, is of none.
+ * Returns the topic of an event's records, as `<cluster>/<topic>`; undefined for an event without records. A
+ * cluster is named by its ARN or, where it has none, by its servers. An event that names neither, as only one
+ * made by hand does, has no topic.
  *
- * @throws RangeError when its records are of several topics
+ * @throws RangeError when the records are from several topics
  */
 export function sourceOf({ eventSourceArn, bootstrapServers, records }: KafkaEvent): string | undefined {
   const cluster = eventSourceArn ?? bootstrapServers?.split(',').toSorted().join();
@@ -81,7 +86,8 @@ function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaReco
   ) {
     throw loggable(
       new TypeError(
-        'Cannot read a record as it must be of a Kafka event: its "topic", "partition", "offset", "timestamp", "key" or "value" is of another form',
+        'Cannot read a record as it must be of a Kafka event: its "topic", "partition", "offset", ' +
+          '"timestamp", "key" or "value" is of another form',
       ),
     );
   }
@@ -90,8 +96,8 @@ function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaReco
     {
       lineage: `${topic}/${partition}`,
       position: positionOf(String(offset)),
-      // Without one that is an instant, which is up to the producer, any event time lies in the future: the record is
-      // refused, where an error would hold up its partition.
+      // A producer may send a timestamp that is no instant. With 0 instead, any event time lies in the
+      // future, so that the record is refused, where an error would hold up its partition.
       arrival: (isInstant(timestamp) ? timestamp : 0) as EpochMillis,
       partitionKey: Buffer.from(key ?? '', 'base64').toString(),
       data: Buffer.from(value, 'base64'),
@@ -104,7 +110,10 @@ const isOrdinal = (value: unknown): boolean => Number.isSafeInteger(value) && (v
 const isText = (value: unknown): boolean =>
   value === undefined || value === null || typeof value === 'string';
 
-/** Lambda goes on in each partition from the offset named. */
+/**
+ * Returns, for each partition, the first record to redeliver. Lambda reads the partition again from its
+ * offset.
+ */
 export function responseOf(again: readonly SourceRecord[]): {
   readonly batchItemFailures: readonly { readonly itemIdentifier: KafkaItem }[];
 } {

@@ -13,21 +13,29 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 import { lineageOf } from './records.ts';
 
-/** Pages that hold nothing are usual on a sparse shard; past this many it is not known, this time, what waits. */
+/**
+ * The most empty pages that are read, as they are usual on a sparse shard. After that it is unknown, this
+ * time, what waits.
+ */
 const MAX_EMPTY_PAGES = 40;
 
-/** A shard gives five pages a second to all of its readers together, of which Lambda is one. */
+/**
+ * The pause between pages: a shard serves five pages a second to all of its readers together, of which Lambda
+ * is one.
+ */
 const PAUSE = millis('250ms');
 
-/** How far a shard was read in search of what waits: from where, and the iterator that goes on. */
+/**
+ * How far a shard was searched for a record that waits: from which position, and the iterator that continues.
+ */
 interface Search {
   readonly from: Position | undefined;
   readonly iterator: string | undefined;
 }
 
 /**
- * What waits on a Kinesis stream: each shard is read on from where it has been wholly committed, and by a process that
- * comes again within an iterator's five minutes from where it gave up.
+ * Tells what waits on a Kinesis stream. It reads each shard on from where it has been wholly committed. A
+ * process that comes again within the five minutes of an iterator continues from where it gave up.
  */
 export function kinesisArrivals(
   client: KinesisClient,
@@ -37,7 +45,10 @@ export function kinesisArrivals(
 ): Arrivals {
   const searches = new Map<string, Search>();
 
-  /** The arrival of the first record that waits on a shard; `now` when none does; undefined when it cannot be told. */
+  /**
+   * Returns the arrival of the first record that waits on a shard; `now` when no record does; undefined when
+   * that cannot be told.
+   */
   const frontOf = async (shard: string, now: EpochMillis): Promise<EpochMillis | undefined> => {
     const from = await progress.read(lineageOf(stream, shard));
     const earlier = searches.get(shard);
@@ -45,7 +56,7 @@ export function kinesisArrivals(
     let iterator =
       earlier && earlier.from === from ? earlier.iterator : await iteratorAfter(client, stream, shard, from);
     for (let page = 0; page < MAX_EMPTY_PAGES; page++) {
-      // A closed shard, read to its end, or one whose records have all expired.
+      // The shard is closed and read to its end, or all of its records have expired.
       if (iterator === undefined) return now;
       const read = await pageAt(client, iterator);
       if (read === undefined) {
@@ -53,7 +64,7 @@ export function kinesisArrivals(
         continue;
       }
       const [first] = read.Records ?? [];
-      // The iterator that finds a record finds it again.
+      // The same iterator finds the record again.
       searches.set(shard, { from, iterator: first ? iterator : read.NextShardIterator });
       if (first) return first.ApproximateArrivalTimestamp?.getTime() as EpochMillis | undefined;
       if (read.MillisBehindLatest === 0) return now;
@@ -73,7 +84,7 @@ export function kinesisArrivals(
   };
 }
 
-/** What an iterator finds; undefined where its five minutes are over. */
+/** Returns the page at an iterator, or undefined where the iterator's five minutes are over. */
 async function pageAt(client: KinesisClient, iterator: string): Promise<GetRecordsCommandOutput | undefined> {
   try {
     return await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1 }));

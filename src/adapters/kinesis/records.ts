@@ -6,9 +6,9 @@ import { isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /**
- * The records of the event that Lambda hands to a Kinesis consumer.
+ * Returns the records of the event that Lambda passes to a Kinesis consumer.
  *
- * @throws TypeError when the event is not of that form
+ * @throws TypeError when the event does not have that form
  */
 export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
   if (!Array.isArray(event?.Records)) {
@@ -21,14 +21,17 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
 }
 
 /**
- * The stream that the records of an event are of, by its ARN; undefined for an event without records.
+ * Returns the ARN of the stream of an event's records; undefined for an event without records.
  *
- * @throws RangeError when they are of several
+ * @throws RangeError when the records are from several streams
  */
 export const sourceOf = ({ Records }: KinesisStreamEvent): string | undefined =>
   onlySource(Records.map(({ eventSourceARN }) => streamArnOf(eventSourceARN)));
 
-/** A consumer with a throughput of its own is called by the stream's ARN and its own name: `…/consumer/name:1`. */
+/**
+ * Returns the ARN of the stream. A consumer with enhanced fan-out is called with its own name after it:
+ * `…/consumer/name:1`.
+ */
 function streamArnOf(arn: string): string {
   const end = arn.indexOf('/consumer/');
   return end < 0 ? arn : arn.slice(0, end);
@@ -46,11 +49,12 @@ function recordOf(
   ) {
     throw loggable(
       new TypeError(
-        'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", "kinesis.partitionKey", "eventID" or "eventSourceARN"',
+        'Cannot read a record as it must be of a Kinesis event: it lacks "kinesis.data", ' +
+          '"kinesis.partitionKey", "eventID" or "eventSourceARN"',
       ),
     );
   }
-  // Seconds, with the milliseconds behind the point.
+  // The timestamp is in seconds, with the milliseconds behind the point.
   const arrival = Math.round(kinesis.approximateArrivalTimestamp * 1_000);
   if (!isInstant(arrival)) {
     throw loggable(
@@ -68,10 +72,13 @@ function recordOf(
   };
 }
 
-/** The lineages of an event's records. Most are that of the record before, as the same text: it need not be compared. */
+/**
+ * Returns the lineages of an event's records. Most records have the lineage of the record before, which is
+ * then the same text and so quick to compare.
+ */
 class Lineages {
   #source: string | undefined;
-  /** What ids of the shard's records begin with. */
+  /** The beginning of the ids of the shard's records. */
   #shard = '';
   #lineage = '';
 
@@ -87,10 +94,13 @@ class Lineages {
   }
 }
 
-/** Sequence numbers compare within one shard of one stream. */
+/** Names the lineage of a shard, as sequence numbers only compare within one shard of one stream. */
 export const lineageOf = (stream: string, shard: string): string => `${stream}/${shard}`;
 
-/** Lambda goes on from the lowest sequence number named; none means that all is done. */
+/**
+ * Returns the first record to redeliver. Lambda continues from its sequence number; without one, the whole
+ * batch is done.
+ */
 export const responseOf = ([lowest]: readonly SourceRecord[]): KinesisStreamBatchResponse => ({
   batchItemFailures: lowest ? [{ itemIdentifier: lowest.position }] : [],
 });

@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** A clock that stands still until it is moved. */
 export interface MemoryClock extends Clock {
-  /** How many alarms are set: what they refer to is held on to. */
+  /** How many alarms are set. Whatever they refer to cannot be collected. */
   readonly alarms: number;
   set(now: EpochMillis): void;
   pass(length: Millis): void;

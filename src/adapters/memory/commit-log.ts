@@ -2,21 +2,23 @@ import { after, type EpochMillis } from '../../core/time.ts';
 import { type CommitLog, ENTRY_LIFETIME, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 
 export interface MemoryCommitLog extends CommitLog {
-  /** The entries, by ordinal, of every log ever written to. */
+  /** The entries, by ordinal, of every log that was ever written to. */
   readonly logs: ReadonlyMap<string, readonly StoredEntry[]>;
   /** Drops the entries whose lifetime is over, as DynamoDB does some time after it. */
   expire(now: EpochMillis): void;
 }
 
-/** What one answer of DynamoDB holds, and one item. */
+/** The bounds of DynamoDB on an answer and on an item. */
 const ANSWER_BYTES = 1_048_576;
 const ITEM_BYTES = 409_600;
 
 /**
- * Logs in memory. As in DynamoDB an append asks only whether its own ordinal is free, an entry and an answer are limited in
- * bytes, every reader has bytes of its own, and a log whose entries have all expired is known to have had some.
+ * Keeps logs in memory. As in DynamoDB, an append asks only whether its own ordinal is free, an entry and an
+ * answer are limited in bytes, every reader has its own copy of the bytes, and a log whose entries have all
+ * expired remembers that it had some.
  *
- * @param options.answerEntries limits an answer in entries as well: how many bytes they are differs from engine to engine
+ * @param options.answerEntries limits the entries of an answer as well, as their sizes in bytes differ from
+ * engine to engine
  */
 export function memoryCommitLog({ answerEntries = Number.POSITIVE_INFINITY } = {}): MemoryCommitLog {
   const logs = new Map<string, StoredEntry[]>();

@@ -10,7 +10,7 @@ import { type MemoryTelemetry, memoryTelemetry } from './telemetry.ts';
 
 export { type MemorySource, memorySource };
 
-/** A world in one process's memory, open to whoever looks. */
+/** The ports in the memory of one process, open to inspection. */
 export interface MemoryPorts extends Ports {
   readonly log: MemoryCommitLog;
   readonly objects: MemoryObjects;

@@ -2,14 +2,14 @@ import type { ObjectRemover, ObjectStore, StoredObject } from '../../ports/store
 
 export interface MemoryObjects extends ObjectStore, ObjectRemover {
   readonly stored: ReadonlyMap<string, StoredObject>;
-  /** Drops objects, as a bucket does with those whose lifetime is over. */
+  /** Drops objects, as a bucket drops objects whose lifetime is over. */
   expire(names: Iterable<string>): void;
 }
 
 /** S3's bound on a name, in bytes of UTF-8. */
 const NAME_BYTES = 1_024;
 
-/** Objects in memory, by name. As in S3 a name is limited in bytes. */
+/** Keeps objects in memory by name. As in S3, a name is limited in bytes. */
 export function memoryObjects(): MemoryObjects {
   const stored = new Map<string, StoredObject>();
   return {

@@ -1,7 +1,7 @@
 import { isAfter, type Position } from '../../core/position.ts';
 import type { Progress } from '../../ports/stores.ts';
 
-/** Progress in memory: per lineage the furthest position noted. */
+/** Keeps progress in memory: the furthest position noted for each lineage. */
 export function memoryProgress(): Progress {
   const noted = new Map<string, Position>();
   return {

@@ -2,7 +2,7 @@ import type { ObjectReader, Reading, RowReader } from '../../ports/reading.ts';
 import type { MemoryObjects } from './objects.ts';
 import type { MemoryRows } from './rows.ts';
 
-/** Reads what stores in memory hold. */
+/** Reads what the stores in memory hold. */
 export const memoryReading = (stores: {
   readonly objects: MemoryObjects;
   readonly rows: MemoryRows;

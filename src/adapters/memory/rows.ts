@@ -1,11 +1,14 @@
 import { isNewer, type Row, type RowStore } from '../../ports/stores.ts';
 
 export interface MemoryRows extends RowStore {
-  /** Rows by their sort, by their partition. */
+  /** The rows by partition, then by their sort. */
   readonly stored: ReadonlyMap<string, ReadonlyMap<string, Row>>;
 }
 
-/** Rows in memory. As in DynamoDB a settled row is written whatever is there, and no two rows put at once are of one name. */
+/**
+ * Keeps rows in memory. As in DynamoDB, a settled row is written whatever is there, and no two rows put at
+ * once have the same name.
+ */
 export function memoryRows(): MemoryRows {
   const stored = new Map<string, Map<string, Row>>();
   return {

@@ -4,13 +4,13 @@ import type { SourceRecord } from '../../ports/source.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 
 export interface MemorySource {
-  /** What each shard holds, in order, by its lineage. */
+  /** The records of each shard, in order, by its lineage. */
   readonly shards: ReadonlyMap<string, readonly SourceRecord[]>;
-  /** Puts a record at a shard's end; positions are 1, 2, 3, …. */
+  /** Puts a record at the end of a shard. Positions are 1, 2, 3, …. */
   put(shard: number, record: Pick<SourceRecord, 'arrival' | 'partitionKey' | 'data'>): SourceRecord;
 }
 
-/** An ordered source in memory, its lineages named like those of a Kinesis stream. */
+/** Makes an ordered source in memory, whose lineages are named like those of a Kinesis stream. */
 export function memorySource(stream: string, count = 1): MemorySource {
   const lineages = Array.from(
     { length: count },
@@ -19,7 +19,7 @@ export function memorySource(stream: string, count = 1): MemorySource {
   const shards = new Map(lineages.map((lineage) => [lineage, [] as SourceRecord[]]));
   return {
     shards,
-    put(shard, given) {
+    put(shard, content) {
       const lineage = lineages[shard];
       const records = lineage === undefined ? undefined : shards.get(lineage);
       if (lineage === undefined || records === undefined) {
@@ -27,14 +27,14 @@ export function memorySource(stream: string, count = 1): MemorySource {
           `Cannot put to shard ${shard} as shards are numbered from 0: there are ${count}`,
         );
       }
-      const record = { ...given, lineage, position: positionOf(String(records.length + 1)) };
+      const record = { ...content, lineage, position: positionOf(String(records.length + 1)) };
       records.push(record);
       return record;
     },
   };
 }
 
-/** What waits on a source in memory: each shard is read on from where it has been wholly committed. */
+/** Tells what waits on a source in memory. It reads each shard on from where it has been wholly committed. */
 export const memoryArrivals = ({ shards }: MemorySource, progress: Progress): Arrivals => ({
   async frontier(now) {
     let frontier: EpochMillis = now;

@@ -1,6 +1,6 @@
 import { METRICS, type Metric, type Telemetry } from '../../ports/telemetry.ts';
 
-/** What was counted, and what went wrong, since it was made. */
+/** Keeps what was counted and what went wrong since it was made. */
 export interface MemoryTelemetry extends Telemetry {
   readonly counted: Readonly<Record<Metric, number>>;
   readonly late: ReadonlyMap<string, number>;

@@ -8,7 +8,10 @@ export interface FlushedTelemetry extends Telemetry {
   flush(): void;
 }
 
-/** Structured logs, and metrics in the embedded metric format: by pipeline, and `lateForWindow` by its window as well. */
+/**
+ * Writes structured logs, and metrics in the embedded metric format: by pipeline, and `lateForWindow` by its
+ * window as well.
+ */
 export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
   const logger = new Logger({ serviceName: pipeline });
   const metrics = new Metrics({ namespace: 'Millrace', serviceName: pipeline });
@@ -39,15 +42,18 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
   };
 }
 
-/** A handler that writes what was counted, however it ends, and throws what may be written: the runtime writes all of it. */
+/**
+ * Wraps a handler, so that it writes what was counted however it ends, and throws only what may be logged, as
+ * the runtime logs all of what a handler throws.
+ */
 export const flushing =
   <Arguments extends unknown[], Result>(
     telemetry: FlushedTelemetry,
-    handler: (...given: Arguments) => Promise<Result>,
-  ): ((...given: Arguments) => Promise<Result>) =>
-  async (...given) => {
+    handler: (...inputs: Arguments) => Promise<Result>,
+  ): ((...inputs: Arguments) => Promise<Result>) =>
+  async (...inputs) => {
     try {
-      return await handler(...given);
+      return await handler(...inputs);
     } catch (cause) {
       throw tellable(cause);
     } finally {

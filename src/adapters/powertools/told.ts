@@ -1,26 +1,26 @@
 import { LOGGABLE } from '../../core/loggable.ts';
 
-/** What may be written of an error. */
+/** The part of an error that may be logged. */
 export interface ToldError {
   readonly name: string;
-  /** Of errors of our own alone. */
+  /** Only present for errors of our own. */
   readonly message?: string;
-  /** The system's, such as ECONNREFUSED. */
+  /** The code of a system error, such as ECONNREFUSED. */
   readonly code?: string;
-  /** What a service answered with. */
+  /** The status with which a service answered. */
   readonly status?: number;
   readonly requestId?: string;
-  /** Where it was made, the innermost frame first. */
+  /** Where the error was made, the innermost frame first. */
   readonly stack: readonly string[];
   readonly cause?: ToldError;
 }
 
-/** More causes than that are a ring. */
+/** How many causes are followed: a longer chain is a ring. */
 const MAX_CAUSES = 8;
 
 /**
- * An error without what may quote a payload or a key: the message of one that is not ours, and whatever else was put on it. Of what
- * is no error its type is told.
+ * Returns an error without what may quote a payload or a key: without the message of an error that is not
+ * ours, and without whatever else was put on it. For a thrown value that is no error it names the type.
  */
 export function told(thrown: unknown, causes = MAX_CAUSES): ToldError {
   if (!(thrown instanceof Error)) return { name: typeof thrown, stack: [] };
@@ -37,7 +37,7 @@ export function told(thrown: unknown, causes = MAX_CAUSES): ToldError {
   };
 }
 
-/** The same as an error, for who writes all of it that is to be seen. */
+/** Returns the same as an error, for the runtime, which logs all of it. */
 export function tellable(thrown: unknown): Error {
   const { name, message, stack, ...rest } = told(thrown);
   const said = message ?? rest.code ?? LEFT_OUT;
@@ -58,7 +58,9 @@ interface ServiceError {
 const NAME = /^[A-Za-z_]\w{0,99}$/;
 const FRAME = /^ {4}at .+(?::\d+:\d+|<anonymous>|native|index \d+)\)?$/;
 
-/** The frames of a stack, which begins with the message: whatever that holds is no frame. */
+/**
+ * Returns the frames of a stack. The stack begins with the message, which is left out, whatever lines it has.
+ */
 function framesOf({ message, stack }: Error): readonly string[] {
   if (typeof stack !== 'string') return [];
   const at = stack.indexOf(message);

@@ -7,10 +7,13 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ObjectStore } from '../../ports/stores.ts';
 
-/** How often a create is tried that meets another of the same name: 409 says no more than that it may be tried again. */
+/**
+ * How often a create is tried that S3 answers with 409, which means that another one of the same name is
+ * under way and that it may be tried again.
+ */
 const MAX_TRIES = 5;
 
-/** Objects of one S3 bucket, created under the condition that their name is free. */
+/** Keeps objects in one S3 bucket, and creates each under the condition that its name is free. */
 export const s3Objects = (client: S3Client, bucket: string): ObjectStore => ({
   async create(name, { body, contentType }) {
     const request = {

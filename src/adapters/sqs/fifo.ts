@@ -7,9 +7,10 @@ import { contentOf, messagesOf } from './message.ts';
 export { sourceOf } from './message.ts';
 
 /**
- * The messages of a FIFO queue: each message group is a lineage, in the order of its sequence numbers.
+ * Returns the messages of a FIFO queue. Each message group is a lineage, in the order of its sequence
+ * numbers.
  *
- * @throws TypeError when the event is not of that form; RangeError for a sequence number that is none
+ * @throws TypeError when the event does not have that form; RangeError for an invalid sequence number
  */
 export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
   return messagesOf(event).map(({ queue, message }) => {
@@ -32,20 +33,24 @@ function groupedOf({ attributes }: SQSRecord): { MessageGroupId: string; Sequenc
   ) {
     throw loggable(
       new TypeError(
-        'Cannot read a message as it must be of a FIFO queue: it lacks a "MessageGroupId" of 1 to 128 printable characters, or a "SequenceNumber"',
+        'Cannot read a message as it must be of a FIFO queue: it lacks a "MessageGroupId" of 1 to 128 ' +
+          'printable characters, or a "SequenceNumber"',
       ),
     );
   }
   return { MessageGroupId, SequenceNumber };
 }
 
-/** Percent-encoded, so that no group's name reads as a path, nor two as one: lineages stand in names of objects. */
+/**
+ * Names the lineage of a message group. It is percent-encoded, as lineages stand in names of objects: no
+ * group's name reads as a path, and no two groups share a name.
+ */
 const lineageOf = (queue: string, group: string): string =>
   `${queue}/${encodeURIComponent(group).replaceAll('.', '%2E')}`;
 
 /**
- * Of each message group, the first message to be given again and all that follow it: what a queue is not told of, it
- * deletes, and the order would be lost.
+ * Returns, for each message group, the first message to redeliver and all that follow it. The queue deletes
+ * every message that is not named, and the order would be lost.
  */
 export function responseOf(again: readonly SourceRecord[], event: SQSEvent): SQSBatchResponse {
   if (again.length === 0) return { batchItemFailures: [] };
@@ -54,7 +59,8 @@ export function responseOf(again: readonly SourceRecord[], event: SQSEvent): SQS
   return {
     batchItemFailures: event.Records.filter((_, at) => {
       const { lineage, position } = records[at] as SourceRecord;
-      if (again.some((one) => one.lineage === lineage && one.position === position)) stopped.add(lineage);
+      if (again.some((record) => record.lineage === lineage && record.position === position))
+        stopped.add(lineage);
       return stopped.has(lineage);
     }).map(({ messageId }) => ({ itemIdentifier: messageId })),
   };

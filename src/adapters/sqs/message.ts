@@ -3,7 +3,9 @@ import { loggable } from '../../core/loggable.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
-/** The messages of the event that Lambda hands to a consumer of a queue, each with the queue's name. */
+/**
+ * Returns the messages of the event that Lambda passes to a consumer of a queue, each with the queue's name.
+ */
 export function messagesOf(
   event: SQSEvent,
 ): readonly { readonly queue: string; readonly message: SQSRecord }[] {
@@ -16,9 +18,9 @@ export function messagesOf(
 }
 
 /**
- * The queue that the messages of an event are of, by its ARN; undefined for an event without messages.
+ * Returns the ARN of the queue of an event's messages; undefined for an event without messages.
  *
- * @throws RangeError when they are of several
+ * @throws RangeError when the messages are from several queues
  */
 export const sourceOf = ({ Records }: SQSEvent): string | undefined =>
   onlySource(Records.map(({ eventSourceARN }) => eventSourceARN));
@@ -34,7 +36,7 @@ function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
   return eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
 }
 
-/** What a message holds, whatever its queue: text, and when the queue received it. */
+/** Returns what a message of any queue holds: its text, and when the queue received it. */
 export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, 'arrival' | 'data'> {
   const arrival = Number(attributes?.SentTimestamp);
   if (!isInstant(arrival)) {

@@ -6,21 +6,22 @@ import { contentOf, messagesOf } from './message.ts';
 export { sourceOf } from './message.ts';
 
 /**
- * The messages of a standard queue: one lineage without order, each message known by its id.
+ * Returns the messages of a standard queue: one lineage without order, in which each message is known by its
+ * id.
  *
- * @throws TypeError when the event is not of that form; RangeError for an id that is none
+ * @throws TypeError when the event does not have that form; RangeError for an invalid id
  */
 export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
   return messagesOf(event).map(({ queue, message }) => ({
     lineage: queue,
     position: unorderedPositionOf(message.messageId),
-    // Spreads what cannot be keyed over the key groups: a message has no key but its id.
+    // A message has no partition key. Its id spreads messages without a usable key over the key groups.
     partitionKey: message.messageId,
     ...contentOf(message),
   }));
 }
 
-/** Only the messages named come again. */
+/** Returns the messages to redeliver. The queue deletes all others. */
 export const responseOf = (again: readonly SourceRecord[]): SQSBatchResponse => ({
   batchItemFailures: again.map(({ position }) => ({ itemIdentifier: position })),
 });

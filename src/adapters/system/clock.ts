@@ -2,10 +2,10 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 
-/** What a timer of Node can wait for at most: told to wait longer, it rings at once. */
+/** The longest wait of a Node timer. A timer that is set to wait longer rings at once. */
 const LONGEST_MILLIS = 2 ** 31 - 1;
 
-/** A clock by what `now` says, and by the timers of this machine. */
+/** Makes a clock that reads `now`, and rings by the timers of this machine. */
 export function clockBy(now: () => EpochMillis): Clock {
   return {
     now,
@@ -22,5 +22,5 @@ export function clockBy(now: () => EpochMillis): Clock {
   };
 }
 
-/** The clock of this machine. */
+/** Returns the clock of this machine. */
 export const systemClock = (): Clock => clockBy(() => Date.now() as EpochMillis);
