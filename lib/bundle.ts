@@ -8,13 +8,13 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 export interface BundleInput {
   /** The file that exports `handler`. */
   readonly handler: string;
-  /** The file that `#pipeline` stands for in the shared handlers. */
+  /** The file that replaces `#pipeline` in the shared handlers. */
   readonly pipeline: string;
-  /** The folder that receives `index.mjs` and the map of its sources, `index.mjs.map`. */
+  /** The folder that receives `index.mjs` and its source map, `index.mjs.map`. */
   readonly to: string;
 }
 
-/** What a CommonJS package finds beside its own code, and an ES module lacks. */
+/** The variables that a CommonJS package expects, and an ES module lacks. */
 const COMMONJS = [
   'require=process.getBuiltinModule("node:module").createRequire(import.meta.url)',
   '__filename=import.meta.filename',
@@ -23,14 +23,14 @@ const COMMONJS = [
 
 const OPTIONS = {
   absWorkingDir: PROJECT,
-  // Sources are named in the map from here, and not from where the bundle is written to.
+  // The source map names sources relative to this file, not to the folder that the bundle is written to.
   outfile: join(PROJECT, 'index.mjs'),
   write: false,
   metafile: true,
   bundle: true,
   format: 'esm',
   platform: 'node',
-  // The oldest Node that may load it: whoever synthesizes a stack does, to see that it loads.
+  // The oldest Node that may load the bundle: `cdk synth` loads it on the machine of whoever runs it.
   target: 'node20.19',
   banner: { js: `const ${COMMONJS.join(',')};` },
   minify: true,
@@ -41,12 +41,13 @@ const OPTIONS = {
 } satisfies BuildOptions;
 
 /**
- * Packs a handler and everything that it imports, the AWS SDK too, into one ES module: the same input gives the same
- * bytes, so that a function is deployed only when its code changed.
+ * Packs a handler and everything that it imports, the AWS SDK included, into one ES module. The same input
+ * gives the same bytes, so that a function is deployed only when its code has changed.
  *
- * The SDK goes along because the runtime's own changes without notice, and because only what is used is kept of it.
+ * The SDK is packed because the runtime's own SDK changes without notice, and because esbuild keeps only the
+ * parts of it that are used.
  *
- * @returns where the module is, and its size without the map
+ * @returns the path of the module, and its size without the map
  * @throws RangeError when one of the two files is missing
  */
 export function bundle({ handler, pipeline, to }: BundleInput): {
@@ -62,7 +63,7 @@ export function bundle({ handler, pipeline, to }: BundleInput): {
   }
   const build = (mainFields: string[]) =>
     buildSync({ ...OPTIONS, entryPoints: [handler], alias: { '#pipeline': pipeline }, mainFields });
-  // ES modules first: of them only what is used is kept.
+  // ES modules come first, as esbuild keeps only the parts of them that are used.
   let built = build(['module', 'main']);
   if (requiresEsModule(built.metafile)) built = build(['main', 'module']);
   mkdirSync(to, { recursive: true });
@@ -72,8 +73,9 @@ export function bundle({ handler, pipeline, to }: BundleInput): {
 }
 
 /**
- * Whether a `require` was given the ES module of a package. Where the package is a CommonJS module as well the caller may
- * count on that one: on a function, say, where the ES module has it as its default.
+ * Says whether a `require` received the ES module of a package. Where the package has a CommonJS module as
+ * well, the caller may rely on that: for instance on a function that the ES module only has as its default
+ * export.
  */
 const requiresEsModule = ({ inputs }: Metafile): boolean =>
   Object.values(inputs).some(({ imports }) =>

@@ -6,20 +6,23 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const PROJECT = new URL('..', import.meta.url);
 
-/** Lambda gives a function 10 s to load. This ends what hangs, and is no more than that on a slow machine. */
+/**
+ * How long a bundle may take to load. Lambda gives a function 10 s. This limit only ends a bundle that hangs,
+ * also on a slow machine.
+ */
 const PATIENCE_MILLIS = 60_000;
 
-/** What Lambda tells each function of itself that is read while one loads. */
+/** The variables that Lambda itself sets and that a function reads while it loads. */
 const LAMBDA = { AWS_REGION: 'us-east-1', AWS_LAMBDA_FUNCTION_NAME: 'any', TZ: ':UTC' };
 
 /**
- * Loads a bundle once, in a process of its own, as Lambda would: with the variables of its function and no others, away from
- * any `node_modules`. There is no network, so that nothing is asked of a service while a stack is synthesized; a connection
- * that is begun and not waited for does no harm.
+ * Loads a bundle once, in a process of its own, as Lambda would: with the variables of its function and no
+ * others, away from any `node_modules`. The process has no network, so that no service is called while a
+ * stack is synthesized. A connection that the bundle opens without waiting for it does no harm.
  *
  * @param bundle an `index.mjs` that `bundle` wrote, with its map
  * @param environment the variables of the function
- * @throws Error with the reason, an import that is missing among them, and the lines of the sources that led to it
+ * @throws Error with the reason, such as a missing import, and the lines of the sources that led to it
  */
 export function checkLoading(bundle: string, environment: Readonly<Record<string, string>>): void {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-loading-'));
@@ -27,7 +30,7 @@ export function checkLoading(bundle: string, environment: Readonly<Record<string
     const copy = join(folder, 'index.mjs');
     copyFileSync(bundle, copy);
     const map = JSON.parse(readFileSync(`${bundle}.map`, 'utf8'));
-    // Frames then say where the sources are on this machine.
+    // With this root, stack frames say where the sources are on this machine.
     writeFileSync(`${copy}.map`, JSON.stringify({ ...map, sourceRoot: PROJECT.href }));
     const { status, output, error } = spawnSync(
       process.execPath,
@@ -44,7 +47,8 @@ export function checkLoading(bundle: string, environment: Readonly<Record<string
     if (said === LOADED) return;
     const reason = said ? reasonOf(said) : (error?.message ?? endOf(status));
     throw new Error(
-      `Cannot use the bundle of a function as it must load in Lambda: ${reason} (tried on Node ${process.version})`,
+      `Cannot use the bundle of a function as it must load in Lambda: ${reason} ` +
+        `(tried on Node ${process.version})`,
     );
   } finally {
     rmSync(folder, { recursive: true });
@@ -53,7 +57,10 @@ export function checkLoading(bundle: string, environment: Readonly<Record<string
 
 const LOADED = 'loaded';
 
-/** What the other process does. It says how that went on a pipe of its own, where nothing that the bundle prints can go. */
+/**
+ * The script of the other process. It reports on a pipe of its own, to which nothing that the bundle prints
+ * can go.
+ */
 const LOAD = `
   import { writeSync } from 'node:fs';
   import { Socket } from 'node:net';
@@ -84,7 +91,10 @@ const LOAD = `
   say('it must export a function "handler", and exports ' + Object.keys(bundle).join(', '));
 `;
 
-/** The first line of what was said, and the places in sources that the frames of a stack name, the innermost first. */
+/**
+ * Returns the first line of the report, and the places in sources that the frames of its stack name, the
+ * innermost first.
+ */
 function reasonOf(said: string): string {
   const [message = '', ...lines] = said.split('\n');
   const places = lines.flatMap((line) => {
@@ -95,9 +105,9 @@ function reasonOf(said: string): string {
   return places.length > 0 ? `${message}, at ${[...new Set(places)].join(', ')}` : message;
 }
 
-/** How a process ended that said nothing. */
+/** Says how a process ended that reported nothing. */
 const endOf = (status: number | null): string =>
   status === UNSETTLED ? 'it waits for what never comes' : `it ends the process, with exit code ${status}`;
 
-/** The exit code of Node where the main module still waits and nothing is left to be done. */
+/** The exit code with which Node ends when the main module still waits and nothing is left to run. */
 const UNSETTLED = 13;

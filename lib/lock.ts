@@ -6,8 +6,8 @@ import type { Pipeline } from '../src/index.ts';
 import { heldAgainst, LOCK_FILE, type Lock, lockOf, readLock } from '../src/wiring/definition.ts';
 
 /**
- * Holds a pipeline against the lock file in its folder, so that what its handlers would refuse to run is not deployed. Where there
- * is none, it warns.
+ * Compares a pipeline with the lock file in its folder, so that no definition is deployed that its handlers
+ * would refuse to run. It adds a warning where there is no lock file.
  *
  * @throws RangeError when the lock is of another definition, or cannot be read
  */
@@ -18,7 +18,8 @@ export function checkLock(scope: Construct, pipeline: Pipeline, folder: string):
   if (!existsSync(path)) {
     Annotations.of(scope).addWarningV2(
       'millrace:no-lock',
-      `Cannot tell whether windows of "${pipeline.name}" change without its version as there is no ${file}: write it with ${write}, and commit it`,
+      `Cannot tell whether windows of "${pipeline.name}" change without its version as there is no ${file}: ` +
+        `write it with ${write}, and commit it`,
     );
     return;
   }

@@ -19,30 +19,37 @@ import { checkLock } from './lock.ts';
 const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
 
 /**
- * How long bodies of entries are kept: as far as the state table can be taken back, and for the eight days that an entry lives,
- * the day by which an object may be older than its entry, and a week to take the table back and have everything renewed.
+ * For how many days bodies of entries are kept. It is the time by which the state table can be taken back,
+ * the eight days that an entry lives, the day by which an object may be older than its entry, and a week to
+ * take the table back and have everything renewed.
  */
 const STATE_DAYS = RECOVERY_DAYS + 8 + 1 + 7;
 
-/** What the functions that run by the clock are called with. */
+/** The event of the functions that run on the schedule. */
 const TICK = { source: 'millrace.schedule' };
 
 export interface PipelineStackProps extends StackProps {
   readonly pipeline: Pipeline;
-  /** The folder of the pipeline's `handler.ts` and `pipeline.ts`. Default `functions/<name of the pipeline>`. */
+  /**
+   * The folder of the pipeline's `handler.ts` and `pipeline.ts`. Default `functions/<name of the pipeline>`.
+   */
   readonly entry?: string;
-  /** How long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
+  /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
   readonly batchingWindow?: Duration;
-  /** How long commits gather before their panes are delivered. Default 10 s. */
+  /** For how long commits gather before their panes are delivered. Default 10 s. */
   readonly deliveryWindow?: Duration;
-  /** What becomes of the stream or the queues, the tables and the buckets when the stack is destroyed. Default RETAIN. */
+  /**
+   * What happens to the stream or the queues, the tables and the buckets when the stack is destroyed. Default
+   * RETAIN.
+   */
   readonly removalPolicy?: RemovalPolicy;
 }
 
 /**
- * Everything that a pipeline runs on, read from its definition.
+ * Deploys everything that a pipeline runs on, as its definition says.
  *
- * @throws RangeError when `entry` lacks one of its files, its lock file is of another definition, or the source is a Kafka topic
+ * @throws RangeError when `entry` lacks one of its files, the lock file is of another definition, or the
+ * source is a Kafka topic
  */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
@@ -60,9 +67,10 @@ export class PipelineStack extends Stack {
     const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy });
     const state = new StateTable(this, 'State', { removalPolicy });
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
-    // Bodies of entries are of no use once no table has the entries, and those of appends that were lost never are.
+    // The body of an entry is useless once no table has the entry any more; the body of an append that lost
+    // always is.
     results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
-    // Lambda itself writes here, and never sends the header that the other bucket asks for.
+    // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
     const sinks = Object.values(
       bySink(pipeline.sinks, {
@@ -92,7 +100,8 @@ export class PipelineStack extends Stack {
       return fn;
     };
 
-    // Some 0.6 of a processor: a batch is mostly a wait for DynamoDB, and what is folded between takes milliseconds.
+    // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
+    // milliseconds.
     const handler = addFunction('Handler', join(entry, 'handler.ts'), 1_024, 'folds records into windows');
     source.feed(handler, { batchingWindow, failures });
     handler.permit(['s3:PutObject'], results.arnForObjects(`${POISON_PREFIX}*`));
@@ -158,7 +167,7 @@ export class PipelineStack extends Stack {
   }
 }
 
-/** What a sink adds to a stack. */
+/** The variables, outputs and permissions that a sink adds to a stack. */
 interface SinkResources {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
@@ -171,13 +180,16 @@ const rowsSink = (rows: RowsTable): SinkResources => ({
   allowWrite: (projector) => projector.permit(['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], rows.tableArn),
 });
 
-/** Every pipeline has the bucket, whose functions keep there what the state table cannot hold: the sink adds what may be written. */
+/**
+ * Every pipeline has the bucket, as its functions keep there what the state table cannot hold. The sink adds
+ * the permission to write panes.
+ */
 const objectsSink = (results: CreateOnlyBucket): SinkResources => ({
   environment: {},
   outputs: {},
   allowWrite(projector) {
     projector.permit(['s3:PutObject', 's3:GetObject'], results.arnForObjects(`${PANES_PREFIX}*`));
-    // So that asking for an object that is not there is answered by 404, not 403.
+    // With this permission S3 answers 404, not 403, for an object that does not exist.
     projector.permit(['s3:ListBucket'], results.bucketArn);
   },
 });

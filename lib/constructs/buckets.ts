@@ -16,10 +16,11 @@ export class PrivateBucket extends s3.Bucket {
 }
 
 /**
- * A bucket whose objects, once there, stay as they are: it refuses every write without `If-None-Match`, from anyone.
+ * A bucket whose objects never change once written: it refuses every write without `If-None-Match`, from
+ * anyone.
  *
- * Multipart uploads and copies are refused with the rest, as they cannot begin with that header. To let them through,
- * S3 has the condition `s3:ObjectCreationOperation`; nothing here is large enough to need it.
+ * It also refuses multipart uploads and copies, as they cannot begin with that header. The condition
+ * `s3:ObjectCreationOperation` would let them through; nothing here is large enough to need it.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
  */
 export class CreateOnlyBucket extends PrivateBucket {

@@ -7,7 +7,7 @@ import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
-/** The most that Lambda hands over at once; 6 MB of payload usually come first. */
+/** The most records that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
 const BATCH_SIZE = 10_000;
 
 export interface KinesisSourceProps {
@@ -15,7 +15,7 @@ export interface KinesisSourceProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** A data stream, its records kept for 24 hours. */
+/** A data stream that keeps its records for 24 hours. */
 export class KinesisSource extends Construct {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
@@ -24,8 +24,9 @@ export class KinesisSource extends Construct {
   constructor(scope: Construct, id: string, { source, removalPolicy }: KinesisSourceProps) {
     super(scope, id);
     this.#stream = new kinesis.Stream(this, 'Stream', {
-      // Provisioned streams always honour partition keys. An on-demand one would also have to be told so, by
-      // RecordDistributionStrategy USER_PARTITION_KEY, a property that provisioned ones do not take.
+      // A provisioned stream always honours partition keys. An on-demand stream would need
+      // RecordDistributionStrategy USER_PARTITION_KEY for that, a property that a provisioned stream does not
+      // take.
       streamMode: kinesis.StreamMode.PROVISIONED,
       shardCount: source.shards,
       encryption: kinesis.StreamEncryption.MANAGED,
@@ -35,14 +36,14 @@ export class KinesisSource extends Construct {
     this.outputs = { StreamName: this.#stream.streamName };
   }
 
-  /** Hands every record to `handler`. */
+  /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void {
     handler.addEventSource(
       new KinesisEventSource(this.#stream, { ...readingInOrder(reading), batchSize: BATCH_SIZE }),
     );
   }
 
-  /** Lets the sweeper see what no handler has read yet. */
+  /** Lets the sweeper see which records no handler has read yet. */
   allowLook(sweeper: PipelineFunction): void {
     sweeper.permit(
       ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'],

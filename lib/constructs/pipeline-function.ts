@@ -17,16 +17,20 @@ export interface PipelineFunctionProps {
 
 export const FUNCTION_TIMEOUT = Duration.minutes(1);
 
-/** The share of a function's memory that objects may take up before they are collected: the rest is for buffers, code and requests. */
+/**
+ * The share of a function's memory that objects may take up before they are collected. Buffers, code and
+ * requests need the rest.
+ */
 const HEAP_SHARE = 0.6;
 
-/** A function with its own log group, and a role that may do nothing yet but write there. */
+/** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
     const { description, handler, pipeline, memorySize } = props;
     const environment = {
       ...props.environment,
-      // Stacks name lines of the sources: the map is beside the bundle, and is only read through where one is asked for.
+      // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
+      // only when it needs one.
       NODE_OPTIONS: `--enable-source-maps --max-old-space-size=${Math.floor(HEAP_SHARE * memorySize)}`,
     };
     super(scope, id, {
@@ -38,7 +42,7 @@ export class PipelineFunction extends lambda.Function {
       memorySize,
       timeout: FUNCTION_TIMEOUT,
       environment,
-      // Not the managed policy that CDK would attach: it lets a function write every log group of the account.
+      // CDK would attach a managed policy that lets a function write to every log group of the account.
       role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
       logGroup: new logs.LogGroup(scope, `${id}Logs`, {
         retention: logs.RetentionDays.ONE_MONTH,
@@ -46,11 +50,11 @@ export class PipelineFunction extends lambda.Function {
       }),
     });
     this.logGroup.grantWrite(this);
-    // What calls it without waiting calls again by itself, every minute.
+    // Asynchronous callers call again by themselves every minute, so that Lambda need not retry.
     this.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
   }
 
-  /** Lets the function do exactly these actions on exactly these resources. */
+  /** Allows the function exactly these actions on exactly these resources. */
   permit(actions: readonly string[], ...resources: readonly string[]): void {
     this.addToRolePolicy(new iam.PolicyStatement({ actions: [...actions], resources: [...resources] }));
   }
@@ -65,7 +69,8 @@ const bundled = (
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('never-run'),
-      // Never run either, but CDK remembers a bundle by it: the shared handlers differ by their pipeline alone.
+      // This command never runs either. CDK caches bundles by it, and the shared handlers differ only by
+      // their pipeline.
       command: [handler, pipeline],
       local: {
         tryBundle(to) {
@@ -76,7 +81,10 @@ const bundled = (
     },
   });
 
-/** The variables of a function, with names for what only has one once it is deployed. */
+/**
+ * Returns the variables of a function, with a placeholder for each value that is only known once it is
+ * deployed.
+ */
 const named = (environment: PipelineFunctionProps['environment']): Record<string, string> =>
   Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [name, Token.isUnresolved(value) ? 'any' : value]),

@@ -7,28 +7,34 @@ import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { FUNCTION_TIMEOUT, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
 
-/** The most that Lambda hands over at once where it gathers messages, and where it does not, as for FIFO queues. */
+/** The most messages that Lambda passes at once where it gathers them. */
 const GATHERED = 10_000;
+/** The most messages that Lambda passes at once where it does not gather them, as for FIFO queues. */
 const UNGATHERED = 10;
 
 /** How each kind of queue is made and read. */
 const QUEUES: { readonly [Kind in QueueSource<unknown>['kind']]: Queue } = {
   sqs: { settings: {}, gathers: true, concurrency: 2 },
-  // By content two equal readings would be one: a FIFO queue is to be told which are the same.
+  // By content, two equal readings would be one. So the sender has to say which messages of a FIFO queue are
+  // the same.
   fifo: { settings: { fifo: true, contentBasedDeduplication: false }, gathers: false, concurrency: 10 },
 };
 
 interface Queue {
   readonly settings: sqs.QueueProps;
-  /** Whether Lambda can gather messages for longer than it takes to receive some. */
+  /** Whether Lambda can gather messages for longer than it takes to receive a few. */
   readonly gathers: boolean;
-  /** Batches that are folded at once meet in the same key groups: few large ones, but many of ten, are worth it. */
+  /**
+   * How many batches are folded at once. As they meet in the same key groups, large batches run a few at a
+   * time; batches of ten are worth running many at a time.
+   */
   readonly concurrency: number;
 }
 
 /**
- * Receives before a message is set aside. What is wrong with a message itself is dealt with when it is first received:
- * what fails is the commit, and this many tries outlast an outage of ten hours.
+ * How often a message is received before it goes to the dead-letter queue. A handler deals with a faulty
+ * message on its first receipt, so that only commits fail repeatedly, and this many tries outlast an outage
+ * of ten hours.
  */
 const MAX_RECEIVES = 100;
 
@@ -38,7 +44,10 @@ export interface SqsSourceProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** A queue, its messages kept for four days, and one for those that could not be taken, kept for another ten. */
+/**
+ * A queue that keeps its messages for four days, and a dead-letter queue that keeps messages which could not
+ * be processed for another ten.
+ */
 export class SqsSource extends Construct {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
@@ -53,12 +62,12 @@ export class SqsSource extends Construct {
       enforceSSL: true,
       removalPolicy,
     };
-    // A standard queue's message keeps its age there.
+    // A message of a standard queue keeps its age in the dead-letter queue.
     const deadLetters = new sqs.Queue(this, 'DeadLetters', { ...common, retentionPeriod: Duration.days(14) });
     this.#queue = new sqs.Queue(this, 'Queue', {
       ...common,
       retentionPeriod: Duration.days(4),
-      // While a batch is gathered and tried, no other consumer sees it.
+      // No other consumer sees the messages of a batch while it is gathered and tried.
       visibilityTimeout: Duration.seconds(6 * FUNCTION_TIMEOUT.toSeconds() + batchingWindow.toSeconds()),
       deadLetterQueue: { queue: deadLetters, maxReceiveCount: MAX_RECEIVES },
     });
@@ -67,7 +76,7 @@ export class SqsSource extends Construct {
     this.outputs = { QueueUrl: this.#queue.queueUrl, DeadLettersUrl: deadLetters.queueUrl };
   }
 
-  /** Hands every message to `handler`. */
+  /** Passes every message to `handler`. */
   feed(handler: PipelineFunction, { batchingWindow }: Pick<Reading, 'batchingWindow'>): void {
     const { concurrency } = this.#reading;
     const gathers = this.#reading.gathers && batchingWindow.toSeconds() > 0;
@@ -80,10 +89,10 @@ export class SqsSource extends Construct {
     );
   }
 
-  /** Lets the sweeper see whether anything waits, and how old it is. */
+  /** Lets the sweeper see whether any message waits, and how old it is. */
   allowLook(sweeper: PipelineFunction): void {
     sweeper.permit(['sqs:GetQueueAttributes'], this.#queue.queueArn);
-    // It takes no resource.
+    // This action takes no resource.
     sweeper.permit(['cloudwatch:GetMetricStatistics'], '*');
   }
 }

@@ -6,13 +6,17 @@ import type { IConstruct } from 'constructs';
 import type { PrivateBucket } from './buckets.ts';
 
 export interface Reading {
-  /** How long Lambda gathers records before it calls. */
+  /** For how long Lambda gathers records before it invokes the function. */
   readonly batchingWindow: Duration;
-  /** Receives, whole, what the stream let go of before a handler could take it. */
+  /**
+   * The bucket that receives, whole, the records that the stream dropped before a handler could take them.
+   */
   readonly failures: PrivateBucket;
 }
 
-/** How a stream is read: from its oldest record, in order, and again until it succeeds or the stream lets go of it. */
+/**
+ * Reads a stream from its oldest record, in order, and retries until a batch succeeds or the stream drops it.
+ */
 export const readingInOrder = ({ batchingWindow, failures }: Reading) =>
   ({
     startingPosition: lambda.StartingPosition.TRIM_HORIZON,
@@ -20,12 +24,13 @@ export const readingInOrder = ({ batchingWindow, failures }: Reading) =>
     parallelizationFactor: 1,
     reportBatchItemFailures: true,
     bisectBatchOnError: true,
-    // Without end. So is the age of a record, which CDK cannot spell but has for its default.
+    // −1 retries without end. So does the maximum age of a record, which CDK cannot express but has as its
+    // default.
     retryAttempts: -1,
     onFailure: failuresTo(failures),
   }) satisfies StreamEventSourceProps;
 
-/** CDK's own S3 destination would let the function read, change and delete what lies there. */
+/** CDK's own S3 destination would let the function read, change and delete the objects of the bucket. */
 const failuresTo = (bucket: PrivateBucket): lambda.IEventSourceDlq => ({
   bind: (_, target) => {
     target.addToRolePolicy(
@@ -38,7 +43,10 @@ const failuresTo = (bucket: PrivateBucket): lambda.IEventSourceDlq => ({
   },
 });
 
-/** What is wrong with the mappings of a scope. Unless a mapping says so, Lambda ignores which records a handler refused. */
+/**
+ * Lists the faults of the mappings of a scope. Unless a mapping asks for reports, Lambda ignores which
+ * records a handler refused.
+ */
 export const mappingFaults = (scope: IConstruct): string[] =>
   scope.node
     .findAll()

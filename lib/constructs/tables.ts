@@ -14,7 +14,10 @@ interface Kept {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** To how long ago a table can be restored, the most that DynamoDB offers: what the state table names must be kept for longer. */
+/**
+ * To how many days ago a table can be restored, the most that DynamoDB offers. What the state table names
+ * must be kept for longer.
+ */
 export const RECOVERY_DAYS = 35;
 
 const onDemand = {
@@ -25,7 +28,10 @@ const onDemand = {
   },
 } as const;
 
-/** The commit logs. Its stream tells the projector that a log has grown; what was committed it reads from the log. */
+/**
+ * The table of the commit logs. Its stream tells the projector that a log has grown; the projector reads the
+ * committed panes from the log.
+ */
 export class StateTable extends dynamodb.Table {
   constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
     super(scope, id, {
@@ -51,7 +57,7 @@ export class StateTable extends dynamodb.Table {
   /** Wakes `projector` when a key group of the pipeline has committed. */
   wake(projector: PipelineFunction, pipeline: Pipeline, reading: Reading): void {
     projector.addEventSource(
-      // CDK's class and interface do not match under exactOptionalPropertyTypes.
+      // CDK's class does not match its own interface under exactOptionalPropertyTypes.
       new DynamoEventSource(this as dynamodb.ITable, {
         ...readingInOrder(reading),
         batchSize: 1_000,
@@ -70,7 +76,7 @@ export class StateTable extends dynamodb.Table {
   }
 }
 
-/** What the `table()` sink writes. */
+/** The table of the rows that the `table()` sink writes. */
 export class RowsTable extends dynamodb.Table {
   constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
     super(scope, id, {
