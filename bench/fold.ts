@@ -1,4 +1,4 @@
-import type { Position } from '../src/core/position.ts';
+import { type Position, subPositionOf } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { nextEntry } from '../src/engine/format/next-entry.ts';
 import { readGroup } from '../src/engine/format/read-group.ts';
@@ -38,12 +38,19 @@ export function groupRecordsOf({ rules }: Pipeline, stream: Stream, from: number
   const positions = freshPositions(from, to);
   return keys.map((key, at) => {
     const record = recordOf(rules, stream, from + at);
-    return {
+    const source = {
       lineage: 'shard',
       position: positions[at] as Position,
       arrival: record.arrival,
-      hash: hashOf(key),
+      partitionKey: key,
       data: NO_BYTES,
+    };
+    return {
+      source,
+      lineage: source.lineage,
+      position: subPositionOf(true, source.position, 0, 0),
+      arrival: record.arrival,
+      hash: hashOf(key),
       content: { outcome: 'record', key, record },
     };
   });

@@ -1,4 +1,4 @@
-import { positionOf } from './core/position.ts';
+import { type SubPosition, subPlaceOf, subPositionOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
 import { writtenPane } from './engine/delivery/written-pane.ts';
 import { type Deployment, firstDeployment } from './engine/group/deployment.ts';
@@ -10,13 +10,20 @@ import {
   type GroupRecord,
   listPanes,
 } from './engine/group/group.ts';
+import { decodedParts } from './engine/intake/decode.ts';
 import { fold, foldIdle } from './engine/intake/fold.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
 import { LIMITS } from './ports/limits.ts';
-import { caseOf, decodeGiven } from './simulation/given.ts';
+import { caseOf, decodeGiven, type GivenRecord } from './simulation/given.ts';
 import type { Random } from './simulation/random.ts';
 import { shrink } from './simulation/shrink.ts';
 import { runSchedule } from './simulation/simulation.ts';
+
+/** Which record: its place in the input, and where the source is expanded that of its child, both from 0. */
+interface GivenAt {
+  readonly at: number;
+  readonly child?: number;
+}
 
 /** What a pipeline made of some records. */
 export interface Tried<Panes> {
@@ -28,11 +35,11 @@ export interface Tried<Panes> {
   readonly late: Readonly<Record<string, number>>;
   /** How many records no window took, as each refused them as late. */
   readonly lateForAll: number;
-  /** The late records by their place in the input, from 0, and which windows refused them. */
-  readonly lateRecords: readonly { readonly at: number; readonly windows: readonly string[] }[];
+  /** The late records, and which windows refused them. */
+  readonly lateRecords: readonly (GivenAt & { readonly windows: readonly string[] })[];
   readonly filtered: number;
-  /** The records refused, by their place in the input, from 0. */
-  readonly poison: readonly (Poison & { readonly at: number })[];
+  /** The records refused. */
+  readonly poison: readonly (Poison & GivenAt)[];
 }
 
 export interface TryOptions {
@@ -92,25 +99,35 @@ function tryOnce(
   { arrivals, close = true }: TryOptions,
 ): Tried<Pane> {
   const decoded = decodeGiven(pipeline, records, arrivals);
-  const taken = decoded.flatMap(({ outcome, data, arrival }, at): GroupRecord[] =>
-    outcome.outcome === 'filtered'
-      ? []
-      : [{ lineage: 'test', position: positionOf(String(at)), arrival, hash: 0, data, content: outcome }],
+  const parts = decoded.map(({ outcome }) => decodedParts(outcome));
+  const taken = decoded.flatMap(({ source }, at) =>
+    (parts[at] ?? []).flatMap((content, child): GroupRecord[] => {
+      if (content.outcome === 'filtered') return [];
+      const { lineage, arrival } = source;
+      const position = subPositionOf(true, source.position, 0, child);
+      return [{ source, lineage, position, arrival, hash: 0, content }];
+    }),
   );
   const deployment = firstDeployment(pipeline);
   const folded = fold(deployment, EMPTY_GROUP, taken, { ...LIMITS, poison: Number.POSITIVE_INFINITY });
-  const closing = close ? closeAll(deployment, folded, decoded.at(-1)?.arrival) : [];
+  const closing = close ? closeAll(deployment, folded, decoded.at(-1)?.source.arrival) : [];
   return {
     panes: [...listPanes(folded.panes), ...closing].map((pane) => writtenPane(pipeline, pane)),
     applied: folded.counters.applied,
     late: folded.counters.late,
     lateForAll: folded.counters.lateForAll,
-    lateRecords: folded.late.map(({ position, windows }) => ({ at: Number(position), windows })),
-    filtered: decoded.filter(({ outcome }) => outcome.outcome === 'filtered').length,
+    lateRecords: folded.late.map(({ position, windows }) => ({ ...givenAt(position, decoded), windows })),
+    filtered: parts.flat().filter(({ outcome }) => outcome === 'filtered').length,
     poison: folded.poison.flatMap(({ position, content }) =>
-      content.outcome === 'poison' ? [{ at: Number(position), ...content.poison }] : [],
+      content.outcome === 'poison' ? [{ ...givenAt(position, decoded), ...content.poison }] : [],
     ),
   };
+}
+
+function givenAt(position: SubPosition, given: readonly GivenRecord[]): GivenAt {
+  const { position: place, child } = subPlaceOf(position);
+  const at = Number(place);
+  return given[at]?.outcome.outcome === 'expanded' ? { at, child } : { at };
 }
 
 /** Lets more and more time pass after the last arrival, until no window is open. */

@@ -44,7 +44,7 @@ function readAgain({ source }: Pipeline, from: Restored['from']): readonly strin
 
 /** @param position what a position in the source is called */
 function readFrom(position: string, from: Restored['from']): readonly string[] {
-  const times = from.map(({ after }) => after?.arrival);
+  const times = from.map(({ from }) => from?.arrival);
   const earliest = times.includes(undefined) ? undefined : Math.min(...(times as EpochMillis[]));
   const start =
     earliest === undefined || from.length === 0
@@ -52,10 +52,10 @@ function readFrom(position: string, from: Restored['from']): readonly string[] {
       : `AT_TIMESTAMP ${isoTime(earliest as EpochMillis)}`;
   return [
     `Its source must be read again: make the handler's event source mapping anew, with the starting position ${start}. Earlier is never wrong`,
-    ...from.map(({ lineage, after }) =>
-      after === undefined
+    ...from.map(({ lineage, from }) =>
+      from === undefined
         ? `${lineage}: from its beginning`
-        : `${lineage}: after ${position} ${after.position}, or from ${isoTime(after.arrival)} on`,
+        : `${lineage}: from ${position} ${from.position} on, or from ${isoTime(from.arrival)} on`,
     ),
   ];
 }

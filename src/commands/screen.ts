@@ -239,6 +239,7 @@ const shortly = (reason: string): string =>
 export const ledger = (replayed: Replayed): string =>
   [
     `${thousands(replayed.read)} records read`,
+    ...(replayed.children === undefined ? [] : [`expanded into ${thousands(replayed.children)}`]),
     ...(replayed.resumed > 0 ? [`${thousands(replayed.resumed)} of them sent by an earlier run`] : []),
     `${thousands(replayed.applied)} applied`,
     `${thousands(replayed.lateForAll)} late for every window`,

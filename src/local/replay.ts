@@ -4,7 +4,7 @@ import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { present } from '../engine/group/deployment.ts';
 import { type Counters, sumOfCounters } from '../engine/group/group.ts';
-import { decodeRecord } from '../engine/intake/decode.ts';
+import { decodedParts, decodeRecord } from '../engine/intake/decode.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
 import { GroupLogs } from '../engine/log/group-logs.ts';
 import { enginePorts } from '../engine/log/spill.ts';
@@ -33,6 +33,8 @@ export interface Replayed extends Counters {
   readonly read: number;
   /** Of them, those that an earlier run of the same data directory had sent. */
   readonly resumed: number;
+  /** What those that were sent were expanded into, each counted as one at least; undefined where the source is not. */
+  readonly children: number | undefined;
   readonly filtered: number;
   /** The lines that Kinesis takes no records of, for their size. */
   readonly refused: readonly { readonly line: number; readonly bytes: number; readonly beginning: string }[];
@@ -46,11 +48,16 @@ export interface Replayed extends Counters {
   readonly ahead: number;
 }
 
-/** Whether every record that was read went somewhere. Of others it is not known how many were filtered. */
+/**
+ * Whether every record that was read went somewhere, or every child. Of others it is not known how many were filtered, nor how many
+ * children they have.
+ */
 export function isAccountedFor(replayed: Replayed): boolean {
-  const { read, others, applied, lateForAll, poison, filtered, refused } = replayed;
-  const somewhere = applied + lateForAll + poison + filtered + refused.length;
-  return somewhere >= read && somewhere <= read + others;
+  const { read, children, others, applied, lateForAll, poison, filtered, refused } = replayed;
+  const somewhere = applied + lateForAll + poison + filtered;
+  const sent = children ?? read - refused.length;
+  const most = children === undefined || others === 0 ? sent + others : Number.POSITIVE_INFINITY;
+  return somewhere >= sent && somewhere <= most;
 }
 
 /**
@@ -65,7 +72,9 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   const poisonLines = new Map<string, Refused>();
   const { clock } = runtime;
   const pace = pacer(clock, speed);
+  const isExpanded = pipeline.source.steps.some((step) => 'expand' in step);
   let read = 0;
+  let children = 0;
   let filtered = 0;
   let last: { partitionKey: string; data: Uint8Array } | undefined;
   for await (const record of input) {
@@ -73,10 +82,11 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     signal?.throwIfAborted();
     read++;
     const source = { lineage: '', position: NOWHERE, arrival: clock.real(), partitionKey: '', data };
-    const decoded = decodeRecord(pipeline, source);
-    const eventTime = decoded.outcome === 'record' ? decoded.record.at : undefined;
-    if (decoded.outcome === 'filtered') filtered++;
-    const partitionKey = decoded.outcome === 'record' ? partitionKeyOf(decoded.key) : 'none';
+    const parts = decodedParts(decodeRecord(pipeline, source));
+    const taken = parts.find((part) => part.outcome === 'record');
+    const eventTime = taken?.record.at;
+    filtered += parts.filter(({ outcome }) => outcome === 'filtered').length;
+    const partitionKey = taken ? partitionKeyOf(taken.key) : 'none';
     let sent = feed.holds(partitionKey, data);
     if (sent) pace.passed(eventTime);
     else {
@@ -84,11 +94,14 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
       sent = await feed.send(partitionKey, data);
     }
     if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
-    else if (decoded.outcome === 'poison')
-      addRefused(poisonLines, decoded.poison.code, () =>
-        refusedLine(pipeline, record, source, decoded.poison),
-      );
-    else if (decoded.outcome === 'record' && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
+    else {
+      children += parts.length;
+      for (const part of parts) {
+        if (part.outcome !== 'poison') continue;
+        addRefused(poisonLines, part.poison.code, () => refusedLine(pipeline, record, source, part.poison));
+      }
+      if (taken && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
+    }
     onSent?.(read, eventTime);
   }
   await feed.flush();
@@ -102,6 +115,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   return {
     ...(await totals(runtime.ports, pipeline)),
     read,
+    children: isExpanded ? children : undefined,
     resumed: feed.resumed,
     others: feed.held - feed.resumed,
     filtered,

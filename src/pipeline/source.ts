@@ -41,6 +41,11 @@ export interface KinesisSource<out Rec> extends AnySource {
   readonly shards: number;
   /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KinesisSource<Next>;
+  /**
+   * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
+   * event time of its own, and is taken in, filtered or refused by itself.
+   */
+  expand<Child>(expand: (record: Rec) => readonly Child[]): KinesisSource<Child>;
 }
 
 export interface QueueSource<out Rec> extends AnySource {
@@ -48,6 +53,11 @@ export interface QueueSource<out Rec> extends AnySource {
   readonly kind: 'sqs' | 'fifo';
   /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): QueueSource<Next>;
+  /**
+   * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
+   * event time of its own, and is taken in, filtered or refused by itself.
+   */
+  expand<Child>(expand: (record: Rec) => readonly Child[]): QueueSource<Child>;
 }
 
 export interface KafkaSource<out Rec> extends AnySource {
@@ -56,9 +66,17 @@ export interface KafkaSource<out Rec> extends AnySource {
   readonly partitions: number;
   /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KafkaSource<Next>;
+  /**
+   * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
+   * event time of its own, and is taken in, filtered or refused by itself.
+   */
+  expand<Child>(expand: (record: Rec) => readonly Child[]): KafkaSource<Child>;
 }
 
-type Step = { readonly validate: StandardSchemaV1 } | { readonly reshape: (record: never) => unknown };
+type Step =
+  | { readonly validate: StandardSchemaV1 }
+  | { readonly reshape: (record: never) => unknown }
+  | { readonly expand: (record: never) => readonly unknown[] };
 
 interface Validated<Rec> {
   /**
@@ -193,7 +211,7 @@ const isCount = (count: number): boolean => Number.isInteger(count) && count >= 
 const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
 
 function sourceOf<Of extends Source<unknown>>(
-  own: Omit<Of, 'steps' | 'map'>,
+  own: Omit<Of, 'steps' | 'map' | 'expand'>,
   schema: StandardSchemaV1 | undefined,
 ): Of {
   const having = (steps: readonly Step[]): Of =>
@@ -201,6 +219,7 @@ function sourceOf<Of extends Source<unknown>>(
       ...own,
       steps,
       map: (reshape: (record: never) => unknown) => having([...steps, { reshape }]),
+      expand: (expand: (record: never) => readonly unknown[]) => having([...steps, { expand }]),
     }) as unknown as Of;
   return having(schema ? [{ validate: schema }] : []);
 }

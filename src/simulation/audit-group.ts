@@ -15,20 +15,20 @@ import type { Limits } from '../ports/limits.ts';
 import type { Deployed } from './deployed.ts';
 import { type EntryView, LogReader } from './log-format.ts';
 import type { Oracle, Outcome } from './oracle.ts';
-import type { Truth } from './truth.ts';
+import type { Part } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
 
 /** The records that are in, over all groups and generations, and what must come of them. */
 export class Taken {
-  readonly poison: Truth[] = [];
+  readonly poison: Part[] = [];
   /** The objects that entries name, and the refused records that each of them lists. */
   readonly kept: (readonly [object: string | undefined, refused: readonly string[]])[] = [];
   readonly revisions = new Map<string, number>();
   /** The names of the windows that refused a record as late when it last came. */
-  readonly refusals = new Map<Truth, readonly string[]>();
+  readonly refusals = new Map<Part, readonly string[]>();
   /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
-  readonly buried = new Set<Truth>();
-  readonly passed = new Set<Truth>();
+  readonly buried = new Set<Part>();
+  readonly passed = new Set<Part>();
   readonly #oracle: Oracle;
   readonly #names = new Set<string>();
   /** Those among them that changed no window. */
@@ -38,15 +38,15 @@ export class Taken {
     this.#oracle = oracle;
   }
 
-  has(truth: Truth): boolean {
+  has(truth: Part): boolean {
     return this.#names.has(recordName(truth));
   }
 
-  wasRefused(truth: Truth): boolean {
+  wasRefused(truth: Part): boolean {
     return this.#refused.has(recordName(truth));
   }
 
-  take(truth: Truth, by: Deployed): Outcome {
+  take(truth: Part, by: Deployed): Outcome {
     // Once more, it changes nothing: it is counted late, as its windows have closed.
     if (this.has(truth)) {
       const windows = by.pipeline.rules.windows.map(({ name }) => name);
@@ -63,7 +63,7 @@ export class Taken {
   }
 
   /** What was found to have no place: no window ever sees it. */
-  refuse(truth: Truth): Outcome {
+  refuse(truth: Part): Outcome {
     const name = recordName(truth);
     this.#names.add(name);
     this.#refused.add(name);
@@ -79,13 +79,13 @@ export class Taken {
     this.#oracle.handOver(...of);
   }
 
-  pass({ content }: Truth, watermarks: ReadonlyMap<string, EpochMillis>): void {
+  pass({ content }: Part, watermarks: ReadonlyMap<string, EpochMillis>): void {
     const { key = '' } = content ?? {};
     const watermark = watermarks.get(key);
     if (watermark !== undefined) this.#oracle.pass(key, watermark);
   }
 
-  finish(truths: readonly Truth[], now: EpochMillis): readonly GroupPane[] {
+  finish(truths: readonly Part[], now: EpochMillis): readonly GroupPane[] {
     const missing = truths.filter((one) => !this.has(one) && !this.buried.has(one));
     must(missing.length === 0, 'Every record is taken in', () => missing.map(recordName));
     this.#oracle.idle(now);
@@ -100,7 +100,7 @@ export class GroupLogAudit {
   readonly #index: number;
   readonly #limits: Limits | undefined;
   /** Its records, by lineage. */
-  readonly #own = new Map<string, readonly Truth[]>();
+  readonly #own = new Map<string, readonly Part[]>();
   readonly #taken: Taken;
   /** The groups of the generation before that have its keys. */
   readonly #parts: readonly (GroupLogAudit | undefined)[] | undefined;
@@ -123,7 +123,7 @@ export class GroupLogAudit {
       readonly index: number;
       readonly limits: Limits | undefined;
     },
-    truths: readonly Truth[],
+    truths: readonly Part[],
     taken: Taken,
     parts: readonly (GroupLogAudit | undefined)[] | undefined,
   ) {
@@ -137,7 +137,7 @@ export class GroupLogAudit {
   }
 
   /** Of some records of the source those that are its own. */
-  add(truths: readonly Truth[]): void {
+  add(truths: readonly Part[]): void {
     for (const one of truths) {
       if (groupOf(one.hash, this.groups) !== this.#index) continue;
       const others = this.#own.get(one.lineage) ?? [];
@@ -148,7 +148,7 @@ export class GroupLogAudit {
     }
   }
 
-  appended(entry: LogEntry, by: Deployed, batch: readonly Truth[]): void {
+  appended(entry: LogEntry, by: Deployed, batch: readonly Part[]): void {
     const where = `group ${this.#index} of ${this.groups}, entry ${entry.ordinal}`;
     must(!this.sealed, `Nothing follows a sealed entry (${where})`);
     const view = this.#reader.take(entry, by);
@@ -199,13 +199,13 @@ export class GroupLogAudit {
   #take(
     { counters, late: listed, poison: refused }: EntryView,
     by: Deployed,
-    batch: readonly Truth[],
+    batch: readonly Part[],
     where: string,
-  ): ReadonlyMap<Truth, Outcome> {
+  ): ReadonlyMap<Part, Outcome> {
     const news = recordsIn(counters) - recordsIn(this.counted);
     const { ordered } = this.#pipeline.source.lineage;
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
-    const outcomes = new Map<Truth, Outcome>();
+    const outcomes = new Map<Part, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
     // Where bounds are small nothing throws: what is refused though it is whole has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
@@ -238,7 +238,7 @@ export class GroupLogAudit {
   }
 
   /** Whether it is the first of its lineage that is not in, but for those in a dead-letter queue. */
-  #isNext(one: Truth): boolean {
+  #isNext(one: Part): boolean {
     const own = this.#own.get(one.lineage) ?? [];
     return (
       one === own.find((other) => other === one || !(this.#taken.has(other) || this.#taken.buried.has(other)))
@@ -249,8 +249,8 @@ export class GroupLogAudit {
    * The records of a batch that are not in; of a source without order, which knows a record only as long as it could change
    * a window, those as well that are counted late once more. Of those that were refused it knows for as long as they come.
    */
-  #fresh(batch: readonly Truth[], again: ReadonlySet<string>): readonly Truth[] {
-    const fresh = new Map<string, Truth>();
+  #fresh(batch: readonly Part[], again: ReadonlySet<string>): readonly Part[] {
+    const fresh = new Map<string, Part>();
     for (const one of batch) {
       const name = recordName(one);
       if (groupOf(one.hash, this.groups) !== this.#index || one.fate === 'filtered') continue;
@@ -305,8 +305,8 @@ const recordsIn = ({ applied, lateForAll, poison }: Counters): number => applied
 /** The records that an entry moved past and did not take in, or some windows did not, are those that it lists. */
 function auditLedger(
   { poison, late }: EntryView,
-  outcomes: ReadonlyMap<Truth, Outcome>,
-  refusals: ReadonlyMap<Truth, readonly string[]>,
+  outcomes: ReadonlyMap<Part, Outcome>,
+  refusals: ReadonlyMap<Part, readonly string[]>,
   { pipeline }: Deployed,
   where: string,
 ): void {
@@ -344,5 +344,5 @@ function auditLedger(
 export const windowLabel = ({ window, layout: { epoch } }: GroupPane): string =>
   epoch === 0 ? window : `${window}@${epoch}`;
 
-export const recordName = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
+export const recordName = ({ lineage, position }: Pick<Part, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;

@@ -20,7 +20,7 @@ import { GroupLogAudit, recordName, Taken, windowLabel } from './audit-group.ts'
 import { Deployments } from './deployed.ts';
 import { type Covered, intentOf, refusedIn, rowsCoveredBy, writtenDefinition } from './log-format.ts';
 import { Oracle } from './oracle.ts';
-import type { Case, Truth } from './truth.ts';
+import { type Case, type Part, partsOfTruth, type Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
 
 /** What a schedule came to. */
@@ -39,7 +39,8 @@ export class Audit {
   readonly #pipeline: Pipeline;
   readonly #limits: Case['limits'];
   readonly deployments: Deployments;
-  #truths: readonly Truth[];
+  /** Of all records, those that are taken in or refused. */
+  #parts: readonly Part[];
   readonly #taken: Taken;
   /** By log. */
   readonly #groups = new Map<string, GroupLogAudit>();
@@ -52,7 +53,7 @@ export class Audit {
     this.#limits = limits;
     [this.#pipeline] = versions;
     this.deployments = new Deployments(versions);
-    this.#truths = lineages.flatMap(({ truths }) => truths).filter(({ fate }) => fate !== 'filtered');
+    this.#parts = this.#taking(lineages.flatMap(({ truths }) => truths));
     this.#taken = new Taken(new Oracle());
   }
 
@@ -76,7 +77,7 @@ export class Audit {
       this.deployments.begin(definition.version);
     }
     if (log.startsWith(groupLogPrefix(name)))
-      this.#groupOf(log).appended(entry, this.deployments.at(version), batch);
+      this.#groupOf(log).appended(entry, this.deployments.at(version), batch.flatMap(this.#partsOf));
   }
 
   /** How many have begun. */
@@ -86,15 +87,21 @@ export class Audit {
 
   /** Records have gone to a dead-letter queue: they need no longer be taken in, nor may they be once others are. */
   buried(dead: ReadonlySet<Truth>): void {
-    for (const one of dead) this.#taken.buried.add(one);
+    for (const one of dead) for (const part of this.#partsOf(one)) this.#taken.buried.add(part);
   }
 
   /** The source has records more, moved back from a dead-letter queue. */
   resent(again: readonly Truth[]): void {
-    const own = again.filter(({ fate }) => fate !== 'filtered');
-    this.#truths = [...this.#truths, ...own];
+    const own = this.#taking(again);
+    this.#parts = [...this.#parts, ...own];
     for (const group of this.#groups.values()) group.add(own);
   }
+
+  readonly #partsOf = (truth: Truth): readonly Part[] =>
+    partsOfTruth(truth, this.#pipeline.source.lineage.ordered);
+
+  readonly #taking = (truths: readonly Truth[]): readonly Part[] =>
+    truths.flatMap(this.#partsOf).filter(({ fate }) => fate !== 'filtered');
 
   #groupOf(log: string): GroupLogAudit {
     const known = this.#groups.get(log);
@@ -106,11 +113,11 @@ export class Audit {
     const earlier = this.#generations.get(number - 1);
     const group = new GroupLogAudit(
       { pipeline: this.#pipeline, groups, index, limits: this.#limits },
-      this.#truths,
+      this.#parts,
       this.#taken,
       earlier === undefined
         ? undefined
-        : partsOf(index, groups, earlier).map((at) => this.#groups.get(groupLog(name, number - 1, at))),
+        : groupsBefore(index, groups, earlier).map((at) => this.#groups.get(groupLog(name, number - 1, at))),
     );
     this.#groups.set(log, group);
     return group;
@@ -127,16 +134,19 @@ export class Audit {
     excused: boolean,
   ): void {
     must(
-      batch.every((one) => back.has(one) || this.#isTaken(one)),
+      batch.every((one) => back.has(one) || this.#partsOf(one).every((part) => this.#isTaken(part))),
       'Every record that an answer does not give back is committed',
     );
     if (back.size > 0) must(excused, 'A batch that meets no fault is wholly committed');
     else {
       const { received, applied, duplicate, late, filtered, poison } = counted;
+      must(received === batch.length, 'Every record of a batch is received', () => counted);
+      // A record that has no children is filtered as a whole.
+      const parts = batch.reduce((total, one) => total + Math.max(1, this.#partsOf(one).length), 0);
       must(
-        received === applied + duplicate + late + filtered + poison,
-        'Of a batch wholly committed, received = applied + duplicate + late + filtered + poison',
-        () => counted,
+        parts === applied + duplicate + late + filtered + poison,
+        'Of a batch wholly committed, its records, or their children, = applied + duplicate + late + filtered + poison',
+        () => ({ ...counted, parts }),
       );
     }
   }
@@ -145,7 +155,7 @@ export class Audit {
   finish(ports: MemoryPorts, now: EpochMillis): Audited {
     const last = this.deployments.at(this.deployments.version);
     for (const group of this.#groups.values()) if (!group.sealed) group.handOver(last, now);
-    const expected = this.#taken.finish(this.#truths, now);
+    const expected = this.#taken.finish(this.#parts, now);
     const written = expected.map((pane) => {
       const one = writtenPane(this.#pipeline, pane);
       return { pane, id: one.id, line: JSON.stringify(one) };
@@ -169,8 +179,8 @@ export class Audit {
     return { panes: expected.length, corrections: expected.filter(({ revision }) => revision > 0).length };
   }
 
-  #isTaken(truth: Truth): boolean {
-    return truth.fate === 'filtered' || this.#taken.has(truth) || this.#taken.passed.has(truth);
+  #isTaken(part: Part): boolean {
+    return part.fate === 'filtered' || this.#taken.has(part) || this.#taken.passed.has(part);
   }
 
   #auditObjects({ objects }: MemoryPorts, expected: readonly string[]): void {
@@ -238,7 +248,9 @@ export class Audit {
   }
 
   #auditPoison({ objects }: MemoryPorts): void {
-    const linesOf = (object: string) => refusedIn(objects.stored.get(object)?.body ?? new Uint8Array());
+    const { ordered } = this.#pipeline.source.lineage;
+    const linesOf = (object: string) =>
+      refusedIn(objects.stored.get(object)?.body ?? new Uint8Array(), ordered);
     for (const [object = '', refused] of this.#taken.kept) {
       mustMatch(
         linesOf(object).map(recordName),
@@ -248,11 +260,11 @@ export class Audit {
     }
     const refused = new Set(this.#taken.poison);
     // Kept before a commit that then never came, as it went to a dead-letter queue; or by a try that found no room.
-    const isSpare = (one: Truth): boolean =>
+    const isSpare = (one: Part): boolean =>
       this.#taken.has(one)
         ? this.#limits !== undefined && one.content !== undefined && !refused.has(one)
         : this.#taken.buried.has(one);
-    const spare = new Set(this.#truths.filter(isSpare).map(recordName));
+    const spare = new Set(this.#parts.filter(isSpare).map(recordName));
     const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));
     const lines = names.flatMap(linesOf).filter((one) => !spare.has(recordName(one)));
     mustMatch(
@@ -271,7 +283,7 @@ const isSame = ([ordinal, panes] = BEGINNING, [otherOrdinal, otherPanes] = BEGIN
   ordinal === otherOrdinal && panes === otherPanes;
 
 /** The groups of a generation that have the keys of one of the next. */
-function partsOf(index: number, groups: number, earlier: number): readonly number[] {
+function groupsBefore(index: number, groups: number, earlier: number): readonly number[] {
   const all = Array.from({ length: earlier }, (_, at) => at);
   return all.filter((at) =>
     earlier > groups

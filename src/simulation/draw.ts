@@ -27,7 +27,7 @@ import { LIMITS, type Limits } from '../ports/limits.ts';
 import { lineageNamed, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
 import { SINKS, type SourceKind } from './shapes.ts';
-import type { Case, Lineage, Place, Truth } from './truth.ts';
+import type { Case, Fate, Lineage, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
 const SECOND = 1_000;
@@ -55,6 +55,11 @@ const tags = defineAggregate<Reading, (reading: Reading) => string, string, stri
   lower: (all) => all,
 });
 
+/** Several readings in one record. */
+interface Packed {
+  readonly of: readonly Reading[];
+}
+
 interface AnyShape extends PaneShape {
   readonly results: Pane['results'];
 }
@@ -64,6 +69,14 @@ const SOURCES = {
   sqs: sqs<Reading>(),
   fifo: sqs<Reading>({ fifo: true }),
   kafka: kafka<Reading>({ topic: SOURCE_NAME }),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+/** The same sources, of records that hold several readings; one that holds no list of them throws. */
+const EXPANDED = {
+  kinesis: kinesis<Packed>().expand(({ of }) => of.slice()),
+  sqs: sqs<Packed>().expand(({ of }) => of.slice()),
+  fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice()),
+  kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
@@ -124,7 +137,7 @@ function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
 }
 
 /** Some pipeline, of so few key groups that lineages meet in them; now and then its definition changes while it runs. */
-function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
+function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
@@ -134,7 +147,7 @@ function drawVersions(random: Random, kind: SourceKind): Case['versions'] {
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
-    ...definePipeline('sim', SOURCES[kind] as typeof SOURCES.kinesis, {
+    ...definePipeline('sim', (isExpanded ? EXPANDED : SOURCES)[kind] as typeof SOURCES.kinesis, {
       filter: ({ skip }: Reading) => !skip,
       key: ({ key }: Reading) => key,
       eventTime: ({ at }: Reading) => at,
@@ -190,14 +203,17 @@ export const SMALL: Extent = { homes: 2, records: 4 };
 
 /** A pipeline, and the records that its source is given. */
 export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABITS[kind]): Case {
-  const versions = drawVersions(random, kind);
+  const isExpanded = random.chance(0.4);
+  const versions = drawVersions(random, kind, isExpanded);
   return {
     versions,
-    lineages: drawLineages(random, versions, kind, extent),
+    lineages: drawLineages(random, versions, kind, extent, isExpanded),
     limits: random.chance(0.4) ? drawLimits(random, versions, kind) : undefined,
     resent: (one, place, arrival) => {
-      const isKeyed = one.hash !== hashOf(one.partitionKey);
-      return { ...one, ...place, arrival, hash: isKeyed ? one.hash : hashOf(place.partitionKey) };
+      const moved = (fate: Fate): Fate =>
+        fate.hash === hashOf(one.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
+      const again = { ...one, ...moved(one), ...place, arrival };
+      return one.children ? { ...again, children: one.children.map(moved) } : again;
     },
   };
 }
@@ -227,6 +243,8 @@ interface Sent {
   readonly home: number;
   readonly arrival: EpochMillis;
   readonly reading: Reading;
+  /** What else its record holds where records hold several readings, of any keys of its home. */
+  readonly more: readonly Reading[];
 }
 
 /** The records of some lineages: disorder, silences, late ones, filtered ones, poison. */
@@ -235,23 +253,32 @@ function drawLineages(
   versions: Case['versions'],
   kind: SourceKind,
   { homes, records }: Extent,
+  isExpanded: boolean,
 ): readonly Lineage[] {
-  const sent = drawSent(random, random.whole(1, homes), records);
-  const paths = HABITS[kind].reshards
-    ? reshard(random, sent)
-    : sent.map((own): Path => ({ parents: [], sent: own }));
+  const sent = drawSent(random, random.whole(1, homes), records, isExpanded);
+  const paths =
+    HABITS[kind].reshards && !isExpanded
+      ? reshard(random, sent)
+      : sent.map((own): Path => ({ parents: [], sent: own }));
   let ordinal = 0;
   return paths.map(
     ({ parents, sent: own }, at): Lineage => ({
       name: lineageNamed(kind, at),
       parents,
-      truths: own.map((one, index) => drawTruth(random, versions, placeOf(kind, at, index, ordinal++), one)),
+      truths: own.map((one, index) =>
+        (isExpanded ? drawPacked : drawTruth)(random, versions, placeOf(kind, at, index, ordinal++), one),
+      ),
     }),
   );
 }
 
 /** What arrives, by home, in order. */
-function drawSent(random: Random, homes: number, most: number): readonly (readonly Sent[])[] {
+function drawSent(
+  random: Random,
+  homes: number,
+  most: number,
+  isExpanded: boolean,
+): readonly (readonly Sent[])[] {
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
   const silences = random.pick([0.02, 0.1]);
@@ -267,16 +294,21 @@ function drawSent(random: Random, homes: number, most: number): readonly (readon
         ? random.whole(20, random.pick([28, 240])) * SECOND
         : random.whole(0, 4_000);
       const arrival = passed > pause.from ? passed + pause.length : passed;
-      const delay = random.chance(lateness) ? random.whole(20, 240) * SECOND : random.whole(0, 12_000);
-      const exact = arrival - backfill - delay;
-      const reading = {
-        key: random.pick(keys),
-        // Whole seconds fall on the edges of windows.
-        at: random.chance(0.5) ? exact : exact - (exact % SECOND),
-        value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
-        tag: `${home}-${index}`,
+      const drawReading = (tag: string): Reading => {
+        const delay = random.chance(lateness) ? random.whole(20, 240) * SECOND : random.whole(0, 12_000);
+        const exact = arrival - backfill - delay;
+        return {
+          key: random.pick(keys),
+          // Whole seconds fall on the edges of windows.
+          at: random.chance(0.5) ? exact : exact - (exact % SECOND),
+          value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
+          tag,
+        };
       };
-      return { home, arrival: arrival as EpochMillis, reading };
+      const reading = drawReading(`${home}-${index}`);
+      const others = isExpanded ? random.pick([0, 0, 1, 2, 4]) : 0;
+      const more = Array.from({ length: others }, (___, at) => drawReading(`${home}-${index}-${at}`));
+      return { home, arrival: arrival as EpochMillis, reading, more };
     });
   });
 }
@@ -314,6 +346,29 @@ function cutAt(
 ): { readonly before: Path; readonly since: readonly Sent[] } {
   const cut = random.whole(0, sent.length);
   return { before: { parents, sent: sent.slice(0, cut) }, since: sent.slice(cut) };
+}
+
+/** A record of several readings, each with a fate of its own; some hold none, and some none that can be told apart. */
+function drawPacked(
+  random: Random,
+  versions: Case['versions'],
+  place: Place,
+  { home, arrival, reading, more }: Sent,
+): Truth {
+  const whole = { ...place, arrival, hash: hashOf(place.partitionKey) };
+  if (random.chance(0.05)) {
+    const data = random.pick([`{"of": [`, '{"of": null}', '{"of": "none"}', '{"of": 7}', 'null']);
+    return { ...whole, data: Buffer.from(data), fate: 'poison' };
+  }
+  const children = (random.chance(0.05) ? [] : [reading, ...more]).map((one) => {
+    const { data, ...drawn } = drawTruth(random, versions, place, { home, arrival, reading: one, more: [] });
+    // What is no JSON would be the fault of the whole record.
+    const text = Buffer.from(data).toString();
+    return { ...drawn, text: text.endsWith('}') || text === 'null' ? text : '{}' };
+  });
+  const data = Buffer.from(`{"of": [${children.map(({ text }) => text).join(', ')}]}`);
+  const fates = children.map(({ hash, fate, content }): Fate => ({ hash, fate, content }));
+  return { ...whole, data, fate: 'record', children: fates };
 }
 
 function drawTruth(

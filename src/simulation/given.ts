@@ -1,17 +1,17 @@
 import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
-import { type Decoded, decodeRecord } from '../engine/intake/decode.ts';
+import { type Decoded, type DecodedPart, decodedParts, decodeRecord } from '../engine/intake/decode.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
 import { SINKS } from './shapes.ts';
-import type { Case, Place, Truth } from './truth.ts';
+import type { Case, Fate, Truth } from './truth.ts';
 
 /** A record that an author gives, as a source would carry it. */
 export interface GivenRecord {
-  readonly data: Uint8Array;
-  readonly arrival: EpochMillis;
+  readonly source: SourceRecord;
   readonly outcome: Decoded;
 }
 
@@ -33,17 +33,15 @@ export function decodeGiven(
     const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
     return { source, happened: decodeRecord(pipeline, { ...source, arrival: HEREAFTER }) };
   });
-  const times = given.flatMap(({ happened }) => (happened.outcome === 'record' ? [happened.record.at] : []));
-  let latest = times[0] ?? (0 as EpochMillis);
+  const timesOf = (happened: Decoded): readonly EpochMillis[] =>
+    decodedParts(happened).flatMap((part) => (part.outcome === 'record' ? [part.record.at] : []));
+  let latest = given.flatMap(({ happened }) => timesOf(happened))[0] ?? (0 as EpochMillis);
   return given.map(({ source, happened }, at) => {
-    if (happened.outcome === 'record' && happened.record.at > latest) latest = happened.record.at;
-    const isKnown = arrivals[at] !== undefined || happened.outcome === 'record';
-    const arrival = (arrivals[at] ?? latest) as EpochMillis;
-    return {
-      data: source.data,
-      arrival,
-      outcome: isKnown ? decodeRecord(pipeline, { ...source, arrival }) : happened,
-    };
+    const times = timesOf(happened);
+    for (const time of times) if (time > latest) latest = time;
+    const isKnown = arrivals[at] !== undefined || times.length > 0;
+    const arrived = { ...source, arrival: (arrivals[at] ?? latest) as EpochMillis };
+    return { source: arrived, outcome: isKnown ? decodeRecord(pipeline, arrived) : happened };
   });
 }
 
@@ -56,27 +54,39 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
   const pipeline = { ...defined, groups, sinks: Object.values(SINKS) };
   const lanes = lineage.ordered ? random.whole(1, 3) : 1;
+  const isExpanded = records.some(({ outcome }) => outcome.outcome === 'expanded');
   const homes = new Map<string, number>();
   const truths = Array.from({ length: lanes }, () => [] as Truth[]);
-  for (const [ordinal, { data, arrival, outcome }] of records.entries()) {
-    const key = outcome.outcome === 'record' ? outcome.key : '';
+  for (const [ordinal, { source, outcome }] of records.entries()) {
+    const keys = decodedParts(outcome).flatMap((part) => (part.outcome === 'record' ? [part.key] : []));
+    // Where records have children of several keys, one lineage alone keeps the order of each key.
+    const key = isExpanded ? '' : (keys[0] ?? '');
     const home = homes.get(key) ?? random.whole(0, lanes - 1);
     homes.set(key, home);
     const own = truths[home] as Truth[];
-    own.push(truthOf(placeOf(kind, home, own.length, ordinal), { data, arrival, outcome }));
+    own.push(truthOf({ ...source, ...placeOf(kind, home, own.length, ordinal) }, outcome));
   }
   return {
     versions: [pipeline],
     lineages: truths.map((own, at) => ({ name: lineageNamed(kind, at), parents: [], truths: own })),
     // What was ahead of its arrival may no longer be.
-    resent: ({ data }, place, arrival) =>
-      truthOf(place, { data, arrival, outcome: decodeRecord(pipeline, { ...place, data, arrival }) }),
+    resent: ({ data }, place, arrival) => {
+      const source = { ...place, data, arrival };
+      return truthOf(source, decodeRecord(pipeline, source));
+    },
   };
 }
 
-function truthOf(place: Place, { data, arrival, outcome }: GivenRecord): Truth {
-  const truth = { ...place, data, arrival, fate: outcome.outcome };
-  if (outcome.outcome !== 'record') return { ...truth, hash: hashOf(place.partitionKey) };
+function truthOf({ lineage, position, partitionKey, data, arrival }: SourceRecord, outcome: Decoded): Truth {
+  const source = { lineage, position, partitionKey, data, arrival };
+  if (outcome.outcome !== 'expanded') return { ...source, ...fateOf(outcome, partitionKey) };
+  const children = outcome.children.map((child) => fateOf(child, partitionKey));
+  return { ...source, hash: hashOf(partitionKey), fate: 'record', children };
+}
+
+function fateOf(outcome: DecodedPart, partitionKey: string): Fate {
+  const fate = outcome.outcome;
+  if (outcome.outcome !== 'record') return { fate, hash: hashOf(partitionKey) };
   const { key, record } = outcome;
-  return { ...truth, hash: hashOf(key), content: { key, at: record.at, values: [record.values] } };
+  return { fate, hash: hashOf(key), content: { key, at: record.at, values: [record.values] } };
 }

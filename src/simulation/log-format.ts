@@ -1,4 +1,4 @@
-import { isAfter, type Position } from '../core/position.ts';
+import { isAfter, type SubPosition } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
 import { unpack } from '../engine/format/packed.ts';
@@ -15,12 +15,14 @@ import {
 import { groupOf } from '../engine/group/key-group.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Deployed } from './deployed.ts';
+import { positionIn } from './truth.ts';
+import { must } from './violation.ts';
 
 /** What an audit asks of an entry of a group's log: the group as of it, and what it emits and lists. */
 export interface EntryView {
   /** Of the definition that it says it was written by. */
   readonly version: number;
-  readonly positions: ReadonlyMap<string, Position>;
+  readonly positions: ReadonlyMap<string, SubPosition>;
   /** Whether one of the groups that this one took keys over from had taken a record in. */
   readonly wasTaken: (record: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>) => boolean;
   readonly sealed: boolean;
@@ -77,14 +79,25 @@ export function writtenDefinition({ body }: LogEntry): {
   return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
 }
 
-/** What an object of refused records says of each. */
-export const refusedIn = (
+/** What an object of refused records says of each: the bytes of a record stand once, on the first of its lines. */
+export function refusedIn(
   body: Uint8Array,
-): readonly (Pick<GroupRecord, 'lineage' | 'position'> & { readonly data: string })[] =>
-  Buffer.from(body)
-    .toString()
-    .split('\n')
-    .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+  ordered: boolean,
+): readonly (Pick<GroupRecord, 'lineage' | 'position'> & { readonly data: string })[] {
+  const lines = Buffer.from(body).toString().split('\n').slice(0, -1);
+  let [before, bytes] = ['', ''];
+  return lines.map((line) => {
+    const { lineage, position, child, data } = JSON.parse(line);
+    const record = `${lineage} ${position}`;
+    must(
+      (data === undefined) === (record === before),
+      'The bytes of a record are kept once, on its first line',
+    );
+    before = record;
+    bytes = data ?? bytes;
+    return { lineage, position: positionIn(position, child, ordered), data: bytes };
+  });
+}
 
 /** By log, how far the panes of each group are covered: an ordinal, and a pane within the next entry. */
 export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;

@@ -3,7 +3,7 @@ import { Panes } from '../core/panes.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { type GroupPane, listPanes } from '../engine/group/group.ts';
 import { type Deployed, placeIn } from './deployed.ts';
-import type { Truth } from './truth.ts';
+import type { Part } from './truth.ts';
 import { must } from './violation.ts';
 
 /** What a record that was taken in counts as. */
@@ -30,7 +30,7 @@ export class Oracle {
   #closed: GroupPane[] = [];
 
   /** @returns also the names of the windows that refused it as late */
-  take(truth: Truth, by: Deployed): readonly [outcome: Outcome, refusing: readonly string[]] {
+  take(truth: Part, by: Deployed): readonly [outcome: Outcome, refusing: readonly string[]] {
     if (truth.content === undefined) return ['poison', []];
     const { of = by } = this.#keys.get(truth.content.key) ?? {};
     must(of === by, 'A key is handed over before newer code takes its records in');
@@ -108,8 +108,8 @@ export class Oracle {
     this.#done.push(step);
   }
 
-  #apply({ content, arrival }: Truth, by: Deployed): readonly string[] {
-    const { key, at, values } = content as Required<Truth>['content'];
+  #apply({ content, arrival }: Part, by: Deployed): readonly string[] {
+    const { key, at, values } = content as NonNullable<Part['content']>;
     const known = this.#keys.get(key) ?? {
       number: this.#keys.size,
       of: by,

@@ -1,4 +1,5 @@
 import type { KeyRecord } from '../core/key.ts';
+import type { SubPosition } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -7,18 +8,55 @@ import type { SourceRecord } from '../ports/source.ts';
 /** Where a record stands in its source. */
 export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
 
-/** A record of the source, and what must become of it. */
-export interface Truth extends SourceRecord {
+/** What must become of a record, or of a child of it. */
+export interface Fate {
   /** Of its key, or of its partition key where it has none: it tells which key group takes it in, or counts it. */
   readonly hash: number;
   readonly fate: 'record' | 'filtered' | 'poison';
   /** Of a record: what its key's windows are given, the values by each version. Taking it in may still throw. */
-  readonly content?: {
-    readonly key: string;
-    readonly at: KeyRecord['at'];
-    readonly values: readonly KeyRecord['values'][];
-  };
+  readonly content?:
+    | {
+        readonly key: string;
+        readonly at: KeyRecord['at'];
+        readonly values: readonly KeyRecord['values'][];
+      }
+    | undefined;
 }
+
+/** A record of the source, and what must become of it: where it is expanded, of each of its children. */
+export interface Truth extends SourceRecord, Fate {
+  readonly children?: readonly Fate[];
+}
+
+/** A part of a record, as a group takes it in: a child, or the whole. */
+export interface Part extends Omit<SourceRecord, 'position'>, Fate {
+  readonly position: SubPosition;
+}
+
+const PARTS = new WeakMap<Truth, readonly Part[]>();
+
+/** The parts of a record, the same objects each time. */
+export function partsOfTruth(truth: Truth, ordered: boolean): readonly Part[] {
+  const known = PARTS.get(truth);
+  if (known) return known;
+  const { children, ...whole } = truth;
+  const parts = (children ?? [whole]).map(
+    (fate, child): Part => ({
+      ...whole,
+      ...fate,
+      content: fate.content,
+      position: positionIn(truth.position, child, ordered),
+    }),
+  );
+  PARTS.set(truth, parts);
+  return parts;
+}
+
+/** By the rule as it is written down, whatever the engine does. */
+export const positionIn = (position: string, child: number, ordered: boolean): SubPosition =>
+  (ordered
+    ? String(BigInt(position) * 1_000_000_000_000n + BigInt(child))
+    : `${position}.0.${child}`) as SubPosition;
 
 /** Where a source keeps some of its records in order: a shard, a partition, a message group. */
 export interface Lineage {

@@ -63,6 +63,7 @@ it('says of each window how many records it refused as late', () => {
 it('says of records where each went, once', () => {
   const counted = {
     read: 6,
+    children: undefined,
     resumed: 0,
     applied: 3,
     lateForAll: 1,

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isAfter, type Position, positionOf } from '../../src/core/position.ts';
+import {
+  isAfter,
+  MAX_PARTS,
+  type Position,
+  positionOf,
+  subPlaceOf,
+  subPositionOf,
+  unorderedPositionOf,
+} from '../../src/core/position.ts';
 import {
   type EpochMillis,
   floorTo,
@@ -271,6 +279,48 @@ describe('a position', () => {
       const [nines, power] = [positionOf('9'.repeat(digits)), positionOf(`1${'0'.repeat(digits)}`)];
       expect(isAfter(power, nines)).toBe(true);
       expect(isAfter(nines, power)).toBe(false);
+    }
+  });
+
+  const part = fc.oneof(fc.nat(MAX_PARTS - 1), fc.constantFrom(0, 1, MAX_PARTS - 1));
+
+  it('has parts that stand in the order of position, member and child, each as wide as any', () => {
+    const parts = fc.tuple(position, part, part);
+    const numberOf = ([at, member, child]: [Position, number, number]): bigint =>
+      BigInt(at) * 10n ** 12n + BigInt(member) * 10n ** 6n + BigInt(child);
+    fc.assert(
+      fc.property(parts, parts, fc.constantFrom(0, 1, 2), (a, drawn, alike) => {
+        const b = [...a.slice(0, alike), ...drawn.slice(alike)] as typeof a;
+        const [one, other] = [subPositionOf(true, ...a), subPositionOf(true, ...b)];
+        expect(one).toBe(String(numberOf(a)));
+        expect(isAfter(one, other)).toBe(numberOf(a) > numberOf(b));
+        expect(subPlaceOf(one)).toEqual({ position: a[0], member: a[1], child: a[2] });
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('that is an id has parts that are told apart by it', () => {
+    const id = fc.stringMatching(/^[\w-]{1,100}$/).map(unorderedPositionOf);
+    fc.assert(
+      fc.property(id, part, part, (position, member, child) => {
+        expect(subPlaceOf(subPositionOf(false, position, member, child))).toEqual({
+          position,
+          member,
+          child,
+        });
+      }),
+    );
+  });
+
+  it('has no more parts than there is room for', () => {
+    for (const [member, child] of [
+      [MAX_PARTS, 0],
+      [0, MAX_PARTS],
+    ] as const) {
+      expect(() => subPositionOf(true, positionOf('1'), member, child)).toThrow(
+        'Invariant broken: a record has no more parts than its position has room for',
+      );
     }
   });
 

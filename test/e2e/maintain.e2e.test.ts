@@ -41,7 +41,7 @@ it('rescales what a run kept, on which the next run goes on', { timeout: 120_000
 it('goes on from what a table holds, under new names', { timeout: 120_000 }, async () => {
   const { stdout, code } = await millrace('restore', 'flights', '--data', folder);
   expect(stdout).toMatch(
-    /^"flights" goes on from what its state table holds, as incarnation \d+: 0 objects set aside under superseded\/\nIts source must be read again: .+ AT_TIMESTAMP .+Z\. Earlier is never wrong\n.+\/shardId-0+: after sequence number \d+, or from /,
+    /^"flights" goes on from what its state table holds, as incarnation \d+: 0 objects set aside under superseded\/\nIts source must be read again: .+ AT_TIMESTAMP .+Z\. Earlier is never wrong\n.+\/shardId-0+: from sequence number \d+ on, or from /,
   );
   expect(code).toBe(0);
   expect((await millrace('audit', 'flights', '--data', folder)).stdout).toContain('Nothing found');

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { unorderedPositionOf } from '../../src/core/position.ts';
+import { subPositionOf, unorderedPositionOf } from '../../src/core/position.ts';
 import type { Table } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import type { Group, GroupRecord } from '../../src/engine/group/group.ts';
@@ -128,12 +128,21 @@ function groupRecord(
   arrival: number,
   reading: Drawn | null,
 ): GroupRecord {
-  const delivered = {
-    lineage: source.lineage.ordered ? `shard-${index % 2}` : 'queue',
-    position: unorderedPositionOf(String(index + 1)),
+  const lineage = source.lineage.ordered ? `shard-${index % 2}` : 'queue';
+  const position = unorderedPositionOf(String(index + 1));
+  const sent = {
+    lineage,
+    position,
     arrival: arrival as EpochMillis,
-    hash: hashOf(reading?.key ?? 'none'),
+    partitionKey: 'none',
     data: new Uint8Array(0),
+  };
+  const delivered = {
+    source: sent,
+    lineage,
+    position: subPositionOf(source.lineage.ordered, position, 0, 0),
+    arrival: sent.arrival,
+    hash: hashOf(reading?.key ?? 'none'),
   };
   if (reading === null) {
     const poison = { code: 'key', reason: 'no key' } as const;

@@ -174,7 +174,7 @@ export class Scene {
     const kept = new Map<string, RefusedRecord>();
     for (const [name, { body }] of this.ports.objects.stored) {
       if (!name.startsWith(POISON_PREFIX)) continue;
-      for (const one of readRefused(body)) kept.set(`${one.lineage}/${one.position}`, one);
+      for (const one of readRefused(body)) kept.set(`${one.lineage}/${one.position}/${one.child}`, one);
     }
     return [...kept.values()];
   }

@@ -317,6 +317,33 @@ export const unmapped = kinesis<Reading>()
   .map(({ machineId }) => ({ machineId }))
   // @ts-expect-error what the map left out is gone
   .map((reading) => reading.celsius);
+
+// What expand answers with a list of is the record, on every source.
+const expanded = definePipeline(
+  'expanded',
+  kinesis<{ readonly site: string; readonly of: readonly Reading[] }>()
+    .expand(({ site, of }) => of.map((reading) => ({ ...reading, site })))
+    .map((reading) => ({ ...reading, fahrenheit: reading.celsius * 1.8 + 32 })),
+  {
+    filter: (reading) => reading.fahrenheit > 90,
+    key: (reading) => `${reading.site}/${reading.machineId}`,
+    eventTime: (reading) => reading.measuredAt,
+    windows: { two: rolling({ count: 2 }, { mean: mean('fahrenheit') }) },
+  },
+);
+expectTypeOf<PaneOf<typeof expanded>['results']>().toEqualTypeOf<{ mean: number }>();
+const lists = { of: [] as Reading[] };
+for (const source of [
+  sqs<typeof lists>().expand(({ of }) => of),
+  sqs<typeof lists>({ fifo: true }).expand(({ of }) => of),
+  kafka<typeof lists>({ topic: 'readings' }).expand(({ of }) => of),
+]) {
+  expectTypeOf(source.map).parameter(0).parameter(0).toEqualTypeOf<Reading>();
+}
+// @ts-expect-error the record is not the list that it holds
+kinesis<{ of: Reading[] }>().expand((readings) => readings.map((reading) => reading));
+// @ts-expect-error one child is no list
+kinesis<{ of: Reading[] }>().expand(({ of }) => of[0]);
 for (const source of [sqs<Reading>(), sqs<Reading>({ fifo: true }), kafka<Reading>({ topic: 'readings' })]) {
   definePipeline('elsewhere', source, {
     key: (reading) => reading.machineId,

@@ -716,6 +716,74 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "'0'.padStart(12, '0')",
   },
 
+  // Parts of records.
+  {
+    name: 'children share a position',
+    rule: 'Each child of a record has a position of its own',
+    file: 'src/engine/intake/process-batch.ts',
+    find: 'const position = subPositionOf(ordered, source.position, 0, child);',
+    replace: 'const position = subPositionOf(ordered, source.position, 0, Math.min(child, 0));',
+  },
+  {
+    name: 'children from the last to the first',
+    rule: 'The children of a record are taken in in their order',
+    file: 'src/engine/intake/process-batch.ts',
+    find: 'for (let child = 0; child < parts.length; child++) add(',
+    replace: 'for (let child = parts.length - 1; child >= 0; child--) add(',
+  },
+  {
+    name: 'children counted once filtered',
+    rule: 'A child’s place is counted before any child is filtered',
+    file: 'src/engine/intake/decode.ts',
+    find: 'return decoded.children.length === 0 ? [FILTERED] : decoded.children;',
+    replace:
+      "const left = decoded.children.filter(({ outcome }) => outcome !== 'filtered');\n  return left.length === 0 ? [FILTERED] : left;",
+  },
+  {
+    name: 'a narrow position',
+    rule: 'A position in the logs is as wide where member and child are 0',
+    file: 'src/core/position.ts',
+    find: '? FIRST_OF_ALL',
+    replace: "? ''",
+  },
+  {
+    name: 'an answer names a child',
+    rule: 'Answers name the records of the source, never their children',
+    file: 'src/engine/intake/process-batch.ts',
+    find: 'left: records.filter((record, at) => at >= decoded || pending.has(record)),',
+    replace:
+      'left: records.filter((record, at) => at >= decoded || pending.has(record)).map((record) => ({ ...record, position: subPositionOf(ordered, record.position, 0, 0) as never })),',
+    also: [
+      {
+        file: 'src/engine/intake/process-batch.ts',
+        find: '  const { pipeline } = logs.deployment;\n',
+        replace: '  const { pipeline } = logs.deployment;\n  const { ordered } = pipeline.source.lineage;\n',
+      },
+    ],
+  },
+  {
+    name: 'a record is left for its first child alone',
+    rule: 'A record comes again as long as one of its children is not in',
+    file: 'src/engine/intake/process-batch.ts',
+    find: '      pending.set(source, parts.add(position));',
+    replace:
+      "      if (position.endsWith(pipeline.source.lineage.ordered ? '000000' : '.0')) pending.set(source, parts.add(position));",
+  },
+  {
+    name: 'children are counted again',
+    rule: 'Within an invocation no child of a record is counted twice',
+    file: 'src/engine/intake/process-batch.ts',
+    find: 'pending: new Map([...before, ...pending]),',
+    replace: 'pending: new Map(),',
+  },
+  {
+    name: 'the bytes of a record for each child',
+    rule: 'The bytes of a record of which several children are refused are kept once',
+    file: 'src/engine/intake/poison.ts',
+    find: '...(source === before?.source',
+    replace: '...(source === undefined',
+  },
+
   // Bad input.
   {
     name: 'poison is kept beside the commit',

@@ -1,4 +1,4 @@
-import { isAfter, type Position } from '../../core/position.ts';
+import { isAfter, type Position, subPlaceOf } from '../../core/position.ts';
 import { before, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Sink } from '../../pipeline/sinks.ts';
@@ -26,8 +26,8 @@ type RestorePorts = Pick<EnginePorts, 'log' | 'objects' | 'progress' | 'clock'> 
 /** From where a lineage of the source must be read again. What is in already is dropped, so that earlier is never wrong. */
 export interface ReadFrom {
   readonly lineage: string;
-  /** After this record, and at this arrival or before; undefined where only the beginning of what the source has will do. */
-  readonly after: Reached | undefined;
+  /** From this record on, at this arrival or before; undefined where only the beginning of what the source has will do. */
+  readonly from: { readonly position: Position; readonly arrival: EpochMillis } | undefined;
 }
 
 export interface Restored {
@@ -227,12 +227,12 @@ async function readFrom(ports: RestorePorts, deployment: Deployment): Promise<re
   const lineages = [...new Set(all.flatMap((positions) => [...positions.keys()]))].sort();
   return inParallel(lineages, async (lineage) => ({
     lineage,
-    after: margined(lastIn(lineage, all, await ports.progress.read(lineage))),
+    from: margined(lastIn(lineage, all, await ports.progress.read(lineage))),
   }));
 }
 
 /**
- * The last record of a lineage before which all are in. That is what was noted; where nothing was, or it was noted after
+ * The last record of a lineage before which all are in; of its own children some may not be. That is what was noted; where nothing was, or it was noted after
  * what the logs hold, the least of all groups, as long as each has met the lineage.
  */
 function lastIn(
@@ -243,13 +243,17 @@ function lastIn(
   const known = all
     .flatMap((positions) => positions.get(lineage) ?? [])
     .toSorted((a, b) => (isAfter(a.position, b.position) ? 1 : -1));
-  const upTo = known.filter(({ position }) => noted !== undefined && !isAfter(position, noted));
+  const upTo = known.filter(
+    ({ position }) => noted !== undefined && !isAfter(subPlaceOf(position).position, noted),
+  );
   const [greatest] = known.slice(-1);
-  if (noted !== undefined && greatest && upTo.length > 0 && !isAfter(noted, greatest.position)) {
-    return upTo.at(-1);
-  }
+  const isNoted = noted !== undefined && greatest && !isAfter(noted, subPlaceOf(greatest.position).position);
+  if (isNoted && upTo.length > 0) return upTo.at(-1);
   return known.length === all.length ? known[0] : undefined;
 }
 
-const margined = (reached: Reached | undefined): Reached | undefined =>
-  reached && { ...reached, arrival: before(reached.arrival, MARGIN) as EpochMillis };
+const margined = (reached: Reached | undefined): ReadFrom['from'] =>
+  reached && {
+    position: subPlaceOf(reached.position).position,
+    arrival: before(reached.arrival, MARGIN) as EpochMillis,
+  };

@@ -35,7 +35,7 @@ import type { Placed } from './places.ts';
  * The state is that of the whole group (a snapshot), or what has changed since the entry before (a delta): of each key that
  * was touched, what its tables lost at the front and what was put at their ends.
  */
-const VERSION = 4;
+const VERSION = 5;
 
 /** Written with the names of windows, as by the time that it is read the code may have others. */
 export function writtenLate(late: readonly LateRecord[]): Placed<WrittenLate> {
@@ -170,7 +170,7 @@ export function stateOf(entry: LogEntry) {
 function sectionsOf({ body }: LogEntry): readonly [state: Uint8Array, panes: Uint8Array] {
   if (body[0] !== VERSION) {
     throw new CodecError(
-      `Cannot read an entry of version ${body[0] ?? 'none'}: this code reads version ${VERSION}`,
+      `Cannot read an entry of format ${body[0] ?? 'none'} as this code reads format ${VERSION} alone: give the pipeline another name, so that it begins anew, or run it with the release that wrote the entry`,
     );
   }
   const [state, panes, ...others] = unframe(body.subarray(1));

@@ -1,4 +1,4 @@
-import type { Position } from '../../core/position.ts';
+import type { SubPosition } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { GroupLayout } from '../group/group.ts';
 import { type Placed, placesOf } from './places.ts';
@@ -19,7 +19,7 @@ export const WINDOW = placesOf<WrittenWindow>()('name', 'signature', 'epoch', 't
 /** How far a lineage is in. */
 export interface WrittenReached {
   readonly lineage: string;
-  readonly position: Position;
+  readonly position: SubPosition;
   readonly arrival: EpochMillis;
 }
 export const REACHED = placesOf<WrittenReached>()('lineage', 'position', 'arrival');
@@ -43,7 +43,7 @@ export const COUNTERS = placesOf<WrittenCounters>()('applied', 'lateForAll', 'po
 /** A record that was refused. */
 interface WrittenRefused {
   readonly lineage: string;
-  readonly position: Position;
+  readonly position: SubPosition;
 }
 export const REFUSED_RECORD = placesOf<WrittenRefused>()('lineage', 'position');
 
@@ -52,7 +52,7 @@ export interface WrittenLate {
   readonly keys: readonly string[];
   readonly at: readonly EpochMillis[];
   readonly lineages: readonly string[];
-  readonly positions: readonly Position[];
+  readonly positions: readonly SubPosition[];
   readonly watermarks: readonly EpochMillis[];
   /** The windows that refused each, as places among `windows`. */
   readonly refusing: readonly (readonly number[])[];

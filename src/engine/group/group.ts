@@ -1,9 +1,9 @@
 import type { KeyRecord, StoredKey } from '../../core/key.ts';
 import { type KeyPane, type PaneLayout, readPanes } from '../../core/panes.ts';
-import type { Position } from '../../core/position.ts';
+import type { SubPosition } from '../../core/position.ts';
 import type { Table } from '../../core/table.ts';
 import type { EpochMillis } from '../../core/time.ts';
-
+import type { SourceRecord } from '../../ports/source.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
 /** One key group as of one entry of its log. */
@@ -40,7 +40,7 @@ export interface Base {
 
 /** How far a lineage is in, and when its last record arrived. */
 export interface Reached {
-  readonly position: Position;
+  readonly position: SubPosition;
   readonly arrival: EpochMillis;
 }
 
@@ -101,15 +101,15 @@ export const EMPTY_GROUP: Group = {
   weight: WEIGHTLESS,
 };
 
-/** A record of one group: for a key's windows, or refused. */
+/** A record of one group, for a key's windows or refused: one of the source, or a part of it. */
 export interface GroupRecord {
+  /** What the source delivered: its bytes are kept if the record is refused, and it comes again if the group stops before it. */
+  readonly source: SourceRecord;
   readonly lineage: string;
-  readonly position: Position;
+  readonly position: SubPosition;
   readonly arrival: EpochMillis;
   /** Of its key, or of its partition key where it has none: see `hashOf`. */
   readonly hash: number;
-  /** Its bytes, to be kept if it is refused. */
-  readonly data: Uint8Array;
   readonly content:
     | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
     | { readonly outcome: 'poison'; readonly poison: Poison };
@@ -120,7 +120,7 @@ export interface LateRecord {
   readonly key: string;
   readonly at: EpochMillis;
   readonly lineage: string;
-  readonly position: Position;
+  readonly position: SubPosition;
   /** Its key's watermark when it came. */
   readonly watermark: EpochMillis;
   /** The names of those that refused it. */
@@ -191,6 +191,7 @@ export type PoisonCode =
   | 'too-deep'
   | 'schema'
   | 'map'
+  | 'expand'
   | 'filter'
   | 'key'
   | 'event-time'

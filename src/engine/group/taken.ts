@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isAfter, type Position } from '../../core/position.ts';
+import { isAfter, type SubPosition } from '../../core/position.ts';
 import { Table } from '../../core/table.ts';
 import { after, type EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -18,8 +18,8 @@ export function newsOf(
 ): readonly GroupRecord[] {
   if (!source.lineage.ordered) return unseen(group, records);
   let lineage: string | undefined;
-  let last: Position | undefined;
-  const reached = new Map<string, Position | undefined>();
+  let last: SubPosition | undefined;
+  const reached = new Map<string, SubPosition | undefined>();
   return records.filter((one) => {
     if (one.lineage !== lineage) {
       if (lineage !== undefined) reached.set(lineage, last);

@@ -1,6 +1,6 @@
 import { CodecError } from '../../core/codec.ts';
 import type { StoredKey } from '../../core/key.ts';
-import { isAfter } from '../../core/position.ts';
+import { isAfter, type SubPlace, subPlaceOf } from '../../core/position.ts';
 import { after, type EpochMillis } from '../../core/time.ts';
 import {
   ENTRY_LIFETIME,
@@ -214,8 +214,10 @@ async function checkPoison(
 ): Promise<void> {
   if (object === undefined) return;
   const body = await reading.objects.read(object);
-  const kept = new Set(body && refusedIn(body).map(placeOf));
-  const records = poison.filter((record) => !kept.has(placeOf(record))).length;
+  const kept = new Set(body && refusedIn(body).map(nameOf));
+  const records = poison.filter(
+    ({ lineage, position }) => !kept.has(nameOf({ lineage, ...subPlaceOf(position) })),
+  ).length;
   if (records > 0) findings.add({ kind: 'missing-poison', log, ordinal, object, records });
 }
 
@@ -229,8 +231,8 @@ function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
   }
 }
 
-const placeOf = ({ lineage, position }: Pick<RefusedRecord, 'lineage' | 'position'>): string =>
-  `${lineage} ${position}`;
+const nameOf = ({ lineage, position, member, child }: SubPlace & { readonly lineage: string }): string =>
+  `${lineage} ${position} ${member} ${child}`;
 
 /** A group as of each of its entries, from the first snapshot on that there is. */
 class GroupReader {

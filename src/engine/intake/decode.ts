@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { KeyRecord } from '../../core/key.ts';
 import { loggable } from '../../core/loggable.ts';
+import { MAX_PARTS } from '../../core/position.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SourceRecord } from '../../ports/source.ts';
@@ -21,11 +22,22 @@ export const MAX_RECORD_BYTES = 1_048_576;
 export const MAX_JSON_DEPTH = 64;
 export const MAX_KEY_BYTES = 1_024;
 
-/** What became of one source record. */
-export type Decoded =
+/** What became of one source record, or of one child of it. */
+export type DecodedPart =
   | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
   | { readonly outcome: 'filtered' }
   | { readonly outcome: 'poison'; readonly poison: Poison };
+
+/** What became of one source record: where it was expanded, of each of its children. */
+export type Decoded =
+  | DecodedPart
+  | { readonly outcome: 'expanded'; readonly children: readonly DecodedPart[] };
+
+/** The parts of a record: its children, or itself. A record that has no children is filtered as a whole. */
+export function decodedParts(decoded: Decoded): readonly DecodedPart[] {
+  if (decoded.outcome !== 'expanded') return [decoded];
+  return decoded.children.length === 0 ? [FILTERED] : decoded.children;
+}
 
 /** Decodes records in their order, a chunk at a time. No side effects. */
 export function* decodeAll(
@@ -69,7 +81,7 @@ export function decodeRecord(pipeline: Pipeline, source: SourceRecord, keys: Key
   return decodeValue(pipeline, value, source, keys);
 }
 
-const refused = (code: PoisonCode, error: unknown): Decoded => ({
+const refused = (code: PoisonCode, error: unknown): DecodedPart => ({
   outcome: 'poison',
   poison: { code, reason: messageOf(error) },
 });
@@ -136,15 +148,32 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
   return false;
 }
 
-/** What is thrown on the way, most often by an author's function, is the record's fault, under the code of the step. */
-function decodeValue(pipeline: Pipeline, parsed: unknown, source: SourceRecord, keys: Keys): Decoded {
+/**
+ * What is thrown on the way, most often by an author's function, is the record's fault, under the code of the step; behind an
+ * `expand` it is the fault of that child alone.
+ *
+ * @param first of the source's steps the first that is still to be done
+ */
+function decodeValue(
+  pipeline: Pipeline,
+  parsed: unknown,
+  source: SourceRecord,
+  keys: Keys,
+  first = 0,
+): Decoded {
   const { arrival, data } = source;
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
     const { steps } = pipeline.source;
-    for (let at = 0; at < steps.length; at++) {
+    for (let at = first; at < steps.length; at++) {
       const one = steps[at] as (typeof steps)[number];
+      if ('expand' in one) {
+        step = 'expand';
+        return expanded(answered(one.expand(value as never)), (child) =>
+          decodeValue(pipeline, child, source, keys, at + 1),
+        );
+      }
       step = 'reshape' in one ? 'map' : 'schema';
       value = 'reshape' in one ? answered(one.reshape(value as never)) : validated(one.validate, value);
     }
@@ -167,7 +196,28 @@ function decodeValue(pipeline: Pipeline, parsed: unknown, source: SourceRecord, 
   }
 }
 
-const FILTERED: Decoded = { outcome: 'filtered' };
+const FILTERED: DecodedPart = { outcome: 'filtered' };
+
+/** The children that an author's `expand` answers with, and theirs in place of those that are expanded again. */
+function expanded(answer: unknown, decodeChild: (child: unknown) => Decoded): Decoded {
+  if (!Array.isArray(answer)) throw new Error(`it answers with ${typeof answer}, not with a list of records`);
+  const children: DecodedPart[] = [];
+  const take = (child: DecodedPart): void => {
+    children.push(child);
+    checkChildren(children.length);
+  };
+  checkChildren(answer.length);
+  for (let at = 0; at < answer.length; at++) {
+    const decoded = decodeChild(answer[at]);
+    if (decoded.outcome === 'expanded') decoded.children.forEach(take);
+    else take(decoded);
+  }
+  return { outcome: 'expanded', children };
+}
+
+function checkChildren(count: number): void {
+  if (count > MAX_PARTS) throw new Error(`a record must have at most ${MAX_PARTS} children: it has ${count}`);
+}
 
 const ANSWERS_LATER = loggable(
   new TypeError('Cannot validate with a schema that answers later as records are folded in order, at once'),

@@ -74,7 +74,7 @@ function foldAll(
   for (; taken < records.length && !isDue(taken, isOver); taken++) {
     const one = records[taken] as GroupRecord;
     if (one.content.outcome === 'poison') {
-      poisonBytes += refusedBytes(one, one.content.poison);
+      poisonBytes += refusedBytes(one, one.content.poison, poison.at(-1));
       if (poison.length > 0 && poisonBytes > limits.poison) break;
       poison.push(one);
       ids?.refuse(one);

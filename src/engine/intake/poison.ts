@@ -1,33 +1,43 @@
 import { createHash } from 'node:crypto';
 import { CodecError } from '../../core/codec.ts';
-import type { Position } from '../../core/position.ts';
+import { type SubPlace, subPlaceOf } from '../../core/position.ts';
 import { isoTime } from '../../core/time.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { POISON_PREFIX } from '../../wiring/names.ts';
 import type { GroupRecord, Poison, PoisonCode } from '../group/group.ts';
 
-/** A refused record as a line of JSON: what a person reads, and gives to the source again. */
-export interface RefusedRecord {
+/**
+ * A refused record as a line of JSON: what a person reads, and gives to the source again. Its position is that of the source's record,
+ * of which it may be a member and a child, each counted from 0.
+ */
+export interface RefusedRecord extends SubPlace {
   readonly lineage: string;
-  readonly position: Position;
   /** When the source received it: ISO 8601. */
   readonly arrival: string;
   readonly code: PoisonCode;
   readonly reason: string;
-  /** Its bytes, in base64. */
+  /** The bytes of the source's record, in base64; a line that has none is of the record of the line before it. */
   readonly data: string;
 }
 
 /** What a line takes up beside the texts in it. */
 const LINE_BYTES = 128;
 
-/** What a refused record takes up in an object, but for what JSON escapes in its reason. */
-export const refusedBytes = ({ lineage, position, data }: GroupRecord, { reason }: Poison): number =>
+/**
+ * What a refused record takes up in an object, but for what JSON escapes in its reason.
+ *
+ * @param before the record on the line before
+ */
+export const refusedBytes = (
+  { lineage, position, source }: GroupRecord,
+  { reason }: Poison,
+  before: GroupRecord | undefined,
+): number =>
   LINE_BYTES +
   lineage.length +
   position.length +
   Buffer.byteLength(reason) +
-  Math.ceil((4 * data.length) / 3);
+  (source === before?.source ? 0 : Math.ceil((4 * source.data.length) / 3));
 
 /**
  * Keeps the refused records of one commit as one object, a line each. Done before the commit that moves past them, so that
@@ -43,7 +53,7 @@ export async function keepRefused(
   pipeline: string,
   refused: readonly GroupRecord[],
 ): Promise<string> {
-  const body = Buffer.from(refused.map(lineOf).join(''));
+  const body = Buffer.from(refused.map((record, at) => lineOf(record, refused[at - 1])).join(''));
   const [first] = refused as readonly [GroupRecord];
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 32);
   const date = isoTime(first.arrival).slice(0, 10);
@@ -52,16 +62,22 @@ export async function keepRefused(
   return name;
 }
 
-function lineOf({ lineage, position, arrival, data, content }: GroupRecord): string {
+function lineOf(
+  { lineage, position, arrival, source, content }: GroupRecord,
+  before: GroupRecord | undefined,
+): string {
   if (content.outcome !== 'poison') return '';
   const { code, reason } = content.poison;
-  const line: RefusedRecord = {
+  const { buffer, byteOffset, byteLength } = source.data;
+  const line: Partial<RefusedRecord> = {
     lineage,
-    position,
+    ...subPlaceOf(position),
     arrival: isoTime(arrival),
     code,
     reason,
-    data: Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64'),
+    ...(source === before?.source
+      ? {}
+      : { data: Buffer.from(buffer, byteOffset, byteLength).toString('base64') }),
   };
   return `${JSON.stringify(line)}\n`;
 }
@@ -74,7 +90,12 @@ function lineOf({ lineage, position, arrival, data, content }: GroupRecord): str
 export function readRefused(body: Uint8Array): readonly RefusedRecord[] {
   try {
     const lines = Buffer.from(body).toString().split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as RefusedRecord);
+    let data = '';
+    return lines.map((line) => {
+      const record = JSON.parse(line) as Partial<RefusedRecord>;
+      data = record.data ?? data;
+      return { ...record, data } as RefusedRecord;
+    });
   } catch (cause) {
     throw new CodecError('Cannot read refused records as they must be lines of JSON', { cause });
   }

@@ -1,4 +1,5 @@
 import { LoggableError } from '../../core/loggable.ts';
+import { type SubPosition, subPositionOf } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import { inTime } from '../../ports/clock.ts';
 import { Budget, FEW } from '../../ports/in-parallel.ts';
@@ -12,7 +13,7 @@ import { isSameDeployment } from '../log/definition-log.ts';
 import { bytesOf } from '../log/group-cache.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
-import { type Decoded, decodeAll } from './decode.ts';
+import { type Decoded, type DecodedPart, decodeAll, decodedParts } from './decode.ts';
 import { rangesOf } from './record-ranges.ts';
 
 type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
@@ -44,13 +45,13 @@ export async function processBatch(
   renew?: () => Promise<GroupLogs | undefined>,
 ): Promise<BatchOutcome> {
   const { deployment } = logs;
-  let { left, outdated } = await takeIn(ports, logs, records, deadline);
+  let { left, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map());
   for (let known = deployment; outdated && renew; ) {
     const found = await renew();
     // Only another deployment can be gone on with, and there may be several while one batch is taken in.
     if (found === undefined || isSameDeployment(known, found.deployment)) break;
     known = found.deployment;
-    ({ left, outdated } = await takeIn(ports, found, left, deadline));
+    ({ left, outdated, pending } = await takeIn(ports, found, left, deadline, pending));
   }
   // Up to the last record of the batch, whichever try took it in.
   const { notesProgress } = deployment.pipeline.source.lineage;
@@ -60,14 +61,27 @@ export async function processBatch(
   };
 }
 
+/**
+ * Of records at which an earlier try of the batch stopped, the parts that are not in: the others, and those that were filtered, are
+ * counted already. Of a record that is not there all parts are still to be taken in.
+ */
+type Pending = ReadonlyMap<SourceRecord, ReadonlySet<SubPosition>>;
+
+interface TakenIn {
+  readonly left: readonly SourceRecord[];
+  readonly pending: Pending;
+  readonly outdated: boolean;
+}
+
 async function takeIn(
   ports: BatchPorts,
   logs: GroupLogs,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
-): Promise<{ readonly left: readonly SourceRecord[]; readonly outdated: boolean }> {
+  before: Pending,
+): Promise<TakenIn> {
   const { pipeline } = logs.deployment;
-  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline);
+  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline, before);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
       let rest: readonly GroupRecord[] = share;
@@ -84,45 +98,34 @@ async function takeIn(
     }),
   );
   const stopped = outcomes.filter((one) => one.outcome === 'stopped');
+  const pending = new Map<SourceRecord, Set<SubPosition>>();
+  for (const { rest } of stopped) {
+    for (const { source, position } of rest) {
+      const parts = pending.get(source) ?? new Set();
+      pending.set(source, parts.add(position));
+    }
+  }
   const groups = [...shares.keys()];
   for (const [at, outcome] of outcomes.entries()) {
     if (outcome.outcome === 'committed') continue;
     const { rest, cause } = outcome;
-    const place = { log: logs.nameOf(groups[at] as number), records: rangesOf(pipeline, rest) };
+    const records = [...new Set(rest.map(({ source }) => source))];
+    const place = { log: logs.nameOf(groups[at] as number), records: rangesOf(pipeline, records) };
     ports.telemetry.fault('commit', cause, place);
   }
   if (decoded < records.length) {
     ports.telemetry.fault('decode', TIME_IS_UP, { records: rangesOf(pipeline, records.slice(decoded)) });
   }
   return {
-    left: [...leftOf(records.slice(0, decoded), stopped), ...records.slice(decoded)],
+    left: records.filter((record, at) => at >= decoded || pending.has(record)),
+    pending: new Map([...before, ...pending]),
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
-}
-
-/** The records at which groups stopped, in order: of one that came twice no more than are left, as the others are counted. */
-function leftOf(
-  records: readonly SourceRecord[],
-  stopped: readonly { readonly rest: readonly GroupRecord[] }[],
-): readonly SourceRecord[] {
-  const times = new Map<string, number>();
-  for (const { rest } of stopped) {
-    for (const one of rest) times.set(nameOf(one), (times.get(nameOf(one)) ?? 0) + 1);
-  }
-  if (times.size === 0) return [];
-  return records.filter((record) => {
-    const left = times.get(nameOf(record)) ?? 0;
-    times.set(nameOf(record), left - 1);
-    return left > 0;
-  });
 }
 
 export const TIME_IS_UP = new LoggableError(
   'Cannot wait for a store any longer as the time of this invocation is up',
 );
-
-const nameOf = ({ lineage, position }: Pick<SourceRecord, 'lineage' | 'position'>): string =>
-  `${lineage} ${position}`;
 
 const TAKEN = new Promise<never>(() => {});
 
@@ -151,6 +154,7 @@ async function splitByGroup(
   logs: GroupLogs,
   records: readonly SourceRecord[],
   deadline: EpochMillis,
+  pending: Pending,
 ): Promise<Split> {
   const begun = ports.clock.now();
   const pause = begun + (deadline - begun) / 2;
@@ -191,20 +195,27 @@ async function splitByGroup(
     return place;
   };
   let filtered = 0;
+  const { ordered } = deployment.pipeline.source.lineage;
+  const add = (source: SourceRecord, child: number, content: DecodedPart): void => {
+    const position = subPositionOf(ordered, source.position, 0, child);
+    if (pending.get(source)?.has(position) === false) return;
+    if (content.outcome === 'filtered') {
+      filtered++;
+      return;
+    }
+    const { lineage, arrival, partitionKey } = source;
+    // What has no key is counted in the group of its partition key.
+    const key = content.outcome === 'record' ? content.key : partitionKey;
+    const { hash, share } = byKey.get(key) ?? placeOf(key);
+    share.records.push({ source, lineage, position, arrival, hash, content });
+  };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
     const before = shares.size;
     for (let at = 0; at < decoded.length; at++) {
-      const { lineage, position, arrival, partitionKey, data } = records[taken + at] as SourceRecord;
-      const content = decoded[at] as Decoded;
-      if (content.outcome === 'filtered') {
-        filtered++;
-        continue;
-      }
-      // What has no key is counted in the group of its partition key.
-      const key = content.outcome === 'record' ? content.key : partitionKey;
-      const { hash, share } = byKey.get(key) ?? placeOf(key);
-      share.records.push({ lineage, position, arrival, hash, data, content });
+      const source = records[taken + at] as SourceRecord;
+      const parts = decodedParts(decoded[at] as Decoded);
+      for (let child = 0; child < parts.length; child++) add(source, child, parts[child] as DecodedPart);
     }
     taken += decoded.length;
     if (taken < records.length) {

@@ -116,8 +116,8 @@ class World {
   /** What the source still has of the stretch that must be read again. */
   again(from: readonly ReadFrom[]): readonly SourceRecord[] {
     return [...this.scene.source.shards].flatMap(([lineage, records]) => {
-      const after = from.find((one) => one.lineage === lineage)?.after;
-      return records.filter(({ position }) => after === undefined || isAfter(position, after.position));
+      const first = from.find((one) => one.lineage === lineage)?.from;
+      return records.filter(({ position }) => first === undefined || !isAfter(first.position, position));
     });
   }
 
@@ -169,7 +169,8 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
     expect(world.names(SUPERSEDED_PREFIX)).toHaveLength(restored.setAside);
     expect(restored.from.map(({ lineage }) => lineage)).toEqual([...world.scene.source.shards.keys()]);
     const again = world.again(restored.from);
-    expect(again.length).toBe(4 * MACHINES.length);
+    // Of each shard the last record that is in comes again, too: some of its children may not be in.
+    expect(again.length).toBe(4 * MACHINES.length + restored.from.length);
     const kept = new Set(world.names(PANES_PREFIX));
     await world.take(again);
     await world.deliver();
@@ -278,7 +279,7 @@ describe('a pipeline whose state table was taken back to an earlier time', () =>
     world.noted.clear();
     world.begin();
     const { from } = await world.restore();
-    expect(from.map(({ after }) => after)).toEqual([undefined, undefined]);
+    expect(from.map((one) => one.from)).toEqual([undefined, undefined]);
   });
 
   it('begins an incarnation that none had, though the logs have forgotten another', async () => {

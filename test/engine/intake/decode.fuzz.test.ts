@@ -3,11 +3,12 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { memoryObjects } from '../../../src/adapters/memory/objects.ts';
+import { subPositionOf } from '../../../src/core/position.ts';
 import { isInstant, isoTime, millis } from '../../../src/core/time.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
-import { EMPTY_GROUP, type PoisonCode } from '../../../src/engine/group/group.ts';
+import { EMPTY_GROUP, type GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
 import { hashOf } from '../../../src/engine/group/key-group.ts';
 import {
   type Decoded,
@@ -81,6 +82,7 @@ const CODES = Object.keys({
   'too-deep': true,
   schema: true,
   map: true,
+  expand: true,
   filter: true,
   key: true,
   'event-time': true,
@@ -271,11 +273,17 @@ describe('whatever bytes arrive', () => {
   });
 });
 
+function groupRecord(text: string, hash: number, content: GroupRecord['content']): GroupRecord {
+  const source = sourceRecord(text);
+  const { lineage, arrival } = source;
+  return { source, lineage, position: subPositionOf(true, source.position, 0, 0), arrival, hash, content };
+}
+
 /** Whether a group that has taken the record in can be written, and read by the next invocation. */
 function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outcome: 'record' }>): void {
   const deployment = firstDeployment(pipeline);
   const hash = hashOf(content.key);
-  const folded = fold(deployment, EMPTY_GROUP, [{ ...sourceRecord(''), hash, content }]);
+  const folded = fold(deployment, EMPTY_GROUP, [groupRecord('', hash, content)]);
   const { entry } = nextEntry(deployment, EMPTY_GROUP, folded, ARRIVAL);
   expect([...readGroup(deployment, EMPTY_GROUP, [entry]).keys.keys()]).toEqual([content.key]);
 }
@@ -284,12 +292,12 @@ function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outco
 async function expectKept(code: PoisonCode, reason: string): Promise<void> {
   const { stored, ...objects } = memoryObjects();
   const content = { outcome: 'poison', poison: { code, reason } } as const;
-  const one = { ...sourceRecord('any'), hash: 0, content };
+  const one = groupRecord('any', 0, content);
   const kept = stored.get(await keepRefused(objects, 'readings', [one]))?.body as Uint8Array;
   const [line, ...others] = readRefused(kept);
   expect(others).toEqual([]);
-  expect(line).toMatchObject({ code, lineage: one.lineage, position: one.position });
-  expect(Buffer.from(line?.data ?? '', 'base64')).toEqual(Buffer.from(one.data));
+  expect(line).toMatchObject({ code, lineage: one.lineage, position: one.source.position, child: 0 });
+  expect(Buffer.from(line?.data ?? '', 'base64')).toEqual(Buffer.from(one.source.data));
 }
 
 describe('each reason to refuse a record', () => {

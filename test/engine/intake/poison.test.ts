@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryPorts } from '../../../src/adapters/memory/index.ts';
-import { positionOf, unorderedPositionOf } from '../../../src/core/position.ts';
+import { positionOf, subPlaceOf, unorderedPositionOf } from '../../../src/core/position.ts';
 import { millis } from '../../../src/core/time.ts';
 import { decodeLedger } from '../../../src/engine/format/entry.ts';
 import { readRefused } from '../../../src/engine/intake/poison.ts';
@@ -53,7 +53,10 @@ const listedOf = (scene: Scene): readonly (readonly [name: string, object: strin
     log.startsWith(groupLogPrefix('readings'))
       ? entries.map(scene.whole).flatMap((entry) => {
           const { poison, poisonObject = '' } = decodeLedger(entry);
-          return poison.map((one) => [nameOf(one), poisonObject] as const);
+          return poison.map(({ lineage, position }) => {
+            const name = nameOf({ lineage, position: subPlaceOf(position).position });
+            return [name, poisonObject] as const;
+          });
         })
       : [],
   );

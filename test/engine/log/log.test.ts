@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTally } from '../../../src/commands/tally.ts';
 import { CodecError } from '../../../src/core/codec.ts';
+import { subPositionOf } from '../../../src/core/position.ts';
 import { after, type EpochMillis, type Millis, millis } from '../../../src/core/time.ts';
 import { baseOf, decodePanes } from '../../../src/engine/format/entry.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
@@ -150,7 +151,9 @@ describe('an entry', () => {
     await scene.process([scene.putText('?', at(3))]);
     expect(basesOf(scene)).toEqual([1, 1]);
     expect(scene.groupOf(PUMP).counters).toMatchObject({ applied: 100, lateForAll: 0, poison: 1 });
-    expect([...scene.groupOf(PUMP).positions.values()].map(({ position }) => position)).toEqual(['101']);
+    expect([...scene.groupOf(PUMP).positions.values()].map(({ position }) => position)).toEqual([
+      '101000000000000',
+    ]);
   });
 });
 
@@ -282,14 +285,15 @@ describe('what an environment has in memory', () => {
     const scene = new Scene(readings(1, 1));
     const groupOf = (keys: number): Group => {
       const records = Array.from({ length: keys }, (_, n) => {
-        const { lineage, position, arrival, data } = scene.put(`m${n}`, at(0, n));
+        const source = scene.put(`m${n}`, at(0, n));
+        const { lineage, arrival } = source;
         const record = { at: at(0, n), arrival, values: readings().rules.inputs.read({ celsius: n }) };
         return {
+          source,
           lineage,
-          position,
+          position: subPositionOf(true, source.position, 0, 0),
           arrival,
           hash: 0,
-          data,
           content: { outcome: 'record', key: `m${n}`, record },
         } as const;
       });

@@ -472,7 +472,7 @@ describe('messages of a queue', () => {
       return carryOut();
     });
     const renew = async () => new GroupLogs(enginePorts(slow), await deploymentOf(scene));
-    const batch = [message, message, message];
+    const batch = [message, { ...message }, { ...message }];
     const outcome = await processBatch(slow, await renew(), batch, LATER, renew);
     expect(outcome).toEqual({ again: [], outdated: false });
     expect(changed).toBe(true);
