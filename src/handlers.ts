@@ -4,9 +4,10 @@ import * as kinesis from './adapters/kinesis/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
 import { after, type EpochMillis, millis } from './core/time.ts';
-import { projectObjects } from './engine/delivery/project-objects.ts';
-import { projectRows } from './engine/delivery/project-rows.ts';
-import { groupLogsOf, OutdatedError } from './engine/group/deployment.ts';
+import { objectsProjector, ownTarget } from './engine/delivery/project-objects.ts';
+import { rowsProjector } from './engine/delivery/project-rows.ts';
+import { deliver, type Projector } from './engine/delivery/projector.ts';
+import { type Deployment, groupLogsOf, OutdatedError } from './engine/group/deployment.ts';
 import { processBatch, TIME_IS_UP } from './engine/intake/process-batch.ts';
 import { rangesOf } from './engine/intake/record-ranges.ts';
 import { type Sweep, sweep } from './engine/intake/sweep.ts';
@@ -15,10 +16,11 @@ import { GroupCache } from './engine/log/group-cache.ts';
 import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
+import { bySink, type Sink } from './pipeline/sinks.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import type { Ports } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
-import { objectsLog, rowsLog, STATE_KEY } from './wiring/names.ts';
+import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** What a handler reads of Lambda's context. */
 export interface InvocationContext {
@@ -28,28 +30,41 @@ export interface InvocationContext {
 /** Left for the answer: no commit is begun in the last of an invocation's time. */
 const ANSWER_MARGIN = 2_000;
 
-type SourceEvent = KinesisStreamEvent | SQSEvent | kafka.KafkaEvent;
-
 /** What Lambda is to give again; how an item is named, each source has its own way. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string | kafka.KafkaItem }[];
 }
 
+type SourceKind = Pipeline['source']['kind'];
+
 /** Between the events of a source and records. */
-interface SourceAdapter {
-  recordsOf(event: SourceEvent): readonly SourceRecord[];
+interface SourceAdapter<Event> {
+  /** @throws TypeError when the event is not of that form: nothing else is asked of it then */
+  readonly recordsOf: (event: Event) => readonly SourceRecord[];
   /** The source that all records of the event are of; undefined where it has none. */
-  sourceOf(event: SourceEvent): string | undefined;
+  readonly sourceOf: (event: Event) => string | undefined;
   /** @param again of the records of the event those to be given again, in order */
-  responseOf(again: readonly SourceRecord[], event: SourceEvent): BatchAnswer;
+  readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
 }
 
-const ADAPTERS: { readonly [Kind in Pipeline['source']['kind']]: SourceAdapter } = {
+/** What Lambda calls the handler of each kind of source with. */
+interface SourceEvents extends Record<SourceKind, unknown> {
+  readonly kinesis: KinesisStreamEvent;
+  readonly sqs: SQSEvent;
+  readonly fifo: SQSEvent;
+  readonly kafka: kafka.KafkaEvent;
+}
+
+const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind]> } = {
   kinesis,
   sqs,
   fifo,
   kafka,
 };
+
+/** The adapter of a source for whatever Lambda hands over, which has no type: `recordsOf` is asked first, and refuses other events. */
+const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown> =>
+  ADAPTERS[source.kind] as SourceAdapter<unknown>;
 
 /**
  * What environments keep of groups in memory: a fifth of the handler's function by default, as every group that it has to
@@ -63,7 +78,7 @@ export function processHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
 ) {
-  const { recordsOf, sourceOf, responseOf } = ADAPTERS[pipeline.source.kind];
+  const { recordsOf, sourceOf, responseOf } = adapterForAnyEvent(pipeline);
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
   let source: string | undefined;
@@ -71,7 +86,7 @@ export function processHandler(
     ports.clock,
     async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
   );
-  return async (event: SourceEvent, invocation: InvocationContext): Promise<BatchAnswer> => {
+  return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event);
     const place = { records: rangesOf(pipeline, records) };
@@ -134,24 +149,37 @@ export function projectHandler(
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);
-  const hasTable = pipeline.sinks.some(({ kind }) => kind === 'table');
-  const bucket = pipeline.sinks.find((sink) => sink.kind === 'bucket');
+  const projectors = Object.values(
+    bySink<{ readonly [Kind in Sink['kind']]: ProjectorFor }>(pipeline.sinks, {
+      table: () => (deployment, groupLogs, deadline) =>
+        rowsProjector(engine, deployment, { log: rowsLog(pipeline.name), groupLogs }, deadline),
+      bucket: (sink) => (deployment, _groupLogs, deadline) =>
+        objectsProjector(engine, deployment, ownTarget(deployment, engine.objects, sink), deadline),
+    }),
+  );
   return async (event: Partial<DynamoDBStreamEvent>, invocation: InvocationContext): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
-    const logs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
-    const telling = (log: string, projected: Promise<void>): Promise<void> =>
-      projected.catch((cause) => {
-        ports.telemetry.fault('project', cause, { log });
-        throw cause;
-      });
-    const outcomes = await Promise.allSettled([
-      hasTable && telling(rowsLog(pipeline.name), projectRows(engine, deployment, logs, deadline)),
-      bucket && telling(objectsLog(pipeline.name), projectObjects(engine, deployment, bucket, deadline)),
-    ]);
-    for (const one of outcomes) if (one.status === 'rejected') throw one.reason;
+    const groupLogs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
+    const outcomes = await Promise.allSettled(
+      projectors.map((projectorFor) => {
+        const projector = projectorFor(deployment, groupLogs, deadline);
+        return deliver(engine, projector, deadline).catch((cause) => {
+          ports.telemetry.fault('project', cause, { log: projector.log });
+          throw cause;
+        });
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   };
 }
+
+/** The projector of a sink for one invocation: of the groups that woke it, unless it covers all groups together. */
+type ProjectorFor = (
+  deployment: Deployment,
+  groupLogs: readonly string[],
+  deadline: EpochMillis,
+) => Projector;
 
 const deadlineOf = (clock: Clock, invocation: InvocationContext): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;

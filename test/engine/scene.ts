@@ -6,8 +6,6 @@ import {
   memorySource,
 } from '../../src/adapters/memory/index.ts';
 import { type EpochMillis, isoTime } from '../../src/core/time.ts';
-import { projectObjects } from '../../src/engine/delivery/project-objects.ts';
-import { projectRows } from '../../src/engine/delivery/project-rows.ts';
 import { decodePanes } from '../../src/engine/format/entry.ts';
 import { readGroup } from '../../src/engine/format/read-group.ts';
 import { type Deployment, firstDeployment, groupLogsOf, present } from '../../src/engine/group/deployment.ts';
@@ -27,6 +25,7 @@ import type { Ports } from '../../src/ports/index.ts';
 import type { SourceRecord } from '../../src/ports/source.ts';
 import { behind, type Call, type Gate } from '../../src/simulation/gate.ts';
 import { groupLog, groupLogPrefix, PANES_PREFIX, POISON_PREFIX } from '../../src/wiring/names.ts';
+import { projectObjects, projectRows } from './project.ts';
 
 export interface Reading {
   readonly machine: string;

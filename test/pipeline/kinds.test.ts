@@ -81,6 +81,7 @@ describe('a kind that is added to its union alone', () => {
       'src/engine/delivery/restore.ts',
       'src/engine/delivery/resume.ts',
       'src/engine/inspect/audit.ts',
+      'src/handlers.ts',
       'src/lambda.ts',
       'src/pipeline/sinks.ts',
       'src/simulation/audit.ts',

@@ -214,9 +214,9 @@ export const MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: 'src/handlers.ts',
-        find: 'return async (event: SourceEvent, invocation: InvocationContext)',
+        find: 'return async (event: unknown, invocation: InvocationContext)',
         replace:
-          'let records: readonly SourceRecord[];\n  return async (event: SourceEvent, invocation: InvocationContext)',
+          'let records: readonly SourceRecord[];\n  return async (event: unknown, invocation: InvocationContext)',
       },
     ],
   },

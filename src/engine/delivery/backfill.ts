@@ -4,9 +4,10 @@ import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { backfillLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
-import { stepObjects } from './project-objects.ts';
-import { stepRows } from './project-rows.ts';
-import type { ReadPorts, Step } from './stretch.ts';
+import { objectsProjector } from './project-objects.ts';
+import { rowsProjector } from './project-rows.ts';
+import { type Projector, stepUntil } from './projector.ts';
+import type { ReadPorts } from './stretch.ts';
 
 /** How far a backfill has come since it was called. */
 export interface Backfilled {
@@ -38,8 +39,9 @@ export const backfillRows = (
   options: BackfillOptions,
 ): Promise<boolean> => {
   const log = backfillLog(deployment.pipeline.name, checked(options.name), 'rows');
-  const logs = groupLogsOf(deployment, ports.clock.now());
-  return withProgress(ports, options, () => stepRows(ports, deployment, log, logs, options.deadline));
+  const groupLogs = groupLogsOf(deployment, ports.clock.now());
+  const projector = rowsProjector(ports, deployment, { log, groupLogs }, options.deadline);
+  return withProgress(ports, projector, options);
 };
 
 /**
@@ -58,25 +60,24 @@ export const backfillObjects = (
   const name = checked(options.name);
   const log = backfillLog(deployment.pipeline.name, name, 'objects');
   const target = { log, objects, format, label: `backfill-${name}`, incarnation: 0, every: millis('0s') };
-  return withProgress(ports, options, () => stepObjects(ports, deployment, target, options.deadline));
+  return withProgress(ports, objectsProjector(ports, deployment, target, options.deadline), options);
 };
 
 async function withProgress(
-  { clock }: ReadPorts,
+  ports: ReadPorts,
+  projector: Projector,
   { deadline, onProgress }: BackfillOptions,
-  step: () => Promise<Step>,
 ): Promise<boolean> {
   let done: Backfilled = { entries: 0, panes: 0 };
-  while (clock.now() < deadline) {
-    const { entries, panes, more, gaps } = await step();
+  const last = await stepUntil(ports, projector, deadline, ({ entries, panes, more }) => {
     done = { entries: done.entries + entries, panes: done.panes + panes };
     onProgress?.(done);
-    if (more) continue;
-    const [gap] = gaps;
-    if (gap) throw gap;
-    return true;
-  }
-  return false;
+    return !more;
+  });
+  if (last === undefined) return false;
+  const [gap] = last.gaps;
+  if (gap) throw gap;
+  return true;
 }
 
 const NAME = /^[a-z0-9-]{1,40}$/;

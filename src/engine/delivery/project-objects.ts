@@ -20,6 +20,7 @@ import {
 } from '../group/incarnation.ts';
 import { mustRenew } from '../group/lifetimes.ts';
 import { objectOf, suffixOf } from './object-format.ts';
+import { type Projector, type Step, stepOf, TO_BE_REPEATED } from './projector.ts';
 import {
   beginnings,
   type Cursors,
@@ -31,11 +32,7 @@ import {
   type ReadPorts,
   remainsOf,
   type Skip,
-  type Step,
   type Stretch,
-  stepOf,
-  TO_BE_REPEATED,
-  toTheEnd,
   unpackCursors,
   unpackSkips,
 } from './stretch.ts';
@@ -73,17 +70,14 @@ const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: []
  * All groups are covered together, whichever has woken the projector, so that panes that waited are taken along by whoever
  * comes next.
  *
- * @param deadline no step is begun at or after it: the next wake-up goes on
+ * @param deadline nothing is read, nor decided, at or after it: the next wake-up goes on
  */
-export async function projectObjects(
-  ports: ReadPorts & Pick<EnginePorts, 'objects' | 'telemetry'>,
+export const objectsProjector = (
+  ports: ReadPorts,
   deployment: Deployment,
-  { format, every }: BucketSink,
+  target: ObjectTarget,
   deadline: EpochMillis,
-): Promise<void> {
-  const target = ownTarget(deployment, ports.objects, { format, every });
-  await toTheEnd(ports, deadline, () => stepObjects(ports, deployment, target, deadline));
-}
+): Projector => ({ log: target.log, step: () => stepObjects(ports, deployment, target, deadline) });
 
 /** The pipeline's own bucket. */
 export const ownTarget = (
@@ -98,7 +92,7 @@ export const ownTarget = (
  *
  * An intent is appended before its objects are created, and the next one only after all of them are.
  */
-export async function stepObjects(
+async function stepObjects(
   ports: ReadPorts,
   deployment: Deployment,
   target: ObjectTarget,

@@ -4,11 +4,11 @@ import type { LogEntry } from '../../ports/commit-log.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { isNewer, type Row } from '../../ports/stores.ts';
-import { rowsLog } from '../../wiring/names.ts';
 import { pack, unpack } from '../format/packed.ts';
 import type { Deployment } from '../group/deployment.ts';
 import type { GroupPane } from '../group/group.ts';
 import { mustRenew } from '../group/lifetimes.ts';
+import { type Projector, type Step, stepOf, TO_BE_REPEATED } from './projector.ts';
 import {
   beginnings,
   type Cursors,
@@ -18,10 +18,6 @@ import {
   panesAfter,
   type ReadPorts,
   type Skip,
-  type Step,
-  stepOf,
-  TO_BE_REPEATED,
-  toTheEnd,
   unpackCursors,
   unpackSkips,
 } from './stretch.ts';
@@ -29,33 +25,35 @@ import { identityOf, labelOf, writtenPane } from './written-pane.ts';
 
 type RowPorts = ReadPorts & Pick<EnginePorts, 'rows'>;
 
+/** Which panes go to rows. */
+export interface RowTarget {
+  /** The log of the cursors. */
+  readonly log: string;
+  /** The logs of the groups whose panes are written. */
+  readonly groupLogs: readonly string[];
+}
+
 /**
  * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
  * window the latest pane.
  *
- * @param deadline no step is begun at or after it: the next wake-up goes on
+ * @param deadline nothing is read at or after it: the next wake-up goes on
  */
-export async function projectRows(
-  ports: RowPorts & Pick<EnginePorts, 'telemetry'>,
+export const rowsProjector = (
+  ports: RowPorts,
   deployment: Deployment,
-  logs: readonly string[],
+  target: RowTarget,
   deadline: EpochMillis,
-): Promise<void> {
-  const log = rowsLog(deployment.pipeline.name);
-  await toTheEnd(ports, deadline, () => stepRows(ports, deployment, log, logs, deadline));
-}
+): Projector => ({ log: target.log, step: () => stepRows(ports, deployment, target, deadline) });
 
 /**
- * One step of rows, its cursors in the log of that name.
- *
  * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
  * at once, comes to the same.
  */
-export async function stepRows(
+async function stepRows(
   ports: RowPorts,
   deployment: Deployment,
-  log: string,
-  logs: readonly string[],
+  { log, groupLogs }: RowTarget,
   deadline: EpochMillis,
 ): Promise<Step> {
   const cover = (ordinal: number, covered: Cursors) =>
@@ -67,7 +65,7 @@ export async function stepRows(
   }
   const { covered } = decodeCovered(last);
   const { rowsStep } = ports.limits ?? LIMITS;
-  const stretch = await panesAfter(ports, covered, logs, rowsStep, deadline);
+  const stretch = await panesAfter(ports, covered, groupLogs, rowsStep, deadline);
   const step = stepOf(stretch);
   if (!step.moved && !mustRenew(last.committedAt, ports.clock.now())) return step;
   await ports.rows.put(rowsOf(deployment.pipeline, stretch.panes));

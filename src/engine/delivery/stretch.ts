@@ -130,47 +130,6 @@ export function coveredWith(
   return new Map([...covered, ...to].filter(([name]) => !gone.has(name)));
 }
 
-/** What one step of a projector came to. */
-export interface Step {
-  /** Whether there is a point in another step at once. */
-  readonly moved: boolean;
-  /** Whether there may be panes after those that are covered now. */
-  readonly more: boolean;
-  /** Entries that are covered to their end now, and were not before. */
-  readonly entries: number;
-  readonly panes: number;
-  readonly gaps: Stretch['gaps'];
-}
-
-export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
-  moved: to.size > 0,
-  more,
-  gaps,
-  entries: [...to].reduce(
-    (total, [name, [ordinal]]) => total + ordinal - (from.get(name) ?? BEGINNING)[0],
-    0,
-  ),
-  panes: panes.length,
-});
-
-/** A step that covered nothing: a beginning had to be written down first, or another projector was first. */
-export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0, gaps: [] };
-
-/** Steps for as long as there is a point in another; what cannot be read on is told once. */
-export async function toTheEnd(
-  { clock, telemetry }: Pick<EnginePorts, 'clock' | 'telemetry'>,
-  deadline: EpochMillis,
-  step: () => Promise<Step>,
-): Promise<void> {
-  while (clock.now() < deadline) {
-    const { moved, gaps } = await step();
-    if (moved) continue;
-    for (const gap of gaps) telemetry.fault('deliver what a group committed', gap);
-    telemetry.count('gaps', gaps.length);
-    return;
-  }
-}
-
 /**
  * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added
  * to a pipeline whose first entries have expired. Once it is written down, what expires before it is covered is an

@@ -8,8 +8,6 @@ import { memoryObjects } from '../../../src/adapters/memory/objects.ts';
 import { linesOf } from '../../../src/commands/panes.ts';
 import { type EpochMillis, millis } from '../../../src/core/time.ts';
 import { type Backfilled, backfillObjects, backfillRows } from '../../../src/engine/delivery/backfill.ts';
-import { projectObjects } from '../../../src/engine/delivery/project-objects.ts';
-import { projectRows } from '../../../src/engine/delivery/project-rows.ts';
 import { beginnings } from '../../../src/engine/delivery/stretch.ts';
 import { firstDeployment, groupLogsOf } from '../../../src/engine/group/deployment.ts';
 import { enginePorts } from '../../../src/engine/log/spill.ts';
@@ -38,6 +36,7 @@ import type { ObjectStore } from '../../../src/ports/stores.ts';
 import type { Call } from '../../../src/simulation/gate.ts';
 import { wakeUpOf } from '../../../src/simulation/shapes.ts';
 import { backfillLog, groupLog, objectsLog, PANES_PREFIX, rowsLog } from '../../../src/wiring/names.ts';
+import { projectObjects, projectRows } from '../project.ts';
 import { at, NOON, type Reading, Scene } from '../scene.ts';
 
 /** Of two key groups. */

@@ -7,13 +7,7 @@ import type { Plain } from '../../../src/core/plain.ts';
 import { unorderedPositionOf } from '../../../src/core/position.ts';
 import { after, type EpochMillis, type Millis, millis } from '../../../src/core/time.ts';
 import { type ParquetRow, parquetOf } from '../../../src/engine/delivery/parquet.ts';
-import {
-  decodeIntent,
-  encodeIntent,
-  folderOf,
-  projectObjects,
-} from '../../../src/engine/delivery/project-objects.ts';
-import { projectRows } from '../../../src/engine/delivery/project-rows.ts';
+import { decodeIntent, encodeIntent, folderOf } from '../../../src/engine/delivery/project-objects.ts';
 import { readParquet } from '../../../src/engine/delivery/read-objects.ts';
 import { decodePanes } from '../../../src/engine/format/entry.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
@@ -48,6 +42,7 @@ import { LIMITS, type Limits } from '../../../src/ports/limits.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import type { Row, StoredObject } from '../../../src/ports/stores.ts';
 import { definitionLog, groupLog, objectsLog, PANES_PREFIX, rowsLog } from '../../../src/wiring/names.ts';
+import { projectObjects, projectRows } from '../project.ts';
 import { at, putToWork, type Reading, Scene } from '../scene.ts';
 
 /** Two machines of one key group, and one of another. */

@@ -2,8 +2,6 @@ import type { SQSEvent } from 'aws-lambda';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../../../src/core/time.ts';
-import { projectObjects } from '../../../src/engine/delivery/project-objects.ts';
-import { projectRows } from '../../../src/engine/delivery/project-rows.ts';
 import { writtenPane } from '../../../src/engine/delivery/written-pane.ts';
 import { decodePanes } from '../../../src/engine/format/entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
@@ -40,6 +38,7 @@ import type { Ports } from '../../../src/ports/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import { kinesisEvent, SHAPES } from '../../../src/simulation/shapes.ts';
 import { groupLog } from '../../../src/wiring/names.ts';
+import { projectObjects, projectRows } from '../project.ts';
 import { at, type Reading, Scene } from '../scene.ts';
 
 const LATER = 8e15 as EpochMillis;
