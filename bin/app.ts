@@ -1,6 +1,6 @@
 import { App } from 'aws-cdk-lib';
+import { PipelineStack } from 'millrace/cdk';
 import { flights } from '../functions/flights/pipeline.ts';
-import { PipelineStack } from '../lib/pipeline-stack.ts';
 
 const app = new App();
 new PipelineStack(app, 'MillraceFlights', {

@@ -3,9 +3,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { bundle } from '../lib/bundle.ts';
+import { bundle, entryOf } from '../lib/bundle.ts';
 import { checkLoading } from '../lib/loading.ts';
 import { auditCommand } from '../src/commands/audit.ts';
 import { backfillCommand } from '../src/commands/backfill.ts';
@@ -17,13 +16,13 @@ import { rescaleCommand } from '../src/commands/rescale.ts';
 import { restoreCommand } from '../src/commands/restore.ts';
 import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show } from '../src/commands/run.ts';
+import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
 import { kinesisSourceOf } from '../src/local/resources.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
-import { LOCK_FILE } from '../src/wiring/definition.ts';
+import { serversPackage } from '../src/local/servers-package.ts';
+import { lockFileOf } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -106,8 +105,12 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .addHelpText('after', RUN_CODES)
     .action(
       ending(async ({ pipeline, input, ...options }) => {
-        const definition = await loadPipeline(fileOf(pipeline));
-        return show(definition, { ...options, startServers, input: inputOf(pipeline, input, options.keep) });
+        const definition = await loadPipeline(await fileOf(pipeline));
+        return show(definition, {
+          ...options,
+          startServers,
+          input: await inputOf(pipeline, input, options.keep),
+        });
       }),
     );
 
@@ -130,7 +133,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .addHelpText('after', RUN_CODES)
     .action(
       ending(async (pipeline, options) => {
-        const definition = fileOf(pipeline);
+        const definition = await fileOf(pipeline);
         return run(await loadPipeline(definition), { ...options, startServers, definition });
       }),
     );
@@ -147,11 +150,11 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .action(
       ending((name, eventFile, { data }) =>
         inFolder(async (folder) => {
-          const file = fileOf(name);
+          const file = await fileOf(name);
           const pipeline = await loadPipeline(file);
           kinesisSourceOf(pipeline);
           const event = await readEvent(eventFile);
-          const built = bundle({ handler: join(dirname(file), 'handler.ts'), pipeline: file, to: folder });
+          const built = bundle({ ...entryOf(file), role: 'handler', to: folder });
           const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);
           checkLoading(built.path, {
             ...Object.fromEntries(variables),
@@ -163,6 +166,17 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
         }),
       ),
     );
+
+  program
+    .command('init')
+    .description('make a CDK app of one pipeline, with its test and records to see it at work')
+    .argument('[folder]', 'one that is empty, or not there', '.')
+    .addOption(
+      new Option('-t, --template <name>', 'what it is about')
+        .choices([...TEMPLATE_NAMES])
+        .default(DEFAULT_TEMPLATE),
+    )
+    .action((folder, { template }) => void process.stdout.write(init(folder, template)));
 
   /** A command on what a pipeline keeps, here or in AWS. */
   const deployed = (name: string): Command =>
@@ -187,8 +201,8 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .option('--json', 'the same as JSON')
     .action(
       ending(async (pipeline, options) => {
-        const file = fileOf(pipeline);
-        return checkCommand(await loadPipeline(file), join(dirname(file), LOCK_FILE), options);
+        const file = await fileOf(pipeline);
+        return checkCommand(await loadPipeline(file), lockFileOf(file), options);
       }),
     );
 
@@ -197,7 +211,9 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'hold the logs, rows and objects of a pipeline against each other: exit code 0 clean, 1 findings, 2 unread',
     )
     .option('--json', 'the report as JSON')
-    .action(ending(async (pipeline, options) => auditCommand(await loadPipeline(fileOf(pipeline)), options)));
+    .action(
+      ending(async (pipeline, options) => auditCommand(await loadPipeline(await fileOf(pipeline)), options)),
+    );
 
   deployed('explain')
     .description(
@@ -207,7 +223,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .option('--json', 'the same as JSON')
     .action(
       ending(async (pipeline, key, options) =>
-        explainCommand(await loadPipeline(fileOf(pipeline)), key, options),
+        explainCommand(await loadPipeline(await fileOf(pipeline)), key, options),
       ),
     );
 
@@ -217,7 +233,9 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .requiredOption('-g, --groups <number>', 'a power of two up to 4,096', whole)
     .action(
-      ending(async (pipeline, options) => rescaleCommand(await loadPipeline(fileOf(pipeline)), options)),
+      ending(async (pipeline, options) =>
+        rescaleCommand(await loadPipeline(await fileOf(pipeline)), options),
+      ),
     );
 
   deployed('restore')
@@ -225,7 +243,9 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'go on from a state table that was restored to an earlier time, while no function runs, and say what the source must be read again from: exit code 0, 2 not done; the same command again does it',
     )
     .action(
-      ending(async (pipeline, options) => restoreCommand(await loadPipeline(fileOf(pipeline)), options)),
+      ending(async (pipeline, options) =>
+        restoreCommand(await loadPipeline(await fileOf(pipeline)), options),
+      ),
     );
 
   deployed('resume')
@@ -233,7 +253,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'let projectors go on that were down until entries expired, and say what they skip: exit code 0, 2 not done',
     )
     .action(
-      ending(async (pipeline, options) => resumeCommand(await loadPipeline(fileOf(pipeline)), options)),
+      ending(async (pipeline, options) => resumeCommand(await loadPipeline(await fileOf(pipeline)), options)),
     );
 
   deployed('backfill')
@@ -253,7 +273,9 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'under the same name a backfill goes on, under another it begins anew (default: the date for rows, the bucket for objects)',
     )
     .action(
-      ending(async (pipeline, options) => backfillCommand(await loadPipeline(fileOf(pipeline)), options)),
+      ending(async (pipeline, options) =>
+        backfillCommand(await loadPipeline(await fileOf(pipeline)), options),
+      ),
     );
 
   await program.parseAsync(args, { from: 'user' });
@@ -331,23 +353,46 @@ function port(text: string): number {
 }
 
 /** The file of a pipeline that is named by its folder, or by itself. */
-function fileOf(pipeline: string): string {
-  const paths = [resolve(pipeline), resolve(pipeline, 'pipeline.ts')];
-  if (/^[\w-]+$/.test(pipeline)) paths.unshift(resolve(ROOT, 'functions', pipeline, 'pipeline.ts'));
-  const file = paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+async function fileOf(pipeline: string): Promise<string> {
+  const isName = /^[\w-]+$/.test(pipeline);
+  const paths = [...(isName ? upwards(join('functions', pipeline)) : []), resolve(pipeline)];
+  const file = pipelineIn(paths);
   if (file !== undefined) return file;
+  const sample =
+    isName && pipeline === SAMPLE ? pipelineIn([(await serversPackage()).sample.pipeline]) : undefined;
+  if (sample !== undefined) return sample;
   throw new Error(
     `Cannot find the pipeline "${pipeline}" as it must be a file, or a folder with a pipeline.ts, here or in functions/`,
   );
 }
 
+/** The first of some paths that is a file, or a folder with the file of a pipeline. */
+const pipelineIn = (paths: readonly string[]): string | undefined =>
+  paths
+    .flatMap((path) => [path, join(path, 'pipeline.ts'), join(path, 'pipeline.js')])
+    .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+
+/** A path in the folder that one stands in, and in each one above it. */
+function upwards(path: string): readonly string[] {
+  const paths: string[] = [];
+  for (let [folder, below] = [resolve(), '']; folder !== below; [folder, below] = [dirname(folder), folder])
+    paths.push(join(folder, path));
+  return paths;
+}
+
+/** The pipeline that has records of its own. */
+const SAMPLE = 'flights';
+
 /** The records that a pipeline is shown on, if there are to be any. */
-function inputOf(pipeline: string, input: string | undefined, keep: boolean): string | undefined {
+async function inputOf(
+  pipeline: string,
+  input: string | undefined,
+  keep: boolean,
+): Promise<string | undefined> {
   if (input !== undefined) return input;
-  if (pipeline === 'flights')
-    return resolve(createRequire(import.meta.url).resolve('vega-datasets'), '../../data/flights-20k.json');
+  if (pipeline === SAMPLE) return (await serversPackage()).sample.records;
   if (keep) return undefined;
   throw new Error(
-    `Cannot start "${pipeline}" as only flights has records of its own: give an --input, or --keep to begin without`,
+    `Cannot start "${pipeline}" as only ${SAMPLE} has records of its own: give an --input, or --keep to begin without`,
   );
 }

@@ -1,17 +1,46 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BuildOptions, buildSync, type Metafile } from 'esbuild';
+import type { BuildOptions, Metafile } from 'esbuild';
 
-const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+/** What makes the handler of each function of a pipeline, in `millrace/lambda`. */
+const FACTORIES = { handler: 'lambdaHandler', sweeper: 'sweepHandler', projector: 'projectHandler' } as const;
 
-export interface BundleInput {
-  /** The file that exports `handler`. */
-  readonly handler: string;
-  /** The file that replaces `#pipeline` in the shared handlers. */
+/** Which function of a pipeline: the one that is called with records, or one that is called by commits or the clock. */
+export type Role = keyof typeof FACTORIES;
+
+/** What a pipeline's functions are made from. */
+export interface Entry {
+  /** The file that exports the pipeline. */
   readonly pipeline: string;
+  /** The file that exports `handler`, in the place of the one that would be made: see `entryOf`. */
+  readonly handler?: string | undefined;
+}
+
+export interface BundleInput extends Entry {
+  readonly role: Role;
   /** The folder that receives `index.mjs` and its source map, `index.mjs.map`. */
   readonly to: string;
+}
+
+/**
+ * The files of a pipeline: that of `entry` itself or, where it is a folder, `pipeline.ts` in it; and `handler.ts` beside it, where its
+ * author has written one.
+ *
+ * @throws RangeError when there is no such file
+ */
+export function entryOf(entry: string): Entry {
+  const isFile = (path: string) => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const path = resolve(entry);
+  const pipeline = [path, join(path, 'pipeline.ts'), join(path, 'pipeline.js')].find(isFile);
+  if (pipeline === undefined) {
+    throw new RangeError(
+      `Cannot bundle "${entry}" as it must be the file of a pipeline, or a folder with a pipeline.ts: there is none`,
+    );
+  }
+  const handler = join(dirname(pipeline), 'handler.ts');
+  return { pipeline, handler: isFile(handler) ? handler : undefined };
 }
 
 /** The variables that a CommonJS package expects, and an ES module lacks. */
@@ -22,9 +51,6 @@ const COMMONJS = [
 ];
 
 const OPTIONS = {
-  absWorkingDir: PROJECT,
-  // The source map names sources relative to this file, not to the folder that the bundle is written to.
-  outfile: join(PROJECT, 'index.mjs'),
   write: false,
   metafile: true,
   bundle: true,
@@ -48,21 +74,28 @@ const OPTIONS = {
  * parts of it that are used.
  *
  * @returns the path of the module, and its size without the map
- * @throws RangeError when one of the two files is missing
+ * @throws RangeError when one of the files is missing
  */
-export function bundle({ handler, pipeline, to }: BundleInput): {
+export function bundle({ role, pipeline, handler, to }: BundleInput): {
   readonly path: string;
   readonly bytes: number;
 } {
-  for (const file of [handler, pipeline]) {
-    if (!existsSync(file)) {
-      throw new RangeError(
-        `Cannot bundle "${handler}" as it and its pipeline must exist: there is no "${file}"`,
-      );
-    }
+  for (const file of handler === undefined ? [pipeline] : [handler, pipeline]) {
+    if (!existsSync(file))
+      throw new RangeError(`Cannot bundle "${file}" as it must exist: there is no such file`);
   }
+  const { buildSync } = esbuild();
+  // The source map names sources relative to the app, not to the folder that the bundle is written to.
+  const root = process.cwd();
+  const contents = textOf(role, pipeline, handler);
   const build = (mainFields: string[]) =>
-    buildSync({ ...OPTIONS, entryPoints: [handler], alias: { '#pipeline': pipeline }, mainFields });
+    buildSync({
+      ...OPTIONS,
+      stdin: { contents, resolveDir: HERE, sourcefile: `${role}.ts`, loader: 'ts' },
+      absWorkingDir: root,
+      outfile: join(root, 'index.mjs'),
+      mainFields,
+    });
   // ES modules come first, as esbuild keeps only the parts of them that are used.
   let built = build(['module', 'main']);
   if (requiresEsModule(built.metafile)) built = build(['main', 'module']);
@@ -70,6 +103,32 @@ export function bundle({ handler, pipeline, to }: BundleInput): {
   for (const { path, contents } of built.outputFiles) writeFileSync(join(to, basename(path)), contents);
   const path = join(to, 'index.mjs');
   return { path, bytes: built.outputFiles.find((file) => file.path.endsWith('.mjs'))?.contents.length ?? 0 };
+}
+
+/** What handlers are made by, and from where it is that of this very package. */
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const LAMBDA = 'millrace/lambda';
+
+/** The module that exports the handler of a function. */
+const textOf = (role: Role, pipeline: string, handler: string | undefined): string =>
+  role === 'handler' && handler !== undefined
+    ? `export * from ${JSON.stringify(handler)};`
+    : [
+        `import * as definition from ${JSON.stringify(pipeline)};`,
+        `import { ${FACTORIES[role]}, pipelineOf } from '${LAMBDA}';`,
+        `export const handler = ${FACTORIES[role]}(pipelineOf(definition));`,
+      ].join('\n');
+
+/** @throws Error that says how to install it where it is missing: only who deploys needs it */
+function esbuild(): typeof import('esbuild') {
+  try {
+    return createRequire(import.meta.url)('esbuild');
+  } catch (cause) {
+    throw new Error(
+      'Cannot bundle a function as the package esbuild must be installed beside millrace: it is not; npm install --save-dev esbuild',
+      { cause },
+    );
+  }
 }
 
 /**

@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-const PROJECT = new URL('..', import.meta.url);
-
 /**
  * How long a bundle may take to load. Lambda gives a function 10 s. This limit only ends a bundle that hangs,
  * also on a slow machine.
@@ -31,7 +29,10 @@ export function checkLoading(bundle: string, environment: Readonly<Record<string
     copyFileSync(bundle, copy);
     const map = JSON.parse(readFileSync(`${bundle}.map`, 'utf8'));
     // With this root, stack frames say where the sources are on this machine.
-    writeFileSync(`${copy}.map`, JSON.stringify({ ...map, sourceRoot: PROJECT.href }));
+    writeFileSync(
+      `${copy}.map`,
+      JSON.stringify({ ...map, sourceRoot: pathToFileURL(join(process.cwd(), '/')).href }),
+    );
     const { status, output, error } = spawnSync(
       process.execPath,
       ['--enable-source-maps', '--input-type=module', '--eval', LOAD, pathToFileURL(copy).href],

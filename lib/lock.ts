@@ -1,20 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { Annotations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
-import { heldAgainst, LOCK_FILE, type Lock, lockOf, readLock } from '../src/wiring/definition.ts';
+import { heldAgainst, type Lock, lockFileOf, lockOf, readLock } from '../src/wiring/definition.ts';
 
 /**
- * Compares a pipeline with the lock file in its folder, so that no definition is deployed that its handlers
+ * Compares a pipeline with the lock file beside its file, so that no definition is deployed that its handlers
  * would refuse to run. It adds a warning where there is no lock file.
  *
  * @throws RangeError when the lock is of another definition, or cannot be read
  */
-export function checkLock(scope: Construct, pipeline: Pipeline, folder: string): void {
-  const path = join(folder, LOCK_FILE);
+export function checkLock(scope: Construct, pipeline: Pipeline, pipelineFile: string): void {
+  const path = lockFileOf(pipelineFile);
   const file = relative(process.cwd(), path);
-  const write = `npm run -s millrace -- check ${pipeline.name} --write`;
+  const write = `npx millrace check ${relative(process.cwd(), pipelineFile)} --write`;
   if (!existsSync(path)) {
     Annotations.of(scope).addWarningV2(
       'millrace:no-lock',

@@ -1,5 +1,4 @@
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
@@ -8,6 +7,7 @@ import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
 import { bySink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
+import { entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
@@ -15,8 +15,6 @@ import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
-
-const FUNCTIONS = fileURLToPath(new URL('../functions', import.meta.url));
 
 /**
  * For how many days bodies of entries are kept. It is the time by which the state table can be taken back,
@@ -31,7 +29,9 @@ const TICK = { source: 'millrace.schedule' };
 export interface PipelineStackProps extends StackProps {
   readonly pipeline: Pipeline;
   /**
-   * The folder of the pipeline's `handler.ts` and `pipeline.ts`. Default `functions/<name of the pipeline>`.
+   * The file that exports the pipeline, or a folder with a `pipeline.ts`. Default `functions/<name of the
+   * pipeline>`, in the folder that the app is synthesized in. The stack makes the modules of its functions from
+   * it; a `handler.ts` beside it that exports `handler` replaces the one that takes records.
    */
   readonly entry?: string;
   /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
@@ -48,7 +48,7 @@ export interface PipelineStackProps extends StackProps {
 /**
  * Deploys everything that a pipeline runs on, as its definition says.
  *
- * @throws RangeError when `entry` lacks one of its files, the lock file is of another definition, or the
+ * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, or the
  * source is a Kafka topic
  */
 export class PipelineStack extends Stack {
@@ -56,13 +56,13 @@ export class PipelineStack extends Stack {
     super(scope, id, props);
     const {
       pipeline,
-      entry: folder = join(FUNCTIONS, pipeline.name),
+      entry: path = join('functions', pipeline.name),
       batchingWindow = Duration.seconds(5),
       deliveryWindow = Duration.seconds(10),
       removalPolicy = RemovalPolicy.RETAIN,
     } = props;
-    const entry = resolve(folder);
-    checkLock(this, pipeline, entry);
+    const entry = entryOf(path);
+    checkLock(this, pipeline, entry.pipeline);
 
     const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy });
     const state = new StateTable(this, 'State', { removalPolicy });
@@ -86,11 +86,11 @@ export class PipelineStack extends Stack {
       ...Object.assign({}, ...sinks.map(({ environment }) => environment)),
       [ENVIRONMENT.bucket]: results.bucketName,
     };
-    const addFunction = (name: string, handler: string, memorySize: number, does: string) => {
+    const addFunction = (name: string, role: Role, memorySize: number, does: string) => {
       const fn = new PipelineFunction(this, name, {
         description: `Millrace ${pipeline.name}: ${does}`,
-        handler,
-        pipeline: join(entry, 'pipeline.ts'),
+        role,
+        entry,
         memorySize,
         environment,
       });
@@ -102,27 +102,17 @@ export class PipelineStack extends Stack {
 
     // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
     // milliseconds.
-    const handler = addFunction('Handler', join(entry, 'handler.ts'), 1_024, 'folds records into windows');
+    const handler = addFunction('Handler', 'handler', 1_024, 'folds records into windows');
     source.feed(handler, { batchingWindow, failures });
     handler.permit(['s3:PutObject'], results.arnForObjects(`${POISON_PREFIX}*`));
 
-    const sweeper = addFunction(
-      'Sweeper',
-      join(FUNCTIONS, 'sweep/handler.ts'),
-      512,
-      'closes the windows of silent keys',
-    );
+    const sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys');
     source.allowLook(sweeper);
     if (pipeline.source.lineage.notesProgress) state.allowProgress(sweeper);
     const byTheClock = [sweeper];
 
     if (sinks.length > 0) {
-      const projector = addFunction(
-        'Projector',
-        join(FUNCTIONS, 'project/handler.ts'),
-        512,
-        'delivers committed panes',
-      );
+      const projector = addFunction('Projector', 'projector', 512, 'delivers committed panes');
       state.wake(projector, pipeline, { batchingWindow: deliveryWindow, failures });
       for (const { allowWrite } of sinks) allowWrite(projector);
       byTheClock.push(projector);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
 /** Source texts by their path from the root of the repository. */
@@ -56,21 +57,45 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       'node:zlib',
     ],
   ],
+  [
+    'src/init/templates/',
+    [
+      'src/index.ts',
+      'src/testing.ts',
+      'lib/pipeline-stack.ts',
+      'src/init/templates/',
+      'aws-cdk-lib',
+      'vitest',
+    ],
+  ],
+  ['src/init/', ['src/local/failure.ts', 'node:']],
   ['src/index.ts', ['src/core/', 'src/pipeline/']],
   ['src/handlers.ts', COMPOSITION],
   ['src/lambda.ts', COMPOSITION],
   ['src/testing.ts', COMPOSITION],
   ['src/commands/', [...COMPOSITION, COMPUTED]],
+  // A package of its own.
+  ['src/local/servers/', ['src/local/servers/', 'src/local/failure.ts', ANY_PACKAGE, COMPUTED]],
   ['src/local/', LOCAL],
   ['lib/loading.ts', ['node:', COMPUTED]],
   [
     'lib/',
     ['src/index.ts', 'src/pipeline/', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:'],
   ],
-  ['functions/', ['src/index.ts', 'src/lambda.ts', '.', '#pipeline']],
+  ['functions/', ['src/index.ts', '.']],
   [
     'bin/',
-    ['.', 'src/index.ts', 'src/commands/', 'src/local/', 'src/wiring/', 'lib/', 'functions/', ANY_PACKAGE],
+    [
+      '.',
+      'src/index.ts',
+      'src/commands/',
+      'src/init/',
+      'src/local/',
+      'src/wiring/',
+      'lib/',
+      'functions/',
+      ANY_PACKAGE,
+    ],
   ],
 ];
 
@@ -121,9 +146,24 @@ export function cyclesOf(sources: Sources): string[] {
   return [...rings];
 }
 
+/** What the package calls its own files: `millrace/lambda`, and what begins with `#`. */
+const {
+  exports,
+  imports,
+}: Record<'exports' | 'imports', Readonly<Record<string, string>>> = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+);
+const NAMED = new Map([
+  ...Object.entries(exports).map(([name, file]) => [posix.join('millrace', name), file] as const),
+  ...Object.entries(imports),
+]);
+
 /** What a specifier stands for: a path from the root, or a package. */
-const targetOf = (path: string, specifier: string): string =>
-  specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier;
+function targetOf(path: string, specifier: string): string {
+  const named = NAMED.get(specifier);
+  if (named !== undefined) return posix.normalize(named);
+  return specifier.startsWith('.') ? posix.join(posix.dirname(path), specifier) : specifier;
+}
 
 function allows(allowed: string, path: string, target: string): boolean {
   if (allowed === ANY_PACKAGE)

@@ -10,7 +10,7 @@ import {
   sliding,
   table,
   tumbling,
-} from '../../src/index.ts';
+} from 'millrace';
 
 interface Flight {
   /** Scheduled departure, in UTC: `2001/01/01 00:47`. */

@@ -4,13 +4,13 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { bundle } from '../bundle.ts';
+import { bundle, type Entry, type Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
 
 export interface PipelineFunctionProps {
   readonly description: string;
-  readonly handler: string;
-  readonly pipeline: string;
+  readonly role: Role;
+  readonly entry: Entry;
   readonly memorySize: number;
   readonly environment: { readonly [name: string]: string };
 }
@@ -26,7 +26,7 @@ const HEAP_SHARE = 0.6;
 /** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
-    const { description, handler, pipeline, memorySize } = props;
+    const { description, role, entry, memorySize } = props;
     const environment = {
       ...props.environment,
       // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
@@ -38,7 +38,7 @@ export class PipelineFunction extends lambda.Function {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
-      code: bundled(handler, pipeline, environment),
+      code: bundled(role, entry, environment),
       memorySize,
       timeout: FUNCTION_TIMEOUT,
       environment,
@@ -60,21 +60,16 @@ export class PipelineFunction extends lambda.Function {
   }
 }
 
-const bundled = (
-  handler: string,
-  pipeline: string,
-  environment: PipelineFunctionProps['environment'],
-): lambda.Code =>
-  lambda.Code.fromAsset(dirname(handler), {
+const bundled = (role: Role, entry: Entry, environment: PipelineFunctionProps['environment']): lambda.Code =>
+  lambda.Code.fromAsset(dirname(entry.pipeline), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('never-run'),
-      // This command never runs either. CDK caches bundles by it, and the shared handlers differ only by
-      // their pipeline.
-      command: [handler, pipeline],
+      // This command never runs either. CDK caches bundles by it.
+      command: [role, entry.pipeline],
       local: {
         tryBundle(to) {
-          checkLoading(bundle({ handler, pipeline, to }).path, named(environment));
+          checkLoading(bundle({ ...entry, role, to }).path, named(environment));
           return true;
         },
       },

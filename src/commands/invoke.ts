@@ -10,7 +10,7 @@ import {
   LOCAL_REGION,
   resourceNames,
 } from '../local/resources.ts';
-import { startServers } from '../local/servers/servers.ts';
+import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
@@ -38,6 +38,7 @@ export async function invokeBundle(
   event: unknown,
   dataDirectory?: string,
 ): Promise<unknown> {
+  const { startServers } = await serversPackage();
   const servers = await startServers(dataDirectory === undefined ? {} : { dataDirectory });
   const clients = connect(servers.endpoints);
   try {

@@ -15,7 +15,7 @@ import { enginePorts } from '../engine/log/spill.ts';
 import { openRunClock } from '../local/clock.ts';
 import { lineOf } from '../local/failure.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
-import { startServers } from '../local/servers/servers.ts';
+import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -81,6 +81,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
   if (!existsSync(join(data, 'dynamodb'))) {
     throw new Error(`Cannot open "${data}" as it must be a directory that start or run kept data in`);
   }
+  const { startServers } = await serversPackage();
   // As late as it was when the run ended, however long ago: nothing has grown old since.
   const clock = openRunClock({ directory: data });
   const servers = await startServers({ dataDirectory: data }).catch((error) => {

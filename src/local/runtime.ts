@@ -20,7 +20,8 @@ import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
-import { type LocalServers, startServersBeside } from './servers/servers.ts';
+import type { LocalServers, startServersBeside } from './servers/servers.ts';
+import { serversPackage } from './servers-package.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
@@ -80,7 +81,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     batchSize = BATCH_SIZE,
     port,
     decorate = (ports) => ports,
-    startServers = startServersBeside,
+    startServers = (await serversPackage()).startServersBeside,
   } = options;
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);

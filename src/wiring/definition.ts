@@ -25,10 +25,10 @@ export const changedWindows = (pipeline: string, version: number, window: string
   `"${window}" was added, removed, altered or moved; give it version: ${version + 1}`;
 
 /**
- * The file beside a pipeline's file that holds the last definition to be deployed, for `cdk synth` to
- * compare.
+ * The file beside a pipeline's file, `pipeline.lock.json` for `pipeline.ts`, that holds the last definition to
+ * be deployed, for `cdk synth` to compare.
  */
-export const LOCK_FILE = 'pipeline.lock.json';
+export const lockFileOf = (pipelineFile: string): string => pipelineFile.replace(/\.\w+$/, '.lock.json');
 
 /** The content of a lock file. */
 export interface Lock {

@@ -269,7 +269,6 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
       args: () => using('invoke', { event: 'secret.ndjson' }),
       needsPermissions: true,
     },
-    { use: 'a pipeline without `handler.ts` beside it', args: () => using('invoke', { pipeline: 'alone' }) },
     {
       use: 'a pipeline whose source is a queue',
       args: () => using('invoke', { pipeline: 'queue.ts', data: 'new' }),

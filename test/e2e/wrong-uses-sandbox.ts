@@ -149,10 +149,6 @@ function fill(folder: string): void {
   pipeline('alone/pipeline.ts', METERS);
   pipeline('closed/pipeline.ts', METERS);
   file('alone/pipeline.lock.json', '{}\n');
-  file(
-    'handler.ts',
-    `import { lambdaHandler } from ${JSON.stringify(join(ROOT, 'src/lambda.ts'))};\nimport meters from './meters.ts';\nexport const handler = lambdaHandler(meters);\n`,
-  );
   file('nothing.ts', '');
   file('notes.md', '# Notes\n');
   file('photos/one.jpg', Buffer.from('ffd8ffe000104a464946000a0101', 'hex'));

@@ -14,7 +14,6 @@ import { writeEntry } from './stack-entry.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const FLIGHTS = join(PROJECT, 'functions/flights/pipeline.ts');
-const SWEEP = join(PROJECT, 'functions/sweep/handler.ts');
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-bundle-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -30,7 +29,7 @@ let made = 0;
 function bundled(prelude: string, files: Readonly<Record<string, string>> = {}) {
   const folder = join(scratch, `entry-${made++}`);
   const { handler, pipeline } = writeEntry(folder, 'other', prelude, files);
-  return bundle({ handler, pipeline, to: join(folder, 'bundle') });
+  return bundle({ role: 'handler', handler, pipeline, to: join(folder, 'bundle') });
 }
 
 /** Loads what is bundled of a file that begins with a prelude, and exports a handler. */
@@ -39,13 +38,16 @@ function load(prelude: string, files: Readonly<Record<string, string>> = {}): vo
   const folder = join(scratch, `entry-${made++}`);
   writeEntry(folder, 'other', '', { ...files, 'light.ts': light });
   const file = join(folder, 'light.ts');
-  checkLoading(bundle({ handler: file, pipeline: file, to: join(folder, 'bundle') }).path, {});
+  checkLoading(
+    bundle({ role: 'handler', handler: file, pipeline: file, to: join(folder, 'bundle') }).path,
+    {},
+  );
 }
 
 describe('a bundle', () => {
   it('has the same bytes every time, and wherever it is written', () => {
     const [one, other] = ['one', 'other/and/deeper'].map((name) =>
-      bundle({ handler: SWEEP, pipeline: FLIGHTS, to: join(scratch, name) }),
+      bundle({ role: 'sweeper', pipeline: FLIGHTS, to: join(scratch, name) }),
     );
     for (const suffix of ['', '.map']) {
       expect(readFileSync(`${one?.path}${suffix}`).equals(readFileSync(`${other?.path}${suffix}`))).toBe(
@@ -56,14 +58,14 @@ describe('a bundle', () => {
 
   it('sweeps the pipeline that it was given', () => {
     const { pipeline } = writeEntry(join(scratch, 'quakes'), 'quakes');
-    const { path } = bundle({ handler: SWEEP, pipeline, to: join(scratch, 'quakes-sweep') });
+    const { path } = bundle({ role: 'sweeper', pipeline, to: join(scratch, 'quakes-sweep') });
     const code = readFileSync(path, 'utf8');
     expect(code).toContain('"quakes"');
     expect(code).not.toContain('"flights"');
   });
 
   it('imports nothing but modules of Node', () => {
-    const { path, bytes } = bundle({ handler: SWEEP, pipeline: FLIGHTS, to: join(scratch, 'imports') });
+    const { path, bytes } = bundle({ role: 'sweeper', pipeline: FLIGHTS, to: join(scratch, 'imports') });
     const code = readFileSync(path, 'utf8');
     expect(bytes).toBe(Buffer.byteLength(code));
     expect(code).not.toMatch(/from ?"@/);
@@ -71,8 +73,8 @@ describe('a bundle', () => {
 
   it('of a folder without its files is refused', () => {
     expect(() =>
-      bundle({ handler: SWEEP, pipeline: join(scratch, 'none/pipeline.ts'), to: scratch }),
-    ).toThrow(/^Cannot bundle ".*" as it and its pipeline must exist: there is no ".*none\/pipeline\.ts"$/);
+      bundle({ role: 'sweeper', pipeline: join(scratch, 'none/pipeline.ts'), to: scratch }),
+    ).toThrow(/^Cannot bundle ".*none\/pipeline\.ts" as it must exist: there is no such file$/);
   });
 });
 
@@ -126,7 +128,7 @@ describe('a bundle that would not load in Lambda is refused', () => {
   });
 
   it('with the variable that its function lacks', () => {
-    const { path } = bundle({ handler: SWEEP, pipeline: FLIGHTS, to: join(scratch, 'variable') });
+    const { path } = bundle({ role: 'sweeper', pipeline: FLIGHTS, to: join(scratch, 'variable') });
     const { [ENVIRONMENT.stateTable]: _, ...environment } = environmentOf('flights');
     expect(() => checkLoading(path, environment)).toThrow(
       /must load in Lambda: .*MILLRACE_STATE_TABLE must be set, .*: it is not set, at \/\S+\/src\/lambda\.ts:\d+:\d+/,
@@ -147,7 +149,12 @@ describe('a bundle that would not load in Lambda is refused', () => {
   });
 
   it('with the function that it does not export', () => {
-    const { path } = bundle({ handler: FLIGHTS, pipeline: FLIGHTS, to: join(scratch, 'no-handler') });
+    const { path } = bundle({
+      role: 'handler',
+      handler: FLIGHTS,
+      pipeline: FLIGHTS,
+      to: join(scratch, 'no-handler'),
+    });
     expect(() => checkLoading(path, {})).toThrow(
       'must load in Lambda: it must export a function "handler", and exports flights',
     );

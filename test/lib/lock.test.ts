@@ -9,12 +9,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { checkLock } from '../../lib/lock.ts';
 import { count, definePipeline, kafka, kinesis, max, type Pipeline, tumbling } from '../../src/index.ts';
-import { LOCK_FILE, lockOf, readLock, writeLock } from '../../src/wiring/definition.ts';
+import { lockFileOf, lockOf, readLock, writeLock } from '../../src/wiring/definition.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-lock-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-const WRITE = 'npm run -s millrace -- check readings --write';
+const WRITE = 'npx millrace check .*/pipeline.ts --write';
 
 const define = (version: number, size: '1m' | '2m', source: Pipeline['source'] = kinesis()): Pipeline =>
   definePipeline('readings', source, {
@@ -31,9 +31,10 @@ const define = (version: number, size: '1m' | '2m', source: Pipeline['source'] =
 function warnings(pipeline: Pipeline, lock?: string): readonly unknown[] {
   const folder = mkdtempSync(join(scratch, 'pipeline-'));
   mkdirSync(folder, { recursive: true });
-  if (lock !== undefined) writeFileSync(join(folder, LOCK_FILE), lock);
+  const file = join(folder, 'pipeline.ts');
+  if (lock !== undefined) writeFileSync(lockFileOf(file), lock);
   const stack = new Stack(new App(), 'Any');
-  checkLock(stack, pipeline, folder);
+  checkLock(stack, pipeline, file);
   return stack.node.metadata.flatMap(({ type, data }) => (type === 'aws:cdk:warning' ? [data] : []));
 }
 
@@ -68,7 +69,9 @@ describe('a stack of a pipeline with a lock file', () => {
 
   it('is refused where the file has fallen behind, as it could not tell the next change', () => {
     expect(() => warnings(define(4, '2m'), lockText(define(3, '1m')))).toThrow(
-      `Cannot hold version 4 of "readings" to its lock as that is of version 3; write it with ${WRITE}, and commit it`,
+      new RegExp(
+        `^Cannot hold version 4 of "readings" to its lock as that is of version 3; write it with ${WRITE}, and commit it`,
+      ),
     );
   });
 
@@ -118,7 +121,7 @@ describe('a lock file', () => {
   });
 
   it('of the flights is that of their definition', () => {
-    const path = fileURLToPath(new URL(`../../functions/flights/${LOCK_FILE}`, import.meta.url));
+    const path = fileURLToPath(new URL('../../functions/flights/pipeline.lock.json', import.meta.url));
     expect(readFileSync(path, 'utf8')).toBe(lockText(flights));
   });
 });

@@ -40,7 +40,11 @@ export const askingOf =
       request.emit('end');
     });
 
-/** Answers whoever asks at the other end of a port. */
+/**
+ * Answers whoever asks at the other end of a port.
+ *
+ * @public the thread of the servers imports it, by a name that depends on whether these sources are built
+ */
 export function answerAt(port: MessagePort, ask: Ask): void {
   port.on('message', async ([id, asked]: [number, Asked]) => port.postMessage([id, await ask(asked)]));
 }

@@ -95,7 +95,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
 export async function startServersBeside(options: LocalServersOptions): Promise<LocalServers> {
   const { port1, port2 } = new MessageChannel();
   const thread = new Worker(new URL('./thread.mjs', import.meta.url), {
-    workerData: { options, port: port2 },
+    workerData: { options, port: port2, isSource: import.meta.url.endsWith('.ts') },
     transferList: [port2],
   });
   const [{ endpoints, error }] = await once(thread, 'message');

@@ -1,0 +1,303 @@
+/**
+ * Makes the tarballs that are published, in dist/: `npm run pack`. Their package.json files are made of the repository's own: one
+ * version, and of its pinned dependencies those that the files of a package import.
+ */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { basename, dirname, join, posix, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transformSync } from '@swc/wasm-typescript';
+import { TOOLS } from '../../src/init/init.ts';
+import { importsOf } from '../../test/imports.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DIST = join(ROOT, 'dist');
+const BUILT = join(DIST, 'built');
+const MODULES = join(ROOT, 'node_modules');
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const manifestIn = (folder: string): Manifest =>
+  JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+
+const ours = manifestIn(ROOT);
+const PINNED = { ...ours.devDependencies, ...ours.dependencies };
+
+/** Installed by who deploys, and by no one else. */
+const PEERS: Readonly<Record<string, string>> = {
+  'aws-cdk-lib': `^${PINNED['aws-cdk-lib']}`,
+  constructs: `^${PINNED['constructs']}`,
+  esbuild: `>=${PINNED['esbuild']} <1`,
+};
+
+/** What stands in the tarball of the servers itself: as it was tried here, and without scripts of installation. */
+const BUNDLED = ['dynalite', 'fauxqs', 'kinesalite', 'vega-datasets'];
+
+/** What is the same in the package.json of every package. */
+const COMMON = {
+  version: ours.version,
+  license: 'MIT',
+  type: 'module',
+  engines: { node: '>=20.19' },
+};
+
+const js = (path: string): string => path.replace(/\.ts$/, '.js');
+const dts = (path: string): string => path.replace(/\.ts$/, '.d.ts');
+
+/** The files of the build that some of them lead to, and the packages that all of these import. */
+function reachable(entries: readonly string[]): {
+  readonly files: Set<string>;
+  readonly packages: Set<string>;
+} {
+  const files = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (path: string): void => {
+    if (files.has(path)) return;
+    files.add(path);
+    const isTypes = path.endsWith('.d.ts');
+    const text = readFileSync(join(BUILT, path), 'utf8');
+    if (isTypes && /\b(?:Buffer|NodeJS)\b/.test(text)) packages.add('@types/node');
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('.')) {
+        const target = posix.join(posix.dirname(path), specifier);
+        visit(isTypes ? target.replace(/\.[jt]s$/, '.d.ts') : target);
+      } else if (/^[a-z@]/.test(specifier)) packages.add(packageOf(specifier, isTypes));
+    }
+  };
+  for (const entry of entries) visit(entry);
+  packages.delete(ours.name);
+  packages.delete('');
+  return { files, packages };
+}
+
+/** The package of an import; none for what Node has. */
+function packageOf(specifier: string, isTypes: boolean): string {
+  if (specifier.startsWith('node:') || builtinModules.includes(specifier))
+    return isTypes ? '@types/node' : '';
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  return isTypes && PINNED[`@types/${name}`] !== undefined ? `@types/${name}` : name;
+}
+
+/** Some packages with the versions that they are pinned to here. */
+function pinned(names: Iterable<string>): Record<string, string> {
+  const sorted = [...names].sort().map((name) => {
+    const version = PINNED[name];
+    if (version === undefined)
+      throw new Error(`Cannot pack an import of ${name} as package.json must pin it`);
+    return [name, version] as const;
+  });
+  return Object.fromEntries(sorted);
+}
+
+/** Copies what was built, each file with the map of its sources. */
+function copyBuilt(files: Iterable<string>, to: string): void {
+  for (const path of files) {
+    const copy = join(to, path);
+    mkdirSync(dirname(copy), { recursive: true });
+    if (!path.endsWith('.d.ts')) cpSync(join(BUILT, `${path}.map`), `${copy}.map`);
+    const text = readFileSync(join(BUILT, path), 'utf8');
+    // Declarations name the sources still, of which a package has none.
+    writeFileSync(
+      copy,
+      path.endsWith('.d.ts') ? text.replaceAll(/(["'])(\.{1,2}\/[^"']*)\.ts\1/g, '$1$2.js$1') : text,
+    );
+  }
+}
+
+function writePackage(folder: string, manifest: object, readme: string): void {
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
+  writeFileSync(join(folder, 'README.md'), readme);
+  cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
+}
+
+/** Copies what `init` writes an app from; its package.json is to have the versions of this one. */
+function copyTemplates(to: string): void {
+  cpSync(join(ROOT, 'src/init'), join(to, 'src/init'), {
+    recursive: true,
+    filter: (path) => basename(path) !== 'init.ts',
+  });
+}
+
+/** Makes a file run by Node of what is run by tsx here. */
+function makeBin(path: string): void {
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/^#!.*/, '#!/usr/bin/env node'));
+}
+
+function packMillrace(): string {
+  const folder = join(DIST, 'millrace');
+  const exported = Object.values(ours.exports).map((path) => posix.normalize(path));
+  const { files, packages } = reachable([
+    'bin/millrace.js',
+    ...exported.flatMap((path) => [js(path), dts(path)]),
+  ]);
+  copyBuilt(files, folder);
+  makeBin(join(folder, 'bin/millrace.js'));
+  copyTemplates(folder);
+  const needed = [...packages].filter((name) => !(name in PEERS));
+  writePackage(
+    folder,
+    {
+      name: 'millrace',
+      description:
+        'Event-time windows over streams on AWS Lambda: every window’s result exactly once, no cluster.',
+      ...COMMON,
+      sideEffects: false,
+      bin: { millrace: 'bin/millrace.js' },
+      imports: { '#local': 'millrace-local' },
+      exports: {
+        ...Object.fromEntries(
+          Object.entries(ours.exports).map(([name, path]) => [name, { types: dts(path), default: js(path) }]),
+        ),
+        './package.json': './package.json',
+      },
+      dependencies: pinned(needed),
+      devDependencies: pinned(TOOLS),
+      peerDependencies: { ...PEERS, 'millrace-local': ours.version },
+      peerDependenciesMeta: Object.fromEntries(
+        [...Object.keys(PEERS), 'millrace-local'].map((name) => [name, { optional: true }]),
+      ),
+    },
+    readFileSync(join(ROOT, 'README.md'), 'utf8'),
+  );
+  cpSync(join(ROOT, 'CHANGELOG.md'), join(folder, 'CHANGELOG.md'));
+  return folder;
+}
+
+function packLocal(): string {
+  const folder = join(DIST, 'millrace-local');
+  const index = 'src/local/servers/index.js';
+  const servers = 'src/local/servers/servers.js';
+  const { files, packages } = reachable([index, servers, dts(index.replace(/js$/, 'ts'))]);
+  copyBuilt(files, folder);
+  cpSync(join(ROOT, 'src/local/servers/thread.mjs'), join(folder, 'src/local/servers/thread.mjs'));
+  const pipeline = 'functions/flights/pipeline.ts';
+  mkdirSync(join(folder, dirname(pipeline)), { recursive: true });
+  writeFileSync(
+    join(folder, js(pipeline)),
+    transformSync(readFileSync(join(ROOT, pipeline), 'utf8'), { mode: 'strip-only', module: true }).code,
+  );
+  const needed = new Set([...packages, ...BUNDLED]);
+  for (const name of BUNDLED) bundleDependency(join(MODULES, name), folder, needed);
+  writePackage(
+    folder,
+    {
+      name: 'millrace-local',
+      description:
+        'Servers on this machine that Millrace runs a pipeline against, and records to see it at work.',
+      ...COMMON,
+      exports: { '.': { types: `./${index.replace(/js$/, 'd.ts')}`, default: `./${index}` } },
+      dependencies: pinned(needed),
+      bundleDependencies: BUNDLED,
+      peerDependencies: { millrace: ours.version },
+    },
+    LOCAL_README,
+  );
+  return folder;
+}
+
+/** `npm create millrace`: what makes an app, and nothing that would have to be installed before. */
+function packCreate(): string {
+  const folder = join(DIST, 'create-millrace');
+  copyBuilt(reachable(['bin/create.js']).files, folder);
+  makeBin(join(folder, 'bin/create.js'));
+  copyTemplates(folder);
+  writePackage(
+    folder,
+    {
+      name: 'create-millrace',
+      description: 'Makes an app of Millrace: npm create millrace <folder>',
+      ...COMMON,
+      bin: { 'create-millrace': 'bin/create.js' },
+      devDependencies: pinned(TOOLS),
+    },
+    CREATE_README,
+  );
+  return folder;
+}
+
+const CREATE_README = `# create-millrace
+
+\`\`\`sh
+npm create millrace my-app                          # temperatures of machines
+npm create millrace my-app -- --template trades     # or trades, or clicks
+\`\`\`
+
+makes a CDK app of one pipeline of [millrace](https://www.npmjs.com/package/millrace), with its test, records to see it at work, and a workflow
+that deploys it. The folder must be empty, or not there.
+`;
+
+const LOCAL_README = `# millrace-local
+
+Servers that speak the protocols of Kinesis, DynamoDB and S3 on this machine, and 20,000 real flights, for the command line of
+[millrace](https://www.npmjs.com/package/millrace): \`millrace start\` and \`millrace run\` find it beside that, in the same version.
+No function in AWS needs it.
+
+\`\`\`sh
+npm install --save-dev millrace-local
+\`\`\`
+
+The packages under \`node_modules\` are kept as they were published, each with its licence, without the sources of native code: dynalite,
+kinesalite, fauxqs and what these need. The flights are from vega-datasets.
+`;
+
+/** Sources of what is there built for every platform, and whatever a package does not need to run. */
+const LEFT_OUT =
+  /(?:^|\/)(?:binding\.gyp|deps|tests?|docs|examples|docker-acceptance|benchmarks?|\.github)(?:\/|$)|\.(?:cc|h|map|[cm]?ts|flow|mm|gypi)$/;
+
+/** All that a data set needs to stay of the one that has the records. */
+const RECORDS = /^(?:data\/flights-20k\.json|build\/index\.js|package\.json|README\.md|LICENSE)$/;
+
+/** Copies a package and what it needs, as they stand under `node_modules`. What of the SDK they need is needed without them, too. */
+function bundleDependency(from: string, to: string, needed: Set<string>): void {
+  const copy = join(to, relative(ROOT, from));
+  if (existsSync(copy)) return;
+  cpSync(from, copy, {
+    recursive: true,
+    filter(path) {
+      const inside = relative(from, path);
+      if (inside === '' || /^(?:data|build)$/.test(inside)) return true;
+      if (inside.startsWith('node_modules')) return false;
+      return from.endsWith('vega-datasets') ? RECORDS.test(inside) : !LEFT_OUT.test(inside);
+    },
+  });
+  const { scripts: _, ...manifest } = manifestIn(from) as Manifest & { readonly scripts?: unknown };
+  const dependencies = Object.entries({ ...manifest.dependencies, ...manifest.optionalDependencies })
+    // Clients of the SDK are for the tests of those who use the package.
+    .filter(([name]) => !name.startsWith('@aws-sdk/') && !from.endsWith('vega-datasets'));
+  const { devDependencies: _dev, optionalDependencies: _optional, ...kept } = manifest;
+  writeFileSync(
+    join(copy, 'package.json'),
+    `${JSON.stringify({ ...kept, dependencies: Object.fromEntries(dependencies) }, undefined, 2)}\n`,
+  );
+  for (const [name] of dependencies) {
+    if (name.startsWith('@smithy/')) needed.add(name);
+    else bundleDependency(placeOf(name, from), to, needed);
+  }
+}
+
+/** Where Node finds a package that another one imports. */
+function placeOf(name: string, from: string): string {
+  const place = join(from, 'node_modules', name);
+  if (existsSync(place)) return place;
+  if (from === ROOT) throw new Error(`Cannot pack ${name} as it must be installed: run npm ci`);
+  return placeOf(name, dirname(from));
+}
+
+rmSync(DIST, { recursive: true, force: true });
+execFileSync(join(MODULES, '.bin/tsc'), ['-p', join(ROOT, '.ci/package')], { cwd: ROOT, stdio: 'inherit' });
+const folders = [packMillrace(), packLocal(), packCreate()];
+execFileSync(
+  'npm',
+  ['pack', '--silent', '--pack-destination', DIST, ...folders.map((folder) => `file:${folder}`)],
+  {
+    stdio: 'inherit',
+  },
+);

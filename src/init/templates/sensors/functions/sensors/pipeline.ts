@@ -1,0 +1,20 @@
+import { bucket, definePipeline, kinesis, max, mean, rolling, sliding, table } from 'millrace';
+
+/** One measurement of one machine, as JSON on the stream. */
+export interface Reading {
+  readonly machineId: string;
+  /** ISO 8601 with a zone, or epoch milliseconds. */
+  readonly measuredAt: string;
+  readonly celsius: number;
+}
+
+export const sensors = definePipeline('sensors', kinesis<Reading>(), {
+  key: (reading) => reading.machineId,
+  eventTime: (reading) => reading.measuredAt,
+  // Readings may arrive so much out of order, and windows wait for them.
+  outOfOrderness: '30s',
+  windows: {
+    lastTen: rolling({ count: 10 }, { mean: mean('celsius') }),
+    fiveMinutes: sliding({ size: '5m', slide: '1m' }, { mean: mean('celsius'), max: max('celsius') }),
+  },
+}).to(table(), bucket());

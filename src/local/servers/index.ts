@@ -1,0 +1,13 @@
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export { type LocalServers, startServers, startServersBeside } from './servers.ts';
+
+const { resolve: entryOf } = createRequire(import.meta.url);
+
+/** A pipeline to be shown at work, by the folder that it stands in, and real records for it. */
+export const sample = {
+  pipeline: fileURLToPath(new URL('../../../functions/flights', import.meta.url)),
+  records: resolve(entryOf('vega-datasets'), '../../data/flights-20k.json'),
+};
