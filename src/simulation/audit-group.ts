@@ -18,7 +18,7 @@ import type { Oracle, Outcome } from './oracle.ts';
 import type { Part } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
 
-/** The records that are in, over all groups and generations, and what must come of them. */
+/** The records that were taken in, over all groups and generations, and what must follow from them. */
 export class Taken {
   readonly poison: Part[] = [];
   /** The objects that entries name, and the refused records that each of them lists. */
@@ -31,7 +31,7 @@ export class Taken {
   readonly passed = new Set<Part>();
   readonly #oracle: Oracle;
   readonly #names = new Set<string>();
-  /** Those among them that changed no window. */
+  /** The names of those records that changed no window. */
   readonly #refused = new Set<string>();
 
   constructor(oracle: Oracle) {
@@ -93,7 +93,7 @@ export class Taken {
   }
 }
 
-/** One group's log, entry by entry. */
+/** Audits the log of one group, entry by entry. */
 export class GroupLogAudit {
   readonly #pipeline: Pipeline;
   readonly groups: number;
@@ -102,10 +102,10 @@ export class GroupLogAudit {
   /** Its records, by lineage. */
   readonly #own = new Map<string, readonly Part[]>();
   readonly #taken: Taken;
-  /** The groups of the generation before that have its keys. */
+  /** The groups of the generation before that hold the keys of this group. */
   readonly #parts: readonly (GroupLogAudit | undefined)[] | undefined;
   readonly #reader = new LogReader();
-  /** That its last entry was written by; 0 before the first. */
+  /** The version by which its last entry was written; 0 before the first entry. */
   version = 0;
   counted: Counters = EMPTY_GROUP.counters;
   watermarks: ReadonlyMap<string, EpochMillis> = new Map();
@@ -142,9 +142,9 @@ export class GroupLogAudit {
       if (groupOf(one.hash, this.groups) !== this.#index) continue;
       const others = this.#own.get(one.lineage) ?? [];
       const at = this.#pipeline.source.lineage.ordered
-        ? others.findIndex(({ position }) => isAfter(position, one.position))
+        ? present.findIndex(({ position }) => isAfter(position, truth.position))
         : -1;
-      this.#own.set(one.lineage, others.toSpliced(at < 0 ? others.length : at, 0, one));
+      this.#own.set(truth.lineage, present.toSpliced(at < 0 ? present.length : at, 0, truth));
     }
   }
 
@@ -166,36 +166,36 @@ export class GroupLogAudit {
     this.#auditRevisions(view, where);
   }
 
-  /** Its keys go on under a newer version, whether or not an entry of that is there. */
+  /** Hands the keys of the group over to a newer version, whether or not that has written an entry. */
   handOver(to: Deployed, now: EpochMillis): void {
     const keys = [...this.#own.values()].flat().flatMap(({ content }) => content?.key ?? []);
     for (const key of new Set(keys)) this.#taken.handOver(key, to, this.watermarks.get(key), now);
     this.version = to.pipeline.version;
   }
 
-  /** A group begins with the keys that are its own, as they are in those before it. */
+  /** Checks that a group begins with exactly its own keys, as they were in the groups before it. */
   #begin({ watermarks }: EntryView, parts: readonly (GroupLogAudit | undefined)[], where: string): void {
     const before = parts.flatMap((part) => {
       must(part?.sealed === true, `A group begins once those before it are sealed (${where})`);
       return [part];
     });
-    const told = ([key, watermark]: readonly [string, EpochMillis]) => `${key} ${watermark}`;
+    const textOf = ([key, watermark]: readonly [string, EpochMillis]) => `${key} ${watermark}`;
     const own = before.flatMap((part) =>
       [...part.watermarks].filter(([key]) => groupOf(hashOf(key), this.groups) === this.#index),
     );
     mustMatch(
-      [...watermarks].map(told),
-      own.map(told),
+      [...watermarks].map(textOf),
+      own.map(textOf),
       `A group begins with the keys that are its own (${where})`,
     );
     this.watermarks = new Map(own);
     this.version = Math.max(...before.map(({ version }) => version));
-    // What falls apart leaves its counters to the first of its parts.
+    // A group that is split leaves its counters to the first of its parts.
     if ((this.#index * (before[0]?.groups ?? 1)) % this.groups !== 0) return;
     this.counted = sumOfCounters(before.map(({ counted }) => counted));
   }
 
-  /** What the entry took in must be the first ones of its batch that were not in. */
+  /** Checks that the entry took in the first records of its batch that were not in yet. */
   #take(
     { counters, late: listed, poison: refused }: EntryView,
     by: Deployed,
@@ -207,25 +207,26 @@ export class GroupLogAudit {
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
     const outcomes = new Map<Part, Outcome>();
     const own = this.#fresh(batch, again).slice(0, news);
-    // Where bounds are small nothing throws: what is refused though it is whole has found no room.
+    // Where bounds are small no function throws, so that a whole record which is refused has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
     const known = new Set(this.watermarks.keys());
-    // Silence does not wait for what is no longer in the queue.
-    for (const one of own) if (this.#taken.buried.has(one)) this.#taken.pass(one, this.watermarks);
-    for (const one of own) {
+    // A sweep does not wait for a record that is no longer in the queue.
+    for (const truth of own) if (this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
+    for (const truth of own) {
       must(
-        !ordered || this.#isNext(one),
+        !ordered || this.#isNext(truth),
         `The records of a lineage are taken in one after the other (${where})`,
-        () => recordName(one),
+        () => recordName(truth),
       );
-      const outcome = outside.has(recordName(one)) ? this.#taken.refuse(one) : this.#taken.take(one, by);
-      if (one.content && outside.has(recordName(one))) {
-        must(!known.has(one.content.key), `No record of a known key is refused for room (${where})`, () =>
-          recordName(one),
+      const isOutside = outside.has(recordName(truth));
+      const outcome = isOutside ? this.#taken.refuse(truth) : this.#taken.take(truth, by);
+      if (truth.content && isOutside) {
+        must(!known.has(truth.content.key), `No record of a known key is refused for room (${where})`, () =>
+          recordName(truth),
         );
-      } else if (one.content && outcome !== 'poison') known.add(one.content.key);
-      outcomes.set(one, outcome);
-      const late = lateByWindow([{ windows: this.#taken.refusals.get(one) ?? [] }]);
+      } else if (truth.content && outcome !== 'poison') known.add(truth.content.key);
+      outcomes.set(truth, outcome);
+      const late = lateByWindow([{ windows: this.#taken.refusals.get(truth) ?? [] }]);
       this.counted = sumOfCounters([this.counted, { ...EMPTY_GROUP.counters, [outcome]: 1, late }]);
     }
     if (outcomes.size > 0) this.#taken.commit();
@@ -246,8 +247,9 @@ export class GroupLogAudit {
   }
 
   /**
-   * The records of a batch that are not in; of a source without order, which knows a record only as long as it could change
-   * a window, those as well that are counted late once more. Of those that were refused it knows for as long as they come.
+   * Returns the records of a batch that are not in. A source without order remembers a record only as long as
+   * the record could change a window, so there the records that count as late once more belong to them. A
+   * refused record is remembered for as long as it comes.
    */
   #fresh(batch: readonly Part[], again: ReadonlySet<string>): readonly Part[] {
     const fresh = new Map<string, Part>();
@@ -265,10 +267,11 @@ export class GroupLogAudit {
     if (!this.#pipeline.source.lineage.ordered) return;
     for (const [lineage, own] of this.#own) {
       const position = view.positions.get(lineage);
-      const wrong = own.find((one) => {
-        const isCovered = (position !== undefined && !isAfter(one.position, position)) || view.wasTaken(one);
-        if (!isCovered || !this.#taken.buried.has(one)) return isCovered !== this.#taken.has(one);
-        if (!this.#taken.has(one)) this.#taken.passed.add(one);
+      const wrong = own.find((truth) => {
+        const isBehind = position !== undefined && !isAfter(truth.position, position);
+        const isCovered = isBehind || view.wasTaken(truth);
+        if (!isCovered || !this.#taken.buried.has(truth)) return isCovered !== this.#taken.has(truth);
+        if (!this.#taken.has(truth)) this.#taken.passed.add(truth);
         return false;
       });
       must(
@@ -302,7 +305,10 @@ export class GroupLogAudit {
 
 const recordsIn = ({ applied, lateForAll, poison }: Counters): number => applied + lateForAll + poison;
 
-/** The records that an entry moved past and did not take in, or some windows did not, are those that it lists. */
+/**
+ * Checks that an entry lists the records that it moved past without taking them in, and those that some
+ * windows refused.
+ */
 function auditLedger(
   { poison, late }: EntryView,
   outcomes: ReadonlyMap<Part, Outcome>,
@@ -340,7 +346,10 @@ function auditLedger(
   );
 }
 
-/** Windows of one name of which one began anew are told apart by the version in which they did. */
+/**
+ * Names a window of a pane. The version in which it began tells apart windows of one name, one of which began
+ * anew.
+ */
 export const windowLabel = ({ window, layout: { epoch } }: GroupPane): string =>
   epoch === 0 ? window : `${window}@${epoch}`;
 

@@ -23,30 +23,30 @@ import { Oracle } from './oracle.ts';
 import { type Case, type Part, partsOfTruth, type Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
 
-/** What a schedule came to. */
+/** What a schedule produced. */
 export interface Audited {
   readonly panes: number;
-  /** Panes that late records, or later ones, revised. */
+  /** Panes that revise an earlier pane, because of late or later records. */
   readonly corrections: number;
 }
 
 /**
- * Holds a schedule against the rules: each entry as it is appended, each answer as it is given, and the whole once nothing
- * is left to do.
+ * Checks a schedule against the rules: each entry as it is appended, each answer as it is returned, and the
+ * whole once no work remains.
  */
 export class Audit {
-  /** Its name and its source are those of every version. */
+  /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #limits: Case['limits'];
   readonly deployments: Deployments;
   /** Of all records, those that are taken in or refused. */
   #parts: readonly Part[];
   readonly #taken: Taken;
-  /** By log. */
+  /** The audits of group logs, by log. */
   readonly #groups = new Map<string, GroupLogAudit>();
-  /** By its number, the key groups of each generation. */
+  /** The number of key groups of each generation, by the generation's number. */
   #generations: ReadonlyMap<number, number> = new Map();
-  /** Every entry ever appended, as some expire. */
+  /** Every entry that was ever appended, as some expire. */
   readonly #entries = new Map<string, LogEntry[]>();
 
   constructor({ versions, lineages, limits }: Case) {
@@ -58,10 +58,10 @@ export class Audit {
   }
 
   /**
-   * An entry has been appended.
+   * Checks an entry that has been appended.
    *
-   * @param version of who appended it
-   * @param batch what its invocation was given; nothing if it is no batch
+   * @param version the version that appended it
+   * @param batch the records of the invocation that appended it; empty if it processed no batch
    */
   appended(log: string, entry: LogEntry, version: number, batch: readonly Truth[]): void {
     const entries = this.#entries.get(log) ?? [];
@@ -80,17 +80,20 @@ export class Audit {
       this.#groupOf(log).appended(entry, this.deployments.at(version), batch.flatMap(this.#partsOf));
   }
 
-  /** How many have begun. */
+  /** How many generations have begun. */
   get generations(): number {
     return this.#generations.size;
   }
 
-  /** Records have gone to a dead-letter queue: they need no longer be taken in, nor may they be once others are. */
+  /**
+   * Notes records that have gone to a dead-letter queue. They need no longer be taken in, and may not be once
+   * later records are.
+   */
   buried(dead: ReadonlySet<Truth>): void {
     for (const one of dead) for (const part of this.#partsOf(one)) this.#taken.buried.add(part);
   }
 
-  /** The source has records more, moved back from a dead-letter queue. */
+  /** Adds records that were moved back to the source from a dead-letter queue. */
   resent(again: readonly Truth[]): void {
     const own = this.#taking(again);
     this.#parts = [...this.#parts, ...own];
@@ -123,14 +126,14 @@ export class Audit {
     return group;
   }
 
-  /** What an answer promises, held against the logs at that moment. */
+  /** Checks what an answer promises against the logs at that moment. */
   answered(
     batch: readonly Truth[],
-    /** Those that come again. */
+    /** The records that are redelivered. */
     back: ReadonlySet<Truth>,
     /** What the invocation counted. */
     counted: Readonly<Record<Metric, number>>,
-    /** Whether it met a fault, or was out of time. */
+    /** Whether it met a fault, or ran out of time. */
     excused: boolean,
   ): void {
     must(
@@ -151,14 +154,14 @@ export class Audit {
     }
   }
 
-  /** Nothing is left to do, and every key is silent until `now`. */
+  /** Checks the whole once no work remains and every key has been silent until `now`. */
   finish(ports: MemoryPorts, now: EpochMillis): Audited {
     const last = this.deployments.at(this.deployments.version);
     for (const group of this.#groups.values()) if (!group.sealed) group.handOver(last, now);
     const expected = this.#taken.finish(this.#parts, now);
     const written = expected.map((pane) => {
-      const one = writtenPane(this.#pipeline, pane);
-      return { pane, id: one.id, line: JSON.stringify(one) };
+      const shown = writtenPane(this.#pipeline, pane);
+      return { pane, id: shown.id, line: JSON.stringify(shown) };
     });
     must(new Set(written.map(({ id }) => id)).size === written.length, 'No two panes have one id');
     const sinks: { readonly [Kind in Sink['kind']]: () => void } = {
@@ -204,9 +207,10 @@ export class Audit {
   }
 
   /**
-   * The intents' stretches tile each group's log from its beginning on, and every object they name is there.
+   * Checks that the stretches of the intents tile each group's log from its beginning on, and that every
+   * object that they name exists.
    *
-   * @returns up to where
+   * @returns up to where they cover the logs
    */
   #auditIntents({ objects }: MemoryPorts): Covered {
     const { name } = this.#pipeline;
@@ -226,14 +230,17 @@ export class Audit {
       );
     }
     mustMatch(
-      [...objects.stored.keys()].filter((one) => one.startsWith(PANES_PREFIX)),
+      [...objects.stored.keys()].filter((object) => object.startsWith(PANES_PREFIX)),
       names,
       'Every intent completes, and no object is there without one',
     );
     return covered;
   }
 
-  /** Those of a generation that is long gone are no longer in the last entry. */
+  /**
+   * Collects what all entries cover, as the last entry no longer has the groups of a generation that is long
+   * gone.
+   */
   #rowsCovered(): Covered {
     const entries = this.#entries.get(rowsLog(this.#pipeline.name)) ?? [];
     return new Map(entries.flatMap((entry) => [...rowsCoveredBy(entry)]));
@@ -307,7 +314,8 @@ function auditRows(pipeline: Pipeline, { rows }: MemoryPorts, written: readonly 
     const { key, layout, kind, index, identity } = one.pane;
     const name = `${pipeline.name}#${key}|${windowLabel(one.pane)}`;
     offer(`${name}#latest`, one, ranksOf);
-    // Windows of time stand under their start, batches under their ordinal; what is per record only as the latest.
+    // Windows of time are rows under their start, batches under their ordinal. Windows per record only have
+    // the row of the latest pane.
     if (layout.identity === 'none' || kind === 'rolling') continue;
     if (layout.identity === 'index' && !layout.ordered) continue;
     offer(`${name}#${index ?? isoTime(identity as EpochMillis)}`, one, ({ revision }) => [revision]);
@@ -321,7 +329,7 @@ function auditRows(pipeline: Pipeline, { rows }: MemoryPorts, written: readonly 
   );
 }
 
-/** By what the latest pane of a window is told, the first figure first. */
+/** Returns the figures that decide which pane of a window is the latest, the first figure first. */
 const ranksOf = ({ layout, identity, start, end, revision }: GroupPane): readonly number[] => {
   if (!layout.ordered) return [end, -start, revision];
   return layout.identity === 'none' ? [revision] : [identity];

@@ -1,16 +1,22 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { must } from './violation.ts';
 
-/** A version of a pipeline's definition that has been put to work. */
+/** A version of a pipeline's definition that has been deployed. */
 export interface Deployed {
   readonly pipeline: Pipeline;
-  /** Its place among the versions that there are. */
+  /** The place of the version in the list of all versions. */
   readonly place: number;
-  /** Of each of its windows, in order: the version in which it began, where another of its name came before it; else 0. */
+  /**
+   * For each of its windows, in order: the version in which the window began, if an earlier version had
+   * another window of its name; 0 otherwise.
+   */
   readonly epochs: readonly number[];
 }
 
-/** Which versions have been put to work, in their order: what begins anew hangs on those before. */
+/**
+ * Lists which versions have been deployed, in their order. Which windows begin anew depends on the versions
+ * before.
+ */
 export class Deployments {
   readonly #versions: readonly Pipeline[];
   readonly #all: Deployed[] = [];
@@ -19,26 +25,26 @@ export class Deployments {
     this.#versions = versions;
   }
 
-  /** The version that was put to work last; 0 before any was. */
+  /** The version that was deployed last; 0 before any was. */
   get version(): number {
     return this.#all.at(-1)?.pipeline.version ?? 0;
   }
 
-  /** How many have been. */
+  /** How many versions have been deployed. */
   get length(): number {
     return this.#all.length;
   }
 
   at(version: number): Deployed {
-    const known = this.#all.find(({ pipeline }) => pipeline.version === version);
-    must(known !== undefined, 'A version is written down before it is at work', () => version);
-    return known;
+    const deployed = this.#all.find(({ pipeline }) => pipeline.version === version);
+    must(deployed !== undefined, 'A version is written down before it is at work', () => version);
+    return deployed;
   }
 
   begin(version: number): void {
     must(version >= this.version, 'Older code does not go on where newer was at work', () => version);
     if (version === this.version) return;
-    const place = this.#versions.findIndex((one) => one.version === version);
+    const place = this.#versions.findIndex((candidate) => candidate.version === version);
     const pipeline = this.#versions[place];
     must(pipeline !== undefined, 'Only versions that there are are put to work', () => version);
     const before = this.#all.at(-1);
@@ -52,7 +58,10 @@ export class Deployments {
   }
 }
 
-/** Where a window of one version stands in another that keeps it as it is; -1 in one that does not. */
+/**
+ * Returns the place of a window of one version in another version that keeps it as it is; -1 where the other
+ * does not keep it.
+ */
 export function placeIn({ pipeline, epochs }: Deployed, other: Deployed, at: number): number {
   const { name, operator } = pipeline.rules.windows[at] as Pipeline['rules']['windows'][number];
   return other.pipeline.rules.windows.findIndex(

@@ -41,7 +41,7 @@ interface Reading {
   readonly skip?: boolean;
 }
 
-/** Tags, as a text; an author's own, that throws on one of them. */
+/** The tag that makes the aggregate `tags` throw, which joins the tags of a window to one text. */
 const BAD = 'bad';
 const tags = defineAggregate<Reading, (reading: Reading) => string, string, string>({
   name: 'tags',
@@ -85,7 +85,7 @@ const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 
 type Windows = { readonly [name: string]: Window<Reading, AnyShape> };
 
-/** Every window that there may be, of some settings. */
+/** Draws every possible window, with some settings. */
 function drawWindows(random: Random, kind: SourceKind): Windows {
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
   const all: { readonly [name: string]: Window<Reading> } = {
@@ -93,7 +93,7 @@ function drawWindows(random: Random, kind: SourceKind): Windows {
       {
         size: random.pick(['60s', '60s', '30s'] as const),
         emit: emit(),
-        // Rarely: a thousand empty windows follow each key.
+        // This is rare, as a thousand empty windows follow each key.
         emitEmpty: random.chance(0.005),
       },
       { n: count(), sum: sum('value'), tags: collect('tag') },
@@ -116,16 +116,16 @@ function drawWindows(random: Random, kind: SourceKind): Windows {
   return Object.fromEntries(possible) as Windows;
 }
 
-/** What every version has, so that the same records are poison. */
+/** The window that every version has, so that the same records are poison in all of them. */
 const LASTING = 'tumbling';
 
 /**
- * What every version of a queue without order has as it is: it keeps the ids of records longest, and one that was let go
- * could come in again, into a window that begins anew.
+ * The window that every version of a source without order keeps as it is. It remembers the ids of records
+ * longest; without it, a forgotten record could be taken in again by a window that begins anew.
  */
 const LONGEST = 'sliding';
 
-/** Some windows go, some are new, some have other settings; the others stay as they are. */
+/** Drops some windows, adds some, gives some other settings, and leaves the others as they are. */
 function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
   const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
     const known = windows[name];
@@ -167,7 +167,7 @@ function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Ca
   const drawn: [Pipeline, ...Pipeline[]] = [define(first, 1)];
   let windows = first;
   while (drawn.length < versions) {
-    // Back to the first, some: what has changed begins anew once more.
+    // Some go back to the first definition, so that what has changed begins anew once more.
     windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, windows);
     if (isOrdered(kind) && random.chance(0.15)) allowedLateness = drawLateness();
     drawn.push(define(windows, drawn.length + 1));
@@ -175,7 +175,7 @@ function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Ca
   return drawn;
 }
 
-/** How many lineages a case begins with, and how many records each has, at most. */
+/** How many lineages a case begins with at most, and how many records each has at most. */
 interface Extent {
   readonly homes: number;
   readonly records: number;
@@ -184,24 +184,24 @@ interface Extent {
 /** What is drawn for a kind of source. */
 interface Habits extends Extent {
   readonly maxLateness: Duration;
-  /** Whether its lineages may end, and others go on from them. */
+  /** Whether its lineages may end, with others following them. */
   readonly reshards: boolean;
-  /** Whether the records of a key are in one lineage, and stay there. */
+  /** Whether all records of a key are in one lineage. */
   readonly keepsKeys: boolean;
 }
 
 const HABITS: { readonly [Kind in SourceKind]: Habits } = {
   kinesis: { homes: 3, records: 22, maxLateness: '1d', reshards: true, keepsKeys: false },
   sqs: { homes: 3, records: 20, maxLateness: '14d', reshards: false, keepsKeys: false },
-  // What is moved back from a dead-letter queue comes after all that is there.
+  // A record that is moved back from a dead-letter queue comes after all that are there.
   fifo: { homes: 6, records: 10, maxLateness: '14d', reshards: false, keepsKeys: false },
   kafka: { homes: 4, records: 16, maxLateness: '1d', reshards: false, keepsKeys: true },
 };
 
-/** So few that every fault can be tried at every step. */
+/** So few records that every fault can be tried at every step. */
 export const SMALL: Extent = { homes: 2, records: 4 };
 
-/** A pipeline, and the records that its source is given. */
+/** Draws a pipeline, and the records of its source. */
 export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABITS[kind]): Case {
   const isExpanded = random.chance(0.4);
   const versions = drawVersions(random, kind, isExpanded);
@@ -218,19 +218,19 @@ export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABI
   };
 }
 
-/** Groups hold some keys and no more; and their panes, and what they list, take several entries. */
+/** Draws bounds so small that groups hold only some keys, and that panes and lists take several entries. */
 function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind): Limits {
-  // Where a record's panes take entries of their own, time has passed before it is in: another version that takes it in, or
-  // another lineage of its key that comes first, would meet that.
+  // Where a record's panes take entries of their own, time has passed before the record is in. Another
+  // version that takes it in, or another lineage of its key that comes first, would notice that.
   const isAlone = versions.length === 1 && HABITS[kind].keepsKeys;
   const newKeys = random.pick([random.whole(50, 3_000), LIMITS.newKeys]);
   return {
     ...LIMITS,
     newKeys,
     crowded: newKeys / 2,
-    // Of groups that have little room an environment keeps the last few, or none.
+    // Of groups that have little room, an environment caches the last few or none.
     kept: newKeys,
-    // Any pane fits by itself, as nothing of it is to be left out.
+    // Any pane fits by itself, so that no results are left out.
     panes: isAlone ? random.pick([2_000, LIMITS.panes]) : LIMITS.panes,
     lists: random.pick([200, LIMITS.lists]),
     poison: random.pick([4_000, LIMITS.poison]),
@@ -239,7 +239,7 @@ function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind
 
 /** A record before it has its place in a lineage. */
 interface Sent {
-  /** The shard, or whatever else, that its key began in. */
+  /** The shard, or other lineage, in which its key began. */
   readonly home: number;
   readonly arrival: EpochMillis;
   readonly reading: Reading;
@@ -247,7 +247,7 @@ interface Sent {
   readonly more: readonly Reading[];
 }
 
-/** The records of some lineages: disorder, silences, late ones, filtered ones, poison. */
+/** Draws the records of some lineages, with disorder, silences, late records, filtered records and poison. */
 function drawLineages(
   random: Random,
   versions: Case['versions'],
@@ -282,7 +282,7 @@ function drawSent(
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
   const silences = random.pick([0.02, 0.1]);
-  // Some pipelines see nothing for days, while entries expire.
+  // Some pipelines receive no record for days, while entries expire.
   const pause = random.chance(0.1)
     ? { from: START + random.whole(20, 90) * SECOND, length: random.whole(2, random.pick([4, 12])) * DAY }
     : { from: Number.POSITIVE_INFINITY, length: 0 };
@@ -318,7 +318,7 @@ interface Path {
   readonly sent: readonly Sent[];
 }
 
-/** Shards, of which one may be split in two, or two be merged, while records come. */
+/** Splits one shard in two or merges two shards, now and then, while records come. */
 function reshard(random: Random, homes: readonly (readonly Sent[])[]): readonly Path[] {
   const paths = homes.map((sent): Path => ({ parents: [], sent }));
   const at = random.whole(0, homes.length - 1);
@@ -401,7 +401,10 @@ const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth
   values: versions.map(({ rules }) => rules.inputs.read(reading)),
 });
 
-/** Whether any record's tag is looked at while it is folded: sessions look at none that is late for them. */
+/**
+ * Says whether every record's tag is read while it is folded. A session reads no tag of a record that is late
+ * for it.
+ */
 const isBrittle = ({ rules }: Pipeline): boolean =>
   rules.windows.some(({ name, operator }) => name !== 'session' && operator.signature.includes('=tags('));
 
@@ -410,7 +413,7 @@ const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string
     () => `{"key": "${reading.key}", "at": `,
     () => JSON.stringify({ ...reading, value: 'high' }),
     () => JSON.stringify({ ...reading, key: '' }),
-    // However much later it arrives once more.
+    // This event time stays in the future however late the record arrives once more.
     () => JSON.stringify({ ...reading, at: arrival + 365 * DAY }),
     () => JSON.stringify({ ...reading, at: 'yesterday' }),
     () => 'null',

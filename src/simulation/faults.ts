@@ -3,42 +3,48 @@ import type { Random } from './random.ts';
 
 /** What can happen to a call, and to whoever makes it. */
 export const FAULT_KINDS = [
-  /** It is not carried out, and fails. */
+  /** The call is not carried out, and fails. */
   'refused',
-  /** It is carried out, and fails. */
+  /** The call is carried out, and fails. */
   'answer lost',
-  /** The environment ends before it is carried out, or after. */
+  /** The environment ends before the call is carried out. */
   'crash before',
+  /** The environment ends after the call is carried out. */
   'crash after',
-  /** It fails, and is carried out some steps later. */
+  /** The call fails, and is carried out some steps later. */
   'lands late',
-  /** The invocation counts as timed out, so that its batch comes again; it knows nothing, and is held up. */
+  /**
+   * The invocation counts as timed out, so that its batch is redelivered; it does not know, and is held up.
+   */
   'zombie',
-  /** It is carried out and sent once more: the second answer is the one that arrives. */
+  /** The call is carried out and sent once more, and the second answer arrives. */
   'sent twice',
-  /** It is carried out, and some steps later once more. */
+  /** The call is carried out, and once more some steps later. */
   'echo',
-  /** Its answer comes some steps later. */
+  /** The answer comes some steps later. */
   'slow answer',
 ] as const;
 
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
-/** What happens to the call of a step. Plain data: with a seed, a list of them is a whole schedule. */
+/**
+ * What happens to the call of a step. It is plain data, so that a seed and a list of faults are a whole
+ * schedule.
+ */
 export interface Fault {
   /** The number of the call, among all of the schedule's calls, from 0. */
   readonly step: number;
   readonly kind: FaultKind;
-  /** How many steps later what comes later comes. */
+  /** How many steps later a delayed effect comes. */
   readonly delay: number;
-  /** Only if the call is of this store: it has a brownout. */
+  /** The fault only applies to calls of this store, which has a brownout. */
   readonly store?: Store;
 }
 
-/** Most schedules end before so many steps; what comes after goes without faults. */
+/** Most schedules end before this many steps. Later steps have no faults. */
 const MOST_STEPS = 4_000;
 
-/** Those that end an environment are rarer: otherwise little else would get far. */
+/** Faults that end an environment are rarer, as otherwise little else would get far. */
 const WEIGHTED: readonly FaultKind[] = [
   ...FAULT_KINDS,
   'refused',
@@ -52,7 +58,7 @@ const WEIGHTED: readonly FaultKind[] = [
 
 const BROWNOUT: readonly FaultKind[] = ['refused', 'refused', 'answer lost', 'lands late', 'slow answer'];
 
-/** The faults of a schedule, in order of their steps. */
+/** Draws the faults of a schedule, in the order of their steps. */
 export function drawFaults(random: Random): readonly Fault[] {
   const rate = random.pick([0, 0.03, 0.1, 0.2, 0.3, 0.4]);
   const faults = new Map<number, Fault>();
@@ -76,7 +82,7 @@ export function drawFaults(random: Random): readonly Fault[] {
   return [...faults.values()].sort((a, b) => a.step - b.step);
 }
 
-/** Steps without a fault until one with. */
+/** Draws the number of steps before the next fault. */
 function gap(random: Random, rate: number): number {
   if (rate === 0) return MOST_STEPS;
   let steps = 0;

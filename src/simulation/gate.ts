@@ -3,13 +3,15 @@ import type { Ports } from '../ports/index.ts';
 /** The ports whose calls leave the process. */
 export type Store = 'log' | 'objects' | 'rows' | 'progress' | 'arrivals';
 
-/** A call that leaves the process: of the log's `append`, `log.append`. */
+/** A call that leaves the process, such as `log.append` for `append` of the log. */
 export type Call = `${Store}.${string}`;
 
-/** What stands between the engine and the world: it sees every call, and carries it out, fails it, or holds it up. */
+/**
+ * Stands between the engine and the stores: it sees every call, and carries it out, fails it, or holds it up.
+ */
 export type Gate = <Result>(call: Call, name: string, carryOut: () => Promise<Result>) => Promise<Result>;
 
-/** The same ports behind a gate. Rows pass one by one, as a store may take some and refuse others. */
+/** Puts ports behind a gate. Rows pass one by one, as a store may take some and refuse others. */
 export function behind<Of extends Ports>(gate: Gate, ports: Of): Of {
   const { log, objects, rows, progress, arrivals } = ports;
   return {
@@ -27,13 +29,13 @@ export function behind<Of extends Ports>(gate: Gate, ports: Of): Of {
   };
 }
 
-/** A store whose calls name in their first argument what they are about. */
+/** Puts a store behind a gate whose calls say in their first argument what they concern. */
 function everyCall<Of extends object>(gate: Gate, store: Store, calls: Of): Of {
   const gated = Object.entries(calls).map(([method, call]) => [
     method,
     typeof call === 'function'
-      ? (...given: readonly unknown[]) =>
-          gate(`${store}.${method}`, String(given[0]), async () => call(...given))
+      ? (...inputs: readonly unknown[]) =>
+          gate(`${store}.${method}`, String(inputs[0]), async () => call(...inputs))
       : call,
   ]);
   return Object.fromEntries(gated) as Of;

@@ -9,19 +9,19 @@ import type { Random } from './random.ts';
 import { SINKS } from './shapes.ts';
 import type { Case, Fate, Truth } from './truth.ts';
 
-/** A record that an author gives, as a source would carry it. */
+/** A record that the author of a test provides, as a source would carry it. */
 export interface GivenRecord {
   readonly source: SourceRecord;
   readonly outcome: Decoded;
 }
 
-/** After any event time. */
+/** An instant after any event time. */
 const HEREAFTER = Number.MAX_SAFE_INTEGER as EpochMillis;
 
 /**
- * Records, as values or as bytes, decoded. Where arrivals are not given, a record arrives when it happens, or with the one
- * before it if that is later. When a refused one happens is not known: it arrives with the one before it, or at the
- * beginning with the one after, and is not refused as ahead of that.
+ * Decodes records, which are values or bytes. Without `arrivals`, a record arrives at its event time, or with
+ * the record before it if that is later. A refused record has no known event time: it arrives with the record
+ * before it, or at the beginning with the record after it, and is not refused as ahead of its arrival.
  */
 export function decodeGiven(
   pipeline: Pipeline,
@@ -45,10 +45,10 @@ export function decodeGiven(
   });
 }
 
-/** Few, so that keys meet in them. */
+/** So few groups that keys meet in them. */
 const MOST_GROUPS = 4;
 
-/** An author's pipeline and records; the records of a key stay in their order. */
+/** Makes a case of a user's pipeline and records. The records of a key stay in their order. */
 export function caseOf(random: Random, defined: Pipeline, records: readonly GivenRecord[]): Case {
   const { kind, lineage } = defined.source;
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));

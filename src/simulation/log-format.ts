@@ -18,31 +18,37 @@ import type { Deployed } from './deployed.ts';
 import { positionIn } from './truth.ts';
 import { must } from './violation.ts';
 
-/** What an audit asks of an entry of a group's log: the group as of it, and what it emits and lists. */
+/**
+ * What an audit needs to know of an entry of a group's log: the group as of that entry, and what the entry
+ * emits and lists.
+ */
 export interface EntryView {
-  /** Of the definition that it says it was written by. */
+  /** The version of the definition by which the entry says it was written. */
   readonly version: number;
   readonly positions: ReadonlyMap<string, SubPosition>;
   /** Whether one of the groups that this one took keys over from had taken a record in. */
   readonly wasTaken: (record: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>) => boolean;
   readonly sealed: boolean;
   readonly counters: Counters;
-  /** By key; of a key that is forgotten, none. */
+  /** The watermarks by key, without those of forgotten keys. */
   readonly watermarks: ReadonlyMap<string, EpochMillis>;
   readonly panes: readonly GroupPane[];
   readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
-  /** What it says holds them. */
+  /** The object that the entry names for its refused records. */
   readonly poisonObject: string | undefined;
   readonly late: readonly LateRecord[];
 }
 
-/** Reads the entries of one group's log, each in its turn. The one place here that knows how they are written. */
+/**
+ * Reads the entries of one group's log, in order. Only this file of the simulation knows how they are
+ * written.
+ */
 export class LogReader {
   #group: Group = EMPTY_GROUP;
 
   /**
-   * @param entry whole: not one that only names its body
-   * @param by what it was written by
+   * @param entry an entry with its body, not one that only names it
+   * @param by the version by which it was written
    */
   take(entry: LogEntry, by: Deployed): EntryView {
     this.#group = readGroup({ ...firstDeployment(by.pipeline), epochs: by.epochs }, this.#group, [entry]);
@@ -67,7 +73,10 @@ export class LogReader {
   }
 }
 
-/** What an entry of the definition's log says: the version at work, and by the number of each generation its key groups. */
+/**
+ * Returns what an entry of the definition's log says: the current version, and the number of key groups of
+ * each generation.
+ */
 export function writtenDefinition({ body }: LogEntry): {
   readonly version: number;
   readonly generations: ReadonlyMap<number, number>;
@@ -99,10 +108,13 @@ export function refusedIn(
   });
 }
 
-/** By log, how far the panes of each group are covered: an ordinal, and a pane within the next entry. */
+/** How far the panes of each group are covered, by log: an ordinal, and a pane within the next entry. */
 export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;
 
-/** What an entry of the projector of objects decides: a stretch of panes, and the objects that hold them. */
+/**
+ * Returns what an entry of the projector of objects decides: a stretch of panes, and the objects that hold
+ * them.
+ */
 export function intentOf({ body }: LogEntry): {
   readonly from: Covered;
   readonly to: Covered;
@@ -116,7 +128,7 @@ export function intentOf({ body }: LogEntry): {
   return { from: coveredOf(from), to: coveredOf(to), covered: coveredOf(covered), names };
 }
 
-/** Up to where the projector of rows has come, by an entry of its log. */
+/** Returns how far the projector of rows has come, by an entry of its log. */
 export function rowsCoveredBy({ body }: LogEntry): Covered {
   const [covered] = unpack(body) as unknown as [covered: WrittenCursors];
   return coveredOf(covered);

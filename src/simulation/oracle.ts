@@ -6,7 +6,7 @@ import { type Deployed, placeIn } from './deployed.ts';
 import type { Part } from './truth.ts';
 import { must } from './violation.ts';
 
-/** What a record that was taken in counts as. */
+/** How a record that was taken in is counted. */
 export type Outcome = 'applied' | 'lateForAll' | 'poison';
 
 interface Key {
@@ -16,17 +16,17 @@ interface Key {
 }
 
 /**
- * What must come of the records: each key's windows folded in memory, without commits, entries or anything
- * stored; all that is told of commits is where they end, for windows that show themselves then, and by which version of the
- * definition they are.
+ * Computes what must follow from the records: it folds each key's windows in memory, without commits, entries
+ * or storage. Of commits it only knows where they end, for windows that show themselves then, and which
+ * version of the definition made them.
  */
 export class Oracle {
-  /** What was done so far, to be done again without a record that throws. */
+  /** The steps so far, which are repeated without a record that throws. */
   readonly #done: (() => void)[] = [];
   readonly #keys = new Map<string, Key>();
   readonly #touched = new Set<string>();
   readonly #panes = new Map<Deployed, Panes>();
-  /** Those of windows that a newer version did not keep, and of which nothing comes any more. */
+  /** The panes of windows that a newer version did not keep, and that emit no more. */
   #closed: GroupPane[] = [];
 
   /** @returns also the names of the windows that refused it as late */
@@ -49,7 +49,7 @@ export class Oracle {
     }
   }
 
-  /** A commit ends. */
+  /** Ends a commit. */
   commit(): void {
     this.#do(() => {
       for (const key of this.#touched) {
@@ -61,10 +61,11 @@ export class Oracle {
   }
 
   /**
-   * A key goes on under a newer version: windows that this keeps as they are keep what they hold. Of the others comes what
-   * the older saw closed, and nothing more.
+   * Hands a key over to a newer version. Windows that it keeps as they are keep what they hold. The other
+   * windows emit what the older version saw closed, and nothing more.
    *
-   * @param watermark that the older had brought it to; of a key that it had forgotten, undefined
+   * @param watermark the watermark to which the older version had brought the key; undefined for a key that
+   * it had forgotten
    */
   handOver(key: string, to: Deployed, watermark: EpochMillis | undefined, now: EpochMillis): void {
     const known = this.#keys.get(key);
@@ -79,7 +80,10 @@ export class Oracle {
     });
   }
 
-  /** Sweeps have brought a key's watermark there, though a record is taken in that arrived before. */
+  /**
+   * Notes that sweeps have brought a key's watermark there, though a record is taken in later that arrived
+   * before.
+   */
   pass(key: string, watermark: EpochMillis): void {
     this.#do(() => {
       const { number, of, state } = this.#keys.get(key) ?? {};
@@ -92,7 +96,7 @@ export class Oracle {
     });
   }
 
-  /** Every key is silent until `now`. */
+  /** Lets every key be silent until `now`. */
   idle(now: EpochMillis): void {
     for (const { number, of, state } of this.#keys.values()) state.idle(now, this.#panesOf(of, number));
   }
@@ -102,7 +106,7 @@ export class Oracle {
     return [...this.#panes].flatMap(([of, panes]) => listed(of, keys, panes)).concat(this.#closed);
   }
 
-  /** What is done again where a record throws after it. */
+  /** Runs a step that is repeated where a later record throws. */
   #do(step: () => void): void {
     step();
     this.#done.push(step);
@@ -146,7 +150,7 @@ export class Oracle {
   }
 }
 
-/** Up to when a key was silent whose silence has brought its watermark there. */
+/** Returns until when a key was silent whose silence has brought its watermark there. */
 function silentUntil(
   { pipeline }: Deployed,
   { maxEventTime, lastArrival }: StoredKey,

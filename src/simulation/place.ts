@@ -2,13 +2,13 @@ import { type Position, positionOf, unorderedPositionOf } from '../core/position
 import type { SourceKind } from './shapes.ts';
 import type { Place } from './truth.ts';
 
-/** What streams, queues and topics are called. */
+/** The name of streams, queues and topics. */
 export const SOURCE_NAME = 'sim';
 
-/** With what is encoded in its lineage's name. */
+/** Names a message group. The name has a character that lineages encode. */
 const groupName = (at: number): string => `g/${at}`;
 
-/** How the handlers name the lineage of a shard, a message group or a partition. */
+/** Names the lineage of a shard, a message group or a partition as the handlers do. */
 export const lineageNamed = (kind: SourceKind, at: number): string => LINEAGES[kind](at);
 
 const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
@@ -19,9 +19,9 @@ const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
 };
 
 /**
- * Where a record stands.
+ * Returns the place of a record.
  *
- * @param at its lineage
+ * @param at the number of its lineage
  * @param index its place in the lineage, from 0
  * @param ordinal its place among all records, from 0
  */
@@ -41,7 +41,7 @@ const PLACES: { readonly [Kind in SourceKind]: PlaceOf } = {
   sqs: (lineage, _at, _index, ordinal) => messageAt(lineage, `m-${ordinal}`),
   fifo: (lineage, at, index) => ({
     lineage,
-    // Between those of a queue there is room for what is moved back.
+    // The gaps between positions leave room for records that are moved back.
     position: positionOf(String((index + 1) * 1_000)),
     partitionKey: groupName(at),
   }),
@@ -54,9 +54,10 @@ function messageAt(lineage: string, id: string): Place {
 }
 
 /**
- * Where a message stands that is moved back from a dead-letter queue: for its queue it is another one, after all that are there.
+ * Returns the place of a message that is moved back from a dead-letter queue. For its queue it is a new
+ * message, after all that are there.
  *
- * @param last of the lineage, where it has an order
+ * @param last the last position of the lineage, where it has an order
  */
 export const placeAgain = ({ lineage, position, partitionKey }: Place, last: Position | undefined): Place =>
   last === undefined

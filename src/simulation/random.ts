@@ -1,4 +1,4 @@
-/** Choices drawn from a seed: the same seed, the same choices, on every engine. */
+/** Draws choices from a seed. The same seed gives the same choices on every engine. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed | 0;
   }
 
-  /** In [0, 1). Mulberry32 (T. Ettinger, 2017). */
+  /** Returns a number in [0, 1). Mulberry32 (T. Ettinger, 2017). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -18,7 +18,7 @@ export class Random {
     return this.next() < probability;
   }
 
-  /** A whole number from `least` to `greatest`, both possible. */
+  /** Returns a whole number from `least` to `greatest`, both included. */
   whole(least: number, greatest: number): number {
     return least + Math.floor(this.next() * (greatest - least + 1));
   }
@@ -33,7 +33,10 @@ export class Random {
     return order.sort((a, b) => a.at - b.at).map(({ item }) => item);
   }
 
-  /** Choices of their own: how many are drawn from them does not change those drawn from here. */
+  /**
+   * Returns a generator of its own: how many choices are drawn from it does not change those drawn from this
+   * one.
+   */
   fork(): Random {
     return new Random(Math.floor(this.next() * 2 ** 32));
   }

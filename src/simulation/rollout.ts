@@ -3,8 +3,8 @@ import type { Random } from './random.ts';
 import type { Case } from './truth.ts';
 
 /**
- * By the round in which that begins, the versions that environments run: one, while another takes its place both, and some are
- * taken back for a while.
+ * Draws which versions environments run, by the round from which they do: a single version, or two while one
+ * replaces the other. Some versions are taken back for a while.
  */
 export function drawRollout(
   random: Random,
@@ -21,7 +21,7 @@ export function drawRollout(
     if (before === undefined) continue;
     from(30, before, next);
     if (random.chance(0.4)) {
-      // Now and then so soon that the next one has begun, and committed nothing.
+      // Now and then that is so soon that the next version has begun, and committed nothing.
       from(random.pick([1, 10]), before);
       from(10, before, next);
     }
@@ -34,10 +34,10 @@ export function drawRollout(
   return plan;
 }
 
-/** A definition that was changed, and its version was not: it must not run. */
+/** Returns a definition whose windows changed while its version did not. It must not run. */
 export function mistaken([first, ...others]: Case['versions']): Pipeline | undefined {
   const windowsOf = ({ rules }: Pipeline): string =>
     JSON.stringify(rules.windows.map(({ name, operator: { signature } }) => [name, signature]));
-  const other = others.find((one) => windowsOf(one) !== windowsOf(first));
-  return other && { ...other, version: first.version };
+  const next = others.find((version) => windowsOf(version) !== windowsOf(first));
+  return next && { ...next, version: first.version };
 }

@@ -7,27 +7,28 @@ import { STATE_KEY } from '../wiring/names.ts';
 
 export type SourceKind = Pipeline['source']['kind'];
 
-/** One of each kind of sink: every simulated pipeline delivers to all of them, and each is audited. */
+/** One sink of each kind. Every simulated pipeline delivers to all of them, and each is audited. */
 export const SINKS: { readonly [Kind in Sink['kind']]: Sink } = { table: table(), bucket: bucket() };
 
-/** How one kind of source cuts batches, writes them as an event, and reads an answer. */
+/** How a kind of source cuts batches, writes them as an event, and reads an answer. */
 export interface SourceShape {
-  /** Lineages that one batch mixes, and records that it holds, at most. */
+  /** How many lineages one batch mixes at most. */
   readonly lineages: number;
+  /** How many records one batch holds at most. */
   readonly records: number;
   readonly ordered: boolean;
-  /** How often a record that fails is given before it goes to a dead-letter queue. */
+  /** How often a record that fails is delivered before it goes to a dead-letter queue. */
   readonly receives: number;
-  /** Whether what waits is told by the progress that is noted; by what is not deleted otherwise. */
+  /** Whether the noted progress tells what waits. Otherwise the records that are not deleted do. */
   readonly notes: boolean;
   readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
-  /** What an answer calls a record. */
+  /** Returns how an answer names a record. */
   readonly identifierOf: (record: SourceRecord) => unknown;
-  /** Whether naming a record gives back all after it of its lineage, too. */
+  /** Whether naming a record also redelivers all after it in its lineage. */
   readonly fromNamedOn: boolean;
 }
 
-/** The event that Lambda makes of a shard's records. */
+/** Makes the event that Lambda makes of a shard's records. */
 export const kinesisEvent = (records: readonly SourceRecord[]): KinesisStreamEvent => ({
   Records: records.map(({ lineage, position, arrival, partitionKey, data }) => {
     const [stream, shard] = lineage.split('/');
@@ -50,7 +51,9 @@ export const kinesisEvent = (records: readonly SourceRecord[]): KinesisStreamEve
   }),
 });
 
-/** The event that Lambda makes of a queue's messages: those of a FIFO queue have a group and a number. */
+/**
+ * Makes the event that Lambda makes of a queue's messages. Those of a FIFO queue have a group and a number.
+ */
 const sqsEvent =
   (fifo: boolean) =>
   (records: readonly SourceRecord[]): SQSEvent => ({
@@ -77,7 +80,7 @@ const sqsEvent =
     }),
   });
 
-/** A FIFO queue's messages have an id of their own beside their number. */
+/** Returns a message's id. Messages of a FIFO queue have an id of their own beside their number. */
 const messageIdOf = ({ lineage, position }: SourceRecord): string =>
   lineage.includes('/') ? `${lineage.slice(lineage.indexOf('/') + 1)}-${position}` : position;
 
@@ -86,7 +89,7 @@ const partitionOf = (lineage: string): { readonly topic: string; readonly partit
   return { topic: lineage.slice(0, at), partition: Number(lineage.slice(at + 1)) };
 };
 
-/** The event that Lambda makes of several partitions' records, those of one after those of the other. */
+/** Makes the event that Lambda makes of several partitions' records, one partition after the other. */
 function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly eventSource: string } {
   const partitions: Record<string, KafkaEvent['records'][string][number][]> = {};
   for (const { lineage, position, arrival, partitionKey, data } of records) {
@@ -106,7 +109,7 @@ function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly e
   return { eventSource: 'SelfManagedKafka', bootstrapServers: 'broker:9092', records: partitions };
 }
 
-/** Fewer than a queue's, so that some fail as often. */
+/** Fewer receives than a real queue allows, so that some messages fail as often. */
 const MOST_RECEIVES = 5;
 
 export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
@@ -155,7 +158,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   },
 };
 
-/** The event that DynamoDB Streams makes of entries appended to some logs. */
+/** Makes the event that DynamoDB Streams makes of entries appended to some logs. */
 export const wakeUpOf = (logs: readonly string[]): DynamoDBStreamEvent => ({
   Records: logs.map((log, at) => ({
     eventID: String(at),

@@ -7,14 +7,16 @@ export interface Broken extends Ran {
   readonly violation: Violation;
 }
 
-/** How many schedules are tried for fewer faults: at first, with each fault alone, and then on. */
+/** How many schedules are tried to find fewer faults: at first, with each fault alone, and after that. */
 const [MOST_AT_FIRST, MOST_ALONE, MOST_AFTER] = [100, 1_500, 2_000];
 
 /**
- * The fewest faults found with which a seed still breaks a rule, which may be another one. Every fault that is taken away changes what comes after it, so that the few that suffice may be others
- * than those of the schedule: each kind that is left is tried alone at each step, too.
+ * Searches for the fewest faults with which a seed still breaks a rule, which may be another rule. Every
+ * fault that is left out changes what comes after it, so that the faults that suffice may be others than
+ * those of the schedule. So each remaining kind is also tried alone at each step.
  *
- * Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: ever smaller parts are left out.
+ * Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: ever smaller parts are
+ * left out.
  *
  * @returns undefined when the schedule breaks no rule
  */
@@ -44,7 +46,7 @@ async function leaveOut(found: Broken, retry: Retry): Promise<Broken> {
     const { applied } = least;
     const size = Math.ceil(applied.length / parts);
     let smaller: Broken | undefined;
-    // The last ones first: what came before them stays as it was.
+    // The last faults are left out first, as what came before them stays as it was.
     for (let to = applied.length; to > 0 && smaller === undefined; to -= size) {
       smaller = await retry([...applied.slice(0, Math.max(0, to - size)), ...applied.slice(to)]);
     }

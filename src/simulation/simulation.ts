@@ -23,22 +23,22 @@ import { type Ending, type Environment, type Invocation, injectedAt, Stage } fro
 import type { Case, Truth } from './truth.ts';
 import { must, Violation } from './violation.ts';
 
-/** All that settles a schedule: the same seed and faults, the same steps. */
+/** Determines a schedule: the same seed and faults give the same steps. */
 export interface Schedule {
   readonly seed: number;
-  /** Left out: drawn from the seed. */
+  /** Without it, the faults are drawn from the seed. */
   readonly faults?: readonly Fault[] | undefined;
 }
 
 export interface Settings {
-  /** A kind of source, for which pipelines and records are drawn; or one that is given. */
+  /** A kind of source, for which pipelines and records are drawn, or a function that makes a case. */
   readonly given: SourceKind | ((random: Random) => Case);
-  /** What stands between the handlers and the gate: to see a rule broken. */
+  /** Stands between the handlers and the gate, to break a rule on purpose. */
   readonly tamper?: ((ports: Ports) => Ports) | undefined;
   readonly trace?: ((line: string) => void) | undefined;
 }
 
-/** What a schedule came to; what it was found to break is a value. */
+/** The result of a schedule. A rule that it broke is a value, not an exception. */
 export interface Ran extends Partial<Audited> {
   readonly violation: Violation | undefined;
   /** The faults that happened, in order. */
@@ -47,11 +47,11 @@ export interface Ran extends Partial<Audited> {
   /** The steps at which a fault could have happened. */
   readonly exposed: readonly number[];
   readonly happened: Happened;
-  /** Of the trace. */
+  /** The digest of the trace. */
   readonly digest: string;
 }
 
-/** How often what happened, to be sure that schedules go where they should. */
+/** How often each happening occurred, to make sure that schedules go where they should. */
 export type Happened = Record<(typeof HAPPENINGS)[number], number>;
 export const HAPPENINGS = [
   'batches',
@@ -78,16 +78,19 @@ export const HAPPENINGS = [
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 const INVOCATION_MILLIS = 60 * SECOND;
-/** How far an invocation's clock is off at most, and how long a record is on its way: together less than the 10 s that sweeps allow for. */
+/**
+ * By how much an invocation's clock is off at most, and for how long a record is on its way at most: together
+ * less than the 10 s that sweeps allow for.
+ */
 const MAX_SKEW = 4 * SECOND;
-/** For how long bodies beside the log are kept: for longer than the entries that name them. */
+/** For how long bodies beside the log are kept, which is longer than the entries that name them. */
 const STATE_LIFETIMES = [10 * DAY, 14 * DAY];
-/** Bodies are small here: some schedules keep most of them beside the log, and some none. */
+/** Bodies are small here. So some schedules keep most of them beside the log, and some keep none there. */
 const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
-/** Environments of a role that are given another invocation. */
+/** How many environments of a role may receive another invocation. */
 const MAX_HOSTS = 6;
 
-/** Runs one schedule with its faults, then without until nothing is left to do, and holds it against the rules. */
+/** Runs one schedule with its faults, then without faults until no work remains, and audits it. */
 export async function runSchedule(settings: Settings, { seed, faults }: Schedule): Promise<Ran> {
   const random = new Random(seed);
   const draws = random.fork();
@@ -105,20 +108,20 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   return { ...audited, violation, ...simulation.outcome() };
 }
 
-/** So few groups have no room for their keys, where bounds are small. */
+/** Allows a RangeError where bounds are small, as few groups may then have no room for their keys. */
 const refusedForRoom = (limits: Case['limits']) => (error: unknown) => {
   if (limits === undefined || !(error instanceof RangeError)) throw error;
   return false;
 };
 
-/** What the engine threw where nothing may throw, or the machine itself. */
+/** Makes a violation of an error that the engine threw where nothing may throw, or that the machine threw. */
 function unexpected(error: unknown): Violation {
   const violation = new Violation(`Nothing but what is injected fails: ${String(error)}`);
   violation.cause = error;
   return violation;
 }
 
-/** What a batch is taken in with: as many requests as there are commits, whatever the records are. */
+/** Checks that a batch takes only as many requests as there are commits, whatever its records are. */
 function auditCost({ calls }: Invocation): void {
   const [refused = 0, bodies = 0, appends = 0] = [
     `objects.create ${POISON_PREFIX}`,
@@ -134,7 +137,7 @@ function auditCost({ calls }: Invocation): void {
 
 type Role = 'process' | 'sweep' | 'project' | 'rescale';
 
-/** An environment with its handlers, which keep in their closures what a warm start finds. */
+/** An environment with its handlers, whose closures hold what a warm start finds. */
 interface Host extends Environment {
   readonly pipeline: Pipeline;
   readonly process: ReturnType<typeof processHandler>;
@@ -144,17 +147,20 @@ interface Host extends Environment {
   skew: number;
 }
 
-/** Which version's code an invocation runs, and what it was given: nothing, if that is no batch. */
+/**
+ * Which version's code an invocation runs, and the batch that it received, which is empty if it processes no
+ * batch.
+ */
 interface Work {
   readonly version: number;
   readonly batch: readonly Truth[];
-  /** How many versions had been put to work as it began. */
+  /** How many versions had been deployed as it began. */
   readonly deployments: number;
 }
 
 class Simulation {
   readonly #random: Random;
-  /** Its name and its source are those of every version. */
+  /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #versions: Case['versions'];
   readonly #mistaken: Pipeline | undefined;
@@ -167,7 +173,7 @@ class Simulation {
   readonly #tamper: (ports: Ports) => Ports;
   readonly #work = new Map<Invocation, Work>();
   readonly #hosts: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
-  /** How many invocations an environment is given at a time. */
+  /** How many invocations an environment receives at a time. */
   readonly #atOnce: number;
   readonly #running = new Set<Invocation>();
   readonly #inFlight = new Set<Invocation>();
@@ -180,7 +186,7 @@ class Simulation {
   readonly #createdAt = new Map<string, EpochMillis>();
   readonly #happened = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
   readonly #digest = createHash('sha256');
-  /** What environments run: while one version takes the place of another, either. */
+  /** The versions that environments run: two while one replaces the other. */
   #serving: readonly Pipeline[];
   #wakeUps: string[] = [];
   #failure: unknown;
@@ -233,7 +239,8 @@ class Simulation {
 
   async #runWithFaults(): Promise<void> {
     const random = this.#random;
-    // Some schedules lag, so that records wait while others sweep; some crowd, so that many meet in one group.
+    // Some schedules lag, so that records wait while others sweep. Some crowd, so that many meet in one
+    // group.
     const eagerness = random.pick([0.1, 0.4, 1]);
     const crowd = random.pick([2, 4, 8]);
     const rescales = new Set(
@@ -256,7 +263,7 @@ class Simulation {
     }
   }
 
-  /** Once all that is under way has ended. */
+  /** Runs a task without faults, once all that is under way has ended. */
   async #withoutFaults(task: () => Promise<void>): Promise<void> {
     const { faulty } = this.#stage;
     this.#stage.faulty = false;
@@ -265,7 +272,7 @@ class Simulation {
     this.#stage.faulty = faulty;
   }
 
-  /** Without faults until all is done; and once more, to see that nothing comes of it. */
+  /** Runs without faults until no work remains; and once more, to check that this changes nothing. */
   async #runToQuiet(): Promise<Audited> {
     this.#stage.faulty = false;
     await this.#drain();
@@ -281,7 +288,8 @@ class Simulation {
       }
       await this.#drain();
     }
-    // A version that has committed nothing is taken back: the windows that are open are those of the one before.
+    // A version that has committed nothing is taken back, as the open windows are those of the version
+    // before.
     this.#serveAtWork();
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
@@ -292,7 +300,7 @@ class Simulation {
         await this.#drain();
       }
     }
-    // Longer than any panes wait for others.
+    // This is longer than any panes wait for others.
     this.#pass(DAY);
     this.#project({});
     await this.#drain();
@@ -302,7 +310,7 @@ class Simulation {
     return this.#audit.finish(this.#world, silent);
   }
 
-  /** Lets time pass until a sweep finds no window open, and says up to when silence counted then. */
+  /** Lets time pass until a sweep finds no window open, and returns up to when silence counted then. */
   async #close(): Promise<EpochMillis> {
     for (let wait = 2 * DAY; wait < 10_000 * DAY; wait *= 2) {
       this.#pass(wait);
@@ -325,15 +333,15 @@ class Simulation {
     return swept;
   }
 
-  /** Where nothing comes for more than a day, it passes as it must: with sweeps, and entries that expire. */
+  /** Lets time pass where no record comes for more than a day, with sweeps, and with entries that expire. */
   async #passPause(): Promise<void> {
     const next = this.#source.nextArrival();
     if (next === undefined || next - this.#now() <= DAY) return;
     this.#happened.pauses++;
-    // Not so long that entries expire which only the sweeper renews.
+    // A pause without sweeps is not so long that entries expire which only the sweeper renews.
     const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);
     await this.#withoutFaults(async () => {
-      // What was taken back is not left so for days: nothing would renew what expires.
+      // A version that was taken back does not stay so for days, as nothing would renew what expires.
       this.#serveAtWork();
       while (next - this.#now() > DAY) {
         await this.#age(Math.min(1.5 * DAY, next - this.#now() - SECOND), isSwept);
@@ -342,8 +350,8 @@ class Simulation {
   }
 
   /**
-   * For days nothing can be appended to the logs of groups: before these have begun, for about as long as bodies are kept beside
-   * the log, later for as long as the last snapshots live.
+   * Refuses appends to the logs of groups for days: before these logs have begun, for about as long as bodies
+   * are kept beside the log; later, for as long as the last snapshots live.
    */
   async #sitOut(): Promise<void> {
     this.#happened.outages++;
@@ -353,14 +361,15 @@ class Simulation {
       this.#serveAtWork();
       const hasBegun = [...this.#world.log.logs.keys()].some(isOfGroup);
       const length = hasBegun ? random.whole(1, 5) * DAY : this.#stateLifetime - random.whole(0, 2 * DAY);
-      // What is moved back comes later still, and nothing may come after the 14 days of a queue's `maxLateness`.
+      // A record that is moved back comes later still, and no record may come after the 14 days of a queue's
+      // `maxLateness`.
       const most = SHAPES[this.#kind].receives < Number.POSITIVE_INFINITY ? 11 * DAY : length;
       const until = this.#now() + Math.min(length, most);
       this.#stage.refuses = (call, name) => call === 'log.append' && isOfGroup(name);
       while (this.#now() < until) {
         this.#deliver();
         await this.#drain();
-        // What is being replaced is not left so for days: nothing would renew what expires.
+        // A version that is being replaced does not stay so for days, as nothing would renew what expires.
         this.#serveAtWork();
         await this.#age(Math.min(DAY, until - this.#now()));
       }
@@ -412,7 +421,7 @@ class Simulation {
     else this.#project({});
   }
 
-  /** Moves the clock on; what has arrived by then is in the source. */
+  /** Moves the clock on, and puts what has arrived by then into the source. */
   #pass(length: number): void {
     this.#world.clock.pass(length as Millis);
     this.#source.put((this.#now() - this.#lag) as EpochMillis);
@@ -430,13 +439,13 @@ class Simulation {
     this.#process(delivery);
   }
 
-  /** Whether the source can still have it. */
+  /** Says whether the source can still have the batch. */
   #isKept({ batch }: Delivery): boolean {
     const { retention = Number.POSITIVE_INFINITY } = this.#pipeline.source.lineage;
     return batch.every(({ arrival }) => this.#now() - arrival < retention - DAY);
   }
 
-  /** A mapping believes that its invocation is lost; that knows nothing of it. */
+  /** Lets a mapping believe that an invocation is lost. The invocation does not notice. */
   #giveUp(): void {
     const waiting = [...this.#inFlight];
     if (waiting.length > 0) this.#random.pick(waiting).timeOut();
@@ -459,7 +468,8 @@ class Simulation {
         this.#happened.poison += counted.poison;
         if (ending.ended === 'answered') {
           const back = namedBy(SHAPES[this.#kind], batch, ending.result);
-          // One may wait for what another one of its environment writes down, and older code leaves newer what it cannot do.
+          // An invocation may wait for what another one in its environment writes down, and older code leaves
+          // to newer code what it cannot do.
           const excused =
             met.length > 0 ||
             host.pipeline.version < this.#audit.deployments.version ||
@@ -489,7 +499,7 @@ class Simulation {
     this.#audit.resent(again);
   }
 
-  /** A definition was changed, and its version was not. */
+  /** Runs a definition whose windows changed while its version did not. */
   #mistake(): void {
     if (this.#mistaken === undefined || this.#audit.deployments.version === 0) return;
     this.#happened.mistakes++;
@@ -528,7 +538,7 @@ class Simulation {
     );
   }
 
-  /** Some of the wake-ups, in any order; now and then one is lost, or comes again. */
+  /** Delivers some of the wake-ups, in any order. Now and then one is lost, or comes again. */
   #wakeProjector(): void {
     const random = this.#random;
     const waiting = random.shuffled(this.#wakeUps);
@@ -571,28 +581,32 @@ class Simulation {
     return invocation;
   }
 
-  /** What was injected, and what code is told that newer was there before, or that knows a generation that has ended. */
+  /**
+   * Says whether an invocation may throw this error: one that was injected, or one that says that newer code
+   * was there before, or that the invocation knows a generation which has ended.
+   */
   #mayThrow({ pipeline }: Host, invocation: Invocation, error: unknown): boolean {
     const injected = injectedAt(error);
     if (injected !== undefined) {
-      // Of invocations that ran side by side one may have waited for what another one asked.
+      // Of invocations that ran side by side, one may have waited for what another one requested.
       must(
         injected >= invocation.from,
         'An invocation fails by what happens while it runs, and by nothing before',
       );
       return true;
     }
-    // Only faults take so long: what meets none must answer.
+    // Only faults take so long: an invocation that meets none must answer.
     if (error === TIME_IS_UP) return true;
     if (!(error instanceof OutdatedError)) return pipeline === this.#mistaken && error instanceof RangeError;
     const { version, length } = this.#audit.deployments;
     if (pipeline.version < version) this.#happened.outdated++;
-    // Or that a version was put to work while it ran, which makes another deployment of its own.
+    // The error may also say that another version was deployed while the invocation ran and deployed a
+    // version itself.
     const { deployments } = this.#work.get(invocation) as Work;
     return pipeline.version < version || length > deployments || this.#audit.generations > 1;
   }
 
-  /** An environment for one more invocation: one that is warm, or a new one. */
+  /** Returns an environment for one more invocation, which is a warm or a new one. */
   #host(role: Role): Host {
     const serving = this.#random.pick(this.#serving);
     const hosts = this.#hosts[role].filter(({ alive, retired }) => alive && !retired).slice(-MAX_HOSTS);
@@ -620,7 +634,7 @@ class Simulation {
         ...clock,
         now: () => (clock.now() + host.skew) as EpochMillis,
         alarm: (at, ring) => clock.alarm((at - host.skew) as EpochMillis, ring),
-        // The event loop stands still: requests are sent at once.
+        // The event loop stands still here, so requests are sent at once.
         turn: () => Promise.resolve(),
       },
       telemetry: {
@@ -641,7 +655,7 @@ class Simulation {
     return host;
   }
 
-  /** Every entry wakes the projector, those of its own logs as well. */
+  /** Audits every call that landed. Every entry wakes the projector, also those of its own logs. */
   #landed(invocation: Invocation, call: Call, name: string, answer: unknown): void {
     if (answer === 'created' && name.startsWith(STATE_PREFIX)) this.#createdAt.set(name, this.#now());
     if (call !== 'log.append' || answer !== 'committed') return;
@@ -654,7 +668,7 @@ class Simulation {
     if (name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline)) this.#wakeUps.push(name);
   }
 
-  /** An entry with its body, wherever that stands. */
+  /** Returns an entry with its body, wherever that is stored. */
   #whole({ stored, ...place }: StoredEntry): LogEntry {
     const name = bodyObjectOf({ stored });
     if (name === undefined) return { ...place, body: stored };
@@ -663,7 +677,7 @@ class Simulation {
     return { ...place, body: object.body };
   }
 
-  /** What a check throws ends the schedule; whoever is being checked never sees it. */
+  /** Runs a check. What it throws ends the schedule, and the invocation that is checked never sees it. */
   #held(check: () => void): void {
     try {
       check();

@@ -7,7 +7,7 @@ import type { SourceShape } from './shapes.ts';
 import type { Case, Lineage, Truth } from './truth.ts';
 import { must } from './violation.ts';
 
-/** What a handler answers to an event source mapping. */
+/** The answer of a handler to an event source mapping. */
 export interface BatchResponse {
   readonly batchItemFailures: readonly { readonly itemIdentifier: unknown }[];
 }
@@ -17,36 +17,36 @@ export interface Delivery {
   readonly batch: readonly Truth[];
   readonly event: unknown;
   /**
-   * The mapping hears that these come again and the others are done.
+   * Tells the mapping which records are redelivered; the others are done.
    *
-   * @returns those that do not, as they went to a dead-letter queue
+   * @returns the records that are not redelivered after all, as they went to a dead-letter queue
    */
   settle(back: ReadonlySet<Truth>): ReadonlySet<Truth>;
 }
 
 /** A source and its event source mapping. */
 export interface SourceModel {
-  /** Everything that arrives by now is in the source. */
+  /** Puts everything into the source that arrives by now. */
   put(now: EpochMillis): void;
-  /** When the next record arrives; undefined when all have. */
+  /** Returns when the next record arrives, or undefined when all have. */
   nextArrival(): EpochMillis | undefined;
-  /** Whether nothing that has arrived waits, is in flight, or in a dead-letter queue. */
+  /** Whether no record that has arrived waits, is in flight, or is in a dead-letter queue. */
   readonly drained: boolean;
-  /** Some batch that can be delivered, cut anywhere; undefined when there is none. */
+  /** Returns a batch that can be delivered, cut anywhere, or undefined when there is none. */
   next(): Delivery | undefined;
-  /** A batch once more, beside whatever is in flight, and nobody waits for the answer. */
+  /** Delivers a batch once more, beside whatever is in flight. Nobody waits for the answer. */
   again(): Delivery | undefined;
   /**
-   * What went to a dead-letter queue is moved back.
+   * Moves records back from the dead-letter queue.
    *
-   * @returns what it comes as: other records, for their source
+   * @returns the records as which they come, which are new records for their source
    */
   redrive(now: EpochMillis): readonly Truth[];
-  /** The arrival of the first record that waits; `now` when none does. */
+  /** Returns the arrival of the first record that waits; `now` when none does. */
   frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis>;
 }
 
-/** The records of a batch that come again by an answer. */
+/** Returns the records of a batch that an answer asks to redeliver. */
 export function namedBy(
   shape: SourceShape,
   batch: readonly Truth[],
@@ -68,11 +68,14 @@ export function namedBy(
 export const sourceModel = (random: Random, shape: SourceShape, given: Case): SourceModel =>
   shape.ordered ? new OrderedSource(random, shape, given) : new Queue(random, shape, given);
 
-/** How many records a batch has, if there are so many. */
+/** Draws how many records a batch has, if there are that many. */
 const drawLength = (random: Random, { records }: SourceShape): number =>
   Math.min(records, random.whole(1, random.pick([1, 4, 12, 40])));
 
-/** What was delivered, to be delivered once more; a queue's as often as it may fail. */
+/**
+ * Keeps batches that were delivered, to deliver them once more. A queue delivers a message only as often as
+ * it may fail.
+ */
 class Deliveries {
   readonly #random: Random;
   readonly #receives: number;
@@ -91,7 +94,7 @@ class Deliveries {
     for (const one of batch) this.#received.set(one, (this.#received.get(one) ?? 0) + 1);
   }
 
-  /** Most often one of the last, which it then races; some of them cut. */
+  /** Returns a batch, mostly one of the last two, which it then races. Some batches are cut. */
   again(): readonly Truth[] | undefined {
     if (this.#batches.length === 0) return undefined;
     const old = this.#random.chance(0.3);
@@ -102,7 +105,7 @@ class Deliveries {
     return this.#random.chance(0.5) ? whole : whole.slice(0, this.#random.whole(1, whole.length));
   }
 
-  /** Those of some that failed which did too often: they go to the dead-letter queue. */
+  /** Moves those of the failed records to the dead-letter queue that failed too often, and returns them. */
   bury(failed: ReadonlySet<Truth>): ReadonlySet<Truth> {
     const dead = [...failed].filter((one) => (this.#received.get(one) ?? 0) >= this.#receives);
     for (const one of dead) this.#gone.add(one);
@@ -124,18 +127,18 @@ interface Lane extends Lineage {
   truths: readonly Truth[];
   /** How many of the truths the source holds. */
   arrived: number;
-  /** Those among them that are not done, in order. */
+  /** Those of the arrived truths that are not done, in order. */
   waiting: readonly Truth[];
   busy: boolean;
 }
 
-/** Each lineage in order, one batch of it in flight: a stream, a topic, a FIFO queue. */
+/** A stream, a topic or a FIFO queue: each lineage in order, with one batch of it in flight. */
 class OrderedSource implements SourceModel {
   readonly #random: Random;
   readonly #shape: SourceShape;
   readonly #lanes: readonly Lane[];
   readonly #deliveries: Deliveries;
-  /** Whether a lineage may be read before those that it goes on from are done. */
+  /** Whether a lineage may be read before the lineages that it continues are done. */
   readonly #early: boolean;
   readonly #resent: Case['resent'];
 
@@ -233,7 +236,10 @@ const earliest = (truths: readonly (Truth | undefined)[]): EpochMillis | undefin
   return arrivals.length === 0 ? undefined : (Math.min(...arrivals) as EpochMillis);
 };
 
-/** A standard queue: messages in any order, several batches in flight, what fails too often in a dead-letter queue. */
+/**
+ * A standard queue: messages in any order, several batches in flight, and a dead-letter queue for messages
+ * that fail too often.
+ */
 class Queue implements SourceModel {
   readonly #random: Random;
   readonly #shape: SourceShape;
@@ -291,7 +297,7 @@ class Queue implements SourceModel {
     };
   }
 
-  /** Delivered at least once, some come twice in one batch. */
+  /** Delivers at least once, so that some messages come twice in one batch. */
   again(): Delivery | undefined {
     const whole = this.#deliveries.again();
     if (whole === undefined) return undefined;

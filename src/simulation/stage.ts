@@ -15,32 +15,35 @@ export type Ending<Result> =
 /** One invocation of a handler. */
 export interface Invocation {
   readonly name: string;
-  /** The calls of all invocations that were made before it began. */
+  /** How many calls all invocations had made before it began. */
   readonly from: number;
-  /** How many of its calls were of each kind; the creation of objects is counted by their folder. */
+  /** How many of its calls were of each kind. The creation of objects is counted by their folder. */
   readonly calls: Map<string, number>;
-  /** What happened to its calls so far. */
+  /** The faults that its calls met so far. */
   readonly met: Fault[];
   readonly telemetry: MemoryTelemetry;
-  /** Its caller gives up on it: it may know nothing of that, and run on. */
+  /** Lets its caller give up on it. The invocation need not notice, and may run on. */
   timeOut(): void;
-  /** It is no more, nor is its environment. */
+  /** Ends the invocation, together with its environment. */
   crash(): void;
 }
 
-/** An execution environment: what it keeps in memory lives as long as it, whichever of its invocations has put it there. */
+/**
+ * An execution environment. What it holds in memory lives as long as it does, whichever of its invocations
+ * put it there.
+ */
 export interface Environment {
   readonly name: string;
   readonly speed: number;
-  /** Those that have not ended, as far as their callers can tell. */
+  /** The invocations that have not ended, as far as their callers can tell. */
   readonly running: Set<Invocation>;
-  /** How many it has been given. */
+  /** How many invocations it has received. */
   invocations: number;
-  /** Dead, it makes no further call. */
+  /** A dead environment makes no further call. */
   alive: boolean;
-  /** Whether it is given no other invocation. */
+  /** Whether it receives no other invocation. */
   retired: boolean;
-  /** How many calls of all invocations had been made when one of its own failed last. */
+  /** How many calls all invocations had made when one of its own failed last. */
   failedAt: number;
   /** Whether one of its invocations threw. */
   threw: boolean;
@@ -57,50 +60,54 @@ class InjectedFault extends Error {
   }
 }
 
-/** When the fault was injected that an error comes from, however it was wrapped, in calls; undefined where none was. */
+/**
+ * Returns when the fault behind an error was injected, counted in calls, however the error was wrapped;
+ * undefined where no fault was injected.
+ */
 export function injectedAt(error: unknown): number | undefined {
   if (error instanceof InjectedFault) return error.thrownAt;
   return error instanceof Error ? injectedAt(error.cause) : undefined;
 }
 
-/** What looks on. */
+/** Observes a stage. */
 export interface Onlooker {
-  /** A call has been carried out. */
+  /** Is called when a call has been carried out. */
   landed(invocation: Invocation, call: Call, name: string, answer: unknown): void;
-  /** A step of a trace. */
+  /** Is called with each step of a trace. */
   saw?(line: string): void;
 }
 
-/** Whose code runs: what an invocation leaves undone as it ends stays its own. */
+/** The invocation whose code runs. What an invocation leaves undone as it ends remains its own. */
 const RUNNING = new AsyncLocalStorage<Invocation>();
 
 interface Turn {
-  /** Undefined for what is on its way through the network. */
+  /** Undefined for a call that is on its way through the network. */
   readonly environment: Environment | undefined;
   readonly speed: number;
-  /** Not before this step, unless nothing else is left. */
+  /** The turn does not come before this step, unless no other turn is left. */
   readonly from: number;
   readonly resume: () => void;
 }
 
-/** Some are much slower than others. */
+/** Some environments are much slower than others. */
 const SPEEDS = [1, 1, 0.6, 0.3, 0.1, 0.03, 0.01];
 
-/** Now and then a call stalls. */
+/** By how much a call slows down that stalls, now and then. */
 const STALLED = 0.002;
 
 /**
- * Runs environments side by side on one thread and decides, call by call, who is next. A call waits for a turn before it
- * is carried out and for another before its answer arrives, so any two meet in every order that a network allows.
+ * Runs environments side by side on one thread, and decides call by call which is next. A call waits for a
+ * turn before it is carried out and for another before its answer arrives, so that any two calls meet in
+ * every order that a network allows.
  */
 export class Stage {
   /** Whether faults happen. */
   faulty = true;
-  /** Which calls are refused for as long as a store does so, whether or not faults happen. */
+  /** Says which calls a store refuses for the time being, whether or not faults happen. */
   refuses: (call: Call, name: string) => boolean = () => false;
   /** The faults that happened, in order. */
   readonly applied: Fault[] = [];
-  /** The steps at which one could have happened. */
+  /** The steps at which a fault could have happened. */
   readonly exposed: number[] = [];
   readonly #random: Random;
   readonly #faults: ReadonlyMap<number, Fault>;
@@ -134,7 +141,7 @@ export class Stage {
     };
   }
 
-  /** Begins an invocation; `ended` is called once, with its ending. */
+  /** Begins an invocation. It calls `ended` once, with the invocation's ending. */
   invoke<Result>(
     environment: Environment,
     task: () => Promise<Result>,
@@ -142,7 +149,8 @@ export class Stage {
   ): Invocation {
     const end = (ending: Ending<Result>): void => {
       if (!environment.running.delete(invocation)) return;
-      // What takes too long ends its environment; one whose invocation threw is given the next.
+      // An invocation that takes too long ends its environment. An environment whose invocation threw
+      // receives the next one.
       if (ending.ended === 'timed out') environment.retired = true;
       if (ending.ended === 'threw') environment.threw = true;
       ended(ending);
@@ -172,7 +180,7 @@ export class Stage {
     return invocation;
   }
 
-  /** What an environment's calls go through. */
+  /** Returns the gate through which an environment's calls go. */
   gateOf(environment: Environment): Gate {
     return async (call, name, carryOut) => {
       const invocation = this.running;
@@ -223,7 +231,10 @@ export class Stage {
     };
   }
 
-  /** Lets one call go on, and whatever follows from it until the next call; false when none waits. */
+  /**
+   * Lets one call go on, with everything that follows from it until the next call. It returns false when no
+   * call waits.
+   */
   async step(): Promise<boolean> {
     if (this.#begun) await settled();
     this.#begun = false;
@@ -261,7 +272,7 @@ export class Stage {
     return answer;
   }
 
-  /** A call of one that is no more: it neither returns nor throws. */
+  /** Is the call of an environment that is no more: it neither returns nor throws. */
   #crashed(environment: Environment): Promise<never> {
     environment.alive = false;
     for (const invocation of environment.running) invocation.crash();
@@ -271,7 +282,7 @@ export class Stage {
   #later(from: number, line: string, land: () => Promise<unknown>): void {
     const resume = () => {
       this.#onlooker.saw?.(line);
-      // What it answers, nobody hears.
+      // Nobody receives this answer.
       land().catch(() => {});
     };
     this.#turns.push({ environment: undefined, speed: 1, from, resume });
@@ -298,7 +309,7 @@ export class Stage {
 }
 
 /**
- * Settles when every promise that can settle has: what is put off to the next tick by a promise's reaction runs once no
- * reaction is left, without a turn of the event loop.
+ * Settles when every promise that can settle has. A promise's reaction puts this off to the next tick, which
+ * runs once no reaction is left, without a turn of the event loop.
  */
 const settled = (): Promise<void> => new Promise((resolve) => nextTick(resolve));

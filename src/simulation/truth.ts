@@ -5,7 +5,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';
 
-/** Where a record stands in its source. */
+/** The place of a record in its source. */
 export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
 
 /** What must become of a record, or of a child of it. */
@@ -61,18 +61,18 @@ export const positionIn = (position: string, child: number, ordered: boolean): S
 /** Where a source keeps some of its records in order: a shard, a partition, a message group. */
 export interface Lineage {
   readonly name: string;
-  /** The lineages, by their place, that it goes on from. */
+  /** The places of the lineages that it continues. */
   readonly parents: readonly number[];
   readonly truths: readonly Truth[];
 }
 
-/** A pipeline, and all that its source is ever given. */
+/** A pipeline, and all records that its source ever receives. */
 export interface Case {
-  /** Its definitions, each of a higher version than the one before: they differ in their windows alone. */
+  /** The definitions, each of a higher version than the one before. They differ only in their windows. */
   readonly versions: readonly [Pipeline, ...Pipeline[]];
   readonly lineages: readonly Lineage[];
-  /** Bounds so small that they are met; none of the records is one on which taking it in throws then. */
+  /** Bounds so small that they are met. With bounds, no record makes an aggregate throw as it is taken in. */
   readonly limits?: Limits | undefined;
-  /** A record of the same content as another one, that stands elsewhere and arrives later. */
-  readonly resent: (one: Truth, place: Place, arrival: EpochMillis) => Truth;
+  /** Returns a record of the same content that stands elsewhere and arrives later. */
+  readonly resent: (truth: Truth, place: Place, arrival: EpochMillis) => Truth;
 }

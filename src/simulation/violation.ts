@@ -1,4 +1,4 @@
-/** A rule that does not hold, and what was seen instead. */
+/** A rule that does not hold, and what was observed instead. */
 export class Violation extends Error {
   override readonly name = 'Violation';
   readonly rule: string;
@@ -13,15 +13,15 @@ export function must(holds: boolean, rule: string, seen?: () => unknown): assert
   if (!holds) throw new Violation(rule, seen?.());
 }
 
-/** Two lists, the same items as often in both. */
+/** Checks that two lists hold the same items, each as often in both. */
 export function mustMatch(seen: Iterable<string>, expected: Iterable<string>, rule: string): void {
-  const left = new Map<string, number>();
-  for (const one of expected) left.set(one, (left.get(one) ?? 0) + 1);
-  for (const one of seen) left.set(one, (left.get(one) ?? 0) - 1);
-  const wrong = [...left].filter(([, count]) => count !== 0);
+  const missing = new Map<string, number>();
+  for (const item of expected) missing.set(item, (missing.get(item) ?? 0) + 1);
+  for (const item of seen) missing.set(item, (missing.get(item) ?? 0) - 1);
+  const wrong = [...missing].filter(([, count]) => count !== 0);
   must(wrong.length === 0, rule, () =>
     wrong
       .slice(0, 6)
-      .map(([one, count]) => `${count > 0 ? 'missing' : 'too much'} ${Math.abs(count)} × ${one}`),
+      .map(([item, count]) => `${count > 0 ? 'missing' : 'too much'} ${Math.abs(count)} × ${item}`),
   );
 }
