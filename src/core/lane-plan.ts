@@ -11,18 +11,20 @@ import type { Plain } from './plain.ts';
 import type { Input, Inputs } from './select.ts';
 import type { Table } from './table.ts';
 
-/** A value that a lane reads: its place among a record's values, and in a row of records that a window keeps. */
+/**
+ * A value that a lane reads: its place among a record's values, and in a row of records that a window keeps.
+ */
 export interface LaneColumn {
   readonly value: number;
   readonly kind: Input['kind'];
-  /** Among the numbers, or the plain values, of such a row. */
+  /** Its place among the numbers, or the plain values, of such a row. */
   readonly place: number;
   readonly skips: boolean;
 }
 
 export interface CellLane {
   readonly cells: Cells;
-  /** Where its cells stand in a row of partials. */
+  /** Where its cells are in a row of partials. */
   readonly offset: number;
   readonly x: number;
   readonly y: number;
@@ -39,52 +41,61 @@ export interface PartLane {
   readonly y: LaneColumn | undefined;
 }
 
-/** One result of a pane, read from a row of partials. */
+/** Reads one result of a pane from a row of partials. */
 export type ResultReader = (from: Table, row: number) => Plain;
 export interface NumberResult {
   readonly aggregate: CellAggregate<never, Plain>;
   readonly offset: number;
 }
 
-/** A result by its name: a number always, or any plain value. */
+/** A result by its name: always a number, or any plain value. */
 export type ResultColumn = readonly [name: string, kind: 'number' | 'plain'];
 
 type AnyAggregate = Aggregate<never, Plain>;
 
-/** How many numbers of a row of partials, and of a row of records, are the operator's own; they come first. */
+/**
+ * How many numbers of a row of partials, and of a row of records, belong to the operator. They come first.
+ */
 export interface Headers {
   readonly header: number;
   readonly recordHeader?: number;
 }
 
-/** What the aggregates of a window need, found out once when it is defined: `Lanes` goes by it for every record and pane. */
+/**
+ * What the aggregates of a window need. The plan is made once, when the window is defined; `Lanes` follows it
+ * for every record and pane.
+ */
 export interface LanePlan {
   readonly signature: string;
-  /** Of the values that a window keeps of a record, the numbers and the others: their places among the record's values. */
+  /** The places, among a record's values, of the numbers that a window keeps of it. */
   readonly keptNumbers: readonly number[];
+  /** The places, among a record's values, of the plain values that a window keeps of it. */
   readonly keptPlains: readonly number[];
   readonly cells: readonly CellLane[];
   readonly parts: readonly PartLane[];
-  /** How the numbers of a pane's results are read, and its other results. */
+  /** How the numbers of a pane's results are read. */
   readonly numbers: readonly NumberResult[];
+  /** How the other results of a pane are read. */
   readonly plains: readonly ResultReader[];
-  /** Numbers of a row of partials. */
+  /** How many numbers a row of partials has. */
   readonly width: number;
-  /** The results of a pane: each is the next of its numbers, or of its plain values. */
+  /** The results of a pane. Each is the next of the pane's numbers, or of its plain values. */
   readonly results: readonly ResultColumn[];
 }
 
 /**
- * Lays the aggregates of a window out side by side. Aggregates with the same monoid over the same inputs share one lane.
+ * Lays the aggregates of a window out side by side. Aggregates with the same monoid over the same inputs
+ * share one lane.
  *
- * @throws TypeError when one of them is no aggregate
+ * @throws TypeError when a value of `aggregates` is not an aggregate
  */
 export function planLanes(aggregates: Aggregates<never>, inputs: Inputs<never>, headers: Headers): LanePlan {
   const named = Object.entries<AnyAggregate>(aggregates as never);
   for (const [name, aggregate] of named) {
     if (typeof aggregate?.signature === 'string') continue;
     throw new TypeError(
-      `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): it is ${typeof aggregate}`,
+      `Cannot compute "${name}" as it must be an aggregate, such as count() or mean('field'): ` +
+        `it is ${typeof aggregate}`,
     );
   }
   const planner = new Planner(inputs, headers);
@@ -94,7 +105,7 @@ export function planLanes(aggregates: Aggregates<never>, inputs: Inputs<never>, 
   return { signature, keptNumbers, keptPlains, cells, parts, numbers, plains, width, results };
 }
 
-/** A plan while it is made, aggregate by aggregate. */
+/** A plan that is being made, aggregate by aggregate. */
 class Planner {
   readonly keptNumbers: number[] = [];
   readonly keptPlains: number[] = [];
@@ -113,7 +124,7 @@ class Planner {
     this.width = header;
   }
 
-  /** Makes what an aggregate needs, and adds its result to the panes'. */
+  /** Plans what an aggregate needs, and adds its result to those of the panes. */
   show(aggregate: AnyAggregate): 'number' | 'plain' {
     if ('cells' in aggregate) {
       this.numbers.push({ aggregate, offset: this.#cellLane(aggregate) });
@@ -139,7 +150,7 @@ class Planner {
   }
 
   #derivedReader({ of, derive }: DerivedAggregate<never, Plain>): ResultReader {
-    const readers = Object.entries(of).map(([name, one]) => [name, this.#reader(one)] as const);
+    const readers = Object.entries(of).map(([name, aggregate]) => [name, this.#reader(aggregate)] as const);
     return orNull((from, row) =>
       derive(Object.fromEntries(readers.map(([name, reader]) => [name, reader(from, row)]))),
     );
@@ -188,10 +199,16 @@ class Planner {
   }
 }
 
-/** Where the numbers of the current record have a value; one that is not there is the time, which nobody reads. */
+/**
+ * Returns the place of a value in the numbers of the current record. Without a column it is the time, which
+ * is never read.
+ */
 const placeOf = (column: LaneColumn | undefined): number => (column === undefined ? 0 : 1 + column.value);
 
-/** An author's function that throws gives no result, and the pane is emitted all the same: there is no record to refuse. */
+/**
+ * Returns null where a user's function throws. The pane is emitted all the same, as there is no record to
+ * refuse.
+ */
 const orNull =
   (reader: ResultReader): ResultReader =>
   (from, row) => {

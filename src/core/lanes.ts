@@ -16,13 +16,14 @@ import { Table } from './table.ts';
 import type { EpochMillis } from './time.ts';
 
 /**
- * A window's aggregates side by side, as its operator uses them: rows of partials in tables, and rows of records where it
- * keeps records. What they need is found out once, in lane-plan.ts; this is what runs for every record and pane.
+ * Runs a window's aggregates side by side, as its operator uses them: rows of partials in tables, and rows of
+ * records where the operator keeps records. The plan of lane-plan.ts is made once for a window; this class
+ * runs for every record and pane.
  */
 export class Lanes {
   readonly signature: string;
   readonly results: readonly ResultColumn[];
-  /** How many numbers of a row of records are the operator's own; they come first. */
+  /** How many numbers of a row of records belong to the operator. They come first. */
   readonly #recordHeader: number;
   readonly #keptNumbers: readonly number[];
   readonly #keptPlains: readonly number[];
@@ -31,7 +32,7 @@ export class Lanes {
   readonly #numbers: readonly NumberResult[];
   readonly #plains: readonly ResultReader[];
   readonly #width: number;
-  /** Numbers of a record; they come last in a row. */
+  /** How many numbers a record has. They come last in a row. */
   readonly #recordWidth: number;
 
   constructor(aggregates: Aggregates<never>, inputs: Inputs<never>, headers: Headers) {
@@ -50,27 +51,30 @@ export class Lanes {
     this.#recordWidth = recordHeader + plan.keptNumbers.length;
   }
 
-  /** Whether results may be computed later than at their record: nothing but numbers, so no author's function, which may throw. */
+  /**
+   * Whether results may be computed later than at their record. That is so where all are numbers, as then no
+   * function of a user is called, which might throw.
+   */
   get postpones(): boolean {
     return this.#parts.length === 0 && this.#plains.length === 0;
   }
 
-  /** An empty table for partials. */
+  /** Returns an empty table for partials. */
   partials(capacity = 0): Table {
     return new Table(this.#width, this.#parts.length, capacity);
   }
 
-  /** An empty table for records. */
+  /** Returns an empty table for records. */
   records(capacity = 0): Table {
     return new Table(this.#recordWidth, this.#keptPlains.length, capacity);
   }
 
-  /** An empty table for both, where they share rows: the record comes last. */
+  /** Returns an empty table for rows of both, in which the record comes last. */
   rows(capacity = 0): Table {
     return new Table(this.#width + this.#recordWidth, this.#parts.length + this.#keptPlains.length, capacity);
   }
 
-  /** The records of some rows become those of others, from `row` on. */
+  /** Copies the records of `count` rows from row `first` on to the rows from `row` on. */
   copyRecords(to: Table, row: number, from: Table, first: number, count: number): void {
     const width = this.#recordWidth;
     const plains = this.#keptPlains.length;
@@ -82,12 +86,12 @@ export class Lanes {
     }
   }
 
-  /** Where in a table's rows the event time of the record is. */
+  /** Returns the place of the record's event time in a table's rows. */
   timeIn(table: Table): number {
     return table.width - this.#recordWidth;
   }
 
-  /** A row of partials becomes that of no records. */
+  /** Makes a row of partials that of no record. */
   clear(to: Table, row: number): void {
     const base = row * to.width;
     for (let i = 0; i < this.#cells.length; i++) {
@@ -124,7 +128,7 @@ export class Lanes {
     }
   }
 
-  /** Keeps a record in a row of records, its time first; of the operator's own numbers no other is set. */
+  /** Keeps a record in a row of records, its time first. It sets no other number of the operator. */
   keep(to: Table, row: number, { numbers, values }: CurrentRecord): void {
     const at = row * to.width + this.timeIn(to);
     to.numbers[at] = numbers[0] as number;
@@ -137,7 +141,7 @@ export class Lanes {
     }
   }
 
-  /** Takes the records that a window has kept in the rows `[first, end)` into a row of partials. */
+  /** Takes the kept records in the rows `[first, end)` into a row of partials. */
   addKept(to: Table, row: number, from: Table, first: number, end: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
@@ -150,8 +154,8 @@ export class Lanes {
   }
 
   /**
-   * Takes the records in the rows `[from, to)` into row 0, one after the other. After each, its own row takes in row 0 where it
-   * is before `previous`, and becomes a copy of row 0 elsewhere.
+   * Takes the records in the rows `[from, to)` into row 0, one after the other. After each record, a row
+   * before `previous` takes in row 0, and any other row becomes a copy of row 0.
    */
   takeKept(rows: Table, from: number, to: number, previous: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
@@ -160,7 +164,7 @@ export class Lanes {
     for (let row = from; row < to && this.#parts.length > 0; row++) this.#takeKeptParts(rows, row, previous);
   }
 
-  /** Each row of `[first, last)` becomes the combination of the records in the rows after it, up to `last`. */
+  /** Makes each row of `[first, last)` the combination of the records in the rows after it, up to `last`. */
   combineKept(rows: Table, first: number, last: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       this.#combineCells(this.#cells[i] as CellLane, rows, first * rows.width, last * rows.width);
@@ -170,7 +174,7 @@ export class Lanes {
     }
   }
 
-  /** A row of partials becomes the combination of a record that a window has kept and another row, or that record alone. */
+  /** Makes a row of partials the combination of a kept record and the row `later`, or of the record alone. */
   prependKept(to: Table, row: number, from: Table, record: number, later: number | undefined): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
@@ -183,7 +187,7 @@ export class Lanes {
     if (this.#parts.length > 0) this.#prependParts(to, row, from, record, later);
   }
 
-  /** A row of partials that is stored takes in another, whose records come after its own. */
+  /** Merges a row of partials into a stored one, whose records come before. */
   merge(to: Table, row: number, later: Table, b: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const { cells, offset } = this.#cells[i] as CellLane;
@@ -196,7 +200,7 @@ export class Lanes {
     }
   }
 
-  /** A row of partials becomes the combination of two others, the earlier one's records coming first. */
+  /** Makes a row of partials the combination of two rows, the records of the earlier one coming first. */
   join(to: Table, row: number, earlier: Table, a: number, later: Table, b: number): void {
     for (let i = 0; i < this.#cells.length; i++) {
       const { cells, offset } = this.#cells[i] as CellLane;
@@ -209,7 +213,7 @@ export class Lanes {
     if (this.#parts.length > 0) this.#joinParts(to, row, earlier, a, later, b);
   }
 
-  /** Gives up what only a record at or before `horizon` could still need. */
+  /** Drops what only a record at or before `horizon` could still need. */
   settle(to: Table, row: number, horizon: EpochMillis): void {
     for (const [i, { parts }] of this.#parts.entries()) {
       const at = row * to.plainWidth + i;
@@ -228,7 +232,7 @@ export class Lanes {
     this.#lowerPlains(from, row, to, pane);
   }
 
-  /** Likewise of the rows `[first, end)`, which have in a column which pane it is. */
+  /** Writes the results of the rows `[first, end)`, each of which names its pane's row in `column`. */
   lowerAll(from: Table, first: number, end: number, column: number, to: Table, header: number): void {
     const { numbers, width } = from;
     for (let i = 0; i < this.#numbers.length; i++) {
@@ -337,7 +341,7 @@ export class Lanes {
 const skipped = ({ skipsX, skipsY }: CellLane, numbers: Float64Array, x: number, y: number): boolean =>
   (skipsX && Number.isNaN(numbers[x])) || (skipsY && Number.isNaN(numbers[y]));
 
-/** Takes a record that a window has kept, its time at `record`, into the cells of a lane. */
+/** Takes a kept record, whose time is at `record`, into the cells of a lane. */
 function addKept(lane: CellLane, to: Float64Array, at: number, from: Float64Array, record: number): void {
   const x = record + lane.placeX;
   const y = record + lane.placeY;
@@ -350,8 +354,8 @@ function copy(to: Float64Array, at: number, from: Float64Array, place: number, w
 }
 
 /**
- * An author's function that throws while a pane is made gives no partial, and no result: there is no record to refuse, and
- * the pane is emitted all the same.
+ * Combines partials. Where a user's function throws while a pane is made, there is no partial and no result:
+ * there is no record to refuse, and the pane is emitted all the same.
  */
 function unlessItThrows(
   to: Table,
@@ -364,7 +368,7 @@ function unlessItThrows(
   try {
     if (earlier !== undefined && later !== undefined) combined = combine();
   } catch {
-    // Left undefined.
+    // The partial stays undefined.
   }
   to.plains[place] = combined as Plain;
 }
