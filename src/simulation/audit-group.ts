@@ -136,11 +136,11 @@ export class GroupLogAudit {
     this.add(truths);
   }
 
-  /** Of some records of the source those that are its own. */
+  /** Adds those of some records of the source that belong to the group. */
   add(truths: readonly Part[]): void {
-    for (const one of truths) {
-      if (groupOf(one.hash, this.groups) !== this.#index) continue;
-      const others = this.#own.get(one.lineage) ?? [];
+    for (const truth of truths) {
+      if (groupOf(truth.hash, this.groups) !== this.#index) continue;
+      const present = this.#own.get(truth.lineage) ?? [];
       const at = this.#pipeline.source.lineage.ordered
         ? present.findIndex(({ position }) => isAfter(position, truth.position))
         : -1;
