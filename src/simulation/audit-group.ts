@@ -26,7 +26,7 @@ export class Taken {
   readonly revisions = new Map<string, number>();
   /** The names of the windows that refused a record as late when it last came. */
   readonly refusals = new Map<Part, readonly string[]>();
-  /** Those that have gone to a dead-letter queue; and of them those that are behind their lineage's position. */
+  /** The records that have gone to a dead-letter queue, and those of them that are behind their lineage's position. */
   readonly buried = new Set<Part>();
   readonly passed = new Set<Part>();
   readonly #oracle: Oracle;

@@ -266,7 +266,8 @@ export class Audit {
       );
     }
     const refused = new Set(this.#taken.poison);
-    // Kept before a commit that then never came, as it went to a dead-letter queue; or by a try that found no room.
+    // Such a line was kept before a commit that never came, as its record went to a dead-letter queue; or by a
+    // try that found no room.
     const isSpare = (one: Part): boolean =>
       this.#taken.has(one)
         ? this.#limits !== undefined && one.content !== undefined && !refused.has(one)

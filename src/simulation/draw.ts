@@ -136,7 +136,10 @@ function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
   return Object.fromEntries(random.chance(0.1) ? random.shuffled(next) : next);
 }
 
-/** Some pipeline, of so few key groups that lineages meet in them; now and then its definition changes while it runs. */
+/**
+ * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes while
+ * it runs.
+ */
 function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
@@ -348,7 +351,10 @@ function cutAt(
   return { before: { parents, sent: sent.slice(0, cut) }, since: sent.slice(cut) };
 }
 
-/** A record of several readings, each with a fate of its own; some hold none, and some none that can be told apart. */
+/**
+ * Draws a record of several readings, each with a fate of its own. Some records hold none, and some none that can
+ * be told apart.
+ */
 function drawPacked(
   random: Random,
   versions: Case['versions'],

@@ -88,7 +88,7 @@ export function writtenDefinition({ body }: LogEntry): {
   return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
 }
 
-/** What an object of refused records says of each: the bytes of a record stand once, on the first of its lines. */
+/** Returns what an object of refused records says of each. A record's bytes stand once, on its first line. */
 export function refusedIn(
   body: Uint8Array,
   ordered: boolean,

@@ -10,10 +10,15 @@ export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
 
 /** What must become of a record, or of a child of it. */
 export interface Fate {
-  /** Of its key, or of its partition key where it has none: it tells which key group takes it in, or counts it. */
+  /**
+   * The hash of its key, or of its partition key where it has no key. It determines which key group takes it in, or
+   * counts it.
+   */
   readonly hash: number;
   readonly fate: 'record' | 'filtered' | 'poison';
-  /** Of a record: what its key's windows are given, the values by each version. Taking it in may still throw. */
+  /**
+   * For a record: what its key's windows receive, with the values by each version. Taking it in may still throw.
+   */
   readonly content?:
     | {
         readonly key: string;
