@@ -15,7 +15,7 @@ import { loadPipeline } from '../src/commands/load.ts';
 import { rescaleCommand } from '../src/commands/rescale.ts';
 import { restoreCommand } from '../src/commands/restore.ts';
 import { resumeCommand } from '../src/commands/resume.ts';
-import { run, show } from '../src/commands/run.ts';
+import { run, show, showAll } from '../src/commands/run.ts';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
 import { kinesisSourceOf } from '../src/local/resources.ts';
@@ -81,8 +81,16 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
   program
     .command('start')
     .description('show a pipeline at work: servers on this machine, real records, the latest panes')
-    .option('-p, --pipeline <name>', 'a folder of functions/, or a file that exports a pipeline', 'flights')
-    .option('-i, --input <file>', `${INPUT} (default: 20,000 real flights)`, given)
+    .argument(
+      '[pipelines...]',
+      'folders of functions/, or files that each export a pipeline: several run side by side',
+    )
+    .option('-p, --pipeline <name>', `the same, for one (default: ${SAMPLE})`)
+    .option(
+      '-i, --input <file>',
+      `${INPUT}; given again, one for each pipeline (default: 20,000 real flights)`,
+      (text, before: readonly string[] = []) => [...before, given(text)],
+    )
     .addOption(separatorOption())
     .option(
       '-s, --speed <factor>',
@@ -104,13 +112,28 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
     .action(
-      ending(async ({ pipeline, input, ...options }) => {
-        const definition = await loadPipeline(await fileOf(pipeline));
-        return show(definition, {
-          ...options,
-          startServers,
-          input: await inputOf(pipeline, input, options.keep),
-        });
+      ending(async (names: readonly string[], { pipeline, input: inputs = [], ...options }) => {
+        if (names.length > 0 && pipeline !== undefined) {
+          throw new Error(
+            'Cannot start pipelines that are named in two ways: give them as arguments, or one by --pipeline',
+          );
+        }
+        const pipelines = names.length > 0 ? names : [pipeline ?? SAMPLE];
+        if (inputs.length > 1 && inputs.length !== pipelines.length) {
+          throw new Error(
+            `Cannot start ${pipelines.length} pipelines on ${inputs.length} inputs as there must be one for all, or one for each`,
+          );
+        }
+        const shown = [];
+        for (const [at, name] of pipelines.entries()) {
+          const definition = await loadPipeline(await fileOf(name));
+          const input = await inputOf(name, inputs[at] ?? inputs[0], options.keep);
+          shown.push({ pipeline: definition, input });
+        }
+        const [only, ...others] = shown;
+        return only !== undefined && others.length === 0
+          ? show(only.pipeline, { ...options, startServers, input: only.input })
+          : showAll(shown, { ...options, startServers });
       }),
     );
 

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { shownPath } from '../local/failure.ts';
+import { lineOf, shownPath } from '../local/failure.ts';
 import { type InputRecord, readInput } from '../local/input.ts';
 import { eitherRefused, type RefusedByCode, withLines } from '../local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
@@ -36,7 +37,64 @@ export interface LocalRunOptions {
   /** Whether a record that is not taken in makes for exit code 1. */
   readonly strict?: boolean | undefined;
   readonly startServers?: LocalOptions['startServers'];
+  /** Where a person watches. Default standard output. */
+  readonly terminal?: NodeJS.WriteStream | undefined;
 }
+
+export interface ShowOptions extends LocalRunOptions {
+  readonly input?: string | undefined;
+  readonly keep: boolean;
+}
+
+/**
+ * Shows several pipelines side by side: each with servers, a directory and ports of its own, and its name before each line.
+ *
+ * @returns the highest of their exit codes
+ * @throws RangeError when two have the same name; Error when several would read standard input
+ */
+export async function showAll(
+  shown: readonly { readonly pipeline: Pipeline; readonly input: string | undefined }[],
+  options: Omit<ShowOptions, 'input'>,
+): Promise<number> {
+  const names = shown.map(({ pipeline }) => pipeline.name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) {
+    throw new RangeError(
+      `Cannot start pipelines side by side as each must have a name of its own: two are named "${twice}"`,
+    );
+  }
+  if (shown.filter(({ input }) => input === '-').length > 1) {
+    throw new Error(
+      'Cannot give standard input to several pipelines as it can be read once: give them a file',
+    );
+  }
+  const width = Math.max(...names.map((name) => name.length));
+  const codes = shown.map(({ pipeline, input }, at) => {
+    const label = `${pipeline.name.padEnd(width)} | `;
+    return show(pipeline, {
+      ...options,
+      input,
+      data: options.data && join(options.data, pipeline.name),
+      port: options.port && options.port + PORTS * at,
+      terminal: labelled(label),
+    }).catch((error) => {
+      // The others may stay up for long.
+      process.stderr.write(`${label}${lineOf(error)}\n`);
+      return 1;
+    });
+  });
+  return Math.max(...(await Promise.all(codes)));
+}
+
+/** The servers of a run: Kinesis, DynamoDB and S3. */
+const PORTS = 3;
+
+/** Standard output for one of several, which cannot draw over each other's lines. */
+const labelled = (label: string): NodeJS.WriteStream =>
+  Object.create(process.stdout, {
+    isTTY: { value: false },
+    write: { value: (text: string) => process.stdout.write(text.replaceAll(/^(?=.)/gm, label)) },
+  });
 
 /**
  * Shows a pipeline at work on an input: progress, the latest panes, and where to look next. With `keep` it stays up
@@ -46,13 +104,13 @@ export interface LocalRunOptions {
  */
 export async function show(
   pipeline: Pipeline,
-  { input, ...options }: LocalRunOptions & { readonly input?: string | undefined; readonly keep: boolean },
+  { input, terminal = process.stdout, ...options }: ShowOptions,
 ): Promise<number> {
   if (input !== undefined) await checkInput(input);
   return running(
     pipeline,
     options,
-    (tally) => startScreen(pipeline, tally, process.stdout),
+    (tally) => startScreen(pipeline, tally, terminal),
     async (runtime, tally, screen, signal) => {
       if (input === undefined) {
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);

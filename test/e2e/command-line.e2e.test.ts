@@ -121,6 +121,31 @@ describe('a local run', () => {
   });
 });
 
+describe('several pipelines', () => {
+  it('run side by side, each on its input, with its name before each line', async () => {
+    writeFileSync(at('gauges.ts'), readFileSync(at('meters.ts'), 'utf8').replace("'meters'", "'gauges'"));
+    writeFileSync(at('two.ndjson'), READING + READING);
+    const inputs = ['--input', 'readings.ndjson', '--input', 'two.ndjson'];
+    const { stdout, code } = await begin(['start', 'meters.ts', 'gauges.ts', ...inputs]).ended;
+    expect(stdout).toMatch(/^meters \| 1 records read, 1 applied/m);
+    expect(stdout).toMatch(/^gauges \| 2 records read, 2 applied/m);
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    [['meters.ts', 'meters.ts'], 'must have a name of its own: two are named "meters"'],
+    [
+      ['meters.ts', 'gauges.ts', '--input', 'two.ndjson', '--input', 'two.ndjson', '--input', 'two.ndjson'],
+      'on 3 inputs',
+    ],
+    [['meters.ts', '--pipeline', 'gauges.ts'], 'named in two ways'],
+  ])('are refused, in one line: %j', async (args, why) => {
+    const { stderr, code } = await begin(['start', ...args, '--keep']).ended;
+    expect(stderr).toMatch(new RegExp(`^Cannot start .*${why}.*\n$`));
+    expect(code).toBe(1);
+  });
+});
+
 describe('Ctrl-C', () => {
   it('ends a run that waits for a line, and leaves earlier results alone', async () => {
     definition('telling.ts', { key: "(process.stderr.write('begun\\n'), reading.meter)" });

@@ -109,6 +109,18 @@ describe('the stack of a pipeline', () => {
     template.resourceCountIs('AWS::DynamoDB::Table', 2);
   });
 
+  it('is bundled only where it is among those that are to be deployed', () => {
+    const app = new App({ context: { 'aws:cdk:bundling-stacks': ['Quakes'] } });
+    for (const id of ['Flights', 'Quakes']) {
+      const name = id.toLowerCase();
+      new PipelineStack(app, id, { pipeline: { ...flights, name }, entry: entryOf(name) });
+    }
+    const { directory } = app.synth();
+    const isBundle = (asset: string) => readdirSync(join(directory, asset)).includes('index.mjs');
+    const assets = readdirSync(directory).filter((name) => name.startsWith('asset.'));
+    expect(assets.filter(isBundle)).toHaveLength(3);
+  });
+
   it('has no table for rows, and no projector, when no sink needs them', () => {
     bare.resourceCountIs('AWS::DynamoDB::Table', 1);
     expect(namesOf(bare, 'AWS::Lambda::Function')).toEqual(['Handler', 'Sweeper']);
