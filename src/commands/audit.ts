@@ -9,8 +9,8 @@ import { percent, plural, progressOn, span, tableText, thousands } from './text.
 /**
  * Audits what a pipeline keeps, and writes the report to standard output.
  *
- * @returns the exit code: 0 when nothing was found, 1 otherwise
- * @throws Error when it cannot be read
+ * @returns the exit code: 0 when there is no finding, 1 otherwise
+ * @throws Error when the pipeline's data cannot be read
  */
 export async function auditCommand(pipeline: Pipeline, { json, ...where }: LookOptions): Promise<number> {
   const progress = progressOn(process.stderr);
@@ -23,10 +23,10 @@ export async function auditCommand(pipeline: Pipeline, { json, ...where }: LookO
   return report.findings.length === 0 ? 0 : 1;
 }
 
-/** What the report calls how far each kind of sink is covered. */
+/** The report's word for how far each kind of sink is covered. */
 const PROJECTORS: { readonly [Kind in Sink['kind']]: string } = { table: 'row cursor', bucket: 'intents' };
 
-/** How far an audit is. */
+/** Says how far an audit has come. */
 const toldOf = ({ what, done, of }: AuditProgress): string =>
   `${thousands(done)}${of === undefined ? '' : ` of ${thousands(of)}`} ${what} read`;
 
@@ -75,7 +75,7 @@ function reportText(report: AuditReport): string {
   ].join('\n');
 }
 
-/** What was lost to a sink, and said so when its projector was resumed. */
+/** Says what a sink has lost, as its projector skipped it when it was resumed. */
 const skippedText = (skipped: AuditReport['projectors'][number]['skipped']): string =>
   skipped
     .map(
@@ -83,7 +83,7 @@ const skippedText = (skipped: AuditReport['projectors'][number]['skipped']): str
     )
     .join('');
 
-/** Groups that will soon refuse records of new keys, the fullest first. */
+/** Names the groups that will soon refuse records of new keys, the fullest first. */
 function crowdedText(crowded: AuditReport['logs']['crowded']): string {
   const fullest = crowded.toSorted((a, b) => b.roomUsed - a.roomUsed).slice(0, 3);
   const shares = fullest.map(({ log, roomUsed }) => `${log} at ${percent(roomUsed)}`);
@@ -93,7 +93,7 @@ function crowdedText(crowded: AuditReport['logs']['crowded']): string {
 const unverified = (count: number, what: string): string =>
   count > 0 ? `; ${thousands(count)} more hold what the logs no longer tell of: ${what}` : '';
 
-/** A finding's row: its kind, where it is, and what is wrong there. */
+/** Returns the row of a finding: its kind, where it is, and what is wrong there. */
 function rowOf(finding: Finding): readonly [kind: string, where: string, what: string] {
   const [where, what] = describe(finding);
   return [finding.kind, where, what];

@@ -14,14 +14,15 @@ export interface BackfillCommandOptions extends DeploymentOptions {
   readonly name?: string | undefined;
 }
 
-/** Whoever waits for it ends it. */
+/** A backfill has no deadline of its own: whoever waits for it ends it. */
 const NO_DEADLINE = 8.64e15 as EpochMillis;
 
 /**
- * Writes all panes that the logs have, as rows or as objects of another bucket, and says so on standard output.
+ * Writes all panes that the logs have, as rows or as objects of another bucket, and reports on standard
+ * output.
  *
  * @returns the exit code, 0
- * @throws Error when it cannot be done; the same call goes on where it stopped
+ * @throws Error when it cannot be done; the same call continues from where it stopped
  */
 export async function backfillCommand(
   pipeline: Pipeline,
@@ -52,12 +53,12 @@ export async function backfillCommand(
       if (!hasTable) {
         throw new Error(`Cannot backfill rows of "${pipeline.name}" as its sinks must have a table()`);
       }
-      // Rows may be written again and again: another day, from the beginning.
+      // Rows may be written again and again, so another day begins from the beginning.
       const name = given ?? new Date().toISOString().slice(0, 10);
       await backfillRows(kept.engine, deployment, { ...options, name });
       return { name, to: 'rows' };
     }
-    // Objects must not be: into the same bucket, it goes on for ever.
+    // Objects may not be written again, so that a backfill into the same bucket always continues.
     const name = given ?? bucket;
     const objects = await targetOf(pipeline, kept, bucket);
     await backfillObjects(

@@ -14,10 +14,11 @@ export interface CheckOptions extends DeploymentOptions {
 }
 
 /**
- * Says on standard output what deploying a definition would do. With `write` its lock file is written, unless the definition would be
- * refused; where nothing that is deployed is named, only the lock file that is there decides that.
+ * Says on standard output what deploying a definition would do. With `write` it also writes the lock file,
+ * unless the definition would be refused. Where no deployed resource is named, only the existing lock file
+ * decides that.
  *
- * @returns the exit code: 0, or 1 where it would be refused
+ * @returns the exit code: 0, or 1 where the definition would be refused
  * @throws Error when it cannot look
  */
 export async function checkCommand(
@@ -38,7 +39,7 @@ export async function checkCommand(
   return check.refused === undefined ? 0 : 1;
 }
 
-/** The same by the lock file alone. */
+/** Checks a definition against the lock file alone. */
 function byLock(pipeline: Pipeline, lockFile: string): Check {
   const { name, version } = pipeline;
   const nothing = { pipeline: name, version, atWork: undefined, windows: [], refused: undefined };
@@ -73,7 +74,7 @@ function textOf({ pipeline, version, atWork, windows, refused }: Check): string 
   return [heading, ...changes, refused ?? backTo(version, atWork)].join('\n');
 }
 
-/** What taking a deployment back would mean. */
+/** Says what going back to an earlier deployment would mean. */
 function backTo(version: number, atWork: Check['atWork']): string {
   if (atWork === undefined) return 'It would begin.';
   if (atWork.version === version) return 'It would go on. Its code may be taken back at any time.';

@@ -7,7 +7,7 @@ import { percent, plural, shown, span, tableText, thousands } from './text.ts';
  * Explains a key of a pipeline on standard output.
  *
  * @returns the exit code: 0, or 1 where there is no such key
- * @throws Error when it cannot be read
+ * @throws Error when the pipeline's data cannot be read
  */
 export async function explainCommand(
   pipeline: Pipeline,

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { reasonOf } from '../local/failure.ts';
 
-/** @throws Error unless the file of an input is there and can be read; `-` is standard input */
+/** @throws Error unless the input file exists and can be read; `-` is standard input */
 export async function checkInput(path: string): Promise<void> {
   if (path === '-') return;
   const refused = (why: string, cause?: unknown) => new Error(`Cannot read ${path} as ${why}`, { cause });
@@ -18,19 +18,19 @@ export async function checkInput(path: string): Promise<void> {
   });
 }
 
-/** What a run reads and keeps, none of which its output may be. */
+/** The files that a run reads and keeps, none of which may be its output. */
 export interface Apart {
   readonly input: string;
   readonly definition: string;
   readonly data?: string | undefined;
 }
 
-/** Writes lines, all of them or, where they end early, none; returns how many. */
+/** Writes lines and returns how many; it writes all of them, or none where they end early. */
 export type Output = (lines: AsyncIterable<string>, signal: AbortSignal) => Promise<number>;
 
 /**
- * Where the lines of a run go: standard output (`-`), a device or a pipe as they come; a file by another beside it, which takes
- * its place when it is whole. Nothing is opened yet.
+ * Returns where the lines of a run go. Standard output (`-`), a device and a pipe receive them as they come.
+ * A file is written beside its place and moved there when it is whole. Nothing is opened yet.
  *
  * @throws Error when the file cannot be written, or is one that the run reads or keeps
  */
@@ -43,7 +43,7 @@ export async function outputTo(path: string, apart: Apart): Promise<Output> {
   });
   const found = await unlessMissing(stat(target));
   if (found?.isDirectory() || path.endsWith('/')) throw refused('it must be a file: it is a directory');
-  // What is behind /dev/stdout may be a file, of which the one at whose end it stands is to be written.
+  // Behind /dev/stdout there may be a file, which is to be written at its present end.
   if (/^\/(dev|proc)\//.test(resolve(path)) || (found && !found.isFile())) {
     return saying(path, async (lines, signal) =>
       write(lines, (await open(path, 'a')).createWriteStream(), signal),
@@ -67,7 +67,7 @@ export async function outputTo(path: string, apart: Apart): Promise<Output> {
   return saying(path, (lines, signal) => replace(target, found, lines, signal));
 }
 
-/** The same, whose failure says what was written to. */
+/** Adds to a failure of an output where it was written to. */
 const saying =
   (path: string, output: Output): Output =>
   (lines, signal) =>
@@ -77,7 +77,7 @@ const saying =
         : new Error(`Cannot write panes to ${path}: ${reasonOf(error)}`, { cause: error });
     });
 
-/** The file that a path stands for in the end, though it may not be there yet. */
+/** Returns the file that a path resolves to in the end, even if it does not exist yet. */
 async function targetOf(path: string): Promise<string> {
   const there = await unlessMissing(realpath(path));
   if (there !== undefined) return there;
@@ -108,7 +108,7 @@ async function replace(
 ): Promise<number> {
   const beside = join(dirname(target), `.millrace-${randomUUID()}`);
   const remove = () => rmSync(beside, { force: true });
-  // Also where the process ends before this does.
+  // The file is also removed where the process ends before this function does.
   process.once('exit', remove);
   try {
     const file = await open(beside, 'wx');

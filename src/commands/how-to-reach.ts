@@ -2,7 +2,7 @@ import { LOCAL_CREDENTIALS, LOCAL_REGION } from '../local/resources.ts';
 import type { LocalRuntime } from '../local/runtime.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
-/** Where the servers of a run are, what is in them, and what another program needs to use them. */
+/** Says where the servers of a run are, what is in them, and what another program needs to use them. */
 export function howToReach({ endpoints, names }: LocalRuntime): string {
   const { kinesis, dynamodb, s3 } = endpoints;
   const exported = {

@@ -28,7 +28,8 @@ export async function readEvent(path: string): Promise<unknown> {
 }
 
 /**
- * Calls a bundled handler on a Lambda event, in the environment that its function has, against servers on this machine.
+ * Calls a bundled handler on a Lambda event, in the environment that its function has, with the servers of
+ * this machine.
  *
  * @returns what the handler answered
  */
@@ -44,7 +45,7 @@ export async function invokeBundle(
   try {
     const names = resourceNames(pipeline);
     await createResources(pipeline, names, clients);
-    // What the shell has of AWS, a function has not: none of it may lead away from these servers.
+    // A function has none of the shell's settings of AWS, any of which may lead away from these servers.
     for (const name of Object.keys(process.env)) if (SETTING_OF_AWS.test(name)) delete process.env[name];
     Object.assign(process.env, {
       AWS_CONFIG_FILE: devNull,

@@ -24,7 +24,7 @@ import type { Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
-/** Where what a pipeline keeps is found: a directory of a local run, or the names of a stack's resources. */
+/** Where the data of a pipeline is: a directory of a local run, or the names of a stack's resources. */
 export interface DeploymentOptions {
   readonly data?: string | undefined;
   readonly stateTable?: string | undefined;
@@ -36,22 +36,24 @@ export interface LookOptions extends DeploymentOptions {
   readonly json?: boolean | undefined;
 }
 
-/** What a pipeline keeps, for a command that looks at it or works on it. */
+/** The data of a pipeline, for a command that reads it or works on it. */
 export interface PipelineData {
   readonly ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock'> & { readonly reading: Reading };
-  /** The same as the engine works on them. */
+  /** The same ports in the form in which the engine uses them. */
   readonly engine: Pick<EnginePorts, 'log' | 'objects' | 'rows' | 'clock'>;
   readonly names: Named;
   readonly progress: Ports['progress'];
   readonly remover: ObjectRemover;
-  /** The objects of another bucket: of one that is there, but in a directory, where it is made. */
+  /**
+   * Returns the objects of another bucket. The bucket must exist, except in a directory, where it is made.
+   */
   bucket(name: string): Promise<ObjectStore>;
   close(): Promise<void>;
 }
 
 /**
- * Opens what a pipeline keeps: with `data` a directory that `start` or `run` left, served by servers of this process;
- * otherwise tables and bucket in AWS, or wherever the SDK's environment says.
+ * Opens the data of a pipeline: with `data` a directory that `start` or `run` left, served by servers of this
+ * process; otherwise tables and a bucket in AWS, or wherever the SDK's environment says.
  *
  * @throws Error when the directory holds no run, or is in use; or when a resource is not named
  */
@@ -82,7 +84,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     throw new Error(`Cannot open "${data}" as it must be a directory that start or run kept data in`);
   }
   const { startServers } = await serversPackage();
-  // As late as it was when the run ended, however long ago: nothing has grown old since.
+  // The clock continues from when the run ended, however long ago, so that nothing has aged since.
   const clock = openRunClock({ directory: data });
   const servers = await startServers({ dataDirectory: data }).catch((error) => {
     clock.close();
@@ -104,9 +106,9 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
 }
 
 /**
- * Opens what a pipeline keeps for as long as something works on it.
+ * Opens the data of a pipeline for as long as something works on it.
  *
- * @throws Error that says what could not be opened, or read, or what the work throws
+ * @throws Error that says what could not be opened or read, or the error of the work
  */
 export async function withKept<Result>(
   pipeline: Pipeline,
@@ -117,7 +119,7 @@ export async function withKept<Result>(
   try {
     return await work(kept);
   } catch (error) {
-    // What the SDK says of a table or a bucket that is not there does not say of what it speaks.
+    // The SDK's message about a missing table or bucket does not say which one is missing.
     if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
     const { name } = error;
     const what =
@@ -132,7 +134,7 @@ export async function withKept<Result>(
 
 type Named = Omit<ResourceNames, 'stream'>;
 
-/** What is not said is taken from the environment, under the names that handlers have it by. */
+/** Takes names that are not given from the environment variables of the handlers. */
 function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Named {
   const nameOf = (
     option: keyof typeof named,
@@ -150,7 +152,7 @@ function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Na
   const bucketName = (): string => nameOf('resultsBucket', 'bucket', '--results-bucket', 'ResultsBucketName');
   const { table: rowsTable = '' } = bySink(pipeline.sinks, {
     table: () => nameOf('rowsTable', 'rowsTable', '--rows-table', 'RowsTableName'),
-    // Whatever the sinks: it has the bodies of entries, too.
+    // The bucket is needed whatever the sinks are, as it also has bodies of entries.
     bucket: bucketName,
   });
   return { stateTable, rowsTable, bucket: bucketName() };

@@ -5,23 +5,23 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { pipelineOf } from '../pipeline/pipeline-of.ts';
 import { importTypeScriptAsEsModules } from './typescript-modules.ts';
 
-/** @throws Error when the file is no module, or exports no pipeline */
+/** @throws Error when the file is not a module, or exports no pipeline */
 export async function loadPipeline(path: string): Promise<Pipeline> {
   const url = pathToFileURL(path).href;
   importTypeScriptAsEsModules();
   try {
     return pipelineOf(await import(url), shownPath(path));
   } catch (error) {
-    // What a definition itself refuses says all there is to say.
+    // The message of an error by which a definition is refused says all there is to say.
     if (error instanceof Error && error.message.startsWith('Cannot ')) throw error;
     throw new Error(`Cannot load ${shownPath(path)}: ${faultOf(error, path)}`, { cause: error });
   }
 }
 
-/** How esbuild, which tsx asks, reports the first thing that is no TypeScript. */
+/** The form in which esbuild, which tsx calls, reports the first syntax error. */
 const UNPARSED = /^(?<file>.+):(?<place>\d+:\d+): ERROR: (?<text>.*)$/m;
 
-/** What is wrong with a definition, and where in it. */
+/** Says what is wrong with a definition, and where in it. */
 function faultOf(error: unknown, path: string): string {
   if (!(error instanceof Error)) return `it throws ${inspect(error, { breakLength: Infinity })}`;
   const { file = '', place = '', text } = UNPARSED.exec(error.message)?.groups ?? {};

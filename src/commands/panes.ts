@@ -3,7 +3,7 @@ import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/
 import { readParquet } from '../engine/delivery/read-objects.ts';
 import { PANES_PREFIX } from '../wiring/names.ts';
 
-/** Every pane in a bucket, a line of JSON each, object by object in the order of their names. */
+/** Returns every pane in a bucket as a line of JSON, object by object in the order of their names. */
 export async function* paneLines(s3: S3Client, bucket: string): AsyncGenerator<string> {
   let after: string | undefined;
   do {
@@ -22,7 +22,7 @@ export async function* paneLines(s3: S3Client, bucket: string): AsyncGenerator<s
   } while (after);
 }
 
-/** The panes of an object, a line of JSON each, whatever the format that its name tells. */
+/** Returns the panes of an object as lines of JSON, in whichever format its name says it is. */
 export async function linesOf(name: string, bytes: Uint8Array): Promise<string[]> {
   if (name.endsWith('.parquet')) return (await readParquet(bytes)).map(({ pane }) => JSON.stringify(pane));
   return gunzipSync(bytes)

@@ -4,10 +4,10 @@ import { type DeploymentOptions, withKept } from './kept.ts';
 import { plural, progressOn, thousands } from './text.ts';
 
 /**
- * Changes the number of key groups of a pipeline, and says so on standard output.
+ * Changes the number of key groups of a pipeline, and reports on standard output.
  *
  * @returns the exit code, 0
- * @throws Error when it cannot be done; the same call goes on with what was begun
+ * @throws Error when it cannot be done; the same call continues what was begun
  */
 export async function rescaleCommand(
   pipeline: Pipeline,

@@ -7,11 +7,11 @@ import { type DeploymentOptions, withKept } from './kept.ts';
 import { plural, progressOn } from './text.ts';
 
 /**
- * Has a pipeline go on from a state table that was taken back to an earlier time, and says on standard output what its source
- * must be read again from.
+ * Lets a pipeline continue from a state table that was restored to an earlier time, and says on standard
+ * output from where its source must be read again.
  *
  * @returns the exit code, 0
- * @throws Error when it cannot be done; the same call does it all
+ * @throws Error when it cannot be done; the same call does all of it
  */
 export async function restoreCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
   const progress = progressOn(process.stderr);
@@ -29,7 +29,7 @@ export async function restoreCommand(pipeline: Pipeline, where: DeploymentOption
   return 0;
 }
 
-/** What must be read again, in words. */
+/** Says in words what must be read again. */
 function readAgain({ source }: Pipeline, from: Restored['from']): readonly string[] {
   const sendAgain = () => [
     'Messages that were deleted from the queue since then cannot be read again: send again what its senders still have',
@@ -42,7 +42,7 @@ function readAgain({ source }: Pipeline, from: Restored['from']): readonly strin
   });
 }
 
-/** @param position what a position in the source is called */
+/** @param position the name of a position in the source */
 function readFrom(position: string, from: Restored['from']): readonly string[] {
   const times = from.map(({ from }) => from?.arrival);
   const earliest = times.includes(undefined) ? undefined : Math.min(...(times as EpochMillis[]));

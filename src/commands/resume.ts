@@ -5,7 +5,7 @@ import { type DeploymentOptions, withKept } from './kept.ts';
 import { plural } from './text.ts';
 
 /**
- * Lets projectors go on that entries were lost to, and says on standard output what they skip.
+ * Lets projectors continue that have lost entries, and says on standard output what they skip.
  *
  * @returns the exit code, 0
  * @throws Error when it cannot be done; the same call may be made again

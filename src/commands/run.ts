@@ -27,14 +27,14 @@ import { createTally, type Tally } from './tally.ts';
 import { plural, span, thousands } from './text.ts';
 
 export interface LocalRunOptions {
-  /** Between the cells of a CSV input, where it is not to be found in the header. */
+  /** The separator between the cells of a CSV input, where the header does not show it. */
   readonly separator?: string | undefined;
   readonly data?: string | undefined;
   readonly speed?: number | undefined;
   readonly batchSize?: number | undefined;
-  /** Of the servers: the first of three in a row; free ones where left out. */
+  /** The first of three consecutive ports of the servers. Without it they take free ports. */
   readonly port?: number | undefined;
-  /** Whether a record that is not taken in makes for exit code 1. */
+  /** Whether a record that is not taken in makes the exit code 1. */
   readonly strict?: boolean | undefined;
   readonly startServers?: LocalOptions['startServers'];
   /** Where a person watches. Default standard output. */
@@ -97,10 +97,11 @@ const labelled = (label: string): NodeJS.WriteStream =>
   });
 
 /**
- * Shows a pipeline at work on an input: progress, the latest panes, and where to look next. With `keep` it stays up
- * afterwards, or from the beginning where there is no input, taking in whatever is put onto its stream, until it is interrupted.
+ * Shows a pipeline at work on an input: progress, the latest panes, and where to look next. With `keep` it
+ * stays up afterwards, or from the beginning where there is no input, and takes in whatever is put onto its
+ * stream, until it is interrupted.
  *
- * @returns the exit code: 0 when every record went somewhere, and some into windows
+ * @returns the exit code: 0 when every record is accounted for, and some went into windows
  */
 export async function show(
   pipeline: Pipeline,
@@ -157,10 +158,10 @@ export async function show(
 }
 
 /**
- * Runs an input through the whole path and writes the panes, read back from the bucket, one a line. The output is replaced only by
- * a run whose exit code is 0.
+ * Runs an input through the whole path and writes the panes, read back from the bucket, one a line. Only a
+ * run whose exit code is 0 replaces the output.
  *
- * @returns the exit code: 0 when every record went somewhere, and some into windows
+ * @returns the exit code: 0 when every record is accounted for, and some went into windows
  */
 export async function run(
   pipeline: Pipeline,
@@ -172,7 +173,7 @@ export async function run(
   },
 ): Promise<number> {
   const { bucket: readBack } = bySink(pipeline.sinks, {
-    // Rows are found by their keys, and do not tell which there are.
+    // Rows can only be found by their keys, so that they cannot be listed.
     table: () => undefined,
     bucket: () => paneLines,
   });
@@ -208,7 +209,7 @@ export async function run(
   );
 }
 
-/** The same records, until the signal: also while the next one is waited for. */
+/** Yields the records until the signal, also while it waits for the next one. */
 async function* untilAborted(
   records: AsyncGenerator<InputRecord>,
   signal: AbortSignal,
@@ -227,7 +228,9 @@ async function* untilAborted(
 
 const SAME_INTERRUPT_MILLIS = 500;
 
-/** Starts everything, and ends it whatever happens: at the first Ctrl-C in good order, at the second at once. */
+/**
+ * Starts everything, and ends it whatever happens: at the first Ctrl-C in good order, at the second at once.
+ */
 async function running(
   pipeline: Pipeline,
   { data, batchSize, port, startServers }: LocalRunOptions,
@@ -239,7 +242,7 @@ async function running(
   let first = 0;
   const interrupt = () => {
     if (!interrupted.signal.aborted) first = performance.now();
-    // npm, the shell and tsx may each pass the same Ctrl-C on.
+    // npm, the shell and tsx may each pass on the same Ctrl-C.
     else if (performance.now() - first > SAME_INTERRUPT_MILLIS) process.exit(130);
     interrupted.abort();
   };
@@ -274,7 +277,7 @@ async function running(
   }
 }
 
-/** The refused records of a run. A pipe cannot be read again for the lines of some. */
+/** Returns the refused records of a run. A pipe cannot be read again to find their lines. */
 async function refusedIn(
   { poisonLines }: Replayed,
   tally: Tally,
@@ -309,7 +312,7 @@ function conclude(
   };
 }
 
-/** Why the exit code of a run is 1; undefined where it is 0. */
+/** Says why the exit code of a run is 1; undefined where it is 0. */
 function failureOf(replayed: Replayed, strict: boolean): string | undefined {
   const { read, applied, lateForAll, poison, refused } = replayed;
   if (!isAccountedFor(replayed)) return 'NOT every record is accounted for: please report this';
@@ -324,7 +327,7 @@ function failureOf(replayed: Replayed, strict: boolean): string | undefined {
 const LOOK_MILLIS = 1_000;
 const LOOKS_PER_SWEEP = 60;
 
-/** Until the signal: the sweeper comes by every minute, as deployed, and new panes are shown. */
+/** Keeps a run up until the signal: the sweeper runs every minute, as deployed, and new panes are shown. */
 async function keepUp(
   runtime: LocalRuntime,
   tally: Tally,

@@ -13,9 +13,9 @@ import { NO_BORDER, percent, plural, span, thousands } from './text.ts';
 /** What a person sees of a local run. */
 export interface Screen {
   say(text: string): void;
-  /** How much of the input has been read, a share of 1. */
+  /** Shows how much of the input has been read, a share of 1. */
   read(share: number): void;
-  /** The newest event time sent, for the watermark to be held against. */
+  /** Shows the newest event time sent, for comparison with the watermark. */
   sent(records: number, eventTime: EpochMillis | undefined): void;
   stop(): void;
 }
@@ -24,8 +24,8 @@ const REFRESH_MILLIS = 250;
 const LOG_MILLIS = 10_000;
 
 /**
- * Progress and the latest panes, drawn over and over at the foot of a terminal, or a line now and then where there is none. First
- * of all what the pipeline asks.
+ * Draws progress and the latest panes over and over at the foot of a terminal, or writes a line now and then
+ * where there is no terminal. It first shows what the pipeline computes.
  */
 export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.WriteStream): Screen {
   const live = output.isTTY ? createLogUpdate(output) : undefined;
@@ -34,7 +34,7 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
   let sent = 0;
   let readShare: number | undefined;
   let committed = 0;
-  /** Until the last commit. */
+  /** The seconds until the last commit. */
   let seconds = 1;
   let newest: EpochMillis | undefined;
   let shown = false;
@@ -89,7 +89,7 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
       return;
     }
     if (tally.panes > 0) lines.push('', ...paneTable(tally, output.columns).split('\n'));
-    // What is higher than the terminal could not be drawn over.
+    // Lines beyond the height of the terminal could not be drawn over.
     live(lines.slice(0, Math.max(1, output.rows - 4)).join('\n'));
   };
   say(asked(pipeline));
@@ -119,7 +119,7 @@ const barOf = (share: number): string => {
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
 };
 
-/** What a pipeline asks of its records, a line for each window. */
+/** Says what a pipeline computes of its records, in a line for each window. */
 export function asked({ name, rules }: Pipeline): string {
   const lines = rules.windows.map(({ name, operator }) => `  ${name}: ${windowText(operator.signature)}`);
   const { idleAfter, outOfOrderness } = rules.time;
@@ -129,7 +129,7 @@ export function asked({ name, rules }: Pipeline): string {
   ].join('\n');
 }
 
-/** A window's signature in words: lengths of time are whole milliseconds there. */
+/** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
 function windowText(signature: string): string {
   const [, kind = '', settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
   const given = settings.split(',').map((one) => (/^\d{4,}$/.test(one) ? span(Number(one)) : one));
@@ -145,7 +145,7 @@ function windowText(signature: string): string {
   return kind === '' ? signature : `${what}: ${results.split(';').join(', ').replaceAll('=', ' = ')}`;
 }
 
-/** Says what is said and what goes wrong, and nothing else. */
+/** Returns a screen that only shows messages and faults. */
 export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   const say = (text: string) => void output.write(`${text}\n`);
   const newFaults = faultsOf(tally);
@@ -153,7 +153,7 @@ export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   return { say, read() {}, sent() {}, stop: () => clearInterval(timer) };
 }
 
-/** The faults that were not told before, each time it is asked. */
+/** Returns a function that returns the faults since its last call. */
 function faultsOf(tally: Tally): () => readonly string[] {
   let told = 0;
   return () => {
@@ -163,7 +163,7 @@ function faultsOf(tally: Tally): () => readonly string[] {
   };
 }
 
-/** The last panes of each window, in lines of at most `columns` characters. */
+/** Lists the last panes of each window, in lines of at most `columns` characters. */
 export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): string {
   const table = new Table({
     head: ['window', 'key', 'from', 'until', 'count', 'results'],
@@ -188,7 +188,7 @@ export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): str
     .join('\n');
 }
 
-/** Which window, and what is out of the ordinary about its pane. */
+/** Names a pane's window, and what is unusual about the pane. */
 function nameOf({ window, index, kind }: GroupPane): string {
   const numbered = index === undefined ? window : `${window} ${index}`;
   return ['final', 'rolling', 'running'].includes(kind) ? numbered : `${numbered} (${kind})`;
@@ -209,13 +209,13 @@ const short = (value: unknown): string => {
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
-/** How many records each window refused, a line for each that refused any. */
+/** Says how many records each window refused, in a line for each that refused any. */
 export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>
   Object.entries(late).map(
     ([window, count]) => `${plural(count, 'record was', 'records were')} refused by window ${window} as late`,
   );
 
-/** The refused records of a run, code by code. */
+/** Lists the refused records of a run, code by code. */
 export const refusedLines = (refused: RefusedByCode): readonly string[] =>
   [...refused].flatMap(([code, { times, first }]) => {
     const reason = first[0]?.reason ?? '';
@@ -235,7 +235,7 @@ const SHOWN_REASON = 300;
 const shortly = (reason: string): string =>
   reason.length <= SHOWN_REASON ? visible(reason) : `${visible(reason.slice(0, SHOWN_REASON))}…`;
 
-/** Where the records went, in words. */
+/** Says in words where the records went. */
 export const ledger = (replayed: Replayed): string =>
   [
     `${thousands(replayed.read)} records read`,
@@ -248,7 +248,7 @@ export const ledger = (replayed: Replayed): string =>
     `${thousands(replayed.refused.length)} too large for Kinesis`,
   ].join(', ');
 
-/** Commands that look at what a run has made, one pane's row among it. */
+/** Lists commands that show what a run has made, such as the row of a pane. */
 export function whereToLook(
   { endpoints, names }: LocalRuntime,
   { key, window }: GroupPane,

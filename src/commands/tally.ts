@@ -13,24 +13,26 @@ import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../wiring/names.ts';
 
-/** What a local run counts and shows, taken from the commits themselves. */
+/** Counts what a local run does, from the commits themselves. */
 export interface Tally extends Telemetry {
   readonly metrics: ReadonlyMap<Metric, number>;
-  /** By window, the records that it refused as late. */
+  /** The number of records that each window refused as late. */
   readonly late: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
   readonly panes: number;
-  /** The furthest that any key's watermark is known to have come. */
+  /** The furthest watermark of any key that is known. */
   readonly watermark: EpochMillis | undefined;
-  /** The last panes committed, per window. */
+  /** Returns the last panes committed, for each window. */
   latest(): readonly GroupPane[];
-  /** Rows and objects that the sinks were given. */
+  /** How many rows and objects the sinks received. */
   readonly delivered: { readonly rows: number; readonly objects: number };
-  /** The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none. */
+  /**
+   * The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none.
+   */
   readonly deliveredShare: number;
-  /** The refused records of what was committed. */
+  /** The refused records of the commits. */
   readonly refused: RefusedByCode;
-  /** The same ports, counting what goes through them. */
+  /** Returns the same ports, counting what goes through them. */
   watch(ports: Ports): Ports;
 }
 
@@ -44,7 +46,7 @@ export function createTally(pipeline: Pipeline): Tally {
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
   const refused = new Map<string, Refused>();
-  /** By log of a group, its last entry; by sink, up to which entry it has been delivered. */
+  /** The last entry of each group log, and for each sink up to which entry it has been delivered. */
   const entries = new Map<string, number>();
   const covered = new Map<Sink['kind'], Cursors>();
   const sinkByLog = new Map(
@@ -53,7 +55,7 @@ export function createTally(pipeline: Pipeline): Tally {
   let panes = 0;
   let watermark: EpochMillis | undefined;
 
-  /** Bodies of entries, and refused records, put as objects, which an entry is yet to name. */
+  /** Bodies of entries and refused records that were put as objects, and that no entry names yet. */
   const bodies = new Map<string, Uint8Array>();
 
   const wholeOf = ({ stored, ...place }: StoredEntry): LogEntry | undefined => {

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 
-/** A table's characters without any lines. */
+/** The characters of a table without any lines. */
 export const NO_BORDER = Object.fromEntries(
   ['top', 'bottom', 'left', 'right', 'mid', 'top-mid', 'bottom-mid', 'mid-mid'].flatMap((name) => [
     [name, ''],
@@ -9,7 +9,7 @@ export const NO_BORDER = Object.fromEntries(
   ]),
 );
 
-/** Names and keys are anyone's: what would move a terminal's cursor is shown as a dot. */
+/** Shows control characters as dots, as anyone can choose names and keys, and a terminal would obey them. */
 export const shown = (value: unknown): string => String(value).replace(/\p{Cc}/gu, '·');
 
 export function tableText(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
@@ -33,10 +33,10 @@ export const thousands = (value: number): string => value.toLocaleString('en-US'
 export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${thousands(count)} ${count === 1 ? one : many}`;
 
-/** On a terminal, where it is written over, and elsewhere. */
+/** How often progress is written, on a terminal, where it is written over, and elsewhere. */
 const TELL_MILLIS = { terminal: 500, file: 15_000 };
 
-/** Says now and then how far something is. */
+/** Writes now and then how far something has come. */
 export function progressOn(output: NodeJS.WriteStream) {
   let told = performance.now();
   let wrote = false;
@@ -53,7 +53,7 @@ export function progressOn(output: NodeJS.WriteStream) {
   };
 }
 
-/** A length of time as a person says it: `3d 4h`, `2h 5m`, `12s`. */
+/** Returns a length of time as a person says it: `3d 4h`, `2h 5m`, `12s`. */
 export function span(milliseconds: number): string {
   const parts: string[] = [];
   let rest = Math.max(0, Math.round(milliseconds / 1_000));

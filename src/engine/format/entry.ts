@@ -29,15 +29,17 @@ import { readPanesOf, writePanes } from './pane-columns.ts';
 import type { Placed } from './places.ts';
 
 /**
- * The body of a key group's entry: a version byte, and framed the state and the panes, each deflated by itself, so that who
- * needs the one never inflates the other. Each is plain data followed by tables.
+ * The body of a key group's entry is a version byte and, framed, the state and the panes. Each is deflated by
+ * itself, so that a reader of one never inflates the other. Each is plain data followed by tables.
  *
- * The state is that of the whole group (a snapshot), or what has changed since the entry before (a delta): of each key that
- * was touched, what its tables lost at the front and what was put at their ends.
+ * The state is that of the whole group (a snapshot), or what has changed since the entry before (a delta):
+ * for each key that was touched, which rows its tables lost at the front and which were appended.
  */
 const VERSION = 5;
 
-/** Written with the names of windows, as by the time that it is read the code may have others. */
+/**
+ * Writes late records with the names of their windows, as the code that reads them may have other windows.
+ */
 export function writtenLate(late: readonly LateRecord[]): Placed<WrittenLate> {
   const windows = [...new Set(late.flatMap((one) => one.windows))];
   const places = new Map(windows.map((window, place) => [window, place]));
@@ -61,7 +63,7 @@ export function countersOf(written: Placed<WrittenCounters>): Counters {
   return { applied, lateForAll, poison, late: Object.fromEntries(late) };
 }
 
-/** The body of a state and panes. */
+/** Returns the body of a state and panes. */
 export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
   const panes = section(writePanes(emitted));
   const framed = frame([state, panes]);
@@ -71,11 +73,11 @@ export function bodyOf(state: Uint8Array, emitted: GroupPanes): Uint8Array {
   return body;
 }
 
-/** Plain data and the tables beside it, which weigh no more than a section may. */
+/** Writes plain data and the tables beside it as one section. They may not be larger than a section may. */
 export const section = ([plain, tables]: readonly [plain: Plain, tables: Uint8Array]): Uint8Array =>
   deflate(joined(encode(plain), tables));
 
-/** A snapshot as what is read first, and with an entry after it. */
+/** Describes a snapshot as the entry that is read first, with one entry after it. */
 export const newBase = ({ ordinal, committedAt }: LogEntry, state: Uint8Array): Base => ({
   ordinal,
   committedAt,
@@ -96,10 +98,10 @@ export const windowsOf = ({ pipeline, epochs }: Deployment): WrittenWindow[] =>
     tables: layout.length,
   }));
 
-/** The ordinal at which reading of an entry's group must begin. */
+/** Returns the ordinal from which a reader of an entry's group must begin. */
 export const baseOf = (entry: LogEntry): number => wellFormed(entry, () => stateOf(entry).written.base);
 
-/** Reads an entry: whatever else fails on contents that nothing here wrote says so. */
+/** Reads an entry. Any failure on contents that nothing here wrote becomes an error that says so. */
 export function wellFormed<Result>({ ordinal }: LogEntry, read: () => Result): Result {
   try {
     return read();
@@ -114,7 +116,7 @@ export function wellFormed<Result>({ ordinal }: LogEntry, read: () => Result): R
 export const reachedOf = (written: WrittenState['positions']): (readonly [string, Reached])[] =>
   written.map(REACHED.read).map(({ lineage, position, arrival }) => [lineage, { position, arrival }]);
 
-/** The panes that an entry emits, in order, whatever pipeline it was written by. */
+/** Returns the panes that an entry emits, in order, whatever pipeline wrote it. */
 export function decodePanes(entry: LogEntry): readonly GroupPane[] {
   return wellFormed(entry, () => {
     const [plain, tables] = parted(inflate(sectionsOf(entry)[1]));
@@ -125,11 +127,14 @@ export function decodePanes(entry: LogEntry): readonly GroupPane[] {
 /** What an entry says of its group's records. */
 export interface Ledger {
   readonly counters: Group['counters'];
-  /** Of an ordered source, those that moved; of a snapshot, all. */
+  /** For an ordered source, the positions that moved; in a snapshot, all positions. */
   readonly positions: Group['positions'];
-  /** The records that it moved past and did not take in; of those that came late, also the ones that some window took. */
+  /**
+   * The refused records that it moved past without taking them in. The late records include those that some
+   * window took.
+   */
   readonly poison: readonly Pick<GroupRecord, 'lineage' | 'position'>[];
-  /** What holds the refused ones, as lines; undefined where there are none. */
+  /** The object that holds the refused records, as lines; undefined where there are none. */
   readonly poisonObject: string | undefined;
   readonly late: readonly LateRecord[];
 }
@@ -160,7 +165,7 @@ function ledgerOf({ counters, positions, poison, poisonObject, late }: WrittenSt
   };
 }
 
-/** The state of an entry: its plain part, its tables, and how it stands there. */
+/** Returns the state of an entry: its plain part, its tables, and how it is stored there. */
 export function stateOf(entry: LogEntry) {
   const [state] = sectionsOf(entry);
   const [written, tables] = parted(inflate(state));
@@ -182,7 +187,7 @@ function sectionsOf({ body }: LogEntry): readonly [state: Uint8Array, panes: Uin
 
 const LENGTH_BYTES = 4;
 
-/** Two strings of bytes as one, and back. */
+/** Joins two strings of bytes into one; `parted` undoes it. */
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const both = new Uint8Array(LENGTH_BYTES + first.length + second.length);
   new DataView(both.buffer).setUint32(0, first.length, true);

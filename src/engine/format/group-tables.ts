@@ -9,7 +9,7 @@ import { TIMES } from '../group/weight.ts';
 
 export type KeysAndIds = Pick<Group, 'keys' | 'ids'>;
 
-/** Every name that tables are kept under: the keys, and `REFUSED` last if there are ids under it. */
+/** Returns every name under which tables are kept: the keys, and `REFUSED` last if there are ids under it. */
 export const namesOf = ({ keys, ids }: KeysAndIds): string[] => [
   ...keys.keys(),
   ...(ids.has(REFUSED) ? [REFUSED] : []),
@@ -21,7 +21,7 @@ export type KeyTables = readonly Table[];
 /** How many tables of a key come before those of its windows. */
 export const OWN_TABLES = 1;
 
-/** The tables of some names: of each slot one a name. */
+/** Returns the tables of some names by slot: a slot has one table for each name. */
 export function slotsOf({ rules }: Pipeline, { keys, ids }: KeysAndIds, names: readonly string[]): Table[][] {
   const noIds = new Table(ID_WIDTH, 0);
   const stored = names.map((name) => keys.get(name));

@@ -3,20 +3,24 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { GroupLayout } from '../group/group.ts';
 import { type Placed, placesOf } from './places.ts';
 
-// What stands where in the body of a key group's entry: docs/log-format.md says what each of these places means.
+// These are the places of values in the body of a key group's entry. docs/log-format.md says what each of
+// them means.
 
-/** A window as an entry holds it. */
+/** A window as an entry describes it. */
 export interface WrittenWindow {
   readonly name: string;
   readonly signature: string;
-  /** The version of the definition in which it began, where another of its name came before it; else 0. */
+  /**
+   * The version of the definition in which it began, if an earlier version had another window of its name; 0
+   * otherwise.
+   */
   readonly epoch: number;
   /** How many tables it has for each key. */
   readonly tables: number;
 }
 export const WINDOW = placesOf<WrittenWindow>()('name', 'signature', 'epoch', 'tables');
 
-/** How far a lineage is in. */
+/** How far a lineage has been taken in. */
 export interface WrittenReached {
   readonly lineage: string;
   readonly position: SubPosition;
@@ -47,17 +51,17 @@ interface WrittenRefused {
 }
 export const REFUSED_RECORD = placesOf<WrittenRefused>()('lineage', 'position');
 
-/** Late records, a list for each of their fields. */
+/** Late records, with a list for each of their fields. */
 export interface WrittenLate {
   readonly keys: readonly string[];
   readonly at: readonly EpochMillis[];
   readonly lineages: readonly string[];
   readonly positions: readonly SubPosition[];
   readonly watermarks: readonly EpochMillis[];
-  /** The windows that refused each, as places among `windows`. */
+  /** The windows that refused each record, as places in `windows`. */
   readonly refusing: readonly (readonly number[])[];
   readonly applied: readonly boolean[];
-  /** The names of the windows that refused any. */
+  /** The names of the windows that refused any of the records. */
   readonly windows: readonly string[];
 }
 export const LATE = placesOf<WrittenLate>()(
@@ -74,13 +78,13 @@ export const LATE = placesOf<WrittenLate>()(
 /**
  * The plain part of a state.
  *
- * A snapshot says everything; a delta what differs from the entry before: `changed` and `gone` are places among the names of that,
- * `keys` are the names that are new.
+ * A snapshot says everything. A delta says what differs from the entry before: `changed` and `gone` are
+ * places among the names of that entry, and `keys` are the new names.
  */
 export interface WrittenState {
-  /** Of the definition. */
+  /** The version of the definition. */
   readonly version: number;
-  /** The ordinal of the last snapshot: its own, if it is one. */
+  /** The ordinal of the last snapshot, which is its own if it is a snapshot. */
   readonly base: number;
   readonly sealed: boolean;
   readonly windows: readonly Placed<WrittenWindow>[];
@@ -94,7 +98,7 @@ export interface WrittenState {
   readonly poison: readonly Placed<WrittenRefused>[];
   readonly poisonObject: string | null;
   readonly late: Placed<WrittenLate>;
-  /** Of the times of a key after the first, whether they are written as what they are above that. */
+  /** Whether each time of a key after the first is written as its difference from the first. */
   readonly related: readonly boolean[];
 }
 export const STATE = placesOf<WrittenState>()(
@@ -115,9 +119,9 @@ export const STATE = placesOf<WrittenState>()(
   'related',
 );
 
-/** What is needed to read a window's panes. */
+/** What a reader needs to know to read a window's panes. */
 interface WrittenLayout extends Pick<GroupLayout, 'name' | 'identity' | 'ordered' | 'epoch' | 'results'> {
-  /** Whether watermarks are written as what they are above ends. */
+  /** Whether watermarks are written as their differences from the ends. */
   readonly related: boolean;
 }
 export const LAYOUT = placesOf<WrittenLayout>()('name', 'identity', 'ordered', 'epoch', 'results', 'related');

@@ -16,13 +16,16 @@ import { type KeysAndIds, namesOf, slotsOf, timesOf } from './group-tables.ts';
 import { INHERITED, REACHED, REFUSED_RECORD, STATE, WINDOW, type WrittenState } from './layout.ts';
 
 /**
- * A snapshot is due once the entries since the last are so many times its size. To write a kilobyte costs twenty times what
- * it costs to read one, and each cold start reads the tail: so deltas cost at most a quarter more for the snapshots among
- * them, and a cold start reads at most five times the state.
+ * A snapshot is due once the entries since the last snapshot are this many times its size. To write a
+ * kilobyte costs twenty times what it costs to read one, and each cold start reads these entries. So
+ * snapshots add at most a quarter to the cost of the deltas, and a cold start reads at most five times the
+ * state.
  */
 const TAIL_PER_STATE = 4;
 
-/** However small they are: what one cold start decodes. */
+/**
+ * A snapshot is also due after this many entries, however small they are, as a cold start decodes them all.
+ */
 const MAX_TAIL_ENTRIES = 128;
 
 /** An entry to be appended to a group's log, and the group as of it. */
@@ -31,18 +34,18 @@ export interface Appendable {
   readonly group: Group;
 }
 
-/** An entry before it is written: what it would weigh, and the writing, which takes most of the time. */
+/** An entry before it is written: its weight, and the writing, which takes most of the time. */
 export interface Draft {
   readonly weight: EntryWeight;
   /**
-   * Its weight must be such that it can be written.
+   * Writes the entry. Its weight must be such that it can be written.
    *
-   * @param poisonObject what holds the records that it refuses
+   * @param poisonObject the object that holds the records which the entry refuses
    */
   write(poisonObject?: string): Appendable;
 }
 
-/** What a fold comes to as the next entry: a delta, or where that is due, or no larger, a snapshot. */
+/** Drafts the next entry from a fold: a delta, or a snapshot where one is due or is no larger. */
 export function draftEntry(
   deployment: Deployment,
   before: Group,
@@ -89,7 +92,7 @@ export function draftEntry(
   return { weight, write };
 }
 
-/** The next entry itself, of a fold that is sure to fit. */
+/** Returns the next entry of a fold that is sure to fit. */
 export const nextEntry = (...given: Parameters<typeof draftEntry>): Appendable =>
   draftEntry(...given).write();
 
@@ -141,13 +144,16 @@ interface WrittenKeys {
   readonly changed: readonly number[];
   readonly gone: readonly number[];
   readonly keys: readonly string[];
-  /** A row a key. */
+  /** One row for each key. */
   readonly times: Table;
-  /** Of a delta, a row a key: of each of its tables how many rows are gone at the front, and how many stay. */
+  /**
+   * In a delta, one row for each key: for each of its tables, how many rows are dropped at the front and how
+   * many are kept.
+   */
   readonly cuts: Table | undefined;
-  /** Of each table of all keys the rows; of a delta what comes in place of those that do not stay. */
+  /** For each table of all keys its rows; in a delta, the rows that replace those that are not kept. */
   readonly slots: readonly Rows[];
-  /** Of the group as a whole. */
+  /** The weight of the whole group. */
   readonly weight: Weight;
 }
 
@@ -158,10 +164,10 @@ function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
   return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, weight };
 }
 
-/** What there is of a name, if it has a place among the names. */
+/** Returns what is kept under a name, if anything is. */
 const keptOf = ({ keys, ids }: KeysAndIds, name: string) => (name === REFUSED ? ids : keys).get(name);
 
-/** Undefined where a snapshot is about as small. */
+/** Returns the keys as a delta, or undefined where a snapshot is about as small. */
 function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
   const changed: number[] = [];
   const gone: number[] = [];
@@ -202,7 +208,7 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
       cuts.numbers[at + 1] = keep;
       from[key] = keep;
       to[key] = table.rows;
-      // A new key has had no tables.
+      // A new key had no tables before.
       if (key < changed.length) weight.rows(other, 0, other.rows, -1);
       weight.rows(table, 0, table.rows);
     }
@@ -215,10 +221,10 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
   return { changed, gone, keys, times: timesOf(after, written), cuts, slots, weight };
 }
 
-/** What share of a group's tables a delta may write. */
+/** The share of a group's tables above which a snapshot is written instead of a delta. */
 const ENOUGH = 0.9;
 
-/** Those that differ from the ones before. */
+/** Returns the positions that differ from those before. */
 const writtenReached = (
   positions: Group['positions'],
   before: Group['positions'],

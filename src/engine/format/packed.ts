@@ -3,7 +3,7 @@ import { CodecError, decode, encode } from '../../core/codec.ts';
 import { invariant, type Plain } from '../../core/plain.ts';
 import { MAX_SECTION_BYTES } from '../../ports/commit-log.ts';
 
-/** A value as deflated bytes, for every log but those of groups. */
+/** Writes a value as deflated bytes, for every log but those of groups. */
 export const pack = (value: Plain): Uint8Array => deflate(encode(value));
 
 export const unpack = (bytes: Uint8Array): Plain => decode(inflate(bytes));
@@ -13,7 +13,10 @@ export function deflate(bytes: Uint8Array): Uint8Array {
   return deflateRawSync(bytes, { level: 1 });
 }
 
-/** Deflate's worst ratio would make 400 KB of bytes 400 MB: no more is inflated than is ever written. */
+/**
+ * Inflates bytes, but no more than is ever written: at deflate's best ratio, 400 KB of bytes would become 400
+ * MB.
+ */
 export function inflate(bytes: Uint8Array): Uint8Array {
   try {
     return inflateRawSync(bytes, { maxOutputLength: MAX_SECTION_BYTES });

@@ -7,16 +7,16 @@ import type { GroupPanes } from '../group/group.ts';
 import { LAYOUT, PANES } from './layout.ts';
 
 /**
- * The panes of an entry as columns. What follows the order in which panes were emitted stands in that order; the rest key by
- * key, in which a key's panes resemble each other: the column of keys tells which row is whose. Only keys that emitted
- * panes are named.
+ * The panes of an entry are written as columns. Columns that follow the order in which panes were emitted are
+ * written in that order. All others are written key by key, as a key's panes resemble each other: the column
+ * of keys tells which row belongs to which key. Only keys that emitted panes are named.
  */
 
-/** In the order of the panes: of these columns each, and none else. */
+/** The columns that are written in the order of the panes. */
 const EMITTED = [SEQUENCE, KEY, KIND, END, WATERMARK] as const;
 const [KEY_AT, END_AT, WATERMARK_AT] = [1, 3, 4] as const;
 
-/** @throws CodecError when they are more than could be read back */
+/** @throws CodecError when the panes are more than a reader accepts */
 export function writePanes({
   layouts,
   keys,
@@ -41,7 +41,7 @@ export function writePanes({
   return [PANES.write({ layouts: written, keys: named }) as unknown as Plain, encodeRows(slots)];
 }
 
-/** @throws CodecError, or any other error, for what `writePanes` did not write */
+/** @throws CodecError, or any other error, for bytes that `writePanes` did not write */
 export function readPanesOf(plain: Plain, bytes: Uint8Array): Omit<GroupPanes, 'length'> {
   const { layouts: written, keys } = PANES.read(plain as unknown as Parameters<typeof PANES.read>[0]);
   const read = written.map(LAYOUT.read);
@@ -71,13 +71,13 @@ function emittedOf({ numbers, width, rows }: Table, keys: Int32Array): Table {
   return emitted;
 }
 
-/** The columns that a window's panes have besides. */
+/** Returns the columns that a window's panes have besides. */
 const others = (width: number): number[] =>
   Array.from({ length: width }, (_, column) => column).filter((column) => !isEmitted.has(column));
 
 const isEmitted = new Set<number>(EMITTED);
 
-/** Their rows, those of a key one after the other. */
+/** Returns the rows of these columns, those of a key one after the other. */
 function byKey(table: Table, emitted: Table, keys: number): Rows {
   const columns = others(table.width);
   const { rows, plainWidth } = table;
@@ -105,7 +105,7 @@ function byKey(table: Table, emitted: Table, keys: number): Rows {
 
 const EACH_A_ROW = 'Cannot read panes as each must have a row among those of its key';
 
-/** The table that `emittedOf` and `byKey` took apart. */
+/** Returns the table that `emittedOf` and `byKey` took apart. */
 function inOrder(emitted: Table, sorted: readonly Table[]): Table {
   const { rows } = emitted;
   if (sorted.reduce((total, own) => total + own.rows, 0) !== rows) throw new CodecError(EACH_A_ROW);

@@ -7,7 +7,10 @@ import type { LogEntry } from '../../ports/commit-log.ts';
 import type { GroupPane } from '../group/group.ts';
 import { decodeLedger, decodePanes, type Ledger } from './entry.ts';
 
-/** One entry of a key group's log, as far as it speaks for itself: what it says of keys is read from a snapshot on. */
+/**
+ * One entry of a key group's log, as far as it can be read by itself. Its keys can only be read from a
+ * snapshot on.
+ */
 export interface GroupEntry extends Ledger {
   readonly ordinal: number;
   readonly committedAt: EpochMillis;
@@ -15,13 +18,13 @@ export interface GroupEntry extends Ledger {
   readonly panes: readonly GroupPane[];
 }
 
-/** @throws CodecError when nobody can read it */
+/** @throws CodecError when the entry cannot be read */
 export function readEntry(entry: LogEntry): GroupEntry {
   const { ordinal, committedAt, body } = entry;
   return { ordinal, committedAt, bytes: body.length, ...decodeLedger(entry), panes: decodePanes(entry) };
 }
 
-/** The windows of some keys as columns. */
+/** Encodes the windows of some keys as columns. */
 export function encodeWindows({ rules }: Pipeline, keys: readonly StoredKey[]): Uint8Array {
   const slots = rules.windows.flatMap(({ operator }, at) =>
     operator.layout.map(({ width, plainWidth }, place) =>

@@ -15,11 +15,13 @@ import { type KeyTables, namesOf, OWN_TABLES, slotsOf, type Times } from './grou
 import { INHERITED, WINDOW, type WrittenWindow } from './layout.ts';
 
 /**
- * The group as of the last of some entries, which follow each other: on from a group, or the first of them is a snapshot. A
- * window that began in a later version than they were written by has no state, one that is gone loses its own.
+ * Returns the group as of the last of consecutive entries. They follow the group `from`, or the first of them
+ * is a snapshot. A window that began in a version later than that of the entries has no state; a window that
+ * is gone loses its state.
  *
- * @throws CodecError when a body was not written by `nextEntry`, or by a newer version of it; LogLostError when they do not
- * follow each other; OutdatedError when a newer version of the definition wrote them, or its own once others had been at work
+ * @throws CodecError when a body was not written by `nextEntry`, or by a newer form of it; LogLostError when
+ * the entries are not consecutive; OutdatedError when a newer version of the definition wrote them, or when
+ * this version wrote them after other versions had run
  */
 export function readGroup(deployment: Deployment, from: Group, entries: readonly LogEntry[]): Group {
   if (entries.length === 0) return from;
@@ -101,7 +103,7 @@ class GroupBuilder {
     };
   }
 
-  /** Whether an entry's windows are those of the deployment, and began when they did. */
+  /** Says whether an entry's windows are those of the deployment, and began when they did. */
   #isWrittenBy(windows: readonly WrittenWindow[]): boolean {
     const own = windowsOf(this.#deployment);
     return (
@@ -147,7 +149,7 @@ class GroupBuilder {
     [cut]: readonly Table[],
     tails: readonly (readonly Table[])[],
   ): void {
-    // As the writer counted them: `REFUSED` last, though it came before some of the keys.
+    // The writer counted the names in this order: `REFUSED` last, though it came before some of the keys.
     const names = [...this.#tables.keys()].toSorted((a, b) => Number(a === REFUSED) - Number(b === REFUSED));
     const nameOf = (place: number): string => {
       const name = names[place];
@@ -193,7 +195,7 @@ class GroupBuilder {
 
 const signed = ({ name, signature }: WrittenWindow) => [name, signature] as const;
 
-/** Of each key its tables, of slots that hold one of each. */
+/** Returns the tables of each key, from slots that hold one table of each key. */
 function keysOf(slots: readonly (readonly Table[])[], keys: number): KeyTables[] {
   if (slots.length < OWN_TABLES || slots.some((slot) => slot.length !== keys)) {
     throw new CodecError(`Cannot read an entry as it must have the tables of ${keys} keys`);

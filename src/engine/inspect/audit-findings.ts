@@ -3,13 +3,17 @@ import { canonicalJson } from '../../core/hash.ts';
 import type { Plain } from '../../core/plain.ts';
 import type { Millis } from '../../core/time.ts';
 
-/** Something that cannot be as it is, if every commit was delivered exactly once and nobody touched what is kept. */
+/**
+ * A state that cannot be right if every commit was delivered exactly once and nobody altered what is kept.
+ */
 export type Finding =
-  /** Entries after `after` and before `next` are missing, of an age at which they must be there. */
+  /** Entries after `after` and before `next` are missing, although they are too young to have expired. */
   | { readonly kind: 'gap'; readonly log: string; readonly after: number; readonly next: number }
-  /** The log was written to, and none of its entries is there. */
+  /** The log was written to, and none of its entries exists. */
   | { readonly kind: 'lost-log'; readonly log: string }
-  /** An entry holds what changed since a snapshot that is gone, of an age at which it must be there. */
+  /**
+   * An entry holds the changes since a snapshot that is missing, although it is too young to have expired.
+   */
   | { readonly kind: 'lost-base'; readonly log: string; readonly ordinal: number; readonly base: number }
   | {
       readonly kind: 'unreadable-entry';
@@ -17,7 +21,10 @@ export type Finding =
       readonly ordinal: number;
       readonly reason: string;
     }
-  /** A counter moved by another number than that of the records which the entry lists; `applied` by less than it must have. */
+  /**
+   * A counter moved by another number than the entry lists records; `applied` moved by less than it must
+   * have.
+   */
   | {
       readonly kind: 'counters';
       readonly log: string;
@@ -34,7 +41,10 @@ export type Finding =
       readonly lineage: string;
     }
   | { readonly kind: 'watermark-fell'; readonly log: string; readonly ordinal: number; readonly key: string }
-  /** Revisions are 0, 1, 2, …, and the ordinals of rolling windows and batches follow each other: `expected` was next. */
+  /**
+   * Revisions are 0, 1, 2, …, and the ordinals of rolling windows and batches are consecutive: `expected` was
+   * next.
+   */
   | {
       readonly kind: 'revision';
       readonly log: string;
@@ -44,21 +54,24 @@ export type Finding =
     }
   /** A later version, or a generation, was taken back. */
   | { readonly kind: 'definition'; readonly log: string; readonly ordinal: number }
-  /** Something follows the entry that ends a log, that entry is missing, or the log was ended for no other to go on. */
+  /**
+   * Something follows the entry that ends a log, that entry is missing, or the log was ended and no other log
+   * continues it.
+   */
   | {
       readonly kind: 'seal';
       readonly log: string;
       readonly ordinal: number;
       readonly fault: 'followed' | 'missing' | 'unexpected';
     }
-  /** The first entry of a group is not what the groups of the generation before come to. */
+  /** The first entry of a group differs from the state in which the groups of the generation before ended. */
   | { readonly kind: 'takeover'; readonly log: string }
   /** A generation began, and one of its groups did not. */
   | { readonly kind: 'unbegun-group'; readonly log: string; readonly ageMillis: Millis }
-  /** A projector's entry does not go on where the one before it ended, in the log `of` a group. */
+  /** A projector's entry does not continue where the entry before it ended, in the log `of` a group. */
   | { readonly kind: 'cursor'; readonly log: string; readonly ordinal: number; readonly of: string }
   | {
-      /** Records that the entry refuses are not in the object that it names, or that is gone. */
+      /** Records that the entry refuses are not in the object that it names, or that object is missing. */
       readonly kind: 'missing-poison';
       readonly log: string;
       readonly ordinal: number;
@@ -95,10 +108,13 @@ export type Finding =
       readonly ageMillis: Millis;
     };
 
-/** As many as a person looks at; what is wrong with everything is seen from the first of them. */
+/**
+ * The most findings that are listed: as many as a person looks at. A fault of everything shows in the first
+ * of them.
+ */
 const MOST = 1_000;
 
-/** The first findings, and how many there are of each kind. */
+/** Keeps the first findings, and the number of findings of each kind. */
 export class Findings {
   readonly list: Finding[] = [];
   readonly counts = new Map<Finding['kind'], number>();
@@ -109,17 +125,17 @@ export class Findings {
   }
 }
 
-/** 128 bits of a text's SHA-256, as sixteen characters of a byte each. */
+/** Returns 128 bits of a text's SHA-256, as sixteen characters of a byte each. */
 export const digestOf = (text: string): string =>
   createHash('sha256').update(text).digest().toString('latin1', 0, 16);
 
-/** The digest of a value, whatever the order of its names. */
+/** Returns the digest of a value, whatever the order of its names. */
 export const digestOfPlain = (value: unknown): string => digestOf(canonicalJson(value as Plain));
 
-/** As many maps as make one that holds more than the 2^24 items of a Map. */
+/** How many maps stand in for one that holds more than the 2^24 items of a Map. */
 const PARTS = 64;
 
-/** Values by digests: some 100 bytes each. */
+/** Maps digests to values, in about 100 bytes each. */
 export class Digests<Value> {
   readonly #parts = Array.from({ length: PARTS }, () => new Map<string, Value>());
 

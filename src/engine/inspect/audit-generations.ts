@@ -20,10 +20,11 @@ import {
 } from './audit-logs.ts';
 
 /**
- * The deployment as its log has it last, after every entry was held against the one before: versions never fall, and
- * generations are only added.
+ * Returns the deployment as the last entry of its log has it, after comparing every entry with the entry
+ * before: versions never fall, and generations are only added.
  *
- * @returns `isBegun` whether there is such a log; the pipeline's own word for the rest where there is not
+ * @returns `isBegun` says whether there is such a log; without one, the deployment is that of the pipeline
+ * itself
  */
 export async function auditDefinition(
   ports: AuditPorts,
@@ -56,16 +57,16 @@ function goesOn(before: Definition, definition: Definition): boolean {
   );
 }
 
-/** How many parts of the key space there are that no group of any generation reaches beyond. */
+/** Returns the number of parts of the key space that no group of any generation crosses. */
 export const partsOf = ({ generations }: Deployment): number =>
   Math.min(...generations.map(({ groups }) => groups));
 
 /** What the logs of one part of the key space say of it. */
 export interface PartAudit {
   readonly keys: KeyHistory;
-  /** Of the records since the keys began. */
+  /** The counters of the records since the keys began. */
   readonly counters: Counters;
-  /** Of every generation. */
+  /** The groups of every generation. */
   readonly groups: readonly GroupAudit[];
 }
 
@@ -76,11 +77,11 @@ interface Era {
 }
 
 /**
- * Reads the logs of one part of the key space, generation by generation, and holds what each group began with against what
- * those before it came to.
+ * Reads the logs of one part of the key space, generation by generation, and compares what each group began
+ * with and what the groups before it ended with.
  *
  * @param patience how long a generation may take to begin all of its groups
- * @param seen is given every entry that can be read, and the name of its log
+ * @param seen receives every entry that can be read, and the name of its log
  */
 export async function auditPart(
   ports: AuditPorts,
@@ -107,14 +108,14 @@ export async function auditPart(
     }
     eras.push(era);
   }
-  // Without their states, which would fill the memory.
+  // The states are left out, as they would fill the memory.
   const groups = eras.flatMap((era) =>
     [...era.groups.values()].map(({ first: _first, final: _final, ...group }) => group),
   );
   return { keys, groups, counters: sumOf(eras.flatMap((era, at) => counting(era, eras[at + 1]))) };
 }
 
-/** The groups whose counters no later group goes on with. */
+/** Returns the groups whose counters no later group continues. */
 const counting = ({ generation, groups }: Era, next: Era | undefined): readonly GroupAudit[] =>
   [...groups].flatMap(([index, group]) => {
     const [taker] = next ? overlapping(index, generation, next.generation) : [];
@@ -124,14 +125,17 @@ const counting = ({ generation, groups }: Era, next: Era | undefined): readonly 
 export const sumOf = (all: readonly { readonly counters: Counters }[]): Counters =>
   sumOfCounters(all.map(({ counters }) => counters));
 
-/** The groups of a generation that have keys in common with one of another. */
+/** Returns the groups of a generation that have keys in common with a group of another generation. */
 function overlapping(index: number, { groups }: Generation, other: Generation): readonly number[] {
   const ratio = other.groups / groups;
   const first = Math.floor(index * ratio);
   return Array.from({ length: Math.max(1, ratio) }, (_, at) => first + at);
 }
 
-/** Each group of a generation has begun, with what the groups of the generation before came to. */
+/**
+ * Checks that each group of a generation has begun with the state in which the groups of the generation
+ * before ended.
+ */
 function checkBeginnings(
   deployment: Deployment,
   earlier: Era,
@@ -152,7 +156,7 @@ function checkBeginnings(
   }
 }
 
-/** What a group's state comes to, whatever the order of its keys. */
+/** Returns a digest of a group's state, whatever the order of its keys. */
 function digestOfGroup(
   pipeline: Pipeline,
   { positions, inherited, keys, ids, counters }: Pick<Group, keyof Folded & keyof Group>,
@@ -180,14 +184,14 @@ function digestOfGroup(
   ]);
 }
 
-/** The log of a group ends in a seal once another has begun with its keys. */
+/** Checks that the log of a group ends in a seal once another group has begun with its keys. */
 function checkSeals(earlier: Era, { generation, groups }: Era, now: EpochMillis, findings: Findings): void {
-  // It may have expired.
+  // The seal may have expired.
   if (!isKept(generation.begunAt, now)) return;
   for (const [index, { log, entries, last, final }] of earlier.groups) {
     const takers = overlapping(index, earlier.generation, generation);
     if (!takers.some((taker) => groups.get(taker)?.isBegun)) continue;
-    // Of one that cannot be read, nobody can tell.
+    // Of a log that cannot be read, nobody can tell whether it is sealed.
     if (final?.sealed || (final === undefined && entries > 0)) continue;
     findings.add({ kind: 'seal', log, ordinal: last?.ordinal ?? 0, fault: 'missing' });
   }

@@ -31,7 +31,10 @@ import { type RefusedRecord, readRefused } from '../intake/poison.ts';
 import { wholeEntry } from '../log/spill.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 
-/** The log as it is, its large bodies still objects: where one of those is gone the others can be read. */
+/**
+ * The log as it is stored, with large bodies still as objects: where one of those is missing, the others can
+ * be read.
+ */
 export interface AuditPorts extends Pick<Ports, 'log' | 'clock'> {
   readonly objects: Pick<Ports['objects'], 'exists' | 'create' | 'read'>;
   readonly reading: Reading;
@@ -45,14 +48,14 @@ interface WalkedEntry<Content> {
 }
 
 /**
- * The entries of a log that are left, in order.
+ * Returns the remaining entries of a log, in order.
  *
- * Entries go when their lifetime is over, in any order. What comes after an entry that is younger must be there. So must
- * what came before the first that is left, where that is so young that its own predecessor, which is renewed at a quarter of
- * the lifetime, cannot have gone.
+ * Entries expire when their lifetime is over, in any order. An entry must exist if an older entry is too
+ * young to have expired. The entries before the first remaining one must exist too, if it is so young that
+ * the entry before it, which is renewed at a quarter of the lifetime, cannot have expired.
  *
- * @param mayBeGone whether nothing is appended any more, for so long that all may have expired
- * @param beginsAnew whether an entry is one that a log goes on with of which all had expired
+ * @param mayBeGone whether nothing has been appended for so long that all entries may have expired
+ * @param beginsAnew says whether an entry continues a log of which all entries had expired
  */
 export async function* walkLog<Content>(
   { log, clock, reading }: Pick<AuditPorts, 'log' | 'clock' | 'reading'>,
@@ -114,23 +117,23 @@ async function isLost(log: AuditPorts['log'], name: string): Promise<boolean> {
   }
 }
 
-/** What the log of one group comes to. */
+/** The result of auditing the log of one group. */
 export interface GroupAudit {
   readonly log: string;
   readonly counters: Counters;
   readonly entries: number;
   readonly panes: number;
-  /** See `roomUsed`; 0 where a later group has its keys. */
+  /** See `roomUsed`. It is 0 where a later group has its keys. */
   readonly roomUsed: number;
-  /** Whether the log is there from its first entry on. */
+  /** Whether the log exists from its first entry on. */
   readonly isWhole: boolean;
-  /** Whether it was ever written to. */
+  /** Whether the log was ever written to. */
   readonly isBegun: boolean;
   /** The last entry; undefined where there is none. */
   readonly last: EntryPlace | undefined;
 }
 
-/** The same, and the group itself. */
+/** The result of the audit, with the group itself. */
 export interface GroupStates extends GroupAudit {
   /** As of its first entry, and as of its last; undefined where that is gone or cannot be read. */
   readonly first: Group | undefined;
@@ -138,10 +141,10 @@ export interface GroupStates extends GroupAudit {
 }
 
 /**
- * Reads the log of a group, and holds each entry against those before it.
+ * Reads the log of a group, and compares each entry with the entries before it.
  *
- * @param keys what is known of its keys by earlier generations, to which it is added
- * @param seen is given every entry that can be read, and the name of the log
+ * @param keys what earlier generations say of its keys; the audit adds to it
+ * @param seen receives every entry that can be read, and the name of the log
  */
 export async function auditGroup(
   ports: AuditPorts,
@@ -176,7 +179,7 @@ export async function auditGroup(
     const { told, group, base } = content;
     if (entry.ordinal === 1) first = group;
     bases.take(entry, base, group);
-    // What it began with is held against the groups that had it before.
+    // The first entry is compared with the groups that had its keys before.
     if (entry.ordinal === 1 && generation !== generations[0]) history.begin(told, group);
     else history.take(told, group);
     await checkPoison(ports, log, told, findings);
@@ -205,7 +208,10 @@ export async function auditGroup(
   };
 }
 
-/** The bytes of every refused record are kept before the commit that moves past it, in the object that it names. */
+/**
+ * Checks that the bytes of every refused record are in the object that the entry names, which is written
+ * before the commit that moves past the record.
+ */
 async function checkPoison(
   { reading }: AuditPorts,
   log: string,
@@ -221,7 +227,7 @@ async function checkPoison(
   if (records > 0) findings.add({ kind: 'missing-poison', log, ordinal, object, records });
 }
 
-/** None of what nothing here wrote. */
+/** Returns no record for a body that nothing here wrote. */
 function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
   try {
     return readRefused(body);
@@ -234,10 +240,10 @@ function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
 const nameOf = ({ lineage, position, member, child }: SubPlace & { readonly lineage: string }): string =>
   `${lineage} ${position} ${member} ${child}`;
 
-/** A group as of each of its entries, from the first snapshot on that there is. */
+/** A group as of each of its entries, from the first existing snapshot on. */
 class GroupReader {
   readonly #deployment: Deployment;
-  /** As of the last entry; undefined where a snapshot, or an entry since, is missing. */
+  /** The group as of the last entry; undefined where a snapshot, or an entry since, is missing. */
   group: Group | undefined;
 
   constructor(deployment: Deployment) {
@@ -255,7 +261,7 @@ class GroupReader {
   }
 }
 
-/** Whether the snapshots are there that the entries of a log are read from. */
+/** Checks whether the snapshots exist from which the entries of a log are read. */
 class Bases {
   readonly #log: string;
   readonly #now: EpochMillis;
@@ -276,7 +282,7 @@ class Bases {
     if (hasItsSnapshot(entry.committedAt, this.#now)) this.#tell();
   }
 
-  /** The last entry's snapshot is needed for as long as the entry itself. */
+  /** Ends the check. The last entry's snapshot is needed for as long as the entry itself. */
   end(): void {
     if (this.#lost && isKept(this.#lost.entry.committedAt, this.#now)) this.#tell();
   }
@@ -292,20 +298,22 @@ class Bases {
 type KeyTimes = Pick<StoredKey, 'watermark' | 'lastArrival'>;
 
 /**
- * What is known of some keys by the logs of the groups that had them, generation by generation: some 100 bytes for each window
- * that may be revised, of those emitted since the logs begin.
+ * What the logs of the groups that had some keys say of them, generation by generation. It takes about 100
+ * bytes for each window that may be revised, of those emitted since the logs begin.
  */
 export class KeyHistory {
   readonly times = new Map<string, KeyTimes>();
-  /** Every key that the logs tell of. */
+  /** Every key that the logs name. */
   readonly names = new Set<string>();
-  /** The last revision by window and identity; of rolling windows and batches the last ordinal by window. */
+  /**
+   * The last revision by window and identity; for rolling windows and batches, the last ordinal by window.
+   */
   readonly revisions = new Digests<number>();
-  /** Whether nothing is missing since the keys began. */
+  /** Whether no entry is missing since the keys began. */
   isWhole = true;
 }
 
-/** What is known of a group by its entries up to one of them. */
+/** What the entries of a group say of it, up to one of them. */
 class GroupHistory {
   readonly #deployment: Deployment;
   readonly #log: string;
@@ -313,7 +321,7 @@ class GroupHistory {
   readonly #findings: Findings;
   readonly #positions = new Map<string, Reached>();
   #before: Group | undefined = EMPTY_GROUP;
-  /** Whether nothing is missing since the entry before. */
+  /** Whether no entry is missing since the entry before. */
   #follows = true;
   counters: Counters = EMPTY_GROUP.counters;
 
@@ -324,7 +332,7 @@ class GroupHistory {
     this.#findings = findings;
   }
 
-  /** Some entries are missing. What never falls still does not, what is counted begins anew. */
+  /** Notes that entries are missing. What never falls still must not fall; what is counted begins anew. */
   interrupt(): void {
     this.#keys.isWhole = false;
     this.#keys.revisions.clear();
@@ -332,7 +340,7 @@ class GroupHistory {
     this.#follows = false;
   }
 
-  /** The first entry of a group that began with what others left. */
+  /** Takes in the first entry of a group that began with the keys of others. */
   begin(entry: GroupEntry, group: Group | undefined): void {
     this.#move(entry, group);
     this.counters = entry.counters;
@@ -353,7 +361,7 @@ class GroupHistory {
     for (const pane of entry.panes) this.#checkRevision(entry.ordinal, pane);
   }
 
-  /** A watermark never falls, and no key is lost. */
+  /** Checks that no watermark falls and no key is lost. */
   #checkKeys({ ordinal, committedAt }: GroupEntry, group: Group | undefined): void {
     const { times, names } = this.#keys;
     const fell = (key: string): void =>
@@ -372,15 +380,19 @@ class GroupHistory {
     }
   }
 
-  /** A key that is forgotten begins anew with a record that comes so much later. */
+  /**
+   * Says whether a key may begin anew with a record that comes this much later, as it may have been
+   * forgotten.
+   */
   #mayBeginAnew(silence: number): boolean {
     return silence > (this.#deployment.pipeline.rules.time.maxLateness ?? Number.POSITIVE_INFINITY);
   }
 
   /**
-   * A lineage goes on, and is forgotten only once its source has none of its records any more.
+   * Checks that each lineage moves on, and is forgotten only once its source has none of its records any
+   * more.
    *
-   * @returns how many went on
+   * @returns how many lineages moved on
    */
   #move({ ordinal, committedAt, positions }: GroupEntry, group: Group | undefined): number {
     const { retention } = this.#deployment.pipeline.source.lineage;
@@ -401,7 +413,7 @@ class GroupHistory {
     return moved;
   }
 
-  /** A lineage goes on by records, each of which is applied, late for all windows, or poison. */
+  /** Checks that a lineage moves on by records that are each applied, late for all windows, or poison. */
   #checkCounters({ ordinal, counters, late, poison }: GroupEntry, moved: number): void {
     const lateForAll = late.filter((one) => !one.applied).length;
     const listed = byName({
@@ -431,19 +443,19 @@ class GroupHistory {
     const place = digestOf(JSON.stringify(follows ? own : [...own, identity]));
     const number = follows ? identity : revision;
     const before = revisions.get(place);
-    // With `partial: false` the first ordinals of a rolling window emit nothing.
+    // With `partial: false`, the first ordinals of a rolling window emit nothing.
     const first = follows || !isWhole ? number : 0;
     const expected = before === undefined ? first : before + 1;
     if (number !== expected) {
       const { id } = writtenPane(this.#deployment.pipeline, pane);
       this.#findings.add({ kind: 'revision', log: this.#log, ordinal, pane: id, expected });
     }
-    // Of trailing windows there is one for each record: those that are never emitted again need not be remembered.
+    // A trailing window has an identity for each record. Those that never emit again need not be remembered.
     if (follows || revisable || !isPerRecord) revisions.set(place, number);
   }
 }
 
-/** The counters, those of each window under a name that no other counter has. */
+/** Returns the counters by name, those of each window under a name that no other counter has. */
 const byName = ({ late, ...others }: Counters): ReadonlyMap<string, number> =>
   new Map([
     ...Object.entries<number>(others),

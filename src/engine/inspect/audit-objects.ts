@@ -21,7 +21,7 @@ import { Digests, digestOf, type Findings } from './audit-findings.ts';
 import { type AuditPorts, walkLog } from './audit-logs.ts';
 import { beginsAnew, type Coverage, isBefore } from './audit-rows.ts';
 
-/** The last step of the objects' projector, where its last object is not there yet. */
+/** The last step of the objects' projector, where its last object does not exist yet. */
 export interface Unfinished {
   readonly ordinal: number;
   readonly ageMillis: Millis;
@@ -29,18 +29,18 @@ export interface Unfinished {
 
 export interface IntentsAudit extends Coverage {
   readonly unfinished: Unfinished | undefined;
-  /** What the intents that are left say of the bucket. */
+  /** What the remaining intents say of the bucket. */
   readonly plan: Plan;
 }
 
 /** The digest of an object's lines; undefined where entries that they came from are gone. */
 type Content = string | undefined;
 
-/** What the bucket must hold: some 200 bytes for each object that an intent names. */
+/** What the bucket must hold. It takes about 200 bytes for each object that an intent names. */
 interface Plan {
   readonly objects: Map<string, { readonly intent: number; readonly content: Content }>;
   incarnations: Incarnations;
-  /** The ordinals of the first and of the last intent that is left. */
+  /** The ordinals of the first and of the last remaining intent. */
   first: number;
   last: number;
 }
@@ -72,7 +72,7 @@ export async function auditIntents(
   })) {
     if (intent === undefined) continue;
     if (before === 'nothing') from = intent.covered;
-    // Where an incarnation begins it may go back, to where the logs do.
+    // Where an incarnation begins, an intent may go back to where the logs do.
     const goesBack = !isKnown(plan, intent) && presentOf(intent.incarnations).follows < entry.ordinal - 1;
     if (before === 'entry' && !goesBack) {
       for (const of of brokenChains(groupLogsOf(deployment, entry.committedAt), covered, intent)) {
@@ -96,13 +96,16 @@ export async function auditIntents(
   };
 }
 
-/** The logs of which an intent does not go on where they were covered up to, or does not cover what it holds. */
+/**
+ * Lists the logs in which an intent does not continue from where they were covered, or does not cover what it
+ * holds.
+ */
 function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent): readonly string[] {
   const isAt = (a = BEGINNING, b = BEGINNING) => !isBefore(a, b) && !isBefore(b, a);
   return logs.filter((log) => {
     const before = covered.get(log);
     const begun = intent.from.get(log);
-    // Up to where something is skipped, unless that was covered before.
+    // An intent may also cover up to the end of a skip, unless that was covered before.
     const skips = intent.skipped.filter((one) => one.log === log);
     if (skips.some(({ to }) => isAt(intent.covered.get(log), [to, 0]))) return false;
     if (begun === undefined) return !isAt(intent.covered.get(log), before);
@@ -126,7 +129,7 @@ async function planIntent(
   plan.incarnations = intent.incarnations;
   plan.last = entry.ordinal;
   const lines = await linesOf(ports, pipeline, intent);
-  // Panes of a folder in which it names no object were never written.
+  // The panes of a folder in which the intent names no object were never written.
   const unnamed = [...(lines?.keys() ?? [])].filter((name) => name.endsWith('/'));
   for (const name of [...intent.names, ...unnamed]) {
     plan.objects.set(name, { intent: entry.ordinal, content: lines && contentOf(lines.get(name) ?? []) });
@@ -159,7 +162,7 @@ async function linesOf(
 
 const contentOf = (lines: readonly Line[]): string => digestOf(lines.map(({ text }) => text).join('\n'));
 
-/** The last of an intent's objects is created when all others are. */
+/** Returns the last intent if it is unfinished: its last object is created when all others exist. */
 async function unfinishedOf(
   { objects, clock }: AuditPorts,
   { ordinal, committedAt }: EntryPlace,
@@ -170,7 +173,7 @@ async function unfinishedOf(
   return { ordinal, ageMillis: (clock.now() - committedAt) as Millis };
 }
 
-/** How many objects and panes are in the bucket, and how many of them the logs no longer tell of. */
+/** How many objects and panes the bucket holds, and how many of them the logs no longer name. */
 export interface ObjectCounts {
   objects: number;
   panes: number;
@@ -178,11 +181,11 @@ export interface ObjectCounts {
 }
 
 /**
- * Holds the bucket against the intents: every object that they name is there with exactly its panes, no other is there but
- * those of intents that have expired, and no two panes have one id.
+ * Compares the bucket with the intents: every object that they name exists with exactly its panes, no other
+ * exists but those of expired intents, and no two panes have the same id.
  *
- * A pane is filed by the hour of its window, so that two of one id lie in one folder: some 150 bytes for each pane of
- * one hour are kept at a time.
+ * A pane is filed by the hour of its window, so that two of the same id would be in the same folder. The
+ * panes of one hour are held at a time, in about 150 bytes each.
  */
 export async function auditObjects(
   ports: AuditPorts,
@@ -222,13 +225,13 @@ export async function auditObjects(
   }
   for (const [object, { intent }] of plan.objects) {
     if (seen.has(object) || intent === unfinished?.ordinal) continue;
-    // It may have been created since they were listed.
+    // The object may have been created since the objects were listed.
     if (!(await ports.objects.exists(object))) findings.add({ kind: 'missing-object', object, intent });
   }
   return counts;
 }
 
-/** As many objects as are read at once. */
+/** How many objects are read at once. */
 const CHUNK = 16;
 
 async function* inChunks(names: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
@@ -245,7 +248,7 @@ async function* inChunks(names: AsyncIterable<string>): AsyncGenerator<readonly 
 const isKnown = (plan: Plan, intent: Intent): boolean =>
   presentOf(plan.incarnations).number === presentOf(intent.incarnations).number;
 
-/** Whether it was named by an intent that has expired, and not by one that was taken back. */
+/** Says whether an object was named by an intent that has expired, and not by one that was taken back. */
 function isOfEarlier({ first, incarnations }: Plan, name: string): boolean {
   const place = objectPlaceOf(name);
   return place !== undefined && place.ordinal < first && holds(incarnations, place);
@@ -253,7 +256,7 @@ function isOfEarlier({ first, incarnations }: Plan, name: string): boolean {
 
 const isOfLater = ({ last }: Plan, name: string): boolean => (objectPlaceOf(name)?.ordinal ?? last) > last;
 
-/** Adds the intents that were appended since they were read. */
+/** Adds the intents that were appended since the intents were read. */
 async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promise<void> {
   for (const entry of await ports.log.after(objectsLog(pipeline.name), plan.last)) {
     await planIntent(ports, pipeline, plan, entry, await intentIn(ports, entry));
@@ -263,7 +266,7 @@ async function readOn(ports: AuditPorts, pipeline: Pipeline, plan: Plan): Promis
 const intentIn = async ({ reading }: AuditPorts, entry: StoredEntry): Promise<Intent> =>
   decodeIntent(await wholeEntry(reading.objects, entry));
 
-/** What is kept of an object while others are read: not its panes, which may come to megabytes. */
+/** What is held of an object while others are read: not its panes, which may come to megabytes. */
 interface Held {
   readonly content: string;
   readonly places: readonly Place[];
@@ -277,7 +280,7 @@ async function heldBy(ports: AuditPorts, object: string, findings: Findings): Pr
   return lines && { content: contentOf(lines), places: lines.map(({ id, end }) => ({ id, end })) };
 }
 
-/** The panes of an object; undefined where it cannot be read. */
+/** Returns the panes of an object, or undefined where it cannot be read. */
 async function readObject(
   { reading }: AuditPorts,
   object: string,
@@ -297,7 +300,7 @@ async function readObject(
   }
 }
 
-/** Says of an object that differs from its intent which panes do. */
+/** Finds which panes of an object differ from its intent. */
 async function compare(
   ports: AuditPorts,
   pipeline: Pipeline,
@@ -321,7 +324,7 @@ async function compare(
   }
 }
 
-/** A pane is in the folder of its hour, and no other has its id. */
+/** Checks that a pane is in the folder of its hour, and that no other pane has its id. */
 function checkPlace(
   pipeline: Pipeline,
   object: string,

@@ -18,16 +18,19 @@ export interface Coverage {
   /** The log that says so. */
   readonly log: string;
   readonly covered: Cursors;
-  /** Where it began; undefined where the entry that says so has expired, and so has all that came before. */
+  /** Where it began; undefined where the entry that says so has expired, together with all before it. */
   readonly from: Cursors | undefined;
-  /** What it skipped, as far as its entries still say so. */
+  /** What it skipped, as far as its remaining entries say. */
   readonly skipped: readonly Skip[];
 }
 
-/** A projector's log that had expired goes on with what says so. */
+/**
+ * Says whether an entry continues a projector's log of which all entries had expired: such an entry has
+ * skips.
+ */
 export const beginsAnew = ({ skipped }: { readonly skipped: readonly Skip[] }): boolean => skipped.length > 0;
 
-/** Reads the log of the rows' projector: its cursors only ever go on. */
+/** Reads the log of the rows' projector, and checks that its cursors never go back. */
 export async function auditRowCursors(
   ports: AuditPorts,
   deployment: Deployment,
@@ -56,18 +59,24 @@ export async function auditRowCursors(
 
 export const isBefore = (a: Cursor, b: Cursor): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
 
-/** A row as it was offered: what it is told newer by, and what it holds. */
+/** A row as it was offered: what decides whether it is newer, and a digest of what it holds. */
 interface Offer extends Ranked {
   readonly digest: string;
 }
 
-/** What may stand under one name: the newest row that must have been written, and any that may have been since. */
+/**
+ * What may stand under one name: the newest row that must have been written, and every row that may have been
+ * since.
+ */
 interface Expected {
   newest: Offer | undefined;
   ahead: Offer[];
 }
 
-/** The rows of some keys, by partition and sort: some 400 bytes for each row that the logs have panes of. */
+/**
+ * The rows of some keys, by partition and sort. They take about 400 bytes for each row of which the logs have
+ * panes.
+ */
 export class KeyRows {
   readonly #pipeline: Pipeline;
   readonly #reader: Reading['rows'];
@@ -80,22 +89,22 @@ export class KeyRows {
     this.#coverage = coverage;
   }
 
-  /** Takes in the next entry of a log. Of a key's panes those of an earlier generation come first. */
+  /** Takes in the next entry of a log. The panes of a key's earlier generation come first. */
   take(log: string, { ordinal, panes }: Pick<GroupEntry, 'ordinal' | 'panes'>): void {
     const { from, covered, skipped } = this.#coverage;
     const isSkipped = skipped.some((skip) => skip.log === log && ordinal > skip.from && ordinal <= skip.to);
     if (ordinal <= (from?.get(log) ?? BEGINNING)[0]) return;
     const [whole, part] = covered.get(log) ?? BEGINNING;
-    // What was skipped may have been written in part before.
+    // A skipped entry may have been written in part before.
     const done = isSkipped ? 0 : ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
     this.#offer(panes.slice(0, done), (one, row) => {
       if (one.newest === undefined || isNewer(row, one.newest)) one.newest = row;
     });
-    // Each by itself, as a projector may have stopped after any of them.
+    // Each pane is offered by itself, as a projector may have stopped after any of them.
     for (const pane of panes.slice(done)) this.#offer([pane], (one, row) => one.ahead.push(row));
   }
 
-  /** The rows of a partition that the log has panes of, by sort. */
+  /** Returns the rows of a partition of which the log has panes, by sort. */
   ofPartition(partition: string): ReadonlyMap<string, Expected> {
     return this.#expected.get(partition) ?? new Map();
   }
@@ -117,17 +126,17 @@ export class KeyRows {
   }
 }
 
-/** How many rows were held against the log, and how many hold what has expired from it. */
+/** How many rows were compared with the log, and how many hold what has expired from it. */
 export interface RowCounts {
   checked: number;
   unverified: number;
 }
 
 /**
- * Holds the rows of some keys against the panes of their groups.
+ * Compares the rows of some keys with the panes of their groups.
  *
- * @param isWhole whether nothing is missing from the logs: a row that they have no pane of is then nobody's
- * @param catchUp takes in what was committed since the logs were read; a row may be newer
+ * @param isWhole whether no entry of the logs is missing: a row of which they have no pane then has no origin
+ * @param catchUp takes in what was committed since the logs were read, as a row may be newer
  */
 export async function auditRows(
   { reading }: AuditPorts,
@@ -171,7 +180,7 @@ function verdictOn(
   const digest = digestOfPlain([stored.order, stored.pane]);
   const { newest, ahead } = expected;
   if ([newest, ...ahead].some((offer) => offer?.digest === digest)) return 'right';
-  // The pane of a newer row may have expired: what came last need not end last.
+  // The pane of a newer row may have expired, as the last pane to be emitted need not have the latest end.
   const mayHaveExpired = !isWhole && (newest === undefined || isNewer(stored, newest));
   return mayHaveExpired ? 'unverified' : 'differing';
 }

@@ -26,16 +26,19 @@ export type { Finding } from './audit-findings.ts';
 export type { AuditPorts } from './audit-logs.ts';
 
 export interface AuditOptions {
-  /** What waits for less long is said, and is no finding: panes to be delivered, an intent to be finished. Default 10 minutes. */
+  /**
+   * What waits for less than this is reported, but is no finding: panes to be delivered, an intent to be
+   * finished. Default 10 minutes.
+   */
   readonly patience?: Millis;
   readonly onProgress?: (progress: AuditProgress) => void;
 }
 
 export interface AuditProgress {
-  /** Parts are those of the key space: its groups, in the generation that had fewest. */
+  /** Parts are those of the key space: the groups of the generation that had fewest. */
   readonly what: 'intents' | 'parts' | 'objects';
   readonly done: number;
-  /** Undefined where nobody knows it before the end. */
+  /** Undefined where the total is unknown before the end. */
   readonly of?: number;
 }
 
@@ -44,7 +47,7 @@ interface ProjectorAudit {
   readonly sink: Sink['kind'];
   readonly log: string;
   readonly entries: number;
-  /** Of the oldest entry that is not covered; undefined where all are. */
+  /** The age of the oldest entry that is not covered; undefined where all are. */
   readonly ageMillis: Millis | undefined;
   readonly unfinished: Unfinished | undefined;
   /** What it skipped when it was resumed: panes that its sink will never have. */
@@ -54,23 +57,26 @@ interface ProjectorAudit {
 export interface AuditReport {
   readonly pipeline: string;
   readonly at: EpochMillis;
-  /** The records of the pipeline since it began. */
+  /** The counters of the pipeline's records since it began. */
   readonly records: Counters;
   readonly logs: {
     readonly generation: number;
-    /** Of that generation. */
+    /** The number of groups of that generation. */
     readonly groups: number;
     readonly entries: number;
     readonly panes: number;
-    /** Logs, of whatever generation, whose first entries have expired, or that cannot be read throughout. */
+    /**
+     * How many logs, of any generation, have lost their first entries to expiry, or cannot be read
+     * throughout.
+     */
     readonly cut: number;
-    /** The groups that are half-way, or further, to where they take in no records of new keys: see `roomUsed`. */
+    /** The groups that are at least half-way to where they take in no records of new keys: see `roomUsed`. */
     readonly crowded: readonly { readonly log: string; readonly roomUsed: number }[];
   };
   readonly objects: ObjectCounts | undefined;
   readonly rows: RowCounts | undefined;
   readonly projectors: readonly ProjectorAudit[];
-  /** The first of them; how many there are of each kind is in `counts`. */
+  /** The first findings. `counts` has the number of each kind. */
   readonly findings: readonly Finding[];
   readonly counts: { readonly [Kind in Finding['kind']]?: number };
 }
@@ -80,14 +86,16 @@ const PATIENCE = millis('10m');
 const CROWDED = LIMITS.crowded / LIMITS.newKeys;
 
 /**
- * Holds what a pipeline keeps against itself: its logs, entry by entry, then the rows and the objects against the panes of
- * the logs. Writes nothing, and may run beside the pipeline, but not across a change of its definition.
+ * Compares everything that a pipeline keeps: its logs, entry by entry, then the rows and the objects with the
+ * panes of the logs. It writes nothing, and may run beside the pipeline, but not across a change of its
+ * definition.
  *
- * Reads each log twice, once by itself and once as the intents cut it, every object, and the rows of every key that the logs tell
- * of. One group is held in memory at a time, or those of several generations that have keys in common, and the panes of
- * one hour of the bucket.
+ * It reads each log twice, once by itself and once as the intents cut it, every object, and the rows of every
+ * key that the logs name. It holds one group in memory at a time, or the groups of several generations that
+ * have keys in common, and the panes of one hour of the bucket.
  *
- * @throws RangeError and OutdatedError when the pipeline is not the one at work; Error when none is, or it changes meanwhile
+ * @throws RangeError and OutdatedError when the pipeline is not the deployed one; Error when none is
+ * deployed, or it changes meanwhile
  */
 export async function audit(
   ports: AuditPorts,
@@ -98,7 +106,8 @@ export async function audit(
   const { deployment, isBegun } = await auditDefinition(ports, pipeline, findings);
   const isTold = findings.list.length > 0;
 
-  // Projectors before the logs: what they cover is in the logs, and in the sinks, by the time that those are read.
+  // The projectors come before the logs: what they cover is in the logs, and in the sinks, by the time that
+  // those are read.
   const audits = bySink(pipeline.sinks, {
     table: () => () => auditRowCursors(ports, deployment, findings),
     bucket: () => () => auditIntents(ports, deployment, findings, counter('intents', onProgress)),
@@ -162,7 +171,10 @@ export async function audit(
   };
 }
 
-/** What was read by the old number of groups would be held against what is written by the new. */
+/**
+ * Checks that the number of groups has not changed, as the old groups would be compared with what the new
+ * ones write.
+ */
 async function checkUnchanged(ports: AuditPorts, { name }: Pipeline, generations: number): Promise<void> {
   const last = (await wholeLog(ports).after(definitionLog(name), 0)).at(-1);
   if (last === undefined || definitionIn(last).generations.length <= generations) return;
@@ -171,7 +183,7 @@ async function checkUnchanged(ports: AuditPorts, { name }: Pipeline, generations
   );
 }
 
-/** What a projector has covered must be in the log, unless it is of an age to have expired. */
+/** Checks that what a projector has covered is in the log, unless it is old enough to have expired. */
 function checkCovered(
   { log, last }: GroupAudit,
   behind: readonly Behind[],
@@ -184,7 +196,7 @@ function checkCovered(
   findings.add({ kind: 'gap', log, after: last.ordinal, next });
 }
 
-/** Holds the rows of some keys against the logs; rows may be newer than the logs were when they were read. */
+/** Compares the rows of some keys with the logs. Rows may be newer than the logs were when they were read. */
 async function auditRowsOf(
   ports: AuditPorts,
   pipeline: Pipeline,
@@ -218,7 +230,7 @@ class Behind {
     this.#coverage = coverage;
   }
 
-  /** The first ordinal of a log that need not be there for what is covered. */
+  /** Returns the first ordinal of a log that need not exist for what is covered. */
   next(log: string): number {
     const [ordinal, panes] = this.#coverage.covered.get(log) ?? BEGINNING;
     return panes > 0 ? ordinal + 2 : ordinal + 1;
@@ -254,7 +266,7 @@ function judge(projector: ProjectorAudit, patience: Millis, findings: Findings):
   }
 }
 
-/** A step that counts itself. */
+/** Wraps a step, so that it counts itself. */
 function counter(
   what: AuditProgress['what'],
   onProgress: (progress: AuditProgress) => void,

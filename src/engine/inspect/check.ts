@@ -5,7 +5,7 @@ import { present } from '../group/deployment.ts';
 import { sourcesWith } from '../group/sources.ts';
 import { type Definition, definitionIn, deploymentAsOf } from '../log/definition-log.ts';
 
-/** What becomes of a window as a definition is deployed. */
+/** What happens to a window as a definition is deployed. */
 type WindowChange = 'kept' | 'begins anew' | 'added' | 'removed';
 
 /** What deploying a definition would do. */
@@ -22,12 +22,12 @@ export interface Check {
       }
     | undefined;
   readonly windows: readonly { readonly name: string; readonly change: WindowChange }[];
-  /** Why handlers would refuse to run it, and how to go on; undefined where they would not. */
+  /** Why handlers would refuse to run it, and what to do about it; undefined where they would not. */
   readonly refused: string | undefined;
 }
 
 /**
- * Holds a definition against what is written down of its pipeline. Writes nothing.
+ * Compares a definition with what is stored of its pipeline. It writes nothing.
  *
  * @param source what its records will come from, where that is known
  */

@@ -12,7 +12,9 @@ import { roomUsed } from '../group/room.ts';
 import { readDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
 
-/** One key of a pipeline, and its group: what is known of them, and what they wait for. Times are ISO 8601 in UTC. */
+/**
+ * What is known of one key of a pipeline and of its group, and what they wait for. Times are ISO 8601 in UTC.
+ */
 export interface Explanation {
   readonly pipeline: string;
   readonly key: string;
@@ -24,11 +26,11 @@ export interface Explanation {
     /** The ordinal of the last entry. */
     readonly ordinal: number;
     readonly keys: number;
-    /** Of the windows of all its keys, before they are compressed. */
+    /** The size of the windows of all its keys, before they are compressed. */
     readonly stateBytes: number;
-    /** How far it is to where it takes in no records of new keys: from 1 on it does not. */
+    /** How close the group is to where it takes in no records of new keys. From 1 on it takes in none. */
     readonly roomUsed: number;
-    /** The newest first. */
+    /** The last commits, the newest first. */
     readonly commits: readonly Commit[];
   };
   readonly watermark: {
@@ -37,12 +39,12 @@ export interface Explanation {
     readonly lastArrival: string;
     readonly outOfOrdernessMillis: number;
     readonly idleAfterMillis: number;
-    /** What silence would add by now, if nothing waits at the source. */
+    /** By how much silence would advance the watermark by now, if nothing waits at the source. */
     readonly silenceAddsMillis: number;
   };
   readonly stateBytes: number;
   readonly windows: readonly OpenWindows[];
-  /** When silence closes the next window, if nothing comes; undefined where none is open. */
+  /** When silence closes the next window, if no record comes; undefined where no window is open. */
   readonly nextIdleClose: string | undefined;
 }
 
@@ -51,7 +53,7 @@ interface Commit {
   readonly at: string;
   /** Undefined where the entry before has expired, or is of an earlier generation. */
   readonly applied: number | undefined;
-  /** By window, the records that it refused as late. */
+  /** The number of records that each window refused as late. */
   readonly late: Counters['late'];
   readonly panes: number;
   readonly bytes: number;
@@ -63,7 +65,7 @@ interface OpenWindows {
   /** What brings its next pane. */
   readonly waitsFor: 'watermark' | 'records';
   readonly open: number;
-  /** The first of them. */
+  /** The first of the open windows. */
   readonly first: readonly WaitingWindow[];
 }
 
@@ -73,26 +75,26 @@ interface WaitingWindow {
   readonly count: number;
   /** A record of this event time or later makes it emit; undefined where it waits for records alone. */
   readonly recordFrom?: string;
-  /** Silence until then does so, too. */
+  /** Silence until then makes it emit, too. */
   readonly silenceUntil?: string;
 }
 
 export interface ExplainOptions {
   readonly commits?: number;
-  /** Open windows of one definition at most. */
+  /** The most open windows of one definition that are listed. */
   readonly windows?: number;
 }
 
-/** A key that its group holds no state of: it never had a record, or was forgotten. */
+/** Thrown for a key of which its group holds no state: it never had a record, or was forgotten. */
 export class UnknownKeyError extends Error {
   override readonly name = 'UnknownKeyError';
 }
 
 /**
- * What is known of a key, and what each of its windows waits for. Writes nothing.
+ * Explains what is known of a key, and what each of its windows waits for. It writes nothing.
  *
- * @throws UnknownKeyError when its group holds no state of it; RangeError and OutdatedError as `holdDeployment` does;
- * LogLostError when entries are gone
+ * @throws UnknownKeyError when its group holds no state of it; RangeError and OutdatedError as
+ * `holdDeployment` does; LogLostError when entries are gone
  */
 export async function explain(
   ports: Pick<EnginePorts, 'log' | 'clock'>,
@@ -112,7 +114,7 @@ export async function explain(
   const now = ports.clock.now();
   const { outOfOrderness, idleAfter } = pipeline.rules.time;
   const { maxEventTime, lastArrival, watermark } = stored;
-  /** Silence for this long after the last arrival brings the watermark to an instant. */
+  /** Returns until when silence must last for the watermark to reach an instant. */
   const silenceUntil = (reached: EpochMillis) =>
     (lastArrival + idleAfter + (reached - (maxEventTime - outOfOrderness))) as EpochMillis;
   const listed = new KeyState(pipeline.rules, stored).listOpen();
@@ -178,7 +180,10 @@ interface Found {
   readonly isFirst: boolean;
 }
 
-/** The group that has a key's state: the present one, or where that has not begun, the one that it will begin with. */
+/**
+ * Returns the group that has a key's state: the present group or, where that has not begun, the group with
+ * which it will begin.
+ */
 async function groupOfKey(
   ports: Pick<EnginePorts, 'log' | 'clock'>,
   deployment: Deployment | undefined,
@@ -201,7 +206,7 @@ async function groupOfKey(
   return readIn(first);
 }
 
-/** The last commits of a group, the newest first. */
+/** Returns the last commits of a group, the newest first. */
 async function lastCommits(
   { log }: Pick<EnginePorts, 'log'>,
   name: string,
