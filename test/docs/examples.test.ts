@@ -18,7 +18,6 @@ const ENTRIES = {
   'millrace/lambda': 'src/lambda.ts',
   'millrace/testing': 'src/testing.ts',
   'millrace/cdk': 'lib/pipeline-stack.ts',
-  '/path/to/millrace/src/index.ts': 'src/index.ts',
   'docs/readings': 'test/docs/readings.ts',
 } as const;
 
