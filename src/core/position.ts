@@ -34,11 +34,12 @@ export function unorderedPositionOf(id: string): Position {
 }
 
 /**
- * Where a part of a source's record stands in its lineage. A producer may pack several members into a record, and `expand` may make
- * several children of each: a group takes these in one by one, and knows them by this.
+ * Where a part of a source's record stands in its lineage. A producer may pack several members into a record,
+ * and `expand` may make several children of each member. A group takes the children in one by one, and
+ * identifies each by its sub-position.
  *
- * With order it is position × 10^12 + member × 10^6 + child, in decimal, also where both are 0, so that every sub-position compares
- * with every other. Without order it is `<id>.<member>.<child>`.
+ * In an ordered lineage it is position × 10^12 + member × 10^6 + child, in decimal, also where both are 0, so
+ * that every sub-position compares with every other. Without order it is `<id>.<member>.<child>`.
  */
 export type SubPosition = string & { readonly [subPosition]: true };
 declare const subPosition: unique symbol;
@@ -51,9 +52,9 @@ const PARTS_DIGITS = 2 * PART_DIGITS;
 const FIRST_OF_ALL = '0'.repeat(PARTS_DIGITS);
 
 /**
- * The sub-position of a part of a record.
+ * Returns the sub-position of a part of a record.
  *
- * @param ordered whether the position is one of an ordered lineage, or else an id
+ * @param ordered whether the position is from an ordered lineage; otherwise it is an id
  * @param member from 0, counted before anything is made of the members
  * @param child from 0, counted before any is filtered
  */

@@ -25,8 +25,8 @@ export interface BucketSink {
 }
 
 /**
- * Where panes go that are of the types `Panes`; by itself, a sink of whatever panes. A kind that is added here leads, by errors
- * of the compiler, to each place that must know it.
+ * Where panes of the types `Panes` go; without an argument, a sink of any panes. When a kind is added here, the
+ * compiler reports each place that must know it.
  */
 export type Sink<Panes = never> = (TableSink | BucketSink) & Taking<Panes>;
 
