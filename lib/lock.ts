@@ -3,6 +3,7 @@ import { relative } from 'node:path';
 import { Annotations } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
+import { byKind } from '../src/pipeline/kinds.ts';
 import { heldAgainst, type Lock, lockFileOf, lockOf, readLock } from '../src/wiring/definition.ts';
 
 /**
@@ -25,7 +26,10 @@ export function checkLock(scope: Construct, pipeline: Pipeline, pipelineFile: st
   }
   const fault = heldAgainst(lockIn(path, file), lockOf(pipeline));
   if (fault === undefined) return;
-  const remedy = fault.kind === 'behind' ? `; write it with ${write}, and commit it` : '';
+  const remedy = byKind(fault, {
+    refused: () => '',
+    behind: () => `; write it with ${write}, and commit it`,
+  });
   throw new RangeError(`${fault.why}${remedy} (${file})`);
 }
 

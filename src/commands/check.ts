@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type Check, checkDefinition } from '../engine/inspect/check.ts';
 import { reasonOf, shownPath } from '../local/failure.ts';
+import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { heldAgainst, type Lock, lockOf, readLock, writeLock } from '../wiring/definition.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
@@ -45,7 +46,12 @@ function byLock(pipeline: Pipeline, lockFile: string): Check {
   const nothing = { pipeline: name, version, atWork: undefined, windows: [], refused: undefined };
   if (!existsSync(lockFile)) return nothing;
   const fault = heldAgainst(readFile(lockFile), lockOf(pipeline));
-  return { ...nothing, refused: fault?.kind === 'refused' ? fault.why : undefined };
+  if (fault === undefined) return nothing;
+  const refused = byKind<typeof fault, string | undefined>(fault, {
+    refused: ({ why }) => why,
+    behind: () => undefined,
+  });
+  return { ...nothing, refused };
 }
 
 function readFile(lockFile: string): Lock {

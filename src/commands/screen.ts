@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { createLogUpdate } from 'log-update';
+import type { PaneKind } from '../core/panes.ts';
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import type { GroupPane } from '../engine/group/group.ts';
 import { beginningOf, type RefusedByCode, visible } from '../local/refused.ts';
@@ -188,10 +189,20 @@ export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): str
     .join('\n');
 }
 
+const IS_ORDINARY: { readonly [Kind in PaneKind]: boolean } = {
+  final: true,
+  late: false,
+  early: false,
+  empty: false,
+  retracted: false,
+  rolling: true,
+  running: true,
+};
+
 /** Names a pane's window, and what is unusual about the pane. */
 function nameOf({ window, index, kind }: GroupPane): string {
   const numbered = index === undefined ? window : `${window} ${index}`;
-  return ['final', 'rolling', 'running'].includes(kind) ? numbered : `${numbered} (${kind})`;
+  return IS_ORDINARY[kind] ? numbered : `${numbered} (${kind})`;
 }
 
 const minuteOf = (at: EpochMillis): string => isoTime(at).slice(0, 16).replace('T', ' ');

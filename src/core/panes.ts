@@ -273,6 +273,16 @@ function watermarkOf(place: Place): number {
   return Number.isNaN(watermark) ? cell(place, END) : watermark;
 }
 
+const HAS_RESULTS: { readonly [Kind in PaneKind]: boolean } = {
+  final: true,
+  late: true,
+  early: true,
+  empty: false,
+  retracted: false,
+  rolling: true,
+  running: true,
+};
+
 function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane {
   const kind = KINDS[cell(place, KIND)] as PaneKind;
   const identified = cell(place, IDENTITY);
@@ -285,7 +295,7 @@ function paneAt(place: Place, { name, identity, results }: PaneLayout): KeyPane 
     revision: cell(place, REVISION),
     revisable: cell(place, REVISABLE) === 1,
     count: cell(place, COUNT),
-    results: kind === 'empty' || kind === 'retracted' ? null : resultsAt(place, results),
+    results: HAS_RESULTS[kind] ? resultsAt(place, results) : null,
     watermark: watermarkOf(place) as EpochMillis,
   };
   return identity === 'index' ? Object.assign(pane, { index: identified }) : pane;

@@ -1,3 +1,4 @@
+import type { PaneKind } from '../../core/panes.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
@@ -108,9 +109,20 @@ export function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
   return [...rows.values()];
 }
 
+/** Whether the next record of the key supersedes a pane of a kind. */
+const IS_SUPERSEDED: { readonly [Kind in PaneKind]: boolean } = {
+  final: false,
+  late: false,
+  early: false,
+  empty: false,
+  retracted: false,
+  rolling: true,
+  running: true,
+};
+
 /** Windows and batches have rows of their own. A pane that the next record supersedes is worth its cost only as the latest. */
 const hasRow = ({ layout: { identity, ordered }, kind }: GroupPane): boolean =>
-  identity === 'start' || (identity === 'index' && ordered && kind !== 'rolling');
+  identity === 'start' || (identity === 'index' && ordered && !IS_SUPERSEDED[kind]);
 
 /** Nothing was ever written under its name, nor will be. */
 const isSettled = ({ revision, revisable }: GroupPane): boolean => revision === 0 && !revisable;
