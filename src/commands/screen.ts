@@ -233,7 +233,10 @@ export const refusedLines = (refused: RefusedByCode): readonly string[] =>
     return [
       `  ${thousands(times)} × poison, ${code}: ${shortly(reason)}`,
       ...first.map((record) => {
-        const place = record.line === undefined ? 'a record' : `line ${record.line}`;
+        const place =
+          record.line === undefined
+            ? 'a record'
+            : `line ${record.line}${record.child === undefined ? '' : `, child ${record.child}`}`;
         const differs = record.reason === reason ? '' : ` (${shortly(record.reason)})`;
         return `    ${place}: ${beginningOf(record.data)}${differs}`;
       }),

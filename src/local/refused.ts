@@ -8,6 +8,8 @@ import type { InputRecord } from './input.ts';
 export interface RefusedLine {
   /** Where it stands in the input, from 1, as far as that is known. */
   readonly line?: number | undefined;
+  /** Which of the record's children is refused, from 0, where it has several. */
+  readonly child?: number | undefined;
   readonly reason: string;
   readonly data: Uint8Array;
 }

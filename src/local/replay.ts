@@ -96,9 +96,12 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
     else {
       children += parts.length;
-      for (const part of parts) {
+      for (const [child, part] of parts.entries()) {
         if (part.outcome !== 'poison') continue;
-        addRefused(poisonLines, part.poison.code, () => refusedLine(pipeline, record, source, part.poison));
+        addRefused(poisonLines, part.poison.code, () => ({
+          ...refusedLine(pipeline, record, source, part.poison),
+          child: parts.length > 1 ? child : undefined,
+        }));
       }
       if (taken && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
     }

@@ -161,6 +161,8 @@ describe('what is shown of refused records', () => {
       '  1 × poison, fold: melted',
       '    a record: {"v":9}',
     ]);
+    const child = new Map([['key', { times: 1, first: [{ ...line(4, 'no key', 'a'), child: 2 }] }]]);
+    expect(refusedLines(child)).toEqual(['  1 × poison, key: no key', '    line 4, child 2: a']);
     expect(refusedLines(new Map())).toEqual([]);
   });
 

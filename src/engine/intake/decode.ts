@@ -200,7 +200,10 @@ const FILTERED: DecodedPart = { outcome: 'filtered' };
 
 /** The children that an author's `expand` answers with, and theirs in place of those that are expanded again. */
 function expanded(answer: unknown, decodeChild: (child: unknown) => Decoded): Decoded {
-  if (!Array.isArray(answer)) throw new Error(`it answers with ${typeof answer}, not with a list of records`);
+  if (!Array.isArray(answer)) {
+    const given = answer === null ? 'null' : typeof answer;
+    throw new Error(`it answers with ${given}, not with a list of records`);
+  }
   const children: DecodedPart[] = [];
   const take = (child: DecodedPart): void => {
     children.push(child);

@@ -206,6 +206,7 @@ describe('what expands records', () => {
 
   it.each([
     ['no list', () => 'many', 'it answers with string, not with a list of records'],
+    ['null', () => null, 'it answers with null, not with a list of records'],
     ['a set', () => new Set([1]), 'it answers with object, not with a list of records'],
     ['a promise', async () => [], 'it answers with a promise, for which nobody waits'],
     ['too many', () => new Array(1_000_001), 'a record must have at most 1000000 children: it has 1000001'],
