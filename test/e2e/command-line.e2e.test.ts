@@ -103,6 +103,22 @@ describe('a local run', () => {
     expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('1 applied'), code: 0 });
   });
 
+  it('loads what a bundler does: names without an extension, or with that of JavaScript, enums, and types as imports', async () => {
+    writeFileSync(
+      at('units.ts'),
+      'export interface Unit { name: string }\nexport enum Field { Meter = "meter" }\n',
+    );
+    mkdirSync(at('shared'), { recursive: true });
+    writeFileSync(at('shared/index.ts'), "export { type Unit, Field } from '../units';\n");
+    const first = `import { Unit, Field } from './units.js';
+      import { Field as Shared } from './shared';
+      const unit: Unit = { name: Field.Meter };
+      if (unit.name !== Shared.Meter) throw new Error('they differ');`;
+    definition('bundled.ts', { first });
+    const { stderr, code } = await begin(['run', 'bundled.ts', ...RUN.slice(2)]).ended;
+    expect({ stderr, code }).toEqual({ stderr: expect.stringContaining('1 applied'), code: 0 });
+  });
+
   it('says so where a definition waits for ever', async () => {
     definition('waiting.ts', { first: 'await new Promise(() => {});' });
     expect(await begin(['run', 'waiting.ts', ...RUN.slice(2)]).ended).toEqual({
