@@ -5,6 +5,7 @@ import type { Tally } from '../../src/commands/tally.ts';
 import type { PaneKind } from '../../src/core/panes.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import type { GroupPane } from '../../src/engine/group/group.ts';
+import { isAccountedFor } from '../../src/local/replay.ts';
 
 const paneOf = (kind: PaneKind, results: GroupPane['results'], index?: number): GroupPane => ({
   key: 'pump',
@@ -74,6 +75,32 @@ it('says of records where each went, once', () => {
   expect(
     ledger({ ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0 }),
   ).toBe('6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis');
+});
+
+it('holds what records were expanded into against where it went, and the records themselves where they were not', () => {
+  const replayed = {
+    read: 2,
+    children: 6,
+    resumed: 0,
+    applied: 3,
+    lateForAll: 1,
+    late: {},
+    poison: 1,
+    filtered: 1,
+    others: 0,
+    refused: [],
+    poisonLines: new Map(),
+    last: undefined,
+    ahead: 0,
+  };
+  expect(ledger(replayed)).toMatch(/^2 records read, expanded into 6, 3 applied, /);
+  expect(isAccountedFor(replayed)).toBe(true);
+  expect(isAccountedFor({ ...replayed, children: 7 })).toBe(false);
+  expect(isAccountedFor({ ...replayed, children: 5 })).toBe(false);
+  // Of what an earlier run sent it is not known how many children it had.
+  expect(isAccountedFor({ ...replayed, children: 5, others: 1 })).toBe(true);
+  expect(isAccountedFor({ ...replayed, children: undefined })).toBe(false);
+  expect(isAccountedFor({ ...replayed, children: undefined, read: 6 })).toBe(true);
 });
 
 it('says what a pipeline asks', () => {

@@ -775,6 +775,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/process-batch.ts',
     find: 'pending: new Map([...before, ...pending]),',
     replace: 'pending: new Map(),',
+    sources: ['kafka'],
   },
   {
     name: 'the bytes of a record for each child',

@@ -147,7 +147,8 @@ describe('a group that has no room for new keys', () => {
     expect([...later.keys.keys()]).toEqual([...keys.keys()]);
     expect(later.counters.applied).toBe(2 * keys.size);
     expect(scene.emitted()).toHaveLength(keys.size);
-    expect(stateWeight(later)).toBeLessThan(FEW.newKeys + 1_000);
+    // What a key will weigh is estimated as it comes, and those that are there go on to grow.
+    expect(stateWeight(later)).toBeLessThan(1.125 * FEW.newKeys);
   });
 
   it('says why, and what helps', async () => {

@@ -385,6 +385,7 @@ describe('each reason to refuse a record', () => {
   const broken: readonly { code: PoisonCode; pipeline: Pipeline }[] = [
     { code: 'schema', pipeline: readingsWith({ source: kinesis<Reading>({ schema: hostile }) }) },
     { code: 'map', pipeline: readingsWith({ source: kinesis().map(boom) }) },
+    { code: 'expand', pipeline: readingsWith({ source: kinesis().expand(boom) }) },
     { code: 'filter', pipeline: readingsWith({ filter: boom }) },
     { code: 'key', pipeline: readingsWith({ key: boom }) },
     { code: 'event-time', pipeline: readingsWith({ eventTime: boom }) },
