@@ -4,35 +4,49 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { groupLog } from '../../wiring/names.ts';
 import { GONE_AFTER } from './lifetimes.ts';
 
-/** A pipeline as it was put to work: its definition, and what was settled about it once, for all who run it. */
+/**
+ * A pipeline as it was put to work: its definition, and what was settled about it once for all code that
+ * runs it.
+ */
 export interface Deployment {
   readonly pipeline: Pipeline;
-  /** The last is the present one. */
+  /** The generations so far, of which the last is the present one. */
   readonly generations: readonly [Generation, ...Generation[]];
-  /** Of each of the pipeline's windows, in order: the version in which it began, 0 for what was there at first. */
+  /**
+   * For each of the pipeline's windows, in order, the version in which it began. It is 0 for a window that
+   * was there from the start.
+   */
   readonly epochs: readonly number[];
-  /** When its logs were last taken back to an earlier time, or 0: see `Incarnation`. */
+  /**
+   * The time at which the pipeline's logs were last taken back to an earlier time, or 0: see `Incarnation`.
+   */
   readonly incarnation: number;
-  /** Where it is not what is written down: it is to be before its first entry is. */
+  /**
+   * What must be written down before the first entry of this deployment is appended. Undefined when all of
+   * it is written down.
+   */
   readonly unwritten?: Unwritten;
 }
 
-/** What is yet to be written down of a deployment. */
+/** The part of a deployment that is not written down yet. */
 interface Unwritten {
-  /** Where its records come from, if it is for them. */
+  /** The source of the deployment's records, if it takes any in. */
   readonly source: string | undefined;
-  /** While it is being written down, and once it has been. */
+  /** The write, once it has begun: callers that come meanwhile wait for the same promise. */
   writing?: Promise<void> | undefined;
 }
 
-/** A number of key groups, and the logs that go with it. */
+/** A number of key groups, and the logs that belong to it. */
 export interface Generation {
   readonly number: number;
   readonly groups: number;
   readonly begunAt: EpochMillis;
 }
 
-/** Newer code has committed: this one would lose what it does not know. It is tried again, by the newer. */
+/**
+ * Thrown when newer code has committed, as the older code would lose what it does not know of. The newer
+ * code tries the same work again.
+ */
 export class OutdatedError extends LoggableError {
   override readonly name = 'OutdatedError';
 }
@@ -40,11 +54,14 @@ export class OutdatedError extends LoggableError {
 export const present = ({ generations }: Pick<Deployment, 'generations'>): Generation =>
   generations.at(-1) as Generation;
 
-/** The logs of all groups, those of an earlier generation as long as they may have entries. */
+/**
+ * Lists the logs of all groups, including the groups of earlier generations for as long as their logs may
+ * have entries.
+ */
 export const groupLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
   logsOf(deployment, (generation) => !isGone(deployment, generation, now));
 
-/** The logs of groups that are no more. */
+/** Lists the logs of earlier generations whose entries have all expired. */
 export const goneLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
   logsOf(deployment, (generation) => isGone(deployment, generation, now));
 
@@ -63,7 +80,10 @@ const logsOf = (
       Array.from({ length: groups }, (_, group) => groupLog(pipeline.name, number, group)),
     );
 
-/** Before anything is written down: for a pipeline that runs by itself, as in a test. */
+/**
+ * Returns the deployment of a pipeline of which nothing is written down. It serves a pipeline that runs by
+ * itself, as in a test.
+ */
 export const firstDeployment = (pipeline: Pipeline): Deployment => ({
   pipeline,
   generations: [{ number: 1, groups: pipeline.groups, begunAt: 0 as EpochMillis }],

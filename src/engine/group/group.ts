@@ -6,81 +6,94 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
-/** One key group as of one entry of its log. */
+/** One key group as one entry of its log leaves it. */
 export interface Group {
-  /** The ordinal of that entry; 0 before the first. */
+  /** The ordinal of that entry, or 0 before the first entry. */
   readonly ordinal: number;
   readonly committedAt: EpochMillis | undefined;
-  /** The version of the definition that it was written by; 0 before the first entry. */
+  /** The version of the definition that wrote that entry, or 0 before the first entry. */
   readonly version: number;
-  /** No more entries follow: a later generation has begun with what is here. */
+  /** Whether that entry is the log's last: a later generation has begun with what this group holds. */
   readonly sealed: boolean;
-  /** The last entry that holds the group whole, and what has followed it. */
+  /** The last entry that holds the whole group, and how much has followed it. */
   readonly base: Base | undefined;
-  /** Per lineage of an ordered source, the last record that is in. */
+  /** For each lineage of an ordered source, the last record that the group has taken in. */
   readonly positions: ReadonlyMap<string, Reached>;
-  /** The positions of groups of an earlier generation of which this one took keys over, where it is not past them. */
+  /**
+   * The positions of the groups of an earlier generation from which this group took keys over, for as long
+   * as its own positions are not past them.
+   */
   readonly inherited: readonly Inherited[];
   readonly keys: ReadonlyMap<string, StoredKey>;
-  /** By key, the records of an unordered source that are in; under `REFUSED` those that were refused. */
+  /**
+   * By key, the ids of the records of an unordered source that the group has taken in. The ids of refused
+   * records stand under `REFUSED`.
+   */
   readonly ids: ReadonlyMap<string, Table>;
   readonly counters: Counters;
-  /** What its keys weigh, and the ids kept with them. */
+  /** The weight of the group's keys, and of the ids that it keeps with them. */
   readonly weight: Weight;
 }
 
 export interface Base {
   readonly ordinal: number;
   readonly committedAt: EpochMillis;
-  /** Bytes of the state alone, without the panes beside it. */
+  /** The size of the state in bytes, without the panes beside it. */
   readonly stateBytes: number;
-  /** Bytes of all entries since. */
+  /** The size in bytes of all entries that follow. */
   readonly tailBytes: number;
 }
 
-/** How far a lineage is in, and when its last record arrived. */
+/** How far a group has taken in a lineage, and when its last record arrived. */
 export interface Reached {
   readonly position: SubPosition;
   readonly arrival: EpochMillis;
 }
 
-/** The keys of one group of an earlier generation, and how far its lineages were in. */
+/**
+ * One group of an earlier generation whose keys were taken over, and how far it had taken in its lineages.
+ */
 export interface Inherited {
   readonly groups: number;
   readonly group: number;
   readonly positions: ReadonlyMap<string, Reached>;
 }
 
-/** Records of the group since it began. Each is counted as one of `applied`, `lateForAll` and `poison`. */
+/**
+ * Counts a group's records since it began. Each record counts once: as `applied`, `lateForAll` or `poison`.
+ */
 export interface Counters {
-  /** Those that at least one window took. */
+  /** Records that at least one window took. */
   readonly applied: number;
-  /** Those that no window took, as they came late for each. */
+  /** Records that no window took, as they came late for every window. */
   readonly lateForAll: number;
   readonly poison: number;
-  /** By the name of a window, those that it refused as late, whether or not others took them; none where it is 0. */
+  /**
+   * By the name of a window, the records that it refused as late, whether or not other windows took them. A
+   * window that refused none has no count.
+   */
   readonly late: Readonly<Record<string, number>>;
 }
 
 const NO_RECORDS: Counters = { applied: 0, lateForAll: 0, poison: 0, late: {} };
 
-/** What some counters come to together. */
+/** Adds counters up. */
 export const sumOfCounters = (all: readonly Counters[]): Counters =>
   all.reduce(
-    (one, other) => ({
-      applied: one.applied + other.applied,
-      lateForAll: one.lateForAll + other.lateForAll,
-      poison: one.poison + other.poison,
-      late: sumOfLate([...Object.entries(one.late), ...Object.entries(other.late)]),
+    (sum, { applied, lateForAll, poison, late }) => ({
+      applied: sum.applied + applied,
+      lateForAll: sum.lateForAll + lateForAll,
+      poison: sum.poison + poison,
+      late: sumOfLate([...Object.entries(sum.late), ...Object.entries(late)]),
     }),
     NO_RECORDS,
   );
 
-/** Records by the window that refused them. */
+/** Counts late records by the window that refused them. */
 export const lateByWindow = (late: readonly Pick<LateRecord, 'windows'>[]): Counters['late'] =>
   sumOfLate(late.flatMap(({ windows }) => windows.map((window) => [window, 1] as const)));
 
-/** Through a map, as a window may have the name of what every object has. */
+/** Sums counts in a map, as a window may have the name of a property that every object inherits. */
 function sumOfLate(counts: readonly (readonly [window: string, count: number])[]): Counters['late'] {
   const late = new Map<string, number>();
   for (const [window, count] of counts) late.set(window, (late.get(window) ?? 0) + count);
@@ -101,14 +114,20 @@ export const EMPTY_GROUP: Group = {
   weight: WEIGHTLESS,
 };
 
-/** A record of one group, for a key's windows or refused: one of the source, or a part of it. */
+/**
+ * A record of one group: a record of the source or a part of one, either for the windows of a key or
+ * refused.
+ */
 export interface GroupRecord {
-  /** What the source delivered: its bytes are kept if the record is refused, and it comes again if the group stops before it. */
+  /**
+   * The record that the source delivered. Its bytes are kept if this record is refused, and the source
+   * delivers it again if the group stops before it.
+   */
   readonly source: SourceRecord;
   readonly lineage: string;
   readonly position: SubPosition;
   readonly arrival: EpochMillis;
-  /** Of its key, or of its partition key where it has none: see `hashOf`. */
+  /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
   readonly hash: number;
   readonly content:
     | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
@@ -121,29 +140,32 @@ export interface LateRecord {
   readonly at: EpochMillis;
   readonly lineage: string;
   readonly position: SubPosition;
-  /** Its key's watermark when it came. */
+  /** The watermark of its key when it came. */
   readonly watermark: EpochMillis;
-  /** The names of those that refused it. */
+  /** The names of the windows that refused it. */
   readonly windows: readonly string[];
-  /** Whether others took it. */
+  /** Whether other windows took it. */
   readonly applied: boolean;
 }
 
-/** What is needed to read a window's panes, and to know them apart. */
+/** Describes a window's panes to code that reads them and tells them apart. */
 export interface GroupLayout extends PaneLayout {
-  /** Whether they follow the order of the source rather than time. */
+  /** Whether the panes follow the order of the source rather than time. */
   readonly ordered: boolean;
-  /** The version of the definition in which the window began, where another of its name came before it; else 0. */
+  /**
+   * The version of the definition in which the window began if an earlier window had its name, or 0
+   * otherwise.
+   */
   readonly epoch: number;
 }
 
-/** A pane, and the key it is of. */
+/** A pane and its key. */
 export interface GroupPane extends KeyPane {
   readonly key: string;
   readonly layout: GroupLayout;
 }
 
-/** The panes of some keys as columns, in which a key is its place in `keys`. */
+/** Panes as columns, in which a number stands for a key: its place in `keys`. */
 export interface GroupPanes {
   readonly keys: readonly string[];
   readonly layouts: readonly GroupLayout[];
@@ -151,7 +173,7 @@ export interface GroupPanes {
   readonly length: number;
 }
 
-/** What a fold makes of a group: its next state, less the ordinal, and what the commit emits. */
+/** The result of a fold: the next state of the group, without its ordinal, and what the commit emits. */
 export interface Folded {
   readonly positions: Group['positions'];
   readonly inherited: Group['inherited'];
@@ -163,23 +185,26 @@ export interface Folded {
   readonly late: readonly LateRecord[];
 }
 
-/** What a fold of no records emits and lists. */
+/** What a fold of no records emits and lists: nothing. */
 export const NOTHING: Pick<Folded, 'panes' | 'poison' | 'late'> = {
   panes: { keys: [], layouts: [], tables: [], length: 0 },
   poison: [],
   late: [],
 };
 
-/** The panes one by one, in the order they were emitted in. */
+/** Lists panes in the order in which they were emitted. */
 export function listPanes({ keys, layouts, tables }: Omit<GroupPanes, 'length'>): readonly GroupPane[] {
   const layoutOf = new Map(layouts.map((layout) => [layout.name, layout]));
   return readPanes(layouts, tables).map(({ key, pane }) =>
-    // A copy of each would take longer than reading it does.
+    // The key and the layout are added in place, as copying a pane would take longer than reading it.
     Object.assign(pane, { key: keys[key] as string, layout: layoutOf.get(pane.window) as GroupLayout }),
   );
 }
 
-/** Why a record is refused. The reason may quote the record: it is kept beside the record, and nowhere else. */
+/**
+ * Why a record is refused. The reason may quote the record, so it is kept beside the record and nowhere
+ * else.
+ */
 export interface Poison {
   readonly code: PoisonCode;
   readonly reason: string;

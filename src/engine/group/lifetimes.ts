@@ -2,21 +2,31 @@ import { invariant } from '../../core/plain.ts';
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 
-// Every duration that follows from how long a log keeps an entry stands here, and how they relate is asserted as this file loads.
+// This file holds every duration that follows from how long a log keeps an entry. It asserts how they relate
+// as it loads.
 
-/** The age at which a writer appends anew what must stay: a snapshot that entries are read from, or a pipeline's definition. */
+/**
+ * The age at which a writer appends anew what must not expire: a snapshot that entries are read from, or a
+ * pipeline's definition.
+ */
 const RENEWED_AFTER = (ENTRY_LIFETIME / 4) as Millis;
 
-/** The age of an entry up to which its snapshot must be there, however old that was when the entry was appended. */
+/**
+ * Up to this age of an entry its snapshot must still exist, however old the snapshot was when the entry was
+ * appended.
+ */
 const SNAPSHOT_KEPT = (ENTRY_LIFETIME / 2) as Millis;
 
-/** The age up to which a group in memory is read on from: entries after a group of a greater age may have expired. */
+/**
+ * The age up to which a reader goes on from a group in memory. The entries that follow an older one may
+ * have expired.
+ */
 export const MAX_CACHED_AGE = (ENTRY_LIFETIME / 8) as Millis;
 
-/** The time before its expiry from which on an entry counts as gone, as entries may expire while they are read. */
+/** How long before its expiry an entry counts as gone, as entries may expire while they are being read. */
 export const ABOUT_TO_EXPIRE = millis('1d');
 
-/** The age of the following generation at which the logs of a generation are no longer read. */
+/** Once the next generation has this age, nobody reads the logs of a generation any longer. */
 export const GONE_AFTER = (2 * ENTRY_LIFETIME) as Millis;
 
 invariant(
@@ -36,14 +46,14 @@ invariant(
   'a log is read until its last entry, which follows within minutes, has expired, and DynamoDB has had as long to delete it',
 );
 
-/** Whether what was appended at `committedAt` must be appended anew. */
+/** Tells whether what was appended at `committedAt` must be appended anew. */
 export const mustRenew = (committedAt: EpochMillis, now: EpochMillis): boolean =>
   now - committedAt >= RENEWED_AFTER;
 
-/** Whether the log still has an entry that was committed at `committedAt`. */
+/** Tells whether the log still holds an entry that was committed at `committedAt`. */
 export const isKept = (committedAt: EpochMillis, now: EpochMillis): boolean =>
   now - committedAt < ENTRY_LIFETIME;
 
-/** Whether the snapshot must still be there that an entry committed at `committedAt` is read from. */
+/** Tells whether the snapshot of an entry that was committed at `committedAt` must still exist. */
 export const hasItsSnapshot = (committedAt: EpochMillis, now: EpochMillis): boolean =>
   now - committedAt < SNAPSHOT_KEPT;

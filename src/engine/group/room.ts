@@ -4,7 +4,7 @@ import { LIMITS, type Limits } from '../../ports/limits.ts';
 import type { Folded, Group, GroupPanes, LateRecord } from './group.ts';
 import { NUMBER_BYTES, rowBytes, TABLE_BYTES, textBytes } from './weight.ts';
 
-/** What an entry would weigh, section by section. */
+/** The bytes that an entry would take up at worst, section by section. */
 export interface EntryWeight {
   readonly state: number;
   readonly lists: number;
@@ -13,18 +13,21 @@ export interface EntryWeight {
 
 type Positions = Group['positions'];
 
-/** What the state of a group weighs: that of its keys, and how far its lineages are in. */
+/** Weighs the state of a group: its keys, and how far it has taken in its lineages. */
 export function stateWeight({
   weight,
   positions,
   inherited,
 }: Pick<Group, 'weight' | 'positions' | 'inherited'>): number {
   let bytes = weight.whole + positionsWeight(positions);
-  for (const { positions: own } of inherited) bytes += positionsWeight(own);
+  for (const group of inherited) bytes += positionsWeight(group.positions);
   return bytes;
 }
 
-/** The share that a group has used of the room in which records of new keys are taken in: above 1 they are not. */
+/**
+ * Returns the share that a group's state has used of the room for new keys. Above 1 the group takes in no
+ * record of a new key.
+ */
 export const roomUsed = (group: Group): number => stateWeight(group) / LIMITS.newKeys;
 
 function positionsWeight(positions: Positions): number {
@@ -42,9 +45,9 @@ export function listsWeight({
   counters,
 }: Pick<Folded, 'late' | 'poison' | 'counters'>): number {
   let bytes = 0;
-  // Once by its count, and once beside the records that it refused.
+  // An entry holds the name of such a window twice: with its count, and beside the records that it refused.
   for (const window of Object.keys(counters.late)) bytes += 2 * (NUMBER_BYTES + textBytes(window));
-  for (const one of late) bytes += lateWeight(one);
+  for (const record of late) bytes += lateWeight(record);
   for (const { lineage, position } of poison) bytes += lineageWeight(lineage, position);
   return bytes;
 }
@@ -52,26 +55,27 @@ export function listsWeight({
 const lateWeight = ({ key, lineage, position, windows }: LateRecord): number =>
   (4 + windows.length) * NUMBER_BYTES + textBytes(key) + lineageWeight(lineage, position);
 
-/** What the panes of an entry weigh. */
+/** Weighs the panes of an entry. */
 export function panesWeight({ keys, tables }: GroupPanes): number {
   let bytes = 0;
   for (const table of tables) bytes += paneRowsWeight(table, 0, table.rows);
-  // Only keys that have panes are named.
+  // An entry names only keys that have panes.
   if (bytes > 0) for (const key of keys) bytes += textBytes(key);
   return bytes;
 }
 
-/** What some panes of one window weigh, without the names of their keys. */
+/** Weighs the panes `[from, to)` of one window, without the names of their keys. */
 export const paneRowsWeight = (table: Table, from: number, to: number): number =>
   rowBytes(table, from, to) + (to - from) * (TABLE_BYTES + NUMBER_BYTES);
 
 /**
- * Leaves results out that no entry has room for: those of each pane that weighs more than `panes` by itself, and of what is
- * emitted at one instant the largest, until a section holds it. Such a pane has null for every result that is not a number.
+ * Leaves out results for which no entry has room. They are the results of each pane that weighs more than
+ * `panes` by itself and, of the panes that are emitted at one instant, the results of the largest until one
+ * section holds all of them. In such a pane every result that is not a number becomes null.
  *
- * @returns of how many panes
+ * @returns how many panes lost results
  */
-export function leaveOut({ tables }: GroupPanes, { panes: most }: Limits): number {
+export function leaveOut({ tables }: GroupPanes, { panes: maxPaneBytes }: Limits): number {
   const large = tables
     .flatMap((table) =>
       Array.from({ length: table.plainWidth > 0 ? table.rows : 0 }, (_, row) => ({
@@ -82,19 +86,22 @@ export function leaveOut({ tables }: GroupPanes, { panes: most }: Limits): numbe
     )
     .sort((a, b) => b.weight - a.weight);
   let total = tables.reduce((sum, table) => sum + paneRowsWeight(table, 0, table.rows), 0);
-  let left = 0;
+  let cutPanes = 0;
   for (const { table, row, weight } of large) {
-    if (weight <= most && total <= MAX_EMITTED) break;
+    if (weight <= maxPaneBytes && total <= MAX_EMITTED) break;
     table.plains.fill(null, row * table.plainWidth, (row + 1) * table.plainWidth);
     total += paneRowsWeight(table, row, row + 1) - weight;
-    left++;
+    cutPanes++;
   }
-  return left;
+  return cutPanes;
 }
 
-/** What panes of one instant may weigh, less what is written beside them. */
+/** How much the panes of one instant may weigh: a section, less what is written beside them. */
 const MAX_EMITTED = MAX_SECTION_BYTES - 2 * 1_048_576;
 
-/** A state that is within no bound of ours can still be written up to here. */
+/**
+ * Tells whether an entry fits its sections. An entry that exceeds the bounds of `Limits` can still be
+ * written up to this size.
+ */
 export const canBeWritten = ({ state, lists, panes }: EntryWeight): boolean =>
   state + lists <= MAX_SECTION_BYTES && panes <= MAX_SECTION_BYTES;

@@ -1,21 +1,24 @@
 import { loggable } from '../../core/loggable.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 
-/** Which sources a pipeline's records have come from. */
+/** The sources that a pipeline's records have come from. */
 export interface Sources {
-  /** By their ARNs or servers, the present one last. Positions of all of them may be in the groups. */
+  /** The sources' ARNs or servers, the present source last. The groups may hold positions of all of them. */
   readonly names: readonly string[];
-  /** The version of the definition whose records last were the first to come from the present one. */
+  /**
+   * The highest version of the definition that has taken in records. To read another source takes a higher
+   * one.
+   */
   readonly version: number;
 }
 
 /**
- * The sources of a pipeline once it takes in records of one of them.
+ * Returns the sources of a pipeline once it takes in records of the source `next`.
  *
- * A group knows which records are in by their positions within a shard, a partition or a message group. Those of another source of
- * the same name would be taken for records that came before, and be dropped in silence: so they are refused, whatever the
- * version. Another source of another name may be a mistake, too: so it needs a higher version than the one that reads the present
- * source.
+ * A group tells which records it has taken in by their positions within a shard, a partition or a message
+ * group. It would mistake records of another source of the same name for records that came before, and drop
+ * them in silence: so such a source is refused, whatever the version. A source of another name may be a
+ * mistake, too: so it needs a version above that which reads the present source.
  *
  * @returns the same object where nothing is to be written down
  * @throws RangeError for a source that the pipeline must not read
@@ -33,8 +36,8 @@ export function sourcesWith(
     loggable(
       new RangeError(`Cannot take records of ${next} in as pipeline "${name}" reads ${present}: ${rule}`),
     );
-  const others = names.filter((one) => !isSameSource(one, next));
-  if (source.lineage.ordered && others.some((one) => lastNameOf(one) === lastNameOf(next))) {
+  const earlier = names.filter((source) => !isSameSource(source, next));
+  if (source.lineage.ordered && earlier.some((source) => lastNameOf(source) === lastNameOf(next))) {
     throw refused(
       'positions in two sources of one name cannot be told apart, so give the pipeline, or the source, another name',
     );
@@ -42,18 +45,21 @@ export function sourcesWith(
   if (!isSameSource(present, next) && version <= before.version) {
     throw refused(`to read another source on purpose, give the definition version: ${before.version + 1}`);
   }
-  return { names: [...others, next], version: Math.max(version, before.version) };
+  return { names: [...earlier, next], version: Math.max(version, before.version) };
 }
 
-/** What lineages of the source begin with: the name of a stream, a queue or a topic. */
+/** Returns what the source's lineages begin with: the name of a stream, a queue or a topic. */
 const lastNameOf = (source: string): string => source.slice(source.search(/[^/:]*$/));
 
-/** Clusters without an ARN are the same where they have a server in common: servers come and go. */
-function isSameSource(one: string, other: string): boolean {
-  if (one === other) return true;
-  if (lastNameOf(one) !== lastNameOf(other)) return false;
-  const servers = serversOf(one);
-  return serversOf(other).some((server) => servers.includes(server));
+/**
+ * Compares two sources. Clusters without an ARN are the same where they share a server, as servers come and
+ * go.
+ */
+function isSameSource(a: string, b: string): boolean {
+  if (a === b) return true;
+  if (lastNameOf(a) !== lastNameOf(b)) return false;
+  const servers = serversOf(a);
+  return serversOf(b).some((server) => servers.includes(server));
 }
 
 const serversOf = (source: string): readonly string[] =>

@@ -8,9 +8,7 @@ import type { Group, GroupRecord, Inherited } from './group.ts';
 import { groupOf } from './key-group.ts';
 import { lineageWeight, stateWeight } from './room.ts';
 
-/** Which records of a source a group has taken in already. */
-
-/** The records that a group has not taken in, each once. */
+/** Returns the records that a group has not taken in yet, each of them once. */
 export function newsOf(
   { source }: Pipeline,
   group: Group,
@@ -20,19 +18,19 @@ export function newsOf(
   let lineage: string | undefined;
   let last: SubPosition | undefined;
   const reached = new Map<string, SubPosition | undefined>();
-  return records.filter((one) => {
-    if (one.lineage !== lineage) {
+  return records.filter((record) => {
+    if (record.lineage !== lineage) {
       if (lineage !== undefined) reached.set(lineage, last);
-      lineage = one.lineage;
+      lineage = record.lineage;
       last = reached.get(lineage) ?? group.positions.get(lineage)?.position;
     }
-    if (last !== undefined && !isAfter(one.position, last)) return false;
-    last = one.position;
-    return !isInherited(group.inherited, one);
+    if (last !== undefined && !isAfter(record.position, last)) return false;
+    last = record.position;
+    return !isInherited(group.inherited, record);
   });
 }
 
-/** Whether one of some groups of an earlier generation took the record in. */
+/** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */
 function isInherited(inherited: readonly Inherited[], { lineage, position, hash }: GroupRecord): boolean {
   for (const { groups, group, positions } of inherited) {
     const last = positions.get(lineage)?.position;
@@ -41,14 +39,22 @@ function isInherited(inherited: readonly Inherited[], { lineage, position, hash 
   return false;
 }
 
-/** Whether records may still come that a group of an earlier generation took in, and the present positions do not say so. */
-export const isAhead = ({ positions }: Pick<Inherited, 'positions'>, own: Group['positions']): boolean =>
+/**
+ * Tells whether records may still come that a group of an earlier generation took in, although the present
+ * positions do not say so.
+ *
+ * @param reached the positions of the group that took its keys over
+ */
+export const isAhead = ({ positions }: Pick<Inherited, 'positions'>, reached: Group['positions']): boolean =>
   [...positions].some(([lineage, { position }]) => {
-    const last = own.get(lineage)?.position;
+    const last = reached.get(lineage)?.position;
     return last === undefined || isAfter(position, last);
   });
 
-/** How far a group's lineages are in once it has taken in records, which are in order in each. */
+/**
+ * Returns how far a group has taken in its lineages once it has taken in records, which are in order within
+ * each lineage.
+ */
 export function reachedBy({ positions }: Group, records: readonly GroupRecord[]): Group['positions'] {
   const reached = new Map(positions);
   for (let at = 0; at < records.length; at++) {
@@ -59,35 +65,41 @@ export function reachedBy({ positions }: Group, records: readonly GroupRecord[])
 }
 
 /**
- * The records that a group has no room for as they are of lineages that it does not know, and the others. Lineages are a stream's
- * shards or a topic's partitions, and always have room; message groups there may be any number of, and what is refused of one
- * could not be told from what is not. So its source keeps it, until there is room or it gives up.
+ * Parts records from those for which a group has no room, as they are of lineages that it does not hold.
+ *
+ * A stream's shards and a topic's partitions always have room. Message groups may be of any number, and a
+ * group could not tell which records of a lineage that it does not hold were refused. So the source keeps
+ * such records until there is room or the source gives up.
  */
 export function withoutRoom(
   group: Group,
   records: readonly GroupRecord[],
   { lineages, newKeys }: Limits,
-): { readonly others: readonly GroupRecord[]; readonly left: readonly GroupRecord[] } {
-  let known = group.positions.size;
-  if (known + records.length <= lineages) return { others: records, left: [] };
+): { readonly admitted: readonly GroupRecord[]; readonly crowdedOut: readonly GroupRecord[] } {
+  let count = group.positions.size;
+  if (count + records.length <= lineages) return { admitted: records, crowdedOut: [] };
   let weight = stateWeight(group);
   const met = new Map<string, boolean>();
   const hasRoom = ({ lineage, position }: GroupRecord): boolean => {
-    const told = group.positions.has(lineage) ? true : met.get(lineage);
-    if (told !== undefined) return told;
-    const isIn = known < lineages || weight < newKeys;
+    const decided = group.positions.has(lineage) ? true : met.get(lineage);
+    if (decided !== undefined) return decided;
+    const isIn = count < lineages || weight < newKeys;
     met.set(lineage, isIn);
     if (isIn) {
-      known++;
+      count++;
       weight += lineageWeight(lineage, position);
     }
     return isIn;
   };
-  const others = records.filter(hasRoom);
-  return { others, left: others.length === records.length ? [] : records.filter((one) => !hasRoom(one)) };
+  const admitted = records.filter(hasRoom);
+  const isAll = admitted.length === records.length;
+  return { admitted, crowdedOut: isAll ? [] : records.filter((record) => !hasRoom(record)) };
 }
 
-/** How far a group is in, less the lineages whose records the source no longer has. */
+/**
+ * Returns how far a group has taken in its lineages, without the lineages whose records the source no
+ * longer keeps.
+ */
 export function withoutOld(
   { positions, inherited }: Pick<Group, 'positions' | 'inherited'>,
   { source }: Pipeline,
@@ -102,15 +114,18 @@ export function withoutOld(
   return {
     positions: young(positions),
     inherited: inherited
-      .map((one) => ({ ...one, positions: young(one.positions) }))
-      .filter((one) => one.positions.size > 0),
+      .map((part) => ({ ...part, positions: young(part.positions) }))
+      .filter((part) => part.positions.size > 0),
   };
 }
 
-/** The name, which no key has, under which a group keeps the ids of records that it refused. */
+/** The name under which a group keeps the ids of the records that it refused. No key has this name. */
 export const REFUSED = '';
 
-/** A row of ids: from when on the id is not needed (a watermark, of those refused an arrival), and 96 bits of its MD5. */
+/**
+ * The width of a row of ids. It holds the time from which the id is not needed, which is a watermark or,
+ * for a refused record, an arrival, and 96 bits of the id's MD5 in two numbers.
+ */
 export const ID_WIDTH = 3;
 
 type Digest = readonly [high: number, low: number];
@@ -123,16 +138,16 @@ function digestOf({ lineage, position }: GroupRecord): Digest {
 function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly GroupRecord[] {
   const seen = new Map<string, Set<string>>();
   const seenOf = (name: string): Set<string> => {
-    const known = seen.get(name) ?? new Set(rowsOf(ids.get(name)).map(([, ...digest]) => digest.join()));
-    seen.set(name, known);
-    return known;
+    const digests = seen.get(name) ?? new Set(rowsOf(ids.get(name)).map(([, ...digest]) => digest.join()));
+    seen.set(name, digests);
+    return digests;
   };
-  return records.filter((one) => {
-    const digest = digestOf(one).join();
+  return records.filter((record) => {
+    const digest = digestOf(record).join();
     const refused = seenOf(REFUSED);
-    const own = one.content.outcome === 'record' ? seenOf(one.content.key) : refused;
-    if (own.has(digest) || refused.has(digest)) return false;
-    own.add(digest);
+    const taken = record.content.outcome === 'record' ? seenOf(record.content.key) : refused;
+    if (taken.has(digest) || refused.has(digest)) return false;
+    taken.add(digest);
     return true;
   });
 }
@@ -142,14 +157,14 @@ const rowsOf = (table: Table | undefined): number[][] =>
     ...(table as Table).numbers.subarray(row * ID_WIDTH, (row + 1) * ID_WIDTH),
   ]);
 
-/** Those that are not needed soonest stand first. */
+/** Makes a table of rows, in which the ids that become unneeded first stand first. */
 function tableOf(rows: readonly (readonly number[])[]): Table {
   const table = new Table(ID_WIDTH, 0, rows.length);
   for (const row of rows.toSorted(([a], [b]) => (a as number) - (b as number))) table.pushNumbers(...row);
   return table;
 }
 
-/** Lets the ids of a name go that are not needed from `passed` on. */
+/** Drops the ids under a name that are not needed from `passed` on. */
 export function forgetPassed(ids: Map<string, Table>, name: string, passed: number): void {
   const rows = rowsOf(ids.get(name));
   const kept = rows.filter(([until]) => (until as number) > passed);
@@ -157,26 +172,27 @@ export function forgetPassed(ids: Map<string, Table>, name: string, passed: numb
   else if (kept.length < rows.length) ids.set(name, tableOf(kept));
 }
 
-/** All rows of some tables, each once. */
+/** Joins tables of ids, with each row once. */
 export const joinedIds = (tables: readonly Table[]): Table =>
   tableOf([...new Map(tables.flatMap(rowsOf).map((row) => [row.join(), row])).values()]);
 
 /**
- * The ids of records of a source without order, while a batch is folded: of each key those that a window could still take
- * in again, and of those refused all that the source could deliver again.
+ * Collects the ids of records of an unordered source while a batch is folded. Of each key it keeps the
+ * records that a window could still take in again, and of the refused records all that the source could
+ * deliver again.
  */
 export class TakenIds {
   readonly #pipeline: Pipeline;
   readonly #before: Group['ids'];
-  readonly #mostRefused: number;
+  readonly #maxRefused: number;
   readonly #added = new Map<string, (readonly [until: number, ...Digest])[]>();
   readonly #forgotten = new Map<string, number>();
 
-  /** @param mostRefused how many ids of refused records are kept: those that came last */
-  constructor(pipeline: Pipeline, before: Group['ids'], mostRefused: number) {
+  /** @param maxRefused how many ids of refused records are kept: those that came last */
+  constructor(pipeline: Pipeline, before: Group['ids'], maxRefused: number) {
     this.#pipeline = pipeline;
     this.#before = before;
-    this.#mostRefused = mostRefused;
+    this.#maxRefused = maxRefused;
   }
 
   take(record: GroupRecord, key: string, at: EpochMillis): void {
@@ -190,7 +206,7 @@ export class TakenIds {
     this.forget(REFUSED, Math.max(record.arrival, this.#forgotten.get(REFUSED) ?? Number.NEGATIVE_INFINITY));
   }
 
-  /** The ids of a key that are not needed from `until` on, or earlier, may go. */
+  /** Allows the ids of a key to be dropped that are not needed from `until` on. */
   forget(key: string, until: number): void {
     this.#forgotten.set(key, until);
   }
@@ -200,8 +216,8 @@ export class TakenIds {
     for (const [key, added] of this.#added) ids.set(key, tableOf([...rowsOf(ids.get(key)), ...added]));
     for (const [key, passed] of this.#forgotten) forgetPassed(ids, key, passed);
     const refused = ids.get(REFUSED);
-    if (refused && refused.rows > this.#mostRefused) {
-      ids.set(REFUSED, tableOf(rowsOf(refused).slice(-this.#mostRefused)));
+    if (refused && refused.rows > this.#maxRefused) {
+      ids.set(REFUSED, tableOf(rowsOf(refused).slice(-this.#maxRefused)));
     }
     return ids;
   }

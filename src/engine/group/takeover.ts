@@ -5,12 +5,14 @@ import { groupOf, hashOf } from './key-group.ts';
 import { isAhead, joinedIds, REFUSED } from './taken.ts';
 
 /**
- * What a group of a new generation begins with: the keys that are its own, of the groups before that have them.
+ * Returns what a group of a new generation begins with: the keys that it owns, from the earlier groups that
+ * hold them.
  *
- * Where several become one, their lineages stand at different positions: the group begins at the least of them, and keeps each
- * one's own until it is past them all. The counters of a group that falls apart go to the first of its parts.
+ * Where several groups become one, their positions in a lineage differ. The new group begins at the least
+ * of them, and keeps the positions of each earlier group until it is past them all. The counters of a group
+ * that is split go to the first of its parts.
  *
- * @param parts the earlier groups from `first` on, sealed
+ * @param parts the earlier groups from `first` on, which are sealed
  */
 export function joinedGroup(
   parts: readonly Group[],
@@ -19,13 +21,13 @@ export function joinedGroup(
   index: number,
   first: number,
 ): Folded {
-  const own = <Kept>(of: (part: Group) => ReadonlyMap<string, Kept>): Map<string, Kept> =>
+  const owned = <Kept>(of: (part: Group) => ReadonlyMap<string, Kept>): Map<string, Kept> =>
     new Map(
       parts.flatMap((part) =>
         [...of(part)].filter(([key]) => groupOf(hashOf(key), generation.groups) === index),
       ),
     );
-  const ids = own(({ ids }) => ids);
+  const ids = owned(({ ids }) => ids);
   const refused = joinedIds(parts.flatMap(({ ids }) => ids.get(REFUSED) ?? []));
   if (refused.rows > 0) ids.set(REFUSED, refused);
   const positions = leastOf(parts);
@@ -36,22 +38,22 @@ export function joinedGroup(
   const isFirst = (index * earlier.groups) % generation.groups === 0;
   return {
     positions,
-    inherited: inherited.filter((one) => isAhead(one, positions)),
-    keys: own(({ keys }) => keys),
+    inherited: inherited.filter((part) => isAhead(part, positions)),
+    keys: owned(({ keys }) => keys),
     ids,
     counters: sumOfCounters(isFirst ? parts.map(({ counters }) => counters) : []),
     ...NOTHING,
   };
 }
 
-/** Of each lineage that all of the groups have met, the earliest of their positions. */
-function leastOf([one, ...others]: readonly Group[]): Map<string, Reached> {
-  const least = new Map(one?.positions);
-  for (const { positions } of others) {
+/** Returns the earliest position in each lineage of which all of the groups have taken in records. */
+function leastOf([first, ...following]: readonly Group[]): Map<string, Reached> {
+  const least = new Map(first?.positions);
+  for (const { positions } of following) {
     for (const [lineage, reached] of least) {
-      const other = positions.get(lineage);
-      if (other === undefined) least.delete(lineage);
-      else if (isAfter(reached.position, other.position)) least.set(lineage, other);
+      const candidate = positions.get(lineage);
+      if (candidate === undefined) least.delete(lineage);
+      else if (isAfter(reached.position, candidate.position)) least.set(lineage, candidate);
     }
   }
   return least;

@@ -2,28 +2,40 @@ import type { Rows } from '../../core/codec.ts';
 import type { Plain } from '../../core/plain.ts';
 import type { Table } from '../../core/table.ts';
 
-/** What the parts of an entry take up, in bytes at worst, told without writing them. */
+/**
+ * This file tells how many bytes the parts of an entry take up at worst, without writing them. `name`
+ * stands for a key, or for `REFUSED`.
+ */
 
-/** How many numbers a key has besides its tables. */
+/** How many numbers a key has beside its tables. */
 export const TIMES = 3;
 
-/** At most: a number with its tag, a tag with a count, or how many rows a table has. */
+/**
+ * The most bytes that one of these takes: a number with its tag, a tag with a count, or the number of a
+ * table's rows.
+ */
 export const NUMBER_BYTES = 9;
 
-/** What an entry holds of a name besides its bytes and its tables: how many these are, its times, and its place among others. */
+/**
+ * The bytes that an entry holds for a name beside its text and its tables: the length of the text, the
+ * key's times, and its place among other names.
+ */
 export const NAME_BYTES = NUMBER_BYTES * (TIMES + 2);
 
-/** What some names take up at worst once they are written, in bytes. Both add up over names. */
+/** The bytes that names take up at worst once they are written. Both numbers add up over names. */
 export interface Weight {
-  /** What is written of their tables' rows, and of the names. */
+  /** The bytes that are written: the rows of the names' tables, and the names. */
   readonly content: number;
-  /** The same with what each table costs a reader, whatever it holds: no section that weighs so much is ever larger. */
+  /**
+   * `content`, and what each table costs a reader, whatever the table holds. No section of this weight is
+   * ever larger.
+   */
   readonly whole: number;
 }
 
 export const WEIGHTLESS: Weight = { content: 0, whole: 0 };
 
-/** Adds up what names and their tables weigh; what is gone is taken off again. */
+/** Adds up what names and their tables weigh, and subtracts what is gone. */
 export class Scale implements Weight {
   content: number;
   whole: number;
@@ -39,7 +51,7 @@ export class Scale implements Weight {
     this.whole += bytes;
   }
 
-  /** The rows `[from, to)` of one of a name's tables. */
+  /** Adds the rows `[from, to)` of one of a name's tables, `times` 1, or subtracts them, `times` −1. */
   rows(table: Table, from: number, to: number, times: 1 | -1 = 1): void {
     this.whole += times * NUMBER_BYTES;
     if (from === to) return;
@@ -49,7 +61,7 @@ export class Scale implements Weight {
   }
 }
 
-/** What some names weigh, of each slot the tables of all of them. */
+/** Weighs names. Each slot holds the tables of all of them. */
 export function weightOf(names: readonly string[], slots: readonly Rows[]): Weight {
   const scale = new Scale();
   for (const name of names) scale.name(name);
@@ -61,7 +73,7 @@ export function weightOf(names: readonly string[], slots: readonly Rows[]): Weig
   return scale;
 }
 
-/** What a reader sets aside for a table that holds rows: see `encodeRows`. */
+/** The bytes that a reader reserves for a table that holds rows: see `encodeRows`. */
 export const TABLE_BYTES = 128;
 
 export function rowBytes({ width, plains, plainWidth }: Table, from: number, to: number): number {
@@ -70,7 +82,7 @@ export function rowBytes({ width, plains, plainWidth }: Table, from: number, to:
   return bytes;
 }
 
-/** Up to so many characters, three bytes each are claimed without a look at them. */
+/** A text of up to this many characters counts as three bytes a character, without a look at them. */
 const SHORT_TEXT = 64;
 
 export const textBytes = (text: string): number =>

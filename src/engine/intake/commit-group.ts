@@ -16,32 +16,41 @@ import { keepRefused } from './poison.ts';
 
 type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits'>;
 
-/** How far a group's records got: all of them, or those before `rest`, with the reason. */
+/** How far a group's records got: all of them are committed, or all before `uncommitted`, with the cause. */
 export type GroupOutcome =
   | { readonly outcome: 'committed' }
-  | { readonly outcome: 'stopped'; readonly rest: readonly GroupRecord[]; readonly cause: unknown };
+  | { readonly outcome: 'stopped'; readonly uncommitted: readonly GroupRecord[]; readonly cause: unknown };
 
-/** A batch spends at most one part in so many of the time it has left on folding, before it commits. */
+/**
+ * The part of its remaining time that a batch spends on folding, at most, before it commits: one in this
+ * many.
+ */
 const FOLDING = 2;
 
-/** A race is lost only to a writer that got further, so this many in a row means something else is wrong. */
+/**
+ * A writer loses a race only to a writer that got further, so this many losses in a row mean that something
+ * else is wrong.
+ */
 const MAX_CONFLICTS = 20;
 
-/** What a commit has to go by, beside the group and its records. */
+/** What a commit depends on beside the group and its records. */
 export interface CommitOptions {
-  /** No commit is begun at or after it. */
+  /** No commit begins at or after this instant. */
   readonly deadline: EpochMillis;
-  /** How many groups have that time, one after the other. */
+  /** How many groups share that time, one after the other. */
   readonly groups: number;
-  /** Is told of what is left after each commit. */
-  onCommit(rest: readonly GroupRecord[]): void;
+  /** Called after each commit with the records that are not committed yet. */
+  onCommit(uncommitted: readonly GroupRecord[]): void;
 }
 
 /**
- * Commits a group's records in order, once it is loaded: folds them, and appends the result as the next entry of the group's
- * log. Records that the group holds already are dropped. Where another writer was first, its entry is adopted and the rest
- * folded again. Where a commit would be too large, would refuse more records than one object holds, or would take too long, the
- * records go in several: what is committed stays so, however little time is left.
+ * Commits a group's records in order: waits for the group, folds them, and appends the result as the next
+ * entry of the group's log.
+ *
+ * It drops records that the group holds already. Where another writer was first, it adopts that writer's
+ * entry and folds the remaining records again. Records take several commits where one would be too large,
+ * would refuse more records than one object holds, or would take too long. What is committed stays
+ * committed, however little time remains.
  */
 export async function commitGroup(
   ports: CommitPorts,
@@ -54,25 +63,25 @@ export async function commitGroup(
   const { deployment } = logs;
   const { pipeline } = deployment;
   const { limits = LIMITS } = ports;
-  let rest = records;
+  let uncommitted = records;
   try {
     let group = await loading;
     let conflicts = 0;
     let atMost = records.length;
     for (;;) {
-      const news = newsOf(pipeline, group, rest);
-      ports.telemetry.count('duplicate', rest.length - news.length);
-      const { others, left } = pipeline.source.lineage.ordered
+      const news = newsOf(pipeline, group, uncommitted);
+      ports.telemetry.count('duplicate', uncommitted.length - news.length);
+      const { admitted, crowdedOut } = pipeline.source.lineage.ordered
         ? withoutRoom(group, news, limits)
-        : { others: news, left: [] };
-      rest = [...others, ...left];
-      if (rest.length === 0) return { outcome: 'committed' };
-      if (others.length === 0) throw noRoomForLineages(group, left, limits);
+        : { admitted: news, crowdedOut: [] };
+      uncommitted = [...admitted, ...crowdedOut];
+      if (uncommitted.length === 0) return { outcome: 'committed' };
+      if (admitted.length === 0) throw noRoomForLineages(group, crowdedOut, limits);
 
       const now = ports.clock.now();
       const pause = now + (deadline - now) / (FOLDING * groups);
       const isOver = () => ports.clock.now() >= pause;
-      const some = others.slice(0, atMost);
+      const some = admitted.slice(0, atMost);
       const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, some, now, limits, isOver);
       const { poison } = folded;
       const kept = poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;
@@ -90,17 +99,17 @@ export async function commitGroup(
       ports.telemetry.count('crowded', draft.weight.state >= limits.crowded ? 1 : 0);
       ports.telemetry.count('cutPanes', cutPanes);
       group = next.group;
-      rest = rest.slice(taken);
-      onCommit(rest);
+      uncommitted = uncommitted.slice(taken);
+      onCommit(uncommitted);
       atMost = Math.max(1, 2 * taken);
       conflicts = 0;
     }
   } catch (cause) {
-    return { outcome: 'stopped', rest, cause };
+    return { outcome: 'stopped', uncommitted, cause };
   }
 }
 
-/** A fold that fits an entry, and how many of the records it took in. */
+/** A fold that fits an entry, and the number of records that it took in. */
 interface Fitting {
   readonly folded: Folded;
   readonly draft: Draft;
@@ -109,9 +118,11 @@ interface Fitting {
 }
 
 /**
- * Folds as many of the records as make an entry that fits. Where the state has no room for more, the
- * records that would make it larger are refused: kept, they can be taken in once there is room, and they hold up no other.
- * Where the panes of a single record are too many, a part of the time passes first that it makes pass.
+ * Folds as many of the records as make an entry that fits.
+ *
+ * Where the state has no room for more, it refuses the records that would make the state larger. They are
+ * kept, so that they can be taken in once there is room, and they hold up no other record. Where a single
+ * record emits too many panes, it lets a part of the time pass first that the record makes pass.
  */
 function foldToFit(
   deployment: Deployment,
@@ -144,7 +155,9 @@ function foldToFit(
     const growing = growingMost(deployment, group, folded, weight.state - limits.state);
     if (growing.size > 0) {
       const reason = `the state of its group has no room for it: it must weigh <= ${limits.state} bytes, and would weigh ${weight.state}; more groups have more room`;
-      batch = batch.map((one) => (growing.has(keyOf(one)) ? refused(one, 'no-room', reason) : one));
+      batch = batch.map((record) =>
+        growing.has(keyOf(record)) ? refused(record, 'no-room', reason) : record,
+      );
       continue;
     }
     const isLong = weight.panes > limits.panes || weight.lists > limits.lists;
@@ -160,10 +173,13 @@ function foldToFit(
   }
 }
 
-/** No less of a batch is tried before records are refused, or one by one: so a full group costs as few folds as an empty one. */
+/**
+ * The least share of a batch that is tried before records are refused or taken one by one. So a full group
+ * costs as few folds as an empty one.
+ */
 const LEAST_SHARE = 1 / 8;
 
-/** What share of the growth of a state there is room for. */
+/** Returns the share of a state's growth for which there is room. */
 function roomLeft(before: Group, after: number, { state }: Limits): number {
   const weight = stateWeight(before);
   return after <= state || after <= weight ? 1 : Math.max(0, state - weight) / (after - weight);
@@ -171,7 +187,10 @@ function roomLeft(before: Group, after: number, { state }: Limits): number {
 
 const keyOf = ({ content }: GroupRecord): string => (content.outcome === 'record' ? content.key : REFUSED);
 
-/** The keys that grow most in a fold: so many that without them a state is smaller by `excess` bytes. */
+/**
+ * Returns the keys that grow most in a fold: as many as make the state smaller by `excess` bytes if they
+ * are left out.
+ */
 function growingMost(
   { pipeline }: Deployment,
   before: Group,
@@ -187,19 +206,23 @@ function growingMost(
     .filter(({ growth }) => growth > 0)
     .sort((a, b) => b.growth - a.growth);
   const growing = new Set<string>();
-  let left = excess;
+  let surplus = excess;
   for (const { key, growth } of growths) {
-    if (left <= 0) break;
+    if (surplus <= 0) break;
     growing.add(key);
-    left -= growth;
+    surplus -= growth;
   }
   return growing;
 }
 
-const noRoomForLineages = (group: Group, left: readonly GroupRecord[], { newKeys }: Limits): RangeError =>
+const noRoomForLineages = (
+  group: Group,
+  crowdedOut: readonly GroupRecord[],
+  { newKeys }: Limits,
+): RangeError =>
   loggable(
     new RangeError(
-      `Cannot take in ${left.length} records as their group has no room for more lineages: a state must weigh < ${newKeys} bytes for that, and it weighs ${stateWeight(group)} with ${group.positions.size} of them; more groups have more room`,
+      `Cannot take in ${crowdedOut.length} records as their group has no room for more lineages: a state must weigh < ${newKeys} bytes for that, and it weighs ${stateWeight(group)} with ${group.positions.size} of them; more groups have more room`,
     ),
   );
 

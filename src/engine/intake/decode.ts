@@ -17,29 +17,35 @@ import {
   QUOTE,
 } from './json-bytes.ts';
 
-/** The bounds of what is decoded: Kinesis' own for a record, and twice what any hand-written JSON nests. */
+/**
+ * The bounds of what is decoded. The size is Kinesis' own bound for a record. The depth is twice what any
+ * hand-written JSON nests.
+ */
 export const MAX_RECORD_BYTES = 1_048_576;
 export const MAX_JSON_DEPTH = 64;
 export const MAX_KEY_BYTES = 1_024;
 
-/** What became of one source record, or of one child of it. */
+/** The outcome for one source record, or for one child of it. */
 export type DecodedPart =
   | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
   | { readonly outcome: 'filtered' }
   | { readonly outcome: 'poison'; readonly poison: Poison };
 
-/** What became of one source record: where it was expanded, of each of its children. */
+/** The outcome for one source record. An expanded record has an outcome for each of its children. */
 export type Decoded =
   | DecodedPart
   | { readonly outcome: 'expanded'; readonly children: readonly DecodedPart[] };
 
-/** The parts of a record: its children, or itself. A record that has no children is filtered as a whole. */
+/**
+ * Returns the parts of a record: its children, or the record itself. A record that was expanded into no
+ * children counts as filtered.
+ */
 export function decodedParts(decoded: Decoded): readonly DecodedPart[] {
   if (decoded.outcome !== 'expanded') return [decoded];
   return decoded.children.length === 0 ? [FILTERED] : decoded.children;
 }
 
-/** Decodes records in their order, a chunk at a time. No side effects. */
+/** Decodes records in order, a chunk at a time, without side effects. */
 export function* decodeAll(
   pipeline: Pipeline,
   sources: readonly SourceRecord[],
@@ -88,7 +94,10 @@ const refused = (code: PoisonCode, error: unknown): DecodedPart => ({
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Large enough that a call for each record costs little, small enough for the fastest memory. */
+/**
+ * The size of a chunk: large enough that a call for each record costs little, and small enough for the
+ * fastest memory.
+ */
 const CHUNK_BYTES = 32_768;
 
 function endOfChunk(sources: readonly SourceRecord[], from: number): number {
@@ -100,8 +109,11 @@ function endOfChunk(sources: readonly SourceRecord[], from: number): number {
 }
 
 /**
- * What `JSON.parse` makes of each record, from one text of all, as a call for each is most of what a small one costs. Undefined
- * where one of them is no JSON, or no object, or out of bounds: they are then decoded one by one.
+ * Parses records together, as one text: a call of `JSON.parse` for each is most of what a small record
+ * costs.
+ *
+ * @returns the value of each record; undefined where one of them is not JSON, not an object or out of
+ * bounds, so that they must be decoded one by one
  */
 function parseTogether(sources: readonly SourceRecord[]): readonly unknown[] | undefined {
   const length = sources.reduce((total, { data }) => total + data.length + 1, 1);
@@ -126,8 +138,9 @@ function parseTogether(sources: readonly SourceRecord[]): readonly unknown[] | u
 }
 
 /**
- * Whether an object begins at `from` and ends at `to`, but for blanks, if there is JSON between them, and nests no deeper than it
- * may: so that one record can be neither several values nor a part of one.
+ * Tells whether the bytes between `from` and `to` begin and end with the same object, apart from blanks, if
+ * they are JSON at all, and nest no deeper than they may. Then one record can be neither several values nor
+ * a part of one.
  */
 function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
   if (bytes[from] !== OPEN_MAP) return false;
@@ -149,10 +162,12 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
 }
 
 /**
- * What is thrown on the way, most often by an author's function, is the record's fault, under the code of the step; behind an
- * `expand` it is the fault of that child alone.
+ * Decodes a parsed value.
  *
- * @param first of the source's steps the first that is still to be done
+ * Whatever is thrown on the way, most often by an author's function, is the record's fault, and has the
+ * code of the step. After an `expand` it is the fault of that child alone.
+ *
+ * @param first the first of the source's steps that is still to be done
  */
 function decodeValue(
   pipeline: Pipeline,
@@ -167,21 +182,24 @@ function decodeValue(
     let value = parsed;
     const { steps } = pipeline.source;
     for (let at = first; at < steps.length; at++) {
-      const one = steps[at] as (typeof steps)[number];
-      if ('expand' in one) {
+      const transform = steps[at] as (typeof steps)[number];
+      if ('expand' in transform) {
         step = 'expand';
-        return expanded(answered(one.expand(value as never)), (child) =>
+        return expanded(answered(transform.expand(value as never)), (child) =>
           decodeValue(pipeline, child, source, keys, at + 1),
         );
       }
-      step = 'reshape' in one ? 'map' : 'schema';
-      value = 'reshape' in one ? answered(one.reshape(value as never)) : validated(one.validate, value);
+      step = 'reshape' in transform ? 'map' : 'schema';
+      value =
+        'reshape' in transform
+          ? answered(transform.reshape(value as never))
+          : validated(transform.validate, value);
     }
     step = 'filter';
     if (pipeline.filter && !answered(pipeline.filter(value))) return FILTERED;
     step = 'key';
-    const given = pipeline.key(value);
-    const key = keys.get(given) ?? checkedKey(given, data, keys);
+    const answer = pipeline.key(value);
+    const key = keys.get(answer) ?? checkedKey(answer, data, keys);
     step = 'event-time';
     const at = checkedTime(pipeline.eventTime(value));
     step = 'future';
@@ -198,11 +216,14 @@ function decodeValue(
 
 const FILTERED: DecodedPart = { outcome: 'filtered' };
 
-/** The children that an author's `expand` answers with, and theirs in place of those that are expanded again. */
+/**
+ * Decodes the children with which an author's `expand` answers. Where a child is expanded in turn, its
+ * children take its place.
+ */
 function expanded(answer: unknown, decodeChild: (child: unknown) => Decoded): Decoded {
   if (!Array.isArray(answer)) {
-    const given = answer === null ? 'null' : typeof answer;
-    throw new Error(`it answers with ${given}, not with a list of records`);
+    const type = answer === null ? 'null' : typeof answer;
+    throw new Error(`it answers with ${type}, not with a list of records`);
   }
   const children: DecodedPart[] = [];
   const take = (child: DecodedPart): void => {
@@ -229,60 +250,66 @@ const ANSWERS_LATER = loggable(
 function validated(schema: StandardSchemaV1, value: unknown): unknown {
   const result = schema['~standard'].validate(value);
   if (isPromise(result)) throw ANSWERS_LATER;
-  if (result.issues) throw new Error(result.issues.map(told).join('; '));
+  if (result.issues) throw new Error(result.issues.map(issueText).join('; '));
   return result.value;
 }
 
-/** What an author's function answers, unless that is to be waited for. */
+/** Returns the answer of an author's function, and throws if that is a promise. */
 function answered<Answer>(answer: Answer): Answer {
   if (isPromise(answer)) throw new Error('it answers with a promise, for which nobody waits');
   return answer;
 }
 
-/** Whether an answer is a promise. Nobody waits for it, so that its failure would be the process's. */
+/**
+ * Tells whether an answer is a promise. Nobody waits for it, so its failure is caught here: otherwise it
+ * would end the process.
+ */
 function isPromise(answer: unknown): answer is Promise<unknown> {
   try {
     if (!(answer instanceof Promise)) return false;
   } catch {
-    // It lets nobody look.
+    // The answer, such as a proxy, lets nobody look at its prototype.
     return false;
   }
   answer.catch(() => {});
   return true;
 }
 
-const told = ({ path = [], message }: StandardSchemaV1.Issue): string => {
+const issueText = ({ path = [], message }: StandardSchemaV1.Issue): string => {
   const names = path.map((part) => String(typeof part === 'object' ? part.key : part));
   return names.length === 0 ? message : `${names.join('.')}: ${message}`;
 };
 
-/** The keys of records so far, under themselves: of equal keys all records have one text, which is hashed once. */
+/**
+ * The keys of the records so far, by themselves. All records of equal keys then share one text, which is
+ * hashed once.
+ */
 type Keys = Map<unknown, string>;
 
 function checkedKey(key: unknown, data: Uint8Array, keys: Keys): string {
   if (typeof key !== 'string') throw new Error(`the key is ${typeof answered(key)}, not a string`);
-  // Three bytes a code unit at most.
+  // A code unit takes at most three bytes, so a short key need not be measured.
   const isTooLong = 3 * key.length > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES;
   if (key === '' || isTooLong || !key.isWellFormed()) {
     throw new Error(`a key must be 1 to ${MAX_KEY_BYTES} bytes of well-formed Unicode`);
   }
-  // Whether such a key has all its digits is a matter of each record.
+  // A key that may be a rounded number is not remembered, as it is checked against the digits of each record.
   if (MAYBE_ROUNDED.test(key)) checkDigits(key, data);
   else keys.set(key, key);
   return key;
 }
 
-/** What `String` makes of a whole number past 2^53, of which a double does not hold every one. */
+/** Matches what `String` makes of a whole number past 2^53, not each of which a double can hold. */
 const MAYBE_ROUNDED = /\d{16}|\de\+\d/;
 
-/** What a record has somewhere that has such a number; most texts of digits do not look like it. */
+/** Matches somewhere in each record that holds such a number, and in few texts that hold digits otherwise. */
 const MAYBE_LARGE = /(?<!["\d.])\d{16}|\d[eE]/;
 
 const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|\d[\d.eE+-]*/g;
 
 /**
- * Refuses a key that holds such a number, unless the record has its digits in a text, too: two numbers that JSON reads as
- * the same double would make one key.
+ * Refuses a key that holds such a number, unless the record also has its digits in a text. Otherwise two
+ * numbers that JSON reads as the same double would become one key.
  */
 function checkDigits(key: string, data: Uint8Array): void {
   const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
@@ -292,17 +319,18 @@ function checkDigits(key: string, data: Uint8Array): void {
     const value = number.startsWith('"') ? 0 : Number(number);
     if (!Number.isInteger(value) || Number.isSafeInteger(value)) continue;
     const shown = [String(value), String(BigInt(value))].find((digits) => key.includes(digits));
-    if (shown === undefined || found.some((one) => one.startsWith('"') && one.includes(shown))) continue;
+    if (shown === undefined || found.some((token) => token.startsWith('"') && token.includes(shown)))
+      continue;
     throw new Error(
       `the key holds ${shown}, which was sent as a whole number past 2^53: of these JSON keeps the first digits alone, so send it as a text`,
     );
   }
 }
 
-function checkedTime(given: unknown): EpochMillis {
-  const at = instantOf(answered(given));
+function checkedTime(answer: unknown): EpochMillis {
+  const at = instantOf(answered(answer));
   if (typeof at !== 'number' || !isInstant(at)) {
-    const shown = typeof given === 'string' ? `"${given}"` : typeof at === 'number' ? at : typeof given;
+    const shown = typeof answer === 'string' ? `"${answer}"` : typeof at === 'number' ? at : typeof answer;
     throw new Error(
       `the event time ${shown} is neither whole epoch milliseconds nor an ISO 8601 date-time with a zone`,
     );
@@ -310,17 +338,17 @@ function checkedTime(given: unknown): EpochMillis {
   return at;
 }
 
-function instantOf(given: unknown): unknown {
-  if (typeof given === 'string') return parseIsoTime(given);
-  return typeof given === 'object' &&
-    given !== null &&
-    'getTime' in given &&
-    typeof given.getTime === 'function'
-    ? given.getTime()
-    : given;
+function instantOf(answer: unknown): unknown {
+  if (typeof answer === 'string') return parseIsoTime(answer);
+  return typeof answer === 'object' &&
+    answer !== null &&
+    'getTime' in answer &&
+    typeof answer.getTime === 'function'
+    ? answer.getTime()
+    : answer;
 }
 
-/** How deep the brackets of a JSON text nest, those inside of strings left out. */
+/** Returns how deep the brackets of a JSON text nest, without those inside strings. */
 function nesting(text: string): number {
   let depth = 0;
   let deepest = 0;
@@ -339,10 +367,10 @@ function nesting(text: string): number {
   return deepest;
 }
 
-/** Characters of a reason: a schema may find as many faults as a record has fields. */
+/** The most characters that a reason has, as a schema may find as many faults as a record has fields. */
 const MAX_REASON = 1_000;
 
-/** What an error says, or the beginning of it, whatever was thrown. */
+/** Returns the beginning of what an error says, whatever was thrown. */
 export function messageOf(error: unknown): string {
   try {
     return (error instanceof Error ? String(error.message) : typeof error)

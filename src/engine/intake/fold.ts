@@ -21,22 +21,23 @@ import { NAME_BYTES, NUMBER_BYTES, TABLE_BYTES, textBytes } from '../group/weigh
 import { messageOf } from './decode.ts';
 import { refusedBytes } from './poison.ts';
 
-/** What a fold makes of the first records it was given, and how many those are. */
+/** The result of folding the first of some records, and how many of them it took. */
 export interface FoldedRecords extends Folded {
   readonly taken: number;
 }
 
-/** After so many records it is asked whether time is up. */
+/** How many records are taken in between two looks at whether time is up. */
 const RECORDS_PER_LOOK = 16;
 
 /**
- * Takes records in, in order: all of them, or as many as one commit may refuse or there is time for, and at least the first. Pure:
- * the same group and as many records give the same result, and neither is changed, so a batch that lost a race or an answer is
- * simply folded again.
+ * Takes records in, in order: all of them, or as many as one commit may refuse or the time allows, and at
+ * least the first.
  *
- * A record on which an author's function throws is refused, and leaves no trace but that.
+ * The fold is pure: the same group and as many records give the same result, and neither is changed. So a
+ * batch whose append lost its race or its answer is simply folded again. A record on which an author's
+ * function throws is refused, and leaves no other trace.
  *
- * @param records none of which is in: see `newsOf`
+ * @param records records that the group has not taken in: see `newsOf`
  */
 export function fold(
   deployment: Deployment,
@@ -72,35 +73,35 @@ function foldAll(
   let poisonBytes = 0;
   let taken = 0;
   for (; taken < records.length && !isDue(taken, isOver); taken++) {
-    const one = records[taken] as GroupRecord;
-    if (one.content.outcome === 'poison') {
-      poisonBytes += refusedBytes(one, one.content.poison, poison.at(-1));
+    const groupRecord = records[taken] as GroupRecord;
+    if (groupRecord.content.outcome === 'poison') {
+      poisonBytes += refusedBytes(groupRecord, groupRecord.content.poison, poison.at(-1));
       if (poison.length > 0 && poisonBytes > limits.poison) break;
-      poison.push(one);
-      ids?.refuse(one);
+      poison.push(groupRecord);
+      ids?.refuse(groupRecord);
       continue;
     }
-    const { key, record } = one.content;
-    let known = touched.get(key);
-    if (known === undefined) {
-      known = { number: touched.size, state: new KeyState(rules, group.keys.get(key)) };
-      touched.set(key, known);
+    const { key, record } = groupRecord.content;
+    let touchedKey = touched.get(key);
+    if (touchedKey === undefined) {
+      touchedKey = { number: touched.size, state: new KeyState(rules, group.keys.get(key)) };
+      touched.set(key, touchedKey);
     }
-    panes.key = known.number;
-    const refusing = known.state.apply(record, panes);
+    panes.key = touchedKey.number;
+    const refusing = touchedKey.state.apply(record, panes);
     const applied = refusing < rules.windows.length;
     if (refusing > 0) {
       const { at: time } = record;
-      const { lineage, position } = one;
-      const { watermark } = known.state;
+      const { lineage, position } = groupRecord;
+      const { watermark } = touchedKey.state;
       const windows = panes.refusing.slice(0, refusing).map((place) => nameIn(rules, place));
       late.push({ key, at: time, lineage, position, watermark, windows, applied });
     }
     if (applied) {
-      ids?.take(one, key, record.at);
+      ids?.take(groupRecord, key, record.at);
     } else {
       lateForAll++;
-      ids?.refuse(one);
+      ids?.refuse(groupRecord);
     }
   }
 
@@ -117,7 +118,7 @@ function foldAll(
   return {
     taken,
     positions,
-    inherited: group.inherited.filter((one) => isAhead(one, positions)),
+    inherited: group.inherited.filter((part) => isAhead(part, positions)),
     keys,
     ids: ids?.taken() ?? group.ids,
     counters: sumOfCounters([group.counters, counted]),
@@ -144,12 +145,16 @@ const columnsOf = ({ pipeline, epochs }: Deployment, keys: readonly string[], pa
   length: panes.length,
 });
 
-/** A key of the longest text, and tables of the first record of some windows. */
+/**
+ * The bytes that the first record of a new key adds at most: a key of the longest text, and the tables of a
+ * few windows.
+ */
 const MOST_OF_A_NEW_KEY = 2_048;
 
 /**
- * The same records, those of new keys refused from where the group has no room for more keys: it stops growing in keys long
- * before it is full, so that those which are there go on.
+ * Refuses the records of new keys from where the group has no room for more keys, and returns the other
+ * records as they are. A group stops taking in new keys long before it is full, so that the keys it holds
+ * can go on.
  */
 function refuseNewKeys(
   { rules }: Pipeline,
@@ -160,31 +165,32 @@ function refuseNewKeys(
   let weight = stateWeight(group);
   if (weight + records.length * MOST_OF_A_NEW_KEY < newKeys) return records;
   const tables = rules.windows.reduce((total, { operator }) => total + operator.layout.length, OWN_TABLES);
-  const admitted = new Set<string>();
-  return records.map((one) => {
-    const { content } = one;
-    if (content.outcome === 'poison' || group.keys.has(content.key) || admitted.has(content.key)) return one;
+  const added = new Set<string>();
+  return records.map((record) => {
+    const { content } = record;
+    if (content.outcome === 'poison' || group.keys.has(content.key) || added.has(content.key)) return record;
     if (weight >= newKeys) {
       return refused(
-        one,
+        record,
         'no-room',
         `the group of its key has no room for another key: a state must weigh < ${newKeys} bytes for that, and it weighs ${weight}; more groups have more room`,
       );
     }
-    admitted.add(content.key);
+    added.add(content.key);
     weight += Buffer.byteLength(content.key) + NAME_BYTES + tables * NUMBER_BYTES + TABLE_BYTES;
-    return one;
+    return record;
   });
 }
 
-export const refused = (one: GroupRecord, code: PoisonCode, reason: string): GroupRecord => ({
-  ...one,
+export const refused = (record: GroupRecord, code: PoisonCode, reason: string): GroupRecord => ({
+  ...record,
   content: { outcome: 'poison', poison: { code, reason } },
 });
 
 /**
- * The same records, those refused on which an author's function throws, or as many as there is time for: each is taken in with its
- * key's state from before at hand, as a state that something threw in is of no more use.
+ * Refuses the records on which an author's function throws, and returns the other records as they are, or
+ * as many as the time allows. It takes each record in with a fresh state of its key, as a state in which
+ * something threw is of no more use.
  */
 function refuseThrowing(
   { rules }: Pipeline,
@@ -196,41 +202,46 @@ function refuseThrowing(
   const panes = new Panes(rules);
   const tried: GroupRecord[] = [];
   for (; tried.length < records.length && !isDue(tried.length, isOver); panes.clear()) {
-    const one = records[tried.length] as GroupRecord;
-    if (one.content.outcome === 'poison') {
-      tried.push(one);
+    const groupRecord = records[tried.length] as GroupRecord;
+    if (groupRecord.content.outcome === 'poison') {
+      tried.push(groupRecord);
       continue;
     }
-    const { key, record } = one.content;
+    const { key, record } = groupRecord.content;
     try {
       const state = new KeyState(rules, keys.get(key));
       state.apply(record, panes);
       keys.set(key, state.freeze() as StoredKey);
-      tried.push(one);
+      tried.push(groupRecord);
     } catch (error) {
-      tried.push(refused(one, 'fold', messageOf(error)));
+      tried.push(refused(groupRecord, 'fold', messageOf(error)));
     }
   }
   return tried;
 }
 
-/** What the passing of time makes of a group, or of a part of it. */
+/** The result of letting time pass for a group, or for a part of it. */
 export interface Passed extends Folded {
-  /** Whether it emits panes or forgets keys: if not there is nothing to commit. */
+  /** Whether it emits panes or forgets keys. If not, there is nothing to commit. */
   readonly changed: boolean;
-  /** Whether there is more to come at the same time, as no more panes go into one entry. */
+  /** Whether more is to be done up to the same time, as one entry holds no more panes. */
   readonly more: boolean;
-  /** Windows that hold records and have not closed. */
+  /** The number of windows that hold records and have not closed. */
   readonly open: number;
-  /** Keys whose time cannot pass as their windows throw: they stay as they are, and hold up no other. */
+  /**
+   * The number of keys whose time cannot pass as their windows throw. They stay as they are, and hold up no
+   * other key.
+   */
   readonly failed: number;
 }
 
 /**
- * What the passing of time alone makes of a group. Panes are bounded in bytes, not in keys: where a single key's are too many,
- * its time passes up to the end of one of its windows, and on from there in the next step.
+ * Lets time pass for the keys of a group, without records. One step is bounded by the bytes of its panes,
+ * not by a number of keys. Where the panes of a single key are too many, its time passes up to the end of
+ * one of its windows, and goes on from there in the next step.
  *
- * @param now each key that is silent by then has its event time pass
+ * @param now the instant up to which silence counts; event time passes only for keys that are silent by
+ * then
  */
 export function foldIdle(
   deployment: Deployment,
@@ -257,7 +268,7 @@ export function foldIdle(
       if (bytes > maxBytes) {
         panes.cut(before);
         more = true;
-        // It comes first in the next step.
+        // The next step begins with this key.
         if (before > 0) break;
         const target = new KeyState(rules, stored).reached(now);
         state = passInPart(deployment, stored, [{ until: target, shown: undefined }], maxBytes, panes);
@@ -296,15 +307,18 @@ export function foldIdle(
   };
 }
 
-/** How far time passes, and the watermark that panes carry until then; without one, each that at which it is due. */
+/**
+ * How far time passes, and the watermark that panes carry until then. Without one, each pane carries the
+ * watermark at which it is due.
+ */
 interface Passage {
   readonly until: EpochMillis;
   readonly shown: EpochMillis | undefined;
 }
 
 /**
- * Lets a part of the time pass that a record makes pass before it is taken in: as much as its panes leave room for, beside
- * nothing else. What it emits is what it would emit with the record.
+ * Lets a part of the time pass that a record makes pass, before the record is taken in: as much as there is
+ * room for in an entry that holds nothing else. It emits the same panes as the record would.
  *
  * @returns undefined where no window ends before the record is taken in
  */
@@ -321,10 +335,10 @@ export function foldBefore(
   if (stored === undefined) return undefined;
   const panes = new Panes(rules);
   const silence = new KeyState(rules, stored).reached(record.arrival);
-  const own = Math.max(silence, record.at - rules.time.outOfOrderness) as EpochMillis;
+  const byRecord = Math.max(silence, record.at - rules.time.outOfOrderness) as EpochMillis;
   const passages = [
     { until: silence, shown: undefined },
-    { until: own, shown: own },
+    { until: byRecord, shown: byRecord },
   ];
   const state = passInPart(deployment, stored, passages, maxBytes, panes);
   if (panes.length === 0) return undefined;
@@ -343,7 +357,10 @@ export function foldBefore(
   };
 }
 
-/** A key whose time has passed up to when one of its windows is due: the last of which the panes until then are not too large, or the first. */
+/**
+ * Lets the time of a key pass up to when one of its windows is due. This is the last window of which the
+ * panes until then are not too large, or else the first window.
+ */
 function passInPart(
   { pipeline: { rules } }: Deployment,
   stored: StoredKey,
@@ -366,7 +383,7 @@ function passInPart(
   }
 }
 
-/** What the panes weigh that were added since there were so many. */
+/** Weighs the panes from number `length` on. */
 function panesWeightSince({ tables }: Panes, length: number): number {
   let bytes = 0;
   for (const table of tables) {

@@ -1,4 +1,4 @@
-/** What a JSON text is made of, as bytes; UTF-16 code units of the same are the same numbers. */
+/** The bytes that structure a JSON text. They are the same numbers as its UTF-16 code units. */
 
 export const COMMA = 0x2c;
 export const QUOTE = 0x22;
@@ -8,6 +8,6 @@ export const CLOSE_LIST = 0x5d;
 export const OPEN_MAP = 0x7b;
 export const CLOSE_MAP = 0x7d;
 
-/** A space, tab, line feed or carriage return. */
+/** Tells whether a byte is a space, a tab, a line feed or a carriage return. */
 export const isBlank = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;

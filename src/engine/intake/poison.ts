@@ -7,24 +7,28 @@ import { POISON_PREFIX } from '../../wiring/names.ts';
 import type { GroupRecord, Poison, PoisonCode } from '../group/group.ts';
 
 /**
- * A refused record as a line of JSON: what a person reads, and gives to the source again. Its position is that of the source's record,
- * of which it may be a member and a child, each counted from 0.
+ * A refused record as a line of JSON, which a person reads, and gives to the source again. Its position is
+ * that of the source's record. It may be a member of that record and a child of it, and both are counted
+ * from 0.
  */
 export interface RefusedRecord extends SubPlace {
   readonly lineage: string;
-  /** When the source received it: ISO 8601. */
+  /** When the source received the record, in ISO 8601. */
   readonly arrival: string;
   readonly code: PoisonCode;
   readonly reason: string;
-  /** The bytes of the source's record, in base64; a line that has none is of the record of the line before it. */
+  /**
+   * The bytes of the source's record in base64. A line without them belongs to the record of the line
+   * before.
+   */
   readonly data: string;
 }
 
-/** What a line takes up beside the texts in it. */
+/** The bytes that a line takes up beside the texts in it. */
 const LINE_BYTES = 128;
 
 /**
- * What a refused record takes up in an object, but for what JSON escapes in its reason.
+ * Estimates how many bytes a refused record takes up in an object, without what JSON escapes in its reason.
  *
  * @param before the record on the line before
  */
@@ -40,11 +44,12 @@ export const refusedBytes = (
   (source === before?.source ? 0 : Math.ceil((4 * source.data.length) / 3));
 
 /**
- * Keeps the refused records of one commit as one object, a line each. Done before the commit that moves past them, so that
- * none is ever lost.
+ * Keeps the refused records of one commit as one object with a line for each. This precedes the commit that
+ * moves past them, so that none is ever lost.
  *
- * The name is made of what the object holds, so that a try that is made again finds its own. One that cuts its batch
- * elsewhere leaves another object, of which some lines are the same: a record is known by its lineage and position.
+ * The object's name is made of its contents, so that a write that is tried again finds its own object. A
+ * try that cuts its batch elsewhere leaves another object, which has some of the same lines: a record is
+ * identified by its lineage and position.
  *
  * @returns the object's name
  */
@@ -83,9 +88,9 @@ function lineOf(
 }
 
 /**
- * The refused records of an object, in order.
+ * Reads the refused records of an object, in order.
  *
- * @throws CodecError when it is no object of that kind
+ * @throws CodecError when the object does not hold lines of JSON
  */
 export function readRefused(body: Uint8Array): readonly RefusedRecord[] {
   try {

@@ -18,24 +18,26 @@ import { rangesOf } from './record-ranges.ts';
 
 type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface BatchOutcome {
   /**
-   * The records to be given again, in order: of each group that stopped all from the first on that is not committed. Those of
-   * them that are committed by then are dropped. None when all are committed, and that is noted.
+   * The records that Lambda must redeliver, in order: for each group that stopped, everything from its
+   * first uncommitted record on. Records among them that are committed by then are dropped. The list is
+   * empty when all records are committed, and that is noted.
    */
   readonly again: readonly SourceRecord[];
-  /** Whether some group stopped because the deployment is no longer what it was. */
+  /** Whether a group stopped because the deployment has changed since it was read. */
   readonly outdated: boolean;
 }
 
 /**
- * Takes a batch in: every group's part of it in one commit, or in several where one would be too large.
+ * Takes a batch in. Each group commits its part of the batch at once, or in several commits where one would
+ * be too large.
  *
  * @param records in the order of their source
- * @param deadline no commit is begun at or after it, and none that is under way is waited for
- * @param renew finds the logs of another deployment where some group stopped as its own is outdated: what is left is then tried
- *   again; undefined where that took too long
+ * @param deadline no commit begins at or after it, and nobody waits for one that is under way then
+ * @param renew finds the logs of another deployment where a group stopped as its deployment is outdated,
+ * and the uncommitted records are then tried again; undefined where that took too long
  */
 export async function processBatch(
   ports: BatchPorts,
@@ -45,30 +47,31 @@ export async function processBatch(
   renew?: () => Promise<GroupLogs | undefined>,
 ): Promise<BatchOutcome> {
   const { deployment } = logs;
-  let { left, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map());
-  for (let known = deployment; outdated && renew; ) {
+  let { unfinished, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map());
+  for (let tried = deployment; outdated && renew; ) {
     const found = await renew();
-    // Only another deployment can be gone on with, and there may be several while one batch is taken in.
-    if (found === undefined || isSameDeployment(known, found.deployment)) break;
-    known = found.deployment;
-    ({ left, outdated, pending } = await takeIn(ports, found, left, deadline, pending));
+    // Only another deployment helps, and there may be several of them while one batch is taken in.
+    if (found === undefined || isSameDeployment(tried, found.deployment)) break;
+    tried = found.deployment;
+    ({ unfinished, outdated, pending } = await takeIn(ports, found, unfinished, deadline, pending));
   }
-  // Up to the last record of the batch, whichever try took it in.
+  // This covers the whole batch, whichever try took its last record in.
   const { notesProgress } = deployment.pipeline.source.lineage;
   return {
-    again: notesProgress ? await noteProgress(ports, deployment, records, left, deadline) : left,
+    again: notesProgress ? await noteProgress(ports, deployment, records, unfinished, deadline) : unfinished,
     outdated,
   };
 }
 
 /**
- * Of records at which an earlier try of the batch stopped, the parts that are not in: the others, and those that were filtered, are
- * counted already. Of a record that is not there all parts are still to be taken in.
+ * For records at which an earlier try of the batch stopped, the parts that are not committed. The other
+ * parts, and those that were filtered, are counted already. All parts of a record that is not listed are
+ * still to be taken in.
  */
 type Pending = ReadonlyMap<SourceRecord, ReadonlySet<SubPosition>>;
 
 interface TakenIn {
-  readonly left: readonly SourceRecord[];
+  readonly unfinished: readonly SourceRecord[];
   readonly pending: Pending;
   readonly outdated: boolean;
 }
@@ -84,23 +87,23 @@ async function takeIn(
   const { shares, decoded } = await splitByGroup(ports, logs, records, deadline, before);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
-      let rest: readonly GroupRecord[] = share;
-      const onCommit = (left: readonly GroupRecord[]) => {
-        rest = left;
+      let uncommitted: readonly GroupRecord[] = share;
+      const onCommit = (remaining: readonly GroupRecord[]) => {
+        uncommitted = remaining;
       };
       const options = { deadline, groups: shares.size, onCommit };
       return inTime(
         ports.clock,
         deadline,
         commitGroup(ports, logs, index, take(), share, options).finally(leave),
-        (): GroupOutcome => ({ outcome: 'stopped', rest, cause: TIME_IS_UP }),
+        (): GroupOutcome => ({ outcome: 'stopped', uncommitted, cause: TIME_IS_UP }),
       );
     }),
   );
-  const stopped = outcomes.filter((one) => one.outcome === 'stopped');
+  const stopped = outcomes.filter((outcome) => outcome.outcome === 'stopped');
   const pending = new Map<SourceRecord, Set<SubPosition>>();
-  for (const { rest } of stopped) {
-    for (const { source, position } of rest) {
+  for (const { uncommitted } of stopped) {
+    for (const { source, position } of uncommitted) {
       const parts = pending.get(source) ?? new Set();
       pending.set(source, parts.add(position));
     }
@@ -108,8 +111,8 @@ async function takeIn(
   const groups = [...shares.keys()];
   for (const [at, outcome] of outcomes.entries()) {
     if (outcome.outcome === 'committed') continue;
-    const { rest, cause } = outcome;
-    const records = [...new Set(rest.map(({ source }) => source))];
+    const { uncommitted, cause } = outcome;
+    const records = [...new Set(uncommitted.map(({ source }) => source))];
     const place = { log: logs.nameOf(groups[at] as number), records: rangesOf(pipeline, records) };
     ports.telemetry.fault('commit', cause, place);
   }
@@ -117,7 +120,7 @@ async function takeIn(
     ports.telemetry.fault('decode', TIME_IS_UP, { records: rangesOf(pipeline, records.slice(decoded)) });
   }
   return {
-    left: records.filter((record, at) => at >= decoded || pending.has(record)),
+    unfinished: records.filter((record, at) => at >= decoded || pending.has(record)),
     pending: new Map([...before, ...pending]),
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
@@ -129,25 +132,28 @@ export const TIME_IS_UP = new LoggableError(
 
 const TAKEN = new Promise<never>(() => {});
 
-/** What a batch has of a group, which is being loaded. */
+/** A batch's records of one group, and the group, which is being loaded. */
 interface Share {
-  /** The group, to be asked for once: it is held by nobody else, so that it leaves memory with its commit. */
+  /**
+   * Returns the group, once: nothing else refers to the group, so that its memory is free after its commit.
+   */
   readonly take: () => Promise<Group>;
-  /** Lets another group be loaded, once this one is committed. */
+  /** Lets another group be loaded, once this group is committed. */
   readonly leave: () => void;
   readonly records: GroupRecord[];
 }
 
-/** The records of a batch, or the first of them, by the group that they are of. */
+/** The records of a batch, or the first of them, by their groups. */
 interface Split {
   readonly shares: ReadonlyMap<number, Share>;
-  /** How many were decoded before half of the time was over: the others are for another try. */
+  /** How many records were decoded before half of the time was over. The others wait for another try. */
   readonly decoded: number;
 }
 
 /**
- * Decodes records, and splits them. Groups are read while the records after their first are decoded: as many at a time as
- * memory is kept for, the others once those are committed.
+ * Decodes records, and splits them by their groups. It loads groups while it decodes the records after
+ * their first, as many groups at a time as there is memory for. The others are loaded once those are
+ * committed.
  */
 async function splitByGroup(
   ports: BatchPorts,
@@ -164,8 +170,8 @@ async function splitByGroup(
   const budget = new Budget(held);
   const shares = new Map<number, Share>();
   const shareOf = (index: number): Share => {
-    const known = shares.get(index);
-    if (known) return known;
+    const existing = shares.get(index);
+    if (existing) return existing;
     let leave = (): void => {};
     const load = async (holds: (bytes: number) => void): Promise<Group> => {
       leave = () => holds(0);
@@ -176,7 +182,7 @@ async function splitByGroup(
     };
     const size = logs.sizeOf(index) ?? held / FEW;
     let group = new Promise<Group>((settle) => budget.enter(size, (holds) => settle(load(holds))));
-    // It is thrown where the group is waited for.
+    // The failure surfaces where the batch waits for the group, so it is not an unhandled one until then.
     group.catch(() => {});
     const take = (): Promise<Group> => {
       const taken = group;
@@ -204,7 +210,7 @@ async function splitByGroup(
       return;
     }
     const { lineage, arrival, partitionKey } = source;
-    // What has no key is counted in the group of its partition key.
+    // A record without a key counts in the group of its partition key.
     const key = content.outcome === 'record' ? content.key : partitionKey;
     const { hash, share } = byKey.get(key) ?? placeOf(key);
     share.records.push({ source, lineage, position, arrival, hash, content });
@@ -228,17 +234,17 @@ async function splitByGroup(
 }
 
 /**
- * Notes how far each lineage is committed of which nothing is left. Where that fails its last record is asked for again,
- * although it is in: it may be the source's last for long, and until it is noted no silent key of the pipeline has its
- * windows closed.
+ * Notes the progress of each lineage whose records are all committed. Where that fails, it asks for the
+ * lineage's last record again, although that is committed. It may be the source's last record for long, and
+ * until it is noted no silent key of the pipeline has its windows closed.
  *
- * @returns the records to be given again, in order
+ * @returns the records that Lambda must redeliver, in order
  */
 async function noteProgress(
   { clock, progress, telemetry }: BatchPorts,
   { pipeline }: Deployment,
   records: readonly SourceRecord[],
-  left: readonly SourceRecord[],
+  unfinished: readonly SourceRecord[],
   deadline: EpochMillis,
 ): Promise<readonly SourceRecord[]> {
   const lasts = new Map<string, SourceRecord>();
@@ -246,8 +252,8 @@ async function noteProgress(
     const record = records[at] as SourceRecord;
     if (records[at + 1]?.lineage !== record.lineage) lasts.set(record.lineage, record);
   }
-  for (const { lineage } of left) lasts.delete(lineage);
-  const again = new Set(left);
+  for (const { lineage } of unfinished) lasts.delete(lineage);
+  const again = new Set(unfinished);
   for (const last of lasts.values()) {
     try {
       await inTime(clock, deadline, progress.note(last.lineage, last.position), () => {

@@ -2,10 +2,16 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { RecordRange } from '../../ports/telemetry.ts';
 
-/** Of how many lineages records are told. A batch of a FIFO queue or a topic may be of thousands. */
+/**
+ * The most lineages that a log line lists. A batch of a FIFO queue or a topic may hold records of
+ * thousands.
+ */
 const MAX_RANGES = 10;
 
-/** Which records something is about, without a key: by lineage the first of them and the last, in their order. */
+/**
+ * Describes records without their keys, for a log line: for each lineage their number, the first and the
+ * last, in order.
+ */
 export function rangesOf(
   { source }: Pick<Pipeline, 'source'>,
   records: readonly Pick<SourceRecord, 'lineage' | 'position'>[],

@@ -15,29 +15,36 @@ import { foldIdle } from './fold.ts';
 
 type SweepPorts = Pick<Ports, 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
 
-/** Allows for the clocks of the source and of the sweeper to differ, and for arrival times that are approximate. */
+/**
+ * Allows for a difference between the clocks of the source and of the sweeper, and for arrival times that
+ * are approximate.
+ */
 const MARGIN = millis('10s');
 
 export interface Sweep {
-  /** Windows that hold records and have not closed. */
+  /** The number of windows that hold records and have not closed. */
   readonly open: number;
   readonly panes: number;
-  /** Up to when silence was counted; undefined when it cannot be told what still waits at the source. */
+  /**
+   * The instant up to which silence was counted, or undefined when the source cannot tell what still waits
+   * in it.
+   */
   readonly now: EpochMillis | undefined;
 }
 
 /**
- * Visits every group: closes the windows of keys that have gone silent, forgets keys, keeps what must not expire. Where a
- * group cannot be swept the others still are, before the reason is thrown.
+ * Visits every group: closes the windows of keys that have gone silent, forgets keys, and renews what must
+ * not expire. Where one group cannot be swept, the others are swept before its error is thrown.
  *
- * Silence is only silence if nothing is waiting: it is counted up to the time before which the source has been wholly
- * committed, and not at all where that is unknown.
+ * A key is only silent if none of its records is waiting. So silence is counted up to the time before which
+ * the source has been wholly committed, and not at all where that time is unknown.
  *
- * What must not expire is kept whatever the source does: no group waits for it before its snapshot is renewed, and it has a
- * third of the time to answer. All groups have what is left.
+ * What must not expire is renewed whatever the source does. No group waits for the source before its
+ * snapshot is renewed, and the source has a third of the time to answer. All groups share the remaining
+ * time.
  *
- * @param deadline no group is visited at or after it, and none that is being visited is waited for; each minute begins with
- *   another group, so that all have their turn
+ * @param deadline no group is visited at or after it, and nobody waits for a visit that is under way then;
+ * each minute begins with another group, so that all have their turn
  */
 export async function sweep(ports: SweepPorts, logs: GroupLogs, deadline: EpochMillis): Promise<Sweep> {
   const clock = ports.clock.now();
@@ -78,8 +85,8 @@ export async function sweep(ports: SweepPorts, logs: GroupLogs, deadline: EpochM
 }
 
 /**
- * Up to when keys from which nothing came have been silent. Where the source cannot tell what waits, or not in its share of the
- * time, no time passes by itself.
+ * Returns the instant up to which keys without new records have been silent. Where the source cannot tell
+ * what waits, or not in its share of the time, no time passes by itself.
  */
 async function silenceUpTo(
   { arrivals, clock, telemetry }: SweepPorts,
@@ -125,7 +132,8 @@ async function sweepGroup(
     const committedAt = ports.clock.now();
     if (!passed.changed) return { open: passed.open, panes };
     const next = nextEntry(deployment, group, passed, committedAt);
-    // Whoever was first has taken records in, or swept: what is left for a sweep is left for the next one.
+    // The writer that was first has taken records in, or swept. What remains for a sweep waits for the next
+    // one.
     if ((await logs.append(index, next)) === 'conflict') {
       return { open: passed.open + passed.panes.length, panes };
     }
@@ -137,7 +145,10 @@ async function sweepGroup(
   }
 }
 
-/** The group with a snapshot that is young enough. Where another writer was first, the next sweep looks again. */
+/**
+ * Returns the group with a snapshot that is young enough. Where another writer was first, the next sweep
+ * looks again.
+ */
 async function renewed({ clock }: SweepPorts, logs: GroupLogs, index: number, group: Group): Promise<Group> {
   const now = clock.now();
   if (group.base === undefined || !mustRenew(group.base.committedAt, now)) return group;
@@ -145,22 +156,25 @@ async function renewed({ clock }: SweepPorts, logs: GroupLogs, index: number, gr
   return (await logs.append(index, next)) === 'committed' ? next.group : group;
 }
 
-/** It goes on where it is, or is done again with the next sweep: no other group need be held up. */
+/**
+ * The fault of a sweep that takes too long. The group's sweep goes on by itself, or the next sweep does it
+ * again, so no other group need wait.
+ */
 const stillUnderWay = (group: number): Error =>
   new LoggableError(
     `Cannot wait for the sweep of group ${group} any longer as the time of this invocation is up`,
   );
 
-/** What a key's windows threw may quote its records: it is not shown. */
+/** The fault of keys whose windows throw. What they threw may quote records, so it is not shown. */
 const keysThatThrow = (group: number, keys: number): Error =>
   new LoggableError(
     `Cannot close the windows of ${keys} keys of group ${group} as something in them throws: the others go on`,
   );
 
-/** Before any arrival: no key has been silent by then. */
+/** An instant before any arrival, by which no key has been silent. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
-/** Of a sweep's time: how much its source has to tell what waits. */
+/** The share of a sweep's time that the source has to tell what waits. */
 const SOURCE_SHARE = 1 / 3;
 
 /** How often the sweeper comes. */

@@ -13,15 +13,15 @@ import { type Sources, sourcesWith } from '../group/sources.ts';
 
 type LogPorts = Pick<EnginePorts, 'log' | 'clock'>;
 
-/** What is written down of a definition. */
+/** What an entry of a definition's log holds. */
 interface Written {
   readonly version: number;
   readonly generations: readonly (readonly [number: number, groups: number, begunAt: EpochMillis])[];
   readonly windows: readonly (readonly [name: string, signature: string, epoch: number])[];
-  /** Every window's name there ever was. */
+  /** The names of all windows that the pipeline ever had. */
   readonly names: readonly string[];
   readonly incarnation: number;
-  /** Where records have come from, once some did. */
+  /** The sources of the records that were taken in, once some were. */
   readonly sources?: Sources;
 }
 
@@ -30,17 +30,20 @@ const read = ({ body }: Pick<LogEntry, 'body'>): Written => unpack(body) as unkn
 const packed = (written: Written): Uint8Array => pack(written as unknown as Plain);
 
 /**
- * The deployment of a pipeline: by what is written down, which is renewed where it is old, and the code at hand.
+ * Returns the deployment of a pipeline, made of what is written down and of the code at hand. It renews
+ * what is written down where that is old.
  *
- * A window that is added or altered begins with the version, and its panes are told from those of an earlier window of its
- * name by it. The number of key groups is that of the first start, or what `rescale` made of it.
+ * A window that is added or altered begins with the version, which tells its panes from the panes of an
+ * earlier window of its name. The number of key groups is that of the first start, or what `rescale` made
+ * of it.
  *
- * What is new is not written down by this, but by `writeDown` before the first entry of it: code that has committed nothing stops
- * no other. A source that is new is, at once.
+ * This writes nothing down that is new: `writeDown` does so before the first entry of the deployment, so
+ * that code which has committed nothing stops no other code. A new source is the exception, and is written
+ * down at once.
  *
- * @param source where the records come from that are to be taken in
- * @throws RangeError when windows were changed and the version was not, or records come from a source that the pipeline must not
- * read; OutdatedError when a higher version has committed
+ * @param source the source whose records are about to be taken in
+ * @throws RangeError when the windows were changed and the version was not, or when the records come from a
+ * source that the pipeline must not read; OutdatedError when a higher version has committed
  */
 export async function holdDeployment(
   ports: LogPorts,
@@ -59,18 +62,21 @@ export async function holdDeployment(
     const deployment = deploymentOf(pipeline, next);
     if (next === before) return deployment;
     const unwritten = { ...deployment, unwritten: { source } };
-    // Before a record of another source is held against positions: one that seems to be in commits nothing.
+    // This precedes the comparison of any record of another source with positions, as a record that seems to
+    // be in commits nothing.
     if (source !== before?.sources?.names.at(-1) && source !== undefined) await writeDown(ports, unwritten);
     return unwritten;
   }
 }
 
 /**
- * Writes a deployment down that is not what is written down. Whoever is about to append an entry of it must have done so: from
- * then on no other definition goes on under its version, and none of a lower one.
+ * Writes down a deployment that is not written down yet. Whoever is about to append an entry of the
+ * deployment must call this first: from then on no other definition runs under its version, and none under
+ * a lower one.
  *
- * @throws RangeError when other windows have been written down under the same version; OutdatedError when a higher version was, or
- * what was makes another deployment of this one: it is to be held again
+ * @throws RangeError when other windows were written down under the same version; OutdatedError when a
+ * higher version was, or when what was written down makes another deployment of this one, which must then
+ * be held again
  */
 export async function writeDown(
   ports: LogPorts,
@@ -99,11 +105,11 @@ export async function writeDown(
 
 type Settled = Pick<Deployment, 'generations' | 'epochs' | 'incarnation'>;
 
-/** Whether two deployments of one pipeline are the same, written down or not. */
-export const isSameDeployment = (one: Settled, other: Settled): boolean =>
-  one.generations.length === other.generations.length && goesOn(one, other);
+/** Tells whether two deployments of one pipeline are the same, whether or not they are written down. */
+export const isSameDeployment = (held: Settled, now: Settled): boolean =>
+  held.generations.length === now.generations.length && goesOn(held, now);
 
-/** Whether a deployment is the one that was held, and perhaps has more generations. */
+/** Tells whether a deployment is the one that was held, perhaps with more generations. */
 const goesOn = (held: Settled, now: Settled): boolean =>
   held.incarnation === now.incarnation &&
   held.epochs.every((epoch, at) => now.epochs[at] === epoch) &&
@@ -121,7 +127,7 @@ const appendAfter = (
     body: packed(next),
   });
 
-/** What an entry of a definition's log says, whoever reads it. */
+/** What an entry of a definition's log says to whoever reads it. */
 export interface Definition
   extends Pick<Deployment, 'generations' | 'incarnation'>,
     Pick<Written, 'windows' | 'names' | 'sources'> {
@@ -134,7 +140,8 @@ export function definitionIn(entry: Pick<LogEntry, 'body'>): Definition {
 }
 
 /**
- * The deployment as an entry of its definition's log has it, as this code would go on with it: for who writes nothing.
+ * Returns the deployment with which this code would go on from an entry of the definition's log. It serves
+ * readers that write nothing.
  *
  * @throws as `holdDeployment` does
  */
@@ -142,7 +149,8 @@ export const deploymentAsOf = (pipeline: Pipeline, entry: LogEntry): Deployment 
   deploymentOf(pipeline, nextOf(pipeline, read(entry), entry.committedAt, undefined));
 
 /**
- * The same of the last entry; undefined where the pipeline was never put to work.
+ * Returns the deployment as of the log's last entry, or undefined for a pipeline that was never put to
+ * work.
  *
  * @throws as `holdDeployment` does
  */
@@ -154,7 +162,11 @@ export async function readDeployment(
   return last && deploymentAsOf(pipeline, last);
 }
 
-/** Writes down a generation with another number of key groups, unless that is the number already. */
+/**
+ * Writes down a generation with another number of key groups, unless there are so many already.
+ *
+ * @returns whether it wrote one down
+ */
 export async function addGeneration(
   ports: LogPorts,
   deployment: Deployment,
@@ -179,13 +191,14 @@ export async function addGeneration(
 }
 
 /**
- * Writes down that the logs were taken back to an earlier time: a new incarnation begins. Generations whose entries were
- * there then count as begun now, lest they be taken for long gone.
+ * Writes down that the logs were taken back to an earlier time, so that a new incarnation begins. The
+ * generations whose entries existed at that time then count as begun now: otherwise they would seem to have
+ * expired long ago.
  */
 export async function addIncarnation({ log, clock }: LogPorts, { pipeline }: Deployment): Promise<void> {
   const name = definitionLog(pipeline.name);
   for (;;) {
-    // Written down by who held the deployment.
+    // Whoever held the deployment has written it down, so the log has an entry.
     const last = (await log.latest(name)) as LogEntry;
     const before = read(last);
     const now = clock.now();
@@ -203,7 +216,7 @@ export async function addIncarnation({ log, clock }: LogPorts, { pipeline }: Dep
   }
 }
 
-/** What is to be written down for a pipeline to go on; the same object where it is that already. */
+/** Returns what must be written down for a pipeline to go on. It is `before` itself where nothing changes. */
 function nextOf(
   pipeline: Pipeline,
   before: Written | undefined,
@@ -221,7 +234,7 @@ function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
   return {
     version,
     generations: [[1, pipeline.groups, now]],
-    windows: windows.map((one) => [...one, 0] as const),
+    windows: windows.map(([window, signature]) => [window, signature, 0] as const),
     names: windows.map(([window]) => window),
     incarnation: 0,
   };
@@ -236,10 +249,10 @@ function windowsAfter(pipeline: Pipeline, before: Written): Written {
     if (differing === undefined) return before;
     throw loggable(new RangeError(changedWindows(name, version, differing)));
   }
-  const known = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
+  const earlier = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
   const epochOf = (window: string, signature: string): number => {
-    const one = known.get(window);
-    if (one?.signature === signature) return one.epoch;
+    const kept = earlier.get(window);
+    if (kept?.signature === signature) return kept.epoch;
     return before.names.includes(window) ? version : 0;
   };
   return {
@@ -261,6 +274,6 @@ function deploymentOf(pipeline: Pipeline, written: Written): Deployment {
 }
 
 const generationsOf = ({ generations }: Written): Deployment['generations'] => {
-  const [first, ...others] = generations.map(([number, groups, begunAt]) => ({ number, groups, begunAt }));
-  return [first as Generation, ...others];
+  const [first, ...following] = generations.map(([number, groups, begunAt]) => ({ number, groups, begunAt }));
+  return [first as Generation, ...following];
 };

@@ -8,12 +8,15 @@ interface CachedGroup {
   readonly bytes: number;
 }
 
-/** The groups that an environment has in memory from one invocation to the next: those used last, in so many bytes. */
+/**
+ * Keeps groups in the memory of an environment from one invocation to the next: those used last, up to a
+ * number of bytes.
+ */
 export class GroupCache {
   readonly #maxBytes: number;
-  /** By log, the one used longest ago first. */
+  /** The groups by log, the one that was used longest ago first. */
   readonly #groups = new Map<string, CachedGroup>();
-  /** What groups took up when they were last here. */
+  /** How many bytes each group took up when it was last cached. */
   readonly #sizes = new Map<string, number>();
   #bytes = 0;
 
@@ -22,19 +25,23 @@ export class GroupCache {
   }
 
   get(log: string, now: EpochMillis): Group | undefined {
-    const known = this.#groups.get(log);
-    if (known === undefined || after(known.readAt, MAX_CACHED_AGE) <= now) return undefined;
+    const cached = this.#groups.get(log);
+    if (cached === undefined || after(cached.readAt, MAX_CACHED_AGE) <= now) return undefined;
     this.#groups.delete(log);
-    this.#groups.set(log, known);
-    return known.group;
+    this.#groups.set(log, cached);
+    return cached.group;
   }
 
-  /** What a group took up when it was last here, if it ever was. */
+  /** Returns how many bytes a group took up when it was last cached, or undefined if it never was. */
   sizeOf(log: string): number | undefined {
     return this.#sizes.get(log);
   }
 
-  /** @param now no later than it was read, or appended */
+  /**
+   * Caches a group.
+   *
+   * @param now an instant no later than the read or the append that the group is of
+   */
   set(log: string, group: Group, now: EpochMillis): void {
     this.#delete(log);
     const bytes = bytesOf(group);
@@ -53,14 +60,22 @@ export class GroupCache {
   }
 }
 
-/** What the objects around the values take up, as measured on Node 20: all together a fifth too much rather than too little. */
+/**
+ * The bytes of the objects around the values, as measured on Node 20. Together they come to a fifth too
+ * much rather than too little.
+ */
 const KEY_BYTES = 200;
 const WINDOW_BYTES = 650;
 const IDS_BYTES = 250;
-/** Numbers are counted as nine bytes and take eight, and some tables have room for more rows than they have. */
+/**
+ * Allows for tables with room for more rows than they have. A number counts as nine bytes and takes eight.
+ */
 const ROOM = 1.25;
 
-/** What a group takes up in memory, about: without a look at each table, as that would cost as much as to write those that a batch changes. */
+/**
+ * Estimates how many bytes a group takes up in memory. It looks at no table, as that would cost as much as
+ * writing the tables that a batch changes.
+ */
 export function bytesOf({ keys, ids, weight }: Group): number {
   const [first] = keys.values();
   const windows = first?.windows.length ?? 0;

@@ -15,38 +15,45 @@ import type { GroupCache } from './group-cache.ts';
 type LogPorts = Pick<EnginePorts, 'log' | 'clock'>;
 
 /**
- * The logs of a deployment's groups: the only way to a group, and on from it.
+ * The logs of a deployment's groups: the only way to read a group or to append to it.
  *
- * They are of one deployment, so whoever holds a newer deployment makes them anew. The cache outlives them, and is told apart by
- * what a deployment must not share: the generation and the incarnation of a log, and the version of a group.
+ * The logs are of one deployment, so whoever holds a newer deployment makes another `GroupLogs`. The cache
+ * outlives them. It tells groups apart by what deployments must not share: the generation and the
+ * incarnation of a log, and the version of a group.
  */
 export class GroupLogs {
   readonly deployment: Deployment;
   readonly #ports: LogPorts;
   readonly #cache: GroupCache | undefined;
 
-  /** @param cache what the environment keeps of groups from one invocation to the next; without it nothing is kept */
+  /**
+   * @param cache keeps the environment's groups from one invocation to the next; without it nothing is kept
+   */
   constructor(ports: LogPorts, deployment: Deployment, cache?: GroupCache) {
     this.deployment = deployment;
     this.#ports = ports;
     this.#cache = cache;
   }
 
-  /** The name of the log of a group of the present generation. */
+  /** Returns the name of the log of a group of the present generation. */
   nameOf(index: number): string {
     return this.#logOf(present(this.deployment), index);
   }
 
-  /** What a group took up in memory when it was last read or appended to, if that is known. */
+  /**
+   * Returns how many bytes a group took up in memory when it was last read or appended to, or undefined if
+   * that is unknown.
+   */
   sizeOf(index: number): number | undefined {
     return this.#cache?.sizeOf(this.#memoryName(this.nameOf(index)));
   }
 
   /**
-   * A group of the present generation as of its log's last entry: on from the cache by what has been appended since, or from the
-   * last snapshot. A group that has not begun, but whose keys an earlier generation has, is begun with them.
+   * Loads a group of the present generation as of its log's last entry. It goes on from the cached group by
+   * the entries appended since, or begins at the last snapshot. A group that has no entries is begun with
+   * the keys that an earlier generation holds for it.
    *
-   * @throws OutdatedError where a later generation or version has begun; LogLostError where entries are gone
+   * @throws OutdatedError when a later generation or version has begun; LogLostError when entries are gone
    */
   async load(index: number): Promise<Group> {
     const { deployment } = this;
@@ -64,8 +71,8 @@ export class GroupLogs {
   }
 
   /**
-   * Appends what a fold comes to to the log of a group of the present generation, unless another writer was first. The group must
-   * be the one that was folded.
+   * Appends the result of a fold to the log of a group of the present generation, unless another writer was
+   * first. The fold must be of the group as it was loaded.
    */
   async append(
     index: number,
@@ -77,7 +84,10 @@ export class GroupLogs {
     return outcome;
   }
 
-  /** A group of some generation, empty where its log has no entries. Writes nothing, and keeps nothing in memory. */
+  /**
+   * Reads a group of any generation, which is empty where its log has no entries. It writes nothing, and
+   * caches nothing.
+   */
   read(generation: Generation, index: number): Promise<Group> {
     return this.#read(generation, index);
   }
@@ -86,15 +96,18 @@ export class GroupLogs {
     const { log, clock } = this.#ports;
     const name = this.#logOf(generation, index);
     const now = clock.now();
-    const known = cache?.get(this.#memoryName(name), now);
+    const cached = cache?.get(this.#memoryName(name), now);
     const group =
-      (known && (await readOn(log, this.deployment, name, known))) ??
+      (cached && (await readOn(log, this.deployment, name, cached))) ??
       (await readCold(log, this.deployment, name));
     if (group.ordinal > 0) cache?.set(this.#memoryName(name), group, now);
     return group;
   }
 
-  /** Begins a group with what the generation before has of its keys, whose groups are sealed first. Anyone may, at any time. */
+  /**
+   * Begins a group with the keys that the generation before holds for it, whose groups it seals first. Any
+   * writer may do so at any time.
+   */
   async #begin(generation: Generation, index: number): Promise<void> {
     const { deployment } = this;
     const { generations } = deployment;
@@ -117,7 +130,7 @@ export class GroupLogs {
     await this.#write(this.#logOf(generation, index), draft.write().entry);
   }
 
-  /** A group of an earlier generation as it will for ever be. */
+  /** Returns a group of an earlier generation in its last state, and seals it if it is not sealed yet. */
   async #sealed(generation: Generation, index: number): Promise<Group> {
     const { deployment } = this;
     for (;;) {
@@ -133,7 +146,7 @@ export class GroupLogs {
     }
   }
 
-  /** Appends an entry to a log of this deployment, which is written down by then. */
+  /** Appends an entry to a log of this deployment, once the deployment is written down. */
   async #write(name: string, entry: LogEntry): Promise<'committed' | 'conflict'> {
     await writeDown(this.#ports, this.deployment);
     return this.#ports.log.append(name, entry);
@@ -143,23 +156,26 @@ export class GroupLogs {
     return groupLog(this.deployment.pipeline.name, number, index);
   }
 
-  /** What is in memory of a log that was taken back to an earlier time since is not what the log goes on from. */
+  /**
+   * Returns the name of a log in the cache. It holds the incarnation, as a log that was taken back to an
+   * earlier time does not go on from the groups that were cached before.
+   */
   #memoryName(log: string): string {
     return `${this.deployment.incarnation} ${log}`;
   }
 }
 
-/** A group that was kept, as of now; undefined where it must be read anew. */
+/** Brings a cached group up to date, or returns undefined where it must be read anew. */
 async function readOn(
   log: WholeLog,
   deployment: Deployment,
   name: string,
-  known: Group,
+  cached: Group,
 ): Promise<Group | undefined> {
-  if (known.version !== deployment.pipeline.version) return undefined;
-  const entries = await entriesAfter(log, name, known.ordinal);
-  const follows = entries.length === 0 || entries[0]?.ordinal === known.ordinal + 1;
-  return follows ? readGroup(deployment, known, entries) : undefined;
+  if (cached.version !== deployment.pipeline.version) return undefined;
+  const entries = await entriesAfter(log, name, cached.ordinal);
+  const follows = entries.length === 0 || entries[0]?.ordinal === cached.ordinal + 1;
+  return follows ? readGroup(deployment, cached, entries) : undefined;
 }
 
 async function readCold(log: WholeLog, deployment: Deployment, name: string): Promise<Group> {
@@ -174,7 +190,7 @@ async function readCold(log: WholeLog, deployment: Deployment, name: string): Pr
   return readGroup(deployment, EMPTY_GROUP, entries);
 }
 
-/** All of them, in as many answers as it takes. */
+/** Returns all entries after an ordinal, in as many answers as that takes. */
 async function entriesAfter(log: WholeLog, name: string, ordinal: number): Promise<readonly LogEntry[]> {
   const entries: LogEntry[] = [];
   for (let last = ordinal; ; ) {
@@ -186,7 +202,7 @@ async function entriesAfter(log: WholeLog, name: string, ordinal: number): Promi
   }
 }
 
-/** A fold of nothing. */
+/** Returns a fold of no records: the group as it is. */
 export const unchanged = (group: Group): Folded => ({
   positions: group.positions,
   inherited: group.inherited,

@@ -9,11 +9,12 @@ import { addGeneration, definitionIn, holdDeployment } from './definition-log.ts
 import { GroupLogs } from './group-logs.ts';
 
 /**
- * Begins a generation with another number of key groups. What is in the groups of the one before moves as they are next
- * visited.
+ * Begins a generation with another number of key groups. The keys of the generation before move when the
+ * new groups are next visited.
  *
- * @returns false where the number is that already
- * @throws RangeError when it is no power of two up to 4,096, or so few groups would be too large; and as `holdDeployment` does
+ * @returns false where there are so many groups already
+ * @throws RangeError when the number is not a power of two up to 4,096, or when so few groups would be too
+ * large; and as `holdDeployment` does
  */
 export async function beginGeneration(
   ports: Pick<EnginePorts, 'log' | 'clock' | 'limits'>,
@@ -44,23 +45,24 @@ export async function beginGeneration(
   return addGeneration(ports, deployment, groups);
 }
 
-/** What a change of the number of key groups came to. */
+/** The result of a change of the number of key groups. */
 export interface Rescaled {
-  /** Whether the generation was begun by this call; false where there were so many groups already. */
+  /** Whether this call began the generation; false where there were so many groups already. */
   readonly isNew: boolean;
   readonly generation: number;
   readonly groups: number;
-  /** Keys of all groups. */
+  /** The number of keys in all groups. */
   readonly keys: number;
 }
 
 /**
- * Changes the number of key groups of a pipeline that runs, and moves all of its keys at once. Safe to do again: what an
- * earlier call left is finished.
+ * Changes the number of key groups of a running pipeline, and moves all of its keys at once. It is safe to
+ * call again: it finishes what an earlier call left undone.
  *
- * @param onGroup called as each group has begun
- * @throws RangeError when there cannot be so many, or the definition is not the one at work; Error when none is; as
- * `holdDeployment` does; OutdatedError when another generation begins meanwhile
+ * @param onGroup called each time that a group has begun
+ * @throws RangeError when there cannot be so many groups, or when the definition is not the one at work;
+ * Error when no definition is at work; as `holdDeployment` does; OutdatedError when another generation
+ * begins meanwhile
  */
 export async function rescale(
   ports: Pick<EnginePorts, 'log' | 'clock'>,
@@ -73,7 +75,7 @@ export async function rescale(
   if (last === undefined)
     throw new Error(`Cannot rescale "${name}" as it must have begun: there are no logs of it`);
   const { version } = definitionIn(last);
-  // It would be put to work by this, before its code is.
+  // To go on would put this definition to work before its code is deployed.
   if (pipeline.version > version) {
     throw new RangeError(
       `Cannot rescale "${name}" as its definition must be the one at work: that is version ${version}, this is version ${pipeline.version}`,
@@ -97,6 +99,6 @@ export async function rescale(
     isNew,
     generation: generation.number,
     groups: generation.groups,
-    keys: keys.reduce((total, own) => total + own, 0),
+    keys: keys.reduce((total, count) => total + count, 0),
   };
 }

@@ -7,27 +7,35 @@ import { LIMITS } from '../../ports/limits.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { STATE_PREFIX } from '../../wiring/names.ts';
 
-/** What an answer holds at least where there is more, in bytes, and how many bodies are read at once. */
+/**
+ * The size of an answer, in bytes, from which on it reads no further, and how many bodies it reads at once.
+ */
 const ANSWER_BYTES = 1_048_576;
 const WIDTH = 8;
 
-/** The first byte of a body that names an object: neither an entry's version nor the beginning of deflated bytes. */
+/**
+ * The first byte of a stored body that names an object. Neither an entry's version nor the beginning of
+ * deflated bytes is this byte.
+ */
 const SPILLED = 0xff;
 
 type SpillPorts = Pick<Ports, 'log' | 'limits'> & {
   readonly objects: Pick<Ports['objects'], 'create' | 'read'>;
 };
 
-/** The ports of adapters as the engine works on them. */
+/** Makes the ports that the engine works with out of the ports of adapters: their log becomes a whole log. */
 export const enginePorts = <Given extends SpillPorts>(
   ports: Given,
 ): Omit<Given, 'log'> & Pick<EnginePorts, 'log'> => ({ ...ports, log: wholeLog(ports) });
 
 /**
- * The log whose large bodies stand as objects, created before the entries that name them. A name holds the entry's place, the
- * day of its commit and the hash of its bytes: an append that is tried again finds its own object, one that was lost leaves
- * an object that nothing names. The bucket lets such objects expire a fixed time after they were created, later than any
- * entry that names them. The day keeps that so: what is tried again on another day has an object of that day.
+ * Makes a log whose large bodies stand as objects, each created before the entry that names it.
+ *
+ * The name of an object holds the entry's place, the day of its commit and the hash of its bytes. So an
+ * append that is tried again finds its own object, and an append that lost its race leaves an object that
+ * nothing names. The bucket lets such objects expire a fixed time after their creation, which is later than
+ * the expiry of any entry that names them. The day in the name ensures this, as an append that is tried
+ * again on another day creates an object of that day.
  */
 export const wholeLog = ({ log, objects, limits: { inline } = LIMITS }: SpillPorts): WholeLog => {
   const whole = (entry: StoredEntry) => wholeEntry(objects, entry);
@@ -39,7 +47,7 @@ export const wholeLog = ({ log, objects, limits: { inline } = LIMITS }: SpillPor
     async after(name, ordinal) {
       const entries = await log.after(name, ordinal);
       const answer: LogEntry[] = [];
-      // As many at once as may be of the size of the largest so far.
+      // It reads as many bodies at once as fit an answer if each were as large as the largest so far.
       for (let bytes = 0, width = 1; answer.length < entries.length && bytes < ANSWER_BYTES; ) {
         const some = await Promise.all(entries.slice(answer.length, answer.length + width).map(whole));
         for (const { body } of some) bytes += body.length;
@@ -63,9 +71,9 @@ export const wholeLog = ({ log, objects, limits: { inline } = LIMITS }: SpillPor
 };
 
 /**
- * An entry with its body, wherever that is.
+ * Returns an entry with its body, wherever that is stored.
  *
- * @throws CodecError when it is an object that is gone, or is not what was written
+ * @throws CodecError when the body is an object that is gone or that is not what was written
  */
 export async function wholeEntry(objects: Pick<ObjectStore, 'read'>, entry: StoredEntry): Promise<LogEntry> {
   const { stored, ...place } = entry;
@@ -80,7 +88,7 @@ export async function wholeEntry(objects: Pick<ObjectStore, 'read'>, entry: Stor
   return { ...place, body };
 }
 
-/** The object that an entry names instead of holding its body; undefined where it holds it. */
+/** Returns the object that an entry names, or undefined for an entry that holds its body itself. */
 export const bodyObjectOf = ({ stored }: Pick<StoredEntry, 'stored'>): string | undefined =>
   stored[0] === SPILLED ? new TextDecoder().decode(stored.subarray(1)) : undefined;
 
