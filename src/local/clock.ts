@@ -5,30 +5,42 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /**
- * The clock of a local run: that of the machine, less all the time in which the run was ended, killed or frozen. Nothing could
- * arrive then, so no key was silent.
+ * The clock of a local run. It shows the time of the machine's clock, less all the time in which the run was
+ * ended, killed or frozen: nothing could arrive then, so no key was silent.
  *
- * It stands still until it is started, too: how long an input takes to be read says nothing of silence.
+ * The clock also stands still until `start` is called, as the time that an input takes to be read says
+ * nothing about silence.
  */
 export interface RunClock extends Clock {
-  /** What the clock of the machine says. */
+  /** Returns the time of the machine's clock. */
   real(): EpochMillis;
-  /** What this clock said when that of the machine said `real`: the same whenever it is asked. */
+  /**
+   * Returns what this clock showed when the machine's clock showed `real`; the answer is the same at every
+   * call.
+   */
   at(real: EpochMillis): EpochMillis;
-  /** Keeps how late it is in the directory, from now on, as that is this run's alone. */
+  /** Writes the time to the directory from now on. By then the directory must belong to this run alone. */
   keep(): void;
-  /** How long this process has been at work, in milliseconds: less all pauses, whether or not the clock was started. */
+  /**
+   * How long this process has been at work, in milliseconds. Pauses do not count; the time before `start`
+   * does.
+   */
   worked(): number;
   /** Lets time pass from now on. */
   start(): void;
-  /** Ends it, having kept how late it is. */
+  /** Stops the clock, and writes its time for the last time. */
   close(): void;
 }
 
-/** From `from` until `until` by the clock of the machine that of the run stood at `run`; afterwards both pass alike. */
+/**
+ * The run's clock stood at `run` while the machine's went from `from` to `until`; afterwards both pass alike.
+ */
 type Pause = readonly [from: number, until: number, run: number];
 
-/** What a data directory keeps of its clock: how late it was by both clocks when that was written, and the pauses before. */
+/**
+ * What a data directory keeps of its clock: the time of both clocks at the last write, and the pauses before
+ * it.
+ */
 interface Kept {
   readonly real: number;
   readonly run: number;
@@ -37,18 +49,25 @@ interface Kept {
 
 const FILE = 'clock.json';
 
-/** How often the clock of the machine is looked at, and the most that passes between two looks: what is more is a pause. */
+/**
+ * How often the machine's clock is read, and the longest time between two readings that counts as work. The
+ * excess over it is a pause.
+ */
 const BEAT_MILLIS = 200;
 const LONGEST_BEAT_MILLIS = 500;
 
-/** So much time may pass before it is written down again. A run that was killed goes on at the end of it, never before. */
+/**
+ * How far the written time lies ahead of the run's clock, which must write again once it gets there. A killed
+ * run goes on from the written time, so its time never goes back.
+ */
 const LEASE_MILLIS = 1_000;
 
 /**
- * The clock of a new run, or of the one that a directory keeps: what has passed since it was last written there is a pause.
+ * Opens the clock of a new run, or of the run that a directory keeps. The time since the last write to the
+ * directory counts as a pause.
  *
- * To be opened before anything else writes to the directory, and closed before another process may. Until it is told to keep how late
- * it is, it writes nothing there.
+ * The caller must open the clock before anything else writes to the directory, and close it before another
+ * process may write there. The clock writes nothing there until `keep` is called.
  *
  * @param machine the clock of the machine, in epoch milliseconds
  * @throws Error when what the directory keeps of its clock cannot be read
@@ -69,7 +88,10 @@ export function openRunClock({
   let passes = false;
   let isKept = false;
 
-  /** Where time stands still it is written once, unless it was put back: whoever opens the directory finds one long pause. */
+  /**
+   * Writes the time. While the run's clock stands still, one write is enough unless the machine's clock was
+   * put back: the next run finds one long pause.
+   */
   const write = (): void => {
     const lease = passes ? LEASE_MILLIS : 0;
     if (directory !== undefined && isKept)
@@ -78,7 +100,8 @@ export function openRunClock({
   };
 
   const addPause = (from: number, until: number): void => {
-    // A clock that was put back says the same times again: those that come are after this pause.
+    // A machine's clock that was put back shows the same times again. What it shows from here on comes after
+    // this pause, so later pauses are dropped.
     while (pauses.length > 0 && (pauses.at(-1) as Pause)[0] >= until) pauses.pop();
     const last = pauses.at(-1);
     const goesOn = last !== undefined && last[1] === from && last[2] === run;
@@ -102,7 +125,7 @@ export function openRunClock({
     try {
       look();
     } catch {
-      // What cannot be written is said to whoever asks for the time.
+      // A write that fails here is tried again by the next caller who asks for the time, and fails there.
     }
   }, BEAT_MILLIS).unref();
 
@@ -114,7 +137,7 @@ export function openRunClock({
     ...clock,
     alarm(at, ring) {
       let giveUp = (): void => {};
-      // Timers go on while this clock stands still.
+      // The machine's timers go on while this clock stands still, so an alarm that rings early waits again.
       const wait = (): void => {
         giveUp = clock.alarm(at, () => (clock.now() < at ? wait() : ring()));
       };
@@ -168,14 +191,14 @@ function readKept(directory: string): Kept | undefined {
   );
 }
 
-/** In one step, so that whoever is killed meanwhile leaves what was there before. */
+/** Replaces the file in one step, so that a process that is killed meanwhile leaves the file of before. */
 function writeKept(directory: string, kept: Kept): void {
   const file = join(directory, FILE);
   writeFileSync(`${file}.new`, JSON.stringify(kept));
   renameSync(`${file}.new`, file);
 }
 
-/** When a run wrote to a directory last, by the clock of the machine; undefined where none did. */
+/** The time by the machine's clock at which a run last wrote to a directory; undefined where no run did. */
 function lastWriteTo(directory: string): number | undefined {
   if (!existsSync(join(directory, 'dynamodb'))) return undefined;
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });

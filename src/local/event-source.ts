@@ -9,9 +9,9 @@ export type Consumer = (event: KinesisStreamEvent) => Promise<BatchAnswer>;
 export interface EventSource {
   /** Looks for records now instead of at the next poll. */
   wake(): void;
-  /** Settles once every shard has been read, and answered for, up to the position given. */
+  /** Settles once every shard has been read, and the handler has answered for it, up to its position. */
   reached(positions: ReadonlyMap<string, string>): Promise<void>;
-  /** Lets the batches under way end, and takes no others. */
+  /** Lets the batches under way end, and starts no others. */
   stop(): Promise<void>;
 }
 
@@ -20,10 +20,12 @@ const FIRST_RETRY_MILLIS = 50;
 const LAST_RETRY_MILLIS = 5_000;
 
 /**
- * Lambda's event source mapping for a Kinesis stream: one batch in flight per shard, from the oldest record on; after a
- * partial failure the batch is given again from the lowest position named, after an error whole, for ever.
+ * Stands in for Lambda's event source mapping of a Kinesis stream. One batch per shard is in flight, from the
+ * oldest record on. After a partial failure, the batch is delivered again from the lowest position that the
+ * handler names; after an error, the whole batch is delivered again. This goes on for ever.
  *
- * It keeps no checkpoint: started again it delivers everything again, which must change nothing.
+ * The mapping keeps no checkpoint: when it is started again it delivers everything again, which must change
+ * nothing.
  */
 export async function startEventSource(
   client: KinesisClient,
@@ -37,7 +39,7 @@ export async function startEventSource(
   let wakeUp = new AbortController();
   const shards = new Map<string, Promise<void>>();
 
-  const rest = async (): Promise<void> => {
+  const pause = async (): Promise<void> => {
     const { signal } = wakeUp;
     await delay(POLL_MILLIS, undefined, { signal: AbortSignal.any([signal, stopping.signal]) }).catch(
       () => undefined,
@@ -45,20 +47,20 @@ export async function startEventSource(
   };
 
   const deliver = async (shard: string, records: readonly StreamRecord[]): Promise<void> => {
-    let left = records;
-    for (let retry = FIRST_RETRY_MILLIS; left.length > 0 && !stopping.signal.aborted; ) {
+    let pending = records;
+    for (let retry = FIRST_RETRY_MILLIS; pending.length > 0 && !stopping.signal.aborted; ) {
       try {
-        const event = { Records: left.map((record) => eventRecord(stream, shard, record)) };
-        const next = firstToRetry(left, await consume(JSON.parse(JSON.stringify(event))));
+        const event = { Records: pending.map((record) => eventRecord(stream, shard, record)) };
+        const next = firstToRetry(pending, await consume(JSON.parse(JSON.stringify(event))));
         if (next > 0) retry = FIRST_RETRY_MILLIS;
-        left = left.slice(next);
+        pending = pending.slice(next);
       } catch (error) {
         onError(error);
       }
-      const last = records.at(records.length - left.length - 1);
-      if (last && left.length < records.length) done.set(shard, BigInt(last.SequenceNumber as string));
+      const last = records.at(records.length - pending.length - 1);
+      if (last && pending.length < records.length) done.set(shard, BigInt(last.SequenceNumber as string));
       for (const check of waiting) check();
-      if (left.length === 0) return;
+      if (pending.length === 0) return;
       await delay(retry, undefined, { signal: stopping.signal }).catch(() => undefined);
       retry = Math.min(2 * retry, LAST_RETRY_MILLIS);
     }
@@ -69,7 +71,7 @@ export async function startEventSource(
       try {
         for await (const records of readShard(client, stream, shard, batchSize)) {
           await deliver(shard, records);
-          if (records.length === 0) await rest();
+          if (records.length === 0) await pause();
           if (stopping.signal.aborted) return;
         }
         return await discover();
@@ -111,13 +113,13 @@ export async function startEventSource(
   };
 }
 
-/** The place in the batch from which it is given again; its length when all is done. */
+/** The index of the first record to deliver again; the length of the batch when all of it is done. */
 function firstToRetry(records: readonly StreamRecord[], response: BatchAnswer): number {
   const named = new Set<unknown>(
     (response.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier),
   );
   if (named.size === 0) return records.length;
-  // A name that is not in the batch fails the whole of it.
+  // A name that is not in the batch fails the whole batch.
   return Math.max(
     0,
     records.findIndex(({ SequenceNumber }) => named.has(SequenceNumber as string)),

@@ -7,30 +7,31 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { readShard } from './shard.ts';
 
-/** Kinesis' bounds on one PutRecords call, and on one record: its data and its partition key. */
+/** The bounds that Kinesis sets on one PutRecords call, and on one record: its data and its partition key. */
 const MAX_CALL_RECORDS = 500;
 const MAX_CALL_BYTES = 5 * 1_048_576;
 const MAX_RECORD_BYTES = 1_048_576;
 
-/** Sends records to a stream, in order, each at most once: also across a restart. */
+/** Sends records to a stream in order, each at most once, even across a restart. */
 export interface Feed {
-  /** @returns whether the stream holds the record already, which is next in the input */
+  /** @returns whether the stream already holds this record, the next one of the input */
   holds(partitionKey: string, data: Uint8Array): boolean;
-  /** @returns whether the stream takes a record of this size */
+  /** @returns whether the record was taken: false when it is too large for Kinesis */
   send(partitionKey: string, data: Uint8Array): Promise<boolean>;
   flush(): Promise<void>;
-  /** Records that the stream held at first, and those of the input among them. */
+  /** How many records the stream held when the feed was opened. */
   readonly held: number;
+  /** How many of those the input has been found to begin with. */
   readonly resumed: number;
-  /** Per shard, the position of the last record that the stream holds. */
+  /** For each shard, the position of the last record that the stream holds. */
   readonly positions: ReadonlyMap<string, string>;
 }
 
 /**
- * A feed that goes on where an earlier one stopped: a stream keeps the order of each shard, so what it holds of a
- * shard is what the input began with.
+ * Opens a feed that goes on where an earlier one stopped. A stream keeps the order of each shard, so the
+ * records that a shard holds must be those that the input began with.
  *
- * @throws Error where it looks for a record, when the stream holds other records than the input began with
+ * @throws Error from `holds`, when the stream holds other records than the input began with
  */
 export async function openFeed(client: KinesisClient, stream: string): Promise<Feed> {
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
@@ -43,14 +44,14 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
   let resumed = 0;
 
   const flush = async (): Promise<void> => {
-    for (let left = batch; left.length > 0; ) {
+    for (let unsent = batch; unsent.length > 0; ) {
       const { Records = [] } = await client.send(
-        new PutRecordsCommand({ StreamName: stream, Records: left }),
+        new PutRecordsCommand({ StreamName: stream, Records: unsent }),
       );
-      const refused = left.filter((_, at) => Records[at]?.ErrorCode !== undefined);
+      const refused = unsent.filter((_, at) => Records[at]?.ErrorCode !== undefined);
       for (const { ShardId, SequenceNumber } of Records)
         if (ShardId && SequenceNumber) positions.set(ShardId, SequenceNumber);
-      left = refused;
+      unsent = refused;
     }
     batch = [];
     batchBytes = 0;
@@ -66,9 +67,9 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
     holds(partitionKey, data) {
       if (bytesOf(partitionKey, data) > MAX_RECORD_BYTES) return false;
       const hash = BigInt(`0x${createHash('md5').update(partitionKey).digest('hex')}`);
-      const held = shards.find(({ first, last }) => hash >= first && hash <= last);
-      if (held === undefined || held.skipped === held.digests.length) return false;
-      held.skip(data);
+      const shard = shards.find(({ first, last }) => hash >= first && hash <= last);
+      if (shard === undefined || shard.skipped === shard.digests.length) return false;
+      shard.skip(data);
       resumed++;
       return true;
     },
@@ -86,7 +87,7 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
 const bytesOf = (partitionKey: string, data: Uint8Array): number =>
   data.length + Buffer.byteLength(partitionKey);
 
-/** What a shard holds already: a digest of each record. */
+/** Reads a shard to its end, and keeps a digest of each record. */
 async function readHeld(
   client: KinesisClient,
   stream: string,
@@ -123,5 +124,5 @@ async function readHeld(
   };
 }
 
-/** 48 bits, as a number. */
+/** The first 48 bits of a record's MD5, as a number. */
 const digestOf = (data: Uint8Array): number => createHash('md5').update(data).digest().readUIntBE(0, 6);

@@ -15,34 +15,46 @@ import {
   QUOTE,
 } from '../engine/intake/json-bytes.ts';
 
-/** One record of an input, and where it stands. */
+/** One record of an input, with its place there. */
 export interface InputRecord {
-  /** The line on which it begins, from 1. */
+  /** The line on which the record begins, from 1. */
   readonly line: number;
-  /** Its bytes as they go onto the stream. Of one that is too long for any, the beginning, too long as well. */
+  /**
+   * The bytes that go onto the stream. Of a record that is too long for any stream, this is the beginning,
+   * which is too long as well.
+   */
   readonly data: Uint8Array;
-  /** How many bytes the whole record has. */
+  /** The length of the whole record, in bytes. */
   readonly length: number;
-  /** What is wrong with it as a row of its file. It goes onto the stream as it stands, and is refused there. */
+  /**
+   * What is wrong with the record as a row of its file. It goes onto the stream as it stands, and is refused
+   * there.
+   */
   readonly fault?: string;
 }
 
 export interface InputOptions {
-  /** What is between the cells of a row of CSV, one ASCII character. Left out, it is found in the header. */
+  /** The one ASCII character between the cells of a CSV row. Without it, it is found in the header. */
   readonly separator?: string | undefined;
-  /** Told how much of the input has been read, a share of 1, as far as that is known: of standard input at its end. */
+  /**
+   * Is called with the share of the input that has been read, up to 1. For standard input, only the end is
+   * known.
+   */
   readonly onRead?: (share: number) => void;
 }
 
 type Bytes = AsyncIterable<Uint8Array>;
 
 /**
- * The records of an input, `-` being standard input: newline-delimited JSON; a list, an object or lines of JSON
- * (`.json`); CSV with a header (`.csv`, `.tsv`, or with a separator), whose numbers are read as such. What is gzipped is
- * unpacked.
+ * Reads the records of an input; the path `-` stands for standard input. Gzipped input is unpacked.
  *
- * Bytes are cut, never decoded: a malformed record goes onto the stream as it is, and is refused there as it would be
- * in AWS. Memory holds one record at a time, and no more of it than a stream takes.
+ * A `.json` file holds a list, one object or lines of JSON. A `.csv` or `.tsv` file, or any file read with a
+ * separator, is CSV with a header, and its numbers are read as numbers. Everything else is newline-delimited
+ * JSON.
+ *
+ * The reader cuts bytes and never decodes them: a malformed record goes onto the stream as it is, and is
+ * refused there as it would be in AWS. Memory holds one record at a time, and no more of it than a stream
+ * takes.
  *
  * @throws Error when the file cannot be read, or cannot be cut into records
  */
@@ -76,25 +88,28 @@ function recordsOf(path: string, bytes: Bytes, { separator }: InputOptions): Asy
   return name.endsWith('.json') ? jsonRecords(bytes) : lines(bytes);
 }
 
-/** What some bytes begin with, as much of it as is asked for if there is as much, and all of them. */
+/**
+ * Reads until `isEnough` says so or the bytes end; returns what it has read, and an iterable of all the
+ * bytes.
+ */
 async function look(bytes: Bytes, isEnough: (head: Buffer) => boolean): Promise<[head: Buffer, all: Bytes]> {
-  const rest = bytes[Symbol.asyncIterator]();
+  const iterator = bytes[Symbol.asyncIterator]();
   let head = Buffer.alloc(0);
   while (!isEnough(head)) {
-    const { done, value } = await rest.next();
+    const { done, value } = await iterator.next();
     if (done) break;
     head = Buffer.concat([head, value]);
   }
   const all = async function* () {
     yield head;
-    yield* { [Symbol.asyncIterator]: () => rest };
+    yield* { [Symbol.asyncIterator]: () => iterator };
   };
   return [head, all()];
 }
 
 const LONGEST_MARK = 4;
 
-/** Files that are no text in UTF-8, by their first bytes. */
+/** Files that are not text in UTF-8, by their first bytes in hexadecimal. */
 const NOT_TEXT = [
   { mark: 'fffe', kind: 'UTF-16 text' },
   { mark: 'feff', kind: 'UTF-16 text' },
@@ -105,11 +120,11 @@ const NOT_TEXT = [
 
 async function unpacked(source: Bytes): Promise<Bytes> {
   const [head, all] = await look(source, ({ length }) => length >= LONGEST_MARK);
-  // Its errors, and those of what it reads, come out where it is read.
+  // Whoever reads the result gets the errors of it and of its source, so the callback has nothing to do.
   return head[0] === 0x1f && head[1] === 0x8b ? pipeline(all, createGunzip(), () => {}) : all;
 }
 
-/** The bytes after the byte order mark. */
+/** Drops a byte order mark, and refuses the files that are known not to be text in UTF-8. */
 async function textOf(bytes: Bytes): Promise<Bytes> {
   const [head, all] = await look(bytes, ({ length }) => length >= LONGEST_MARK);
   const kind = NOT_TEXT.find(({ mark }) => head.toString('hex').startsWith(mark))?.kind;
@@ -118,20 +133,22 @@ async function textOf(bytes: Bytes): Promise<Bytes> {
 }
 
 async function* after(bytes: Bytes, count: number): Bytes {
-  let left = count;
+  let remaining = count;
   for await (const chunk of bytes) {
-    yield chunk.subarray(left);
-    left = Math.max(0, left - chunk.length);
+    yield chunk.subarray(remaining);
+    remaining = Math.max(0, remaining - chunk.length);
   }
 }
 
-/** Is told each byte in turn, and says whether it ends the record, to which it does not belong. */
+/**
+ * Is called with each byte in turn; returns whether the byte ends the record, to which it does not belong.
+ */
 type Ends = (byte: number) => boolean;
 
-/** Enough of a record for it to be refused as too large. */
+/** The length at which a record is certain to be refused as too large; no more of it is kept. */
 const MAX_KEPT_BYTES = MAX_RECORD_BYTES + 1;
 
-/** Cuts bytes into pieces, without the blanks before and after each; a piece may be empty. */
+/** Cuts bytes into pieces, without the blanks around each; a piece may be empty. */
 async function* cut(bytes: Bytes, ends: Ends, isPadding = isBlank): AsyncGenerator<InputRecord> {
   let here = 1;
   let kept: Uint8Array[] = [];
@@ -175,9 +192,9 @@ async function* lines(bytes: Bytes): AsyncGenerator<InputRecord> {
   }
 }
 
-/** A list of records, lines of them, or a single one on several lines. */
+/** Reads a list of records, lines of them, or a single record on several lines. */
 async function* jsonRecords(bytes: Bytes): AsyncGenerator<InputRecord> {
-  const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
+  const [head, all] = await look(bytes, (read) => firstLine(read).isWhole || read.length > MAX_KEPT_BYTES);
   const { text } = firstLine(head);
   if (text.startsWith('[')) return yield* listItems(all);
   const nesting = new Nesting();
@@ -186,13 +203,13 @@ async function* jsonRecords(bytes: Bytes): AsyncGenerator<InputRecord> {
   yield* cut(all, () => false);
 }
 
-/** The first line that is not blank, or what there is of it; its bytes stand as characters. */
+/** The first line that is not blank, as far as it has been read. Each of its bytes becomes one character. */
 function firstLine(head: Buffer): { readonly text: string; readonly isWhole: boolean } {
   const [text = '', ...more] = head.toString('latin1').trimStart().split('\n', 2);
   return { text, isWhole: more.length > 0 };
 }
 
-/** How deep brackets nest after each byte of a JSON text, those inside of strings left out. */
+/** Tracks how deep brackets nest after each byte of a JSON text; those inside strings do not count. */
 class Nesting {
   depth = 0;
   isText = false;
@@ -213,10 +230,10 @@ class Nesting {
   }
 }
 
-/** What is between the commas of a list, byte for byte: `JSON.parse` would round a whole number past 2^53. */
+/** Cuts a list at its commas without parsing: `JSON.parse` would round a whole number past 2^53. */
 async function* listItems(bytes: Bytes): AsyncGenerator<InputRecord> {
   const nesting = new Nesting();
-  /** What a piece ended by, and the one before it. */
+  /** The byte that ended this piece, and the byte that ended the piece before it. */
   let [end, before]: (number | undefined)[] = [];
   const ends: Ends = (byte) => {
     const { depth } = nesting;
@@ -245,22 +262,22 @@ async function* listItems(bytes: Bytes): AsyncGenerator<InputRecord> {
 
 const SEPARATORS = [',', ';', '\t', '|'];
 
-/** The separator that the header has most of. */
+/** The separator that occurs most often in the header. */
 function separatorOf(header: string): string {
   const bare = header.replace(/"[^"]*"/g, '');
-  const counts = SEPARATORS.map((one) => bare.split(one).length);
+  const counts = SEPARATORS.map((separator) => bare.split(separator).length);
   return SEPARATORS[counts.indexOf(Math.max(...counts))] as string;
 }
 
 /**
- * Each row of CSV as an object, under the names of the header.
+ * Turns each row of CSV into an object, under the names of the header.
  *
- * A row that does not fit the header, is no CSV or not UTF-8 goes onto the stream as it stands, as no JSON, to be refused
- * there like any other record. The rows after it are read as ever.
+ * A row that does not fit the header, is not CSV or is not UTF-8 goes onto the stream as it stands. It is no
+ * JSON there, so it is refused like any other malformed record, and the rows after it are read as usual.
  */
-async function* csvRows(bytes: Bytes, told?: string): AsyncGenerator<InputRecord> {
-  const [head, all] = await look(bytes, (some) => firstLine(some).isWhole || some.length > MAX_KEPT_BYTES);
-  const separator = told ?? separatorOf(firstLine(head).text);
+async function* csvRows(bytes: Bytes, separatorOption?: string): AsyncGenerator<InputRecord> {
+  const [head, all] = await look(bytes, (read) => firstLine(read).isWhole || read.length > MAX_KEPT_BYTES);
+  const separator = separatorOption ?? separatorOf(firstLine(head).text);
   let names: readonly string[] | undefined;
   const isPadding = (byte: number | undefined) => isBlank(byte) && byte !== separator.charCodeAt(0);
   for await (const row of cut(all, rowEnds(separator), isPadding)) {
@@ -286,12 +303,12 @@ function asObject(
   return { line: row.line, data: data.subarray(0, MAX_KEPT_BYTES), length: data.length };
 }
 
-/** A row ends with its line, unless a quote is open: one that a cell began with, and that was not closed. */
+/** A row ends with its line, unless a cell that began with a quote is still open. */
 function rowEnds(separator: string): Ends {
   const between = separator.charCodeAt(0);
   let [isFresh, isQuoted, wasQuoted] = [true, false, false];
   return (byte) => {
-    // A quote that is doubled closes, and opens again.
+    // The first quote of a doubled quote closes the cell, and the second opens it again.
     if (byte === QUOTE && (isQuoted || isFresh || wasQuoted)) {
       wasQuoted = isQuoted;
       isQuoted = !isQuoted;
@@ -307,7 +324,7 @@ function rowEnds(separator: string): Ends {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The cells of a row, or what is wrong with it. */
+/** Returns the cells of a row, or a text that says what is wrong with it. */
 function cellsOf({ data, length }: InputRecord, separator: string): readonly string[] | string {
   if (length > data.length) return `the row is ${length} bytes`;
   try {
@@ -326,8 +343,8 @@ function cellsOf({ data, length }: InputRecord, separator: string): readonly str
 }
 
 /**
- * Whether a cell is a number, as JSON has them. A whole number past 2^53 is rather a name, and so is one with a bare
- * exponent (`12e4`): programs write `1e+20`, `1e-7` or `1.5E7`.
+ * Whether a cell is a number in the notation of JSON. A whole number past 2^53 is more likely a name, and so
+ * is one with a bare exponent (`12e4`): programs write `1e+20`, `1e-7` or `1.5E7`.
  */
 function isNumber(cell: string): boolean {
   const found = /^-?(?:0|[1-9]\d*)(\.\d+)?(?:[eE]([+-]?)\d+)?$/.exec(cell);

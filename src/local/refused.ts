@@ -4,17 +4,17 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import type { InputRecord } from './input.ts';
 
-/** A record of an input that is refused, as the one who gave the input is shown it, and nobody else. */
+/** A refused record of an input. It is shown to the person who gave the input, and to nobody else. */
 export interface RefusedLine {
-  /** Where it stands in the input, from 1, as far as that is known. */
+  /** The line of the input on which the record begins, from 1; undefined where it is not known. */
   readonly line?: number | undefined;
-  /** Which of the record's children is refused, from 0, where it has several. */
+  /** Which child of the record is refused, from 0; undefined where the record has only one. */
   readonly child?: number | undefined;
   readonly reason: string;
   readonly data: Uint8Array;
 }
 
-/** Those of one code: how many there are, and the first few. */
+/** The refused records of one code: their number, and the first few of them. */
 export interface Refused {
   readonly times: number;
   readonly first: readonly RefusedLine[];
@@ -24,13 +24,13 @@ export type RefusedByCode = ReadonlyMap<string, Refused>;
 
 const MOST_SHOWN = 3;
 
-/** Counts one more, and keeps what is shown of it if it is one of the first. */
+/** Counts one more refused record of a code, and keeps it to be shown if it is one of the first. */
 export function addRefused(byCode: Map<string, Refused>, code: string, shown: () => RefusedLine): void {
   const { times, first } = byCode.get(code) ?? { times: 0, first: [] };
   byCode.set(code, { times: times + 1, first: times < MOST_SHOWN ? [...first, shown()] : first });
 }
 
-/** What is shown of a record that is refused as it is read, with the name that was perhaps meant. */
+/** What is shown of a record that is refused as it is read, with the field name that was perhaps meant. */
 export const refusedLine = (
   pipeline: Pipeline,
   { line, data, fault }: InputRecord,
@@ -43,8 +43,8 @@ export const refusedLine = (
 });
 
 /**
- * The refused records with their lines, for which the input is read once more: what is refused only as it is folded has its
- * position on the stream alone.
+ * Returns the refused records with their lines, for which it reads the input once more: a record that is
+ * refused only when it is folded is known by its position on the stream alone.
  */
 export async function withLines(
   refused: RefusedByCode,
@@ -64,12 +64,18 @@ export async function withLines(
   return new Map([...refused].map(([code, { times, first }]) => [code, { times, first: first.map(placed) }]));
 }
 
-/** Those of one count under each code, or else of the other: the first knows lines, the second all that was refused. */
+/**
+ * Merges two counts, and prefers the records of the first: `read` knows lines, `committed` has all that was
+ * refused.
+ */
 export function eitherRefused(read: RefusedByCode, committed: RefusedByCode): RefusedByCode {
   const all = new Map(read);
   for (const [code, { times, first }] of committed) {
-    const known = read.get(code);
-    all.set(code, { times: Math.max(times, known?.times ?? 0), first: known?.first ?? first });
+    const refusedAtRead = read.get(code);
+    all.set(code, {
+      times: Math.max(times, refusedAtRead?.times ?? 0),
+      first: refusedAtRead?.first ?? first,
+    });
   }
   return all;
 }
@@ -78,32 +84,34 @@ const SHOWN_CHARACTERS = 80;
 
 /** The first characters of a record, without any that a terminal would obey. */
 export function beginningOf(data: Uint8Array): string {
-  // A character is four bytes at most.
+  // UTF-8 takes at most four bytes for a character.
   const text = Buffer.from(data.subarray(0, 4 * SHOWN_CHARACTERS + 4)).toString();
   const characters = Array.from(text);
   const shown = visible(characters.slice(0, SHOWN_CHARACTERS).join(''));
   return characters.length > SHOWN_CHARACTERS ? `${shown}…` : shown;
 }
 
-/** Control characters, marks of direction and breaks of lines as dots. */
+/** Replaces control characters, marks of direction and line breaks by dots. */
 export const visible = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·');
 
-/** A name that a definition asks for, of an object in a record that does not have it. */
+/** A name that a definition reads from an object in a record, and that the object does not have. */
 interface Missing {
   readonly name: string;
   /** The names that the object has. */
   readonly fields: readonly string[];
-  /** What else it is asked for. */
+  /** All names that the definition reads from the object. */
   readonly asked: ReadonlySet<string>;
 }
 
-/** The name that a record has, where the definition that refuses it asks for one much like it that it lacks. */
+/**
+ * Suggests a field of the record whose name is close to the missing name for which the definition refuses it.
+ */
 function suggestion(pipeline: Pipeline, source: SourceRecord): string {
   const missing: Missing[] = [];
   const watch = { reshape: (value: unknown) => watched(value, missing) };
   const steps = [watch, ...pipeline.source.steps.flatMap((step) => [step, watch])];
   decodeRecord({ ...pipeline, source: { ...pipeline.source, steps } }, source);
-  // What it is refused for is asked for last.
+  // The name for which the record is refused was read last.
   for (const { name, fields, asked } of missing.reverse()) {
     const closest = closestTo(
       name,
@@ -114,7 +122,7 @@ function suggestion(pipeline: Pipeline, source: SourceRecord): string {
   return '';
 }
 
-/** The same plain value, noting what it is asked for and does not have. */
+/** Wraps a plain value so that `missing` gets each name that is read from it and that it does not have. */
 function watched(value: unknown, missing: Missing[]): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (![Object.prototype, Array.prototype, null].includes(Object.getPrototypeOf(value))) return value;
@@ -140,7 +148,10 @@ function watched(value: unknown, missing: Missing[]): unknown {
   });
 }
 
-/** The field whose name differs least, if by no more than one slip in three characters; case and dashes count for nothing. */
+/**
+ * The field whose name differs least, by at most one slip in three characters. Case, dashes, underscores and
+ * blanks do not count.
+ */
 function closestTo(name: string, fields: readonly string[]): string | undefined {
   const plain = plainly(name);
   let closest: string | undefined;
@@ -157,17 +168,19 @@ function closestTo(name: string, fields: readonly string[]): string | undefined 
 const plainly = (name: string): string => name.toLowerCase().replace(/[_\s-]/g, '');
 
 /**
- * The fewest characters to be put in, left out, replaced, or exchanged with the next, that make one text the other.
+ * The smallest number of insertions, deletions, replacements and swaps of neighbouring characters that turn
+ * one text into the other.
  *
- * Optimal string alignment: Damerau, "A technique for computer detection and correction of spelling errors", CACM 1964.
+ * Optimal string alignment: Damerau, "A technique for computer detection and correction of spelling errors",
+ * CACM 1964.
  */
-function slips(one: string, other: string): number {
-  const rows = [Array.from({ length: other.length + 1 }, (_, at) => at)];
-  for (let i = 1; i <= one.length; i++) {
+function slips(from: string, to: string): number {
+  const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
+  for (let i = 1; i <= from.length; i++) {
     const [above, row] = [rows[i - 1] as number[], [i]];
-    for (let j = 1; j <= other.length; j++) {
-      const isSame = one[i - 1] === other[j - 1];
-      const isExchanged = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+    for (let j = 1; j <= to.length; j++) {
+      const isSame = from[i - 1] === to[j - 1];
+      const isExchanged = i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
       row[j] = Math.min(
         (above[j] as number) + 1,
         (row[j - 1] as number) + 1,
@@ -177,5 +190,5 @@ function slips(one: string, other: string): number {
     }
     rows.push(row);
   }
-  return rows[one.length]?.[other.length] as number;
+  return rows[from.length]?.[to.length] as number;
 }

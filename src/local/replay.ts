@@ -20,37 +20,45 @@ import type { LocalRuntime } from './runtime.ts';
 export interface Replay {
   readonly pipeline: Pipeline;
   readonly input: AsyncIterable<InputRecord>;
-  /** Event time passes this many times as fast as the clock; as fast as it goes without it. */
+  /**
+   * Event time passes this many times as fast as the clock. Without it, records are sent as fast as possible.
+   */
   readonly speed?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onSent?: (sent: number, eventTime: EpochMillis | undefined) => void;
-  /** Called when all records are committed and time is about to pass for what is still open. */
+  /**
+   * Is called when all records are committed, before time is made to pass for the windows that are still
+   * open.
+   */
   readonly onDrained?: () => void;
 }
 
 /** Where the records of an input went. */
 export interface Replayed extends Counters {
   readonly read: number;
-  /** Of them, those that an earlier run of the same data directory had sent. */
+  /** How many of these records an earlier run of the same data directory had sent. */
   readonly resumed: number;
-  /** What those that were sent were expanded into, each counted as one at least; undefined where the source is not. */
+  /**
+   * How many children the sent records were expanded into, at least one each; undefined without an `expand`
+   * step.
+   */
   readonly children: number | undefined;
   readonly filtered: number;
-  /** The lines that Kinesis takes no records of, for their size. */
+  /** The lines that are too large for a record of Kinesis. */
   readonly refused: readonly { readonly line: number; readonly bytes: number; readonly beginning: string }[];
   /** The records of the input that the pipeline refuses as it decodes them. */
   readonly poisonLines: RefusedByCode;
-  /** Records that the stream holds, and that the input does not. */
+  /** How many records the stream holds that the input does not have. */
   readonly others: number;
-  /** The last record that was sent, where a person could send it again. */
+  /** The last record that was sent, of those that are short enough for a person to send again. */
   readonly last: { readonly partitionKey: string; readonly text: string } | undefined;
   /** How far the clock was moved ahead until every window had closed, in milliseconds. */
   readonly ahead: number;
 }
 
 /**
- * Whether every record that was read went somewhere, or every child. Of others it is not known how many were filtered, nor how many
- * children they have.
+ * Whether every record that was read went somewhere, or with an `expand` step every child. Of the records
+ * that the input does not have, it is not known how many were filtered, nor how many children they have.
  */
 export function isAccountedFor(replayed: Replayed): boolean {
   const { read, children, others, applied, lateForAll, poison, filtered, refused } = replayed;
@@ -61,7 +69,7 @@ export function isAccountedFor(replayed: Replayed): boolean {
 }
 
 /**
- * Sends an input through the whole path, and lets time pass until every window has closed.
+ * Sends an input through the whole path, and then lets time pass until every window has closed.
  *
  * @throws AbortError when the signal ends it early; what was sent and committed stays
  */
@@ -133,13 +141,16 @@ const NOWHERE = positionOf('0');
 
 const MAX_SHOWN_BYTES = 300;
 
-/** Kinesis takes partition keys of up to 256 characters. */
+/** Hashes a long key, as Kinesis takes partition keys of up to 256 characters. */
 const partitionKeyOf = (key: string): string =>
   key.length <= 256 ? key : createHash('md5').update(key).digest('hex');
 
 const CLOCK_MARGIN_MILLIS = 11_000;
 
-/** Sweeps further and further ahead until no window is open; what a window emits does not depend on the steps. */
+/**
+ * Sweeps further and further ahead until no window is open. What a window emits does not depend on these
+ * steps.
+ */
 async function closeWindows(
   runtime: LocalRuntime,
   pipeline: Pipeline,
@@ -152,7 +163,7 @@ async function closeWindows(
   }
 }
 
-/** The records of a pipeline since it began. */
+/** Sums the counters of all key groups since the pipeline began. */
 async function totals(ports: Ports, pipeline: Pipeline): Promise<Counters> {
   const engine = enginePorts(ports);
   const deployment = await holdDeployment(engine, pipeline);
@@ -161,18 +172,18 @@ async function totals(ports: Ports, pipeline: Pipeline): Promise<Counters> {
   return sumOfCounters(await inParallel(groups, async (index) => (await logs.load(index)).counters));
 }
 
-/** A timer's longest, some 25 days. */
+/** The longest delay of a timer in milliseconds, some 25 days. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-/** Lets event time pass at a speed, from where the records end that the stream holds already. */
+/** Lets event time pass at a speed. It begins where the records end that the stream already holds. */
 function pacer(clock: RunClock, speed: number | undefined) {
   let origin: { readonly worked: number; readonly eventTime: number } | undefined;
   return {
-    /** A record of that time was sent by an earlier run. */
+    /** Notes that an earlier run sent a record of this event time. */
     passed(eventTime: EpochMillis | undefined): void {
       if (eventTime !== undefined) origin = { worked: clock.worked(), eventTime };
     },
-    /** Waits until an event time is due, having let go of what was held back before. */
+    /** Waits until an event time is due, and flushes before it waits. */
     async until(
       eventTime: EpochMillis | undefined,
       flush: () => Promise<void>,
@@ -183,8 +194,8 @@ function pacer(clock: RunClock, speed: number | undefined) {
       const due = origin.worked + (eventTime - origin.eventTime) / speed;
       if (due - clock.worked() < 20) return;
       await flush();
-      for (let left = due - clock.worked(); left > 0; left = due - clock.worked()) {
-        await delay(Math.min(left, LONGEST_DELAY), undefined, signal ? { signal } : {});
+      for (let remaining = due - clock.worked(); remaining > 0; remaining = due - clock.worked()) {
+        await delay(Math.min(remaining, LONGEST_DELAY), undefined, signal ? { signal } : {});
       }
     },
   };

@@ -23,7 +23,7 @@ import type { RunClock } from './clock.ts';
 import type { Ask } from './servers/direct.ts';
 import type { LocalServers } from './servers/servers.ts';
 
-/** What a pipeline's resources are called on this machine. */
+/** The names of a pipeline's resources on this machine. */
 export interface ResourceNames {
   readonly stream: string;
   readonly stateTable: string;
@@ -44,14 +44,20 @@ export interface Clients {
   readonly s3: S3Client;
 }
 
-/** The region and the credentials that the local servers are used with; they accept any. */
+/** The region and the credentials with which the local servers are called; they accept any. */
 export const LOCAL_REGION = 'us-east-1';
 export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local' } as const;
 
-/** The servers are of this process, and stand still where it does, be it for hours: there is nothing that time would tell. */
+/**
+ * Requests have no time limits. The servers belong to this process and stand still whenever it does, even for
+ * hours, so a long wait says nothing.
+ */
 const UNHURRIED: Patience = { connectionTimeout: 0, socketTimeout: 0, requestTimeout: 0 };
 
-/** No server looks at a signature, which is a tenth of what a request takes; at what it is for some do. */
+/**
+ * Leaves requests unsigned: a signature takes a tenth of the time of a request, and no server checks it. Some
+ * do read which service it is for.
+ */
 const uncheckedFor = (service: string): Signer => ({
   async sign(request) {
     const scope = `${LOCAL_CREDENTIALS.accessKeyId}/20260101/${LOCAL_REGION}/${service}/aws4_request`;
@@ -62,7 +68,10 @@ const uncheckedFor = (service: string): Signer => ({
   },
 });
 
-/** What reaches a server of this machine whatever the environment and the configuration files of AWS say. */
+/**
+ * Settings that reach a server of this machine whatever the environment and the configuration files of AWS
+ * say.
+ */
 const settingsFor = (service: string, endpoint: string) =>
   ({
     endpoint,
@@ -82,18 +91,20 @@ const handingTo = (ask: Ask): RequestHandler => ({
 });
 
 /**
- * @param at when something of the machine's clock happened by that of the run: see `RunClock`
- * @param askDynamodb what DynamoDB is asked by, instead of at its endpoint
+ * Connects a client to each server.
+ *
+ * @param at converts an instant of the machine's clock to the run's clock: see `RunClock`
+ * @param askDynamodb carries the requests to DynamoDB, instead of its endpoint
  */
 export function connect(
   endpoints: LocalServers['endpoints'],
   at: RunClock['at'] = (real) => real,
   askDynamodb?: Ask,
 ): Clients {
-  // Asked again, a stream would have a record twice.
+  // A PutRecords that is retried could put a record twice.
   const once = { ...settingsFor('kinesis', endpoints.kinesis), maxAttempts: 1 };
   const kinesis = clientOf(KinesisClient, once, UNHURRIED);
-  // The server stamps records by the clock of the machine.
+  // The server stamps records by the machine's clock, and handlers go by the run's.
   kinesis.middlewareStack.add(
     (next) => async (args) => {
       const answer = await next(args);
@@ -124,7 +135,11 @@ export function disconnect(clients: Clients): void {
   for (const client of Object.values(clients)) client.destroy();
 }
 
-/** @throws RangeError unless the source of a pipeline is one that runs on this machine */
+/**
+ * Returns a pipeline's source as a Kinesis stream.
+ *
+ * @throws RangeError unless the source is one, as no other source runs on this machine
+ */
 export function kinesisSourceOf({ name, source }: Pipeline): KinesisSource<unknown> {
   const refuse = (): never => {
     throw new RangeError(
@@ -139,7 +154,7 @@ export function kinesisSourceOf({ name, source }: Pipeline): KinesisSource<unkno
   });
 }
 
-/** Creates the stream, the tables and the bucket unless they are there, and waits until they are ready. */
+/** Creates the stream, the tables and the bucket unless they exist, and waits until they are ready. */
 export async function createResources(
   pipeline: Pipeline,
   names: ResourceNames,
@@ -184,7 +199,7 @@ export async function createResources(
   }
 }
 
-/** Creates a bucket unless it is there. */
+/** Creates a bucket unless it exists. */
 export const createBucket = (s3: S3Client, name: string): Promise<void> =>
   unlessItExists(BucketAlreadyOwnedByYou, () => s3.send(new CreateBucketCommand({ Bucket: name })));
 
@@ -193,7 +208,7 @@ async function untilActive(status: () => Promise<string | undefined>): Promise<v
 }
 
 async function unlessItExists(
-  exists: new (...given: never[]) => Error,
+  exists: new (...args: never[]) => Error,
   create: () => Promise<unknown>,
 ): Promise<void> {
   try {

@@ -27,19 +27,22 @@ import { startWakeUps } from './wake-ups.ts';
 export interface LocalOptions {
   readonly pipeline: Pipeline;
   readonly telemetry: Telemetry;
-  /** Where everything outlives the process; in memory without it. */
+  /** The directory in which everything outlives the process; without it, everything is in memory. */
   readonly dataDirectory?: string | undefined;
-  /** Records at most in one event. */
+  /** The most records that one event holds. */
   readonly batchSize?: number | undefined;
-  /** That Kinesis listens on, with DynamoDB and S3 on the next two; free ones where left out. */
+  /** The port of Kinesis; DynamoDB and S3 take the next two. Without it, each takes a free one. */
   readonly port?: number | undefined;
-  /** Stands between the handlers and the servers: to watch, or to inject faults. */
+  /** Wraps the ports between the handlers and the servers, to watch them or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
-  /** Starts the servers: in a thread of their own where left out. */
+  /** Starts the servers; without it, they run in a thread of their own. */
   readonly startServers?: typeof startServersBeside | undefined;
 }
 
-/** A pipeline running on this machine: embedded servers, the handlers that run in AWS, and what wakes them there. */
+/**
+ * A pipeline running on this machine: local servers, the handlers that run in AWS, and stand-ins for the
+ * services that invoke them there.
+ */
 export interface LocalRuntime {
   readonly endpoints: LocalServers['endpoints'];
   readonly names: ResourceNames;
@@ -48,20 +51,23 @@ export interface LocalRuntime {
   readonly ports: Ports;
   readonly clock: RunClock;
   readonly source: EventSource;
-  /** Runs the sweeper once, as if the clock stood `ahead` milliseconds further on. */
+  /** Runs the sweeper once, as if the clock were `ahead` milliseconds further on. */
   sweep(ahead: number): Promise<Sweep>;
   /** Settles when the sinks have everything that is committed. */
   projected(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A function's time limit, as deployed. */
+/** The time limit of a function as it is deployed. */
 const INVOCATION = { getRemainingTimeInMillis: () => 60_000 };
 
-/** No schedule comes by to go on with what a projector leaves at its deadline. */
+/** The projector has no deadline here, as no schedule runs that would go on with what it leaves behind. */
 const UNHURRIED = { getRemainingTimeInMillis: () => Number.POSITIVE_INFINITY };
 
-/** A machine has more memory than a function: larger steps of projectors come to fewer requests. */
+/**
+ * Projectors take larger steps here: a machine has more memory than a function, and larger steps need fewer
+ * requests.
+ */
 const ROOMY = {
   ...LIMITS,
   step: 8 * LIMITS.step,
@@ -70,7 +76,7 @@ const ROOMY = {
   stepObjects: 10_000,
 };
 
-/** A tenth of what Lambda hands over at most, so that there is something to watch. */
+/** A tenth of the most that Lambda delivers, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
 export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
@@ -116,7 +122,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     telemetry,
     limits: ROOMY,
   });
-  // Someone is watching, or waits for the end.
+  // The sinks write at once, as someone is watching or waits for the end.
   const project = projectHandler(ports, { ...pipeline, sinks: atOnce(pipeline.sinks) });
   const wakeUps = startWakeUps(
     (event) => project(event, UNHURRIED),
@@ -126,14 +132,14 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   try {
     clock.keep();
     await createResources(pipeline, names, clients);
-    // What a directory keeps may not be for this definition: handlers would be called in vain for ever.
+    // This refuses a directory that was kept by another definition: the handlers would fail for ever.
     await holdDeployment(enginePorts(ports), pipeline);
     const process = processHandler(ports, inRealTime(pipeline, clock));
     const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
       batchSize,
       onError: (error) => telemetry.fault('deliver a batch', error),
     });
-    // A wake-up that was lost with the process is made good as in AWS: by the schedule.
+    // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
     wakeUps.schedule();
 
     return {
@@ -165,7 +171,7 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
   }
 }
 
-/** The clock of a run may be far behind that of the machine, by which event times are: they are held against the latter. */
+/** Holds event times against the machine's clock, which they follow. The run's clock may be far behind it. */
 const inRealTime = (pipeline: Pipeline, clock: RunClock): Pipeline => ({
   ...pipeline,
   get maxFutureSkew() {

@@ -5,9 +5,9 @@ import type * as Servers from './servers/index.ts';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 /**
- * The servers and the records that a pipeline is tried on: a package of their own, as no handler in AWS needs them.
+ * Loads the servers and the sample records. They are a package of their own, as no handler in AWS needs them.
  *
- * @throws Error that says how to install it where it is missing
+ * @throws Error that says how to install the package where it is missing
  */
 export async function serversPackage(): Promise<typeof Servers> {
   try {

@@ -9,8 +9,8 @@ import {
 } from '@aws-sdk/client-kinesis';
 
 /**
- * The records of a shard from its beginning on, page by page, and an empty page wherever there are no more for now; ends with a
- * shard that is closed.
+ * Yields the records of a shard from its beginning, page by page, and an empty page wherever there are no
+ * more for now. It ends at the end of a closed shard.
  */
 export async function* readShard(
   client: KinesisClient,
@@ -27,13 +27,17 @@ export async function* readShard(
     iterator = page?.NextShardIterator;
     if (page !== undefined) yield records;
     if (page === undefined || (records.length === 0 && iterator !== undefined)) {
-      // The local server's iterator past an empty page may step over a record that was being put meanwhile.
+      // The next iterator of the local server may step over a record that was put while it read an empty
+      // page.
       iterator = await iteratorAfter(client, stream, shard, last);
     }
   }
 }
 
-/** What an iterator finds; undefined where it is too old, or from a time that the clock of the machine was put back behind. */
+/**
+ * Reads one page. It is undefined where the iterator is too old, or from a time to which the machine's clock
+ * has yet to come after it was put back.
+ */
 async function pageAt(
   client: KinesisClient,
   iterator: string,
@@ -48,7 +52,7 @@ async function pageAt(
   }
 }
 
-/** Where reading goes on after a position, or begins. */
+/** Returns an iterator after a position, or at the shard's beginning without one. */
 async function iteratorAfter(
   client: KinesisClient,
   stream: string,

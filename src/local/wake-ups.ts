@@ -5,23 +5,23 @@ import { STATE_KEY } from '../wiring/names.ts';
 type Projector = (event: Partial<DynamoDBStreamEvent>) => Promise<void>;
 
 export interface WakeUps {
-  /** An entry was appended to the log of that name. */
+  /** Reports that an entry was appended to the log of this name. */
   insert(log: string): void;
-  /** The once-a-minute event, which names no groups. */
+  /** Sends the event of the once-a-minute schedule, which names no groups. */
   schedule(): void;
-  /** Wakes the projector now instead of when the window is over; settles when nothing waits for it. */
+  /** Wakes the projector now instead of at the end of the window; settles when no wake-up is waiting. */
   settled(): Promise<void>;
-  /** Lets the projector end what it is at, and wakes it no more. */
+  /** Lets the projector finish the batch under way, and wakes it no more. */
   stop(): Promise<void>;
 }
 
-/** A shorter window than in AWS: someone is watching. */
+/** The batching window, which is shorter than in AWS as someone is watching. */
 const WINDOW_MILLIS = 2_000;
 const RETRY_MILLIS = 200;
 
 /**
- * Lambda's event source mapping for the state table's stream: what comes in within the window, or while the projector
- * runs, is one batch; a batch that failed is given again.
+ * Stands in for Lambda's event source mapping of the state table's stream. The wake-ups that come in within
+ * the window, or while the projector runs, form one batch; a batch that fails is delivered again.
  */
 export function startWakeUps(project: Projector, onError: (error: unknown) => void): WakeUps {
   const stopping = new AbortController();
