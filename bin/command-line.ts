@@ -26,26 +26,29 @@ import { ENVIRONMENT } from '../src/wiring/names.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
-/** These say by exit code 1 what they found, or may come to say it: that they could not look is another. */
+/**
+ * Exit code 1 of these commands says what they found, or may come to say it. So they end with 2 when they
+ * could not look.
+ */
 const LOOKING: readonly string[] = ['check', 'audit', 'explain', 'rescale', 'restore', 'resume', 'backfill'];
 
 /** The exit code of a command that could not do its work. */
 export const failureCode = ([command = '']: readonly string[]): number => (LOOKING.includes(command) ? 2 : 1);
 
-/** What a command says that could not do its work, in one line. */
+/** The one line that a command prints when it could not do its work. */
 export function failureText([command = '']: readonly string[], error: unknown): string {
   const line = lineOf(error);
   if (line.startsWith('Cannot ')) return line;
-  const known = /^[a-z]+$/.test(command) && !line.includes('unknown command') ? command : undefined;
-  const help = error instanceof CommanderError ? `; see millrace ${known ? `${known} ` : ''}--help` : '';
-  return `Cannot ${known ?? 'begin'}: ${line.replace(/^error: |\.$/g, '')}${help}`;
+  const named = /^[a-z]+$/.test(command) && !line.includes('unknown command') ? command : undefined;
+  const help = error instanceof CommanderError ? `; see millrace ${named ? `${named} ` : ''}--help` : '';
+  return `Cannot ${named ?? 'begin'}: ${line.replace(/^error: |\.$/g, '')}${help}`;
 }
 
 /**
  * Runs the command that the arguments name, to its end.
  *
- * @param startServers - how a local run starts its servers, where not in a thread of their own
- * @returns its exit code
+ * @param startServers - starts the servers of a local run; without it, they run in a thread of their own
+ * @returns the exit code of the command
  */
 export async function millrace(
   args: readonly string[],
@@ -54,7 +57,8 @@ export async function millrace(
   try {
     return await parse(args, startServers);
   } catch (error) {
-    // Help that was asked for, and help where nothing was.
+    // Commander throws where it prints help: with exit code 0 where help was asked for, and with another
+    // where no command was named.
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (!(error instanceof CommanderError && error.code === 'commander.help'))
       process.stderr.write(`${failureText(args, error)}\n`);
@@ -65,9 +69,9 @@ export async function millrace(
 async function parse(args: readonly string[], startServers: LocalOptions['startServers']): Promise<number> {
   let exitCode = 0;
   const ending =
-    <Given extends unknown[]>(work: (...given: Given) => Promise<number>) =>
-    async (...given: Given): Promise<void> => {
-      exitCode = await work(...given);
+    <Args extends unknown[]>(work: (...actionArgs: Args) => Promise<number>) =>
+    async (...actionArgs: Args): Promise<void> => {
+      exitCode = await work(...actionArgs);
     };
 
   const program = new Command('millrace')
@@ -89,7 +93,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .option(
       '-i, --input <file>',
       `${INPUT}; given again, one for each pipeline (default: 20,000 real flights)`,
-      (text, before: readonly string[] = []) => [...before, given(text)],
+      (text, before: readonly string[] = []) => [...before, notEmpty(text)],
     )
     .addOption(separatorOption())
     .option(
@@ -97,7 +101,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'event time passes this many times as fast as the clock (default: as fast as it goes)',
       positive,
     )
-    .option('-d, --data <directory>', DATA, given)
+    .option('-d, --data <directory>', DATA, notEmpty)
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option(
       '-k, --keep',
@@ -130,9 +134,9 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
           const input = await inputOf(name, inputs[at] ?? inputs[0], options.keep);
           shown.push({ pipeline: definition, input });
         }
-        const [only, ...others] = shown;
-        return only !== undefined && others.length === 0
-          ? show(only.pipeline, { ...options, startServers, input: only.input })
+        const [first, ...more] = shown;
+        return first !== undefined && more.length === 0
+          ? show(first.pipeline, { ...options, startServers, input: first.input })
           : showAll(shown, { ...options, startServers });
       }),
     );
@@ -143,14 +147,14 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'run records through the whole path and write every pane; what is not taken in is counted on stderr',
     )
     .argument('<pipeline.ts>', 'a file that exports a pipeline, as default or alone')
-    .requiredOption('-i, --input <file>', INPUT, given)
+    .requiredOption('-i, --input <file>', INPUT, notEmpty)
     .addOption(separatorOption())
     .requiredOption(
       '-o, --output <file>',
       'NDJSON, or -; a file is replaced at the end, and by a run with exit code 0 alone',
-      given,
+      notEmpty,
     )
-    .option('-d, --data <directory>', DATA, given)
+    .option('-d, --data <directory>', DATA, notEmpty)
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
@@ -168,7 +172,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .argument('<pipeline>', 'a folder of functions/')
     .argument('<event.json>', 'a Kinesis event as Lambda hands it over')
-    .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there', given)
+    .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there', notEmpty)
     .addHelpText('after', '\nExit code: 0 the handler answered; 1 it threw, or could not be called.')
     .action(
       ending((name, eventFile, { data }) =>
@@ -201,7 +205,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .action((folder, { template }) => void process.stdout.write(init(folder, template)));
 
-  /** A command on what a pipeline keeps, here or in AWS. */
+  /** Defines a command on what a pipeline keeps, on this machine or in AWS. */
   const deployed = (name: string): Command =>
     program
       .command(name)
@@ -209,7 +213,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       .option(
         '-d, --data <directory>',
         'where start or run kept data; in AWS otherwise, by these names:',
-        given,
+        notEmpty,
       )
       .option('--state-table <name>', "the stack's output StateTableName")
       .option('--rows-table <name>', "the stack's output RowsTableName, where there is a table() sink")
@@ -313,7 +317,9 @@ const RUN_CODES = `
 Exit code: 0 every record went somewhere, and some into windows; 1 it could not be run, the input holds no records, or none
 was taken in, or one was not with --strict; 130 after Ctrl-C.`;
 
-/** Works in a folder that is gone with it, also where the process ends before. */
+/**
+ * Works in a temporary folder that is removed afterwards, also where the process ends before the work does.
+ */
 async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -326,8 +332,10 @@ async function inFolder<Result>(work: (folder: string) => Promise<Result>): Prom
   }
 }
 
-/** A shell makes nothing of what is not set, and nothing is no file. */
-function given(text: string): string {
+/**
+ * Refuses an empty text: a shell puts it in the place of a variable that is not set, and it names no file.
+ */
+function notEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
@@ -375,7 +383,7 @@ function port(text: string): number {
   return value;
 }
 
-/** The file of a pipeline that is named by its folder, or by itself. */
+/** Finds the file of a pipeline by the name of its folder, or by a path. */
 async function fileOf(pipeline: string): Promise<string> {
   const isName = /^[\w-]+$/.test(pipeline);
   const paths = [...(isName ? upwards(join('functions', pipeline)) : []), resolve(pipeline)];
@@ -389,13 +397,13 @@ async function fileOf(pipeline: string): Promise<string> {
   );
 }
 
-/** The first of some paths that is a file, or a folder with the file of a pipeline. */
+/** The first path that is a file, or a folder that holds a pipeline's file. */
 const pipelineIn = (paths: readonly string[]): string | undefined =>
   paths
     .flatMap((path) => [path, join(path, 'pipeline.ts'), join(path, 'pipeline.js')])
     .find((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
 
-/** A path in the folder that one stands in, and in each one above it. */
+/** A path within the working directory, and within each folder above it. */
 function upwards(path: string): readonly string[] {
   const paths: string[] = [];
   for (let [folder, below] = [resolve(), '']; folder !== below; [folder, below] = [dirname(folder), folder])
@@ -403,10 +411,10 @@ function upwards(path: string): readonly string[] {
   return paths;
 }
 
-/** The pipeline that has records of its own. */
+/** The name of the pipeline that has sample records. */
 const SAMPLE = 'flights';
 
-/** The records that a pipeline is shown on, if there are to be any. */
+/** Returns the records that a pipeline is shown on; undefined where it begins without any. */
 async function inputOf(
   pipeline: string,
   input: string | undefined,

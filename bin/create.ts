@@ -1,5 +1,5 @@
 #!/usr/bin/env -S npx tsx
-/** `npm create millrace`: what `millrace init` does, from a package without dependencies. */
+/** `npm create millrace` does what `millrace init` does, from a package without dependencies. */
 import { parseArgs } from 'node:util';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
@@ -11,8 +11,8 @@ try {
     allowPositionals: true,
     options: { template: { type: 'string', short: 't' }, help: { type: 'boolean', short: 'h' } },
   });
-  const [folder = '.', ...rest] = positionals;
-  if (rest.length > 0)
+  const [folder = '.', ...moreFolders] = positionals;
+  if (moreFolders.length > 0)
     throw new Error(`Cannot make an app in ${positionals.length} folders as it must be one`);
   process.stdout.write(values.help ? `${USAGE}\n` : init(folder, values.template));
 } catch (error) {

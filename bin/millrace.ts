@@ -3,14 +3,14 @@ import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { failureCode, failureText, millrace } from './command-line.ts';
 
-// Node 20 is enough for a local run; the SDK's word about its end of life is for deployments.
+// Node 20 is enough for a local run. The SDK's warning about the end of its support concerns deployments.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 const INTERRUPTED = 130;
 
 const args = process.argv.slice(2);
 
-/** Ends the process, whatever it was about. */
+/** Ends the process at once, whatever it is doing. */
 function end(code: number, text?: string): never {
   if (text !== undefined) process.stderr.write(`${text}\n`);
   process.exit(code);
@@ -20,23 +20,24 @@ const fail = (error: unknown): never => end(failureCode(args), failureText(args,
 
 process.on('uncaughtException', fail);
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever reads the panes has read enough.
+  // The reader of the panes has closed the pipe, as it has read enough.
   if (error.code === 'EPIPE') end(0);
   fail(new Error(`Cannot write to standard output: ${error.message}`));
 });
 process.stderr.on('error', () => process.exit(failureCode(args)));
 
-// A command that ends in good order has a listener of its own.
+// A command that can end in good order has a listener of its own, which does so.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => process.listenerCount(signal) > 1 || end(INTERRUPTED, 'Interrupted'));
 }
 
-// A definition may wait for what never comes.
+// A definition may wait for something that never comes. Node would then end without a word.
 process.once('beforeExit', () => fail(new Error('nothing is left that could go on')));
 
 /**
- * npm runs a script in the folder of its package, and says where it was asked to. What else that reaches, as a program that a script
- * starts elsewhere, stands where it is.
+ * Goes back to the folder in which npm was started, as npm runs a script in the folder of its package and
+ * passes the other as `INIT_CWD`. A program that a script starts elsewhere has the same variables, and must
+ * stay where it is.
  */
 function standWhereNpmWasStarted(): void {
   const { INIT_CWD, npm_lifecycle_event: script = '', npm_package_json: file } = process.env;
@@ -51,7 +52,8 @@ async function main(): Promise<void> {
   const code = await millrace(args);
   process.removeAllListeners('beforeExit');
   process.exitCode = code;
-  // What it was waiting for, such as the next line of a terminal, is waited for no longer.
+  // An interrupted command may still wait for something, such as the next line of a terminal, which would
+  // keep the process alive.
   if (code === INTERRUPTED) process.exit();
 }
 

@@ -1,6 +1,7 @@
 /**
- * Makes the tarballs that are published, in dist/: `npm run pack`. Their package.json files are made of the repository's own: one
- * version, and of its pinned dependencies those that the files of a package import.
+ * Makes the tarballs that are published, in dist/: `npm run pack`. It derives each package.json from the
+ * repository's own. All packages have its version, and each depends on those of its pinned dependencies that
+ * the files of the package import.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -31,17 +32,20 @@ const manifestIn = (folder: string): Manifest =>
 const ours = manifestIn(ROOT);
 const PINNED = { ...ours.devDependencies, ...ours.dependencies };
 
-/** Installed by who deploys, and by no one else. */
+/** Only those who deploy install these packages. */
 const PEERS: Readonly<Record<string, string>> = {
   'aws-cdk-lib': `^${PINNED['aws-cdk-lib']}`,
   constructs: `^${PINNED['constructs']}`,
   esbuild: `>=${PINNED['esbuild']} <1`,
 };
 
-/** What stands in the tarball of the servers itself: as it was tried here, and without scripts of installation. */
+/**
+ * The packages that the tarball of the servers contains itself, as they were tried here and without
+ * installation scripts.
+ */
 const BUNDLED = ['dynalite', 'fauxqs', 'kinesalite', 'vega-datasets'];
 
-/** What is the same in the package.json of every package. */
+/** The fields that are the same in the package.json of every package. */
 const COMMON = {
   version: ours.version,
   license: 'MIT',
@@ -52,7 +56,10 @@ const COMMON = {
 const js = (path: string): string => path.replace(/\.ts$/, '.js');
 const dts = (path: string): string => path.replace(/\.ts$/, '.d.ts');
 
-/** The files of the build that some of them lead to, and the packages that all of these import. */
+/**
+ * The files of the build that the entries import, directly or not, and the packages that all of these files
+ * import.
+ */
 function reachable(entries: readonly string[]): {
   readonly files: Set<string>;
   readonly packages: Set<string>;
@@ -78,7 +85,7 @@ function reachable(entries: readonly string[]): {
   return { files, packages };
 }
 
-/** The package of an import; none for what Node has. */
+/** The package of an import; '' where Node itself has the module. */
 function packageOf(specifier: string, isTypes: boolean): string {
   if (specifier.startsWith('node:') || builtinModules.includes(specifier))
     return isTypes ? '@types/node' : '';
@@ -86,7 +93,7 @@ function packageOf(specifier: string, isTypes: boolean): string {
   return isTypes && PINNED[`@types/${name}`] !== undefined ? `@types/${name}` : name;
 }
 
-/** Some packages with the versions that they are pinned to here. */
+/** Looks up the version to which package.json pins each package. */
 function pinned(names: Iterable<string>): Record<string, string> {
   const sorted = [...names].sort().map((name) => {
     const version = PINNED[name];
@@ -97,14 +104,14 @@ function pinned(names: Iterable<string>): Record<string, string> {
   return Object.fromEntries(sorted);
 }
 
-/** Copies what was built, each file with the map of its sources. */
+/** Copies built files, and the source map of each JavaScript file. */
 function copyBuilt(files: Iterable<string>, to: string): void {
   for (const path of files) {
     const copy = join(to, path);
     mkdirSync(dirname(copy), { recursive: true });
     if (!path.endsWith('.d.ts')) cpSync(join(BUILT, `${path}.map`), `${copy}.map`);
     const text = readFileSync(join(BUILT, path), 'utf8');
-    // Declarations name the sources still, of which a package has none.
+    // The declarations still import the sources by name, and a package has no sources.
     writeFileSync(
       copy,
       path.endsWith('.d.ts') ? text.replaceAll(/(["'])(\.{1,2}\/[^"']*)\.ts\1/g, '$1$2.js$1') : text,
@@ -118,7 +125,10 @@ function writePackage(folder: string, manifest: object, readme: string): void {
   cpSync(join(ROOT, 'LICENSE'), join(folder, 'LICENSE'));
 }
 
-/** Copies what `init` writes an app from; its package.json is to have the versions of this one. */
+/**
+ * Copies the templates that `init` writes an app from. `init` also reads the versions of the app's tools from
+ * the package.json of its package, so that file must list them.
+ */
 function copyTemplates(to: string): void {
   cpSync(join(ROOT, 'src/init'), join(to, 'src/init'), {
     recursive: true,
@@ -126,7 +136,7 @@ function copyTemplates(to: string): void {
   });
 }
 
-/** Makes a file run by Node of what is run by tsx here. */
+/** Makes Node run a command that tsx runs here. */
 function makeBin(path: string): void {
   writeFileSync(path, readFileSync(path, 'utf8').replace(/^#!.*/, '#!/usr/bin/env node'));
 }
@@ -203,7 +213,10 @@ function packLocal(): string {
   return folder;
 }
 
-/** `npm create millrace`: what makes an app, and nothing that would have to be installed before. */
+/**
+ * Packs `npm create millrace`, which holds what makes an app, and nothing that would have to be installed
+ * before.
+ */
 function packCreate(): string {
   const folder = join(DIST, 'create-millrace');
   copyBuilt(reachable(['bin/create.js']).files, folder);
@@ -230,32 +243,38 @@ npm create millrace my-app                          # temperatures of machines
 npm create millrace my-app -- --template trades     # or trades, or clicks
 \`\`\`
 
-makes a CDK app of one pipeline of [millrace](https://www.npmjs.com/package/millrace), with its test, records to see it at work, and a workflow
-that deploys it. The folder must be empty, or not there.
+This makes a CDK app of one pipeline of [millrace](https://www.npmjs.com/package/millrace), with its test, sample records, and a workflow
+that deploys it. The folder must be empty, or must not exist yet.
 `;
 
 const LOCAL_README = `# millrace-local
 
-Servers that speak the protocols of Kinesis, DynamoDB and S3 on this machine, and 20,000 real flights, for the command line of
-[millrace](https://www.npmjs.com/package/millrace): \`millrace start\` and \`millrace run\` find it beside that, in the same version.
-No function in AWS needs it.
+Servers that speak the protocols of Kinesis, DynamoDB and S3 on this machine, and 20,000 real flights as sample records.
+The commands \`millrace start\` and \`millrace run\` of [millrace](https://www.npmjs.com/package/millrace) use them when both packages are
+installed in the same version. No function in AWS needs them.
 
 \`\`\`sh
 npm install --save-dev millrace-local
 \`\`\`
 
-The packages under \`node_modules\` are kept as they were published, each with its licence, without the sources of native code: dynalite,
-kinesalite, fauxqs and what these need. The flights are from vega-datasets.
+The tarball contains dynalite, kinesalite, fauxqs and their dependencies under \`node_modules\`, as they were published and each with its
+licence, but without the sources of native code. The flights are from vega-datasets.
 `;
 
-/** Sources of what is there built for every platform, and whatever a package does not need to run. */
+/**
+ * The files that are left out: sources of what is already built for every platform, and what a package does
+ * not need to run.
+ */
 const LEFT_OUT =
   /(?:^|\/)(?:binding\.gyp|deps|tests?|docs|examples|docker-acceptance|benchmarks?|\.github)(?:\/|$)|\.(?:cc|h|map|[cm]?ts|flow|mm|gypi)$/;
 
-/** All that a data set needs to stay of the one that has the records. */
+/** The files of the data set that are kept: the one with the records, and what makes it a package. */
 const RECORDS = /^(?:data\/flights-20k\.json|build\/index\.js|package\.json|README\.md|LICENSE)$/;
 
-/** Copies a package and what it needs, as they stand under `node_modules`. What of the SDK they need is needed without them, too. */
+/**
+ * Copies a package and its dependencies as they stand under `node_modules`. The packages of @smithy are added
+ * to `needed` instead, as the SDK needs them anyway.
+ */
 function bundleDependency(from: string, to: string, needed: Set<string>): void {
   const copy = join(to, relative(ROOT, from));
   if (existsSync(copy)) return;
@@ -270,7 +289,7 @@ function bundleDependency(from: string, to: string, needed: Set<string>): void {
   });
   const { scripts: _, ...manifest } = manifestIn(from) as Manifest & { readonly scripts?: unknown };
   const dependencies = Object.entries({ ...manifest.dependencies, ...manifest.optionalDependencies })
-    // Clients of the SDK are for the tests of those who use the package.
+    // These packages list clients of the SDK for the tests of their users only.
     .filter(([name]) => !name.startsWith('@aws-sdk/') && !from.endsWith('vega-datasets'));
   const { devDependencies: _dev, optionalDependencies: _optional, ...kept } = manifest;
   writeFileSync(
@@ -283,7 +302,7 @@ function bundleDependency(from: string, to: string, needed: Set<string>): void {
   }
 }
 
-/** Where Node finds a package that another one imports. */
+/** The folder in which Node finds a package that is imported from another. */
 function placeOf(name: string, from: string): string {
   const place = join(from, 'node_modules', name);
   if (existsSync(place)) return place;

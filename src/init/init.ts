@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../local/failure.ts';
 
-/** What an app may begin with, and what its pipeline is about. */
+/** The templates that an app may begin with, and what the pipeline of each is about. */
 const TEMPLATES = {
   sensors: 'Temperatures of machines',
   trades: 'Bars and rolling figures of trades',
@@ -15,7 +15,7 @@ export const DEFAULT_TEMPLATE = 'sensors';
 
 type Template = keyof typeof TEMPLATES;
 
-/** What `millrace init` takes. */
+/** The names that `millrace init` takes as `--template`. */
 export const TEMPLATE_NAMES = Object.keys(TEMPLATES) as readonly Template[];
 
 type Versions = Readonly<Record<string, string>>;
@@ -26,7 +26,7 @@ const manifest = createRequire(import.meta.url)('../../package.json') as {
   readonly devDependencies?: Versions;
 };
 
-/** What an app is developed with: in the versions that Millrace was. */
+/** The tools that an app is developed with, in the versions that Millrace itself is developed with. */
 export const TOOLS = [
   '@types/node',
   'aws-cdk',
@@ -39,11 +39,12 @@ export const TOOLS = [
 ];
 
 /**
- * Writes a CDK app of one pipeline, with its test and records to see it at work.
+ * Writes a CDK app of one pipeline, with its test and with records to see it at work.
  *
- * @param folder that is empty, or not there
+ * @param folder an empty folder, or one that does not exist yet
  * @returns what to do next, in words
- * @throws RangeError when there is no such template; Error when the folder holds something, or cannot be written
+ * @throws RangeError when there is no such template; Error when the folder holds something, or cannot be
+ * written
  */
 export function init(folder: string, template: string = DEFAULT_TEMPLATE): string {
   if (!isTemplate(template)) {
@@ -92,7 +93,7 @@ export function init(folder: string, template: string = DEFAULT_TEMPLATE): strin
 
 const isTemplate = (name: string): name is Template => Object.hasOwn(TEMPLATES, name);
 
-/** @throws Error unless a folder is empty, but for what git keeps, or not there */
+/** @throws Error unless the folder does not exist, or holds nothing but a `.git` */
 function checkEmpty(folder: string): void {
   let found: readonly string[];
   try {
@@ -110,7 +111,7 @@ function checkEmpty(folder: string): void {
   );
 }
 
-/** A folder's name as npm lets a package be called. */
+/** Turns a folder's name into one that npm allows for a package. */
 const packageName = (folder: string): string =>
   basename(resolve(folder))
     .toLowerCase()
@@ -135,7 +136,8 @@ function packageOf(name: string, template: Template): object {
     devDependencies: Object.fromEntries(
       [...tools, ['millrace-local', version] as const].toSorted(([a], [b]) => (a < b ? -1 : 1)),
     ),
-    // It lets esbuild be installed with its own script, which newer npm asks about.
+    // Newer versions of npm ask before esbuild runs its installation script, unless the script is allowed
+    // here.
     allowScripts: { esbuild: true },
   };
 }

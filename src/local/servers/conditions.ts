@@ -2,7 +2,7 @@ import conditionParser from 'dynalite/db/conditionParser.js';
 
 const { parse } = conditionParser;
 
-/** What a text was parsed to, and what it was parsed with. */
+/** The result of parsing a condition, and what the parser was given and left unused. */
 interface Parsed {
   readonly result: object;
   readonly values: Readonly<Record<string, object>>;
@@ -12,14 +12,17 @@ interface Parsed {
 
 const MAX_PARSED = 1_000;
 
-/** What is refused, or not, by more of a value than its type. */
+/**
+ * The parser accepts or refuses these by a value's content, not by its type alone. So it parses each one
+ * anew.
+ */
 const LOOKS_INTO_VALUES = /between|attribute_type/i;
 
 /**
- * Lets dynalite parse a condition once for all requests that differ in their values alone.
+ * Makes dynalite parse a condition once for all requests that differ in their values alone.
  *
- * Its parser tries each bracket again and again, a millisecond for the condition of a row: more than half of all the time
- * that it took for one.
+ * Its parser tries each bracket again and again. For the condition of a row that takes a millisecond, more
+ * than half of all the time that dynalite took for a row.
  */
 export function useParsedConditions(): void {
   const parsed = new Map<string, Parsed>();
@@ -30,8 +33,8 @@ export function useParsedConditions(): void {
     const attrVals = context.attrVals ?? {};
     const types = Object.entries(attrVals).map(([name, value]) => [name, Object.keys(value)]);
     const key = JSON.stringify([text, attrNames, types, unusedAttrNames, unusedAttrVals]);
-    const before = parsed.get(key);
-    if (before === undefined) {
+    const cached = parsed.get(key);
+    if (cached === undefined) {
       const result = parse(text, options);
       if (typeof result === 'string') return result;
       if (parsed.size === MAX_PARSED) parsed.clear();
@@ -43,23 +46,26 @@ export function useParsedConditions(): void {
       });
       return result;
     }
-    context.unusedAttrNames = only(unusedAttrNames, before.unusedNames);
-    context.unusedAttrVals = only(unusedAttrVals, before.unusedValues);
-    const values = new Map(Object.entries(before.values).map(([name, value]) => [value, attrVals[name]]));
-    return withValues(before.result, values) as object;
+    context.unusedAttrNames = only(unusedAttrNames, cached.unusedNames);
+    context.unusedAttrVals = only(unusedAttrVals, cached.unusedValues);
+    const values = new Map(Object.entries(cached.values).map(([name, value]) => [value, attrVals[name]]));
+    return withValues(cached.result, values) as object;
   };
 }
 
 const only = (marks: Record<string, true>, names: readonly string[]): Record<string, true> =>
   Object.fromEntries(Object.entries(marks).filter(([name]) => names.includes(name)));
 
-/** A copy with each value of the one request in the place of that of the other. */
+/**
+ * Copies a parsed condition, and puts each value of this request in the place of that of the request it was
+ * parsed for.
+ */
 function withValues(part: unknown, values: ReadonlyMap<unknown, unknown>): unknown {
   if (values.has(part)) return values.get(part);
-  if (Array.isArray(part)) return part.map((one) => withValues(one, values));
+  if (Array.isArray(part)) return part.map((item) => withValues(item, values));
   if (typeof part !== 'object' || part === null) return part;
   return Object.assign(
     Object.create(Object.getPrototypeOf(part)),
-    Object.fromEntries(Object.entries(part).map(([name, one]) => [name, withValues(one, values)])),
+    Object.fromEntries(Object.entries(part).map(([name, field]) => [name, withValues(field, values)])),
   );
 }

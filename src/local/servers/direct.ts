@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Server } from 'node:http';
 import type { MessagePort } from 'node:worker_threads';
 
-/** A request of HTTP, and its answer, as they go from one thread to another. */
+/** An HTTP request, as one thread sends it to another. */
 interface Asked {
   readonly method: string;
   readonly url: string;
@@ -10,16 +10,20 @@ interface Asked {
   readonly body: Uint8Array;
 }
 
+/** The answer to an HTTP request, as it is sent back. */
 interface Answered {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** Asks a server without a socket between, which costs as much as dynalite itself for what it is mostly asked. */
+/**
+ * Sends a request to a server without a socket between. For most requests, a socket takes as much time as
+ * dynalite itself.
+ */
 export type Ask = (asked: Asked) => Promise<Answered>;
 
-/** Has dynalite answer what is asked as it answers what comes by its socket. */
+/** Makes dynalite answer a request as it answers those that come in at its socket. */
 export const askingOf =
   (server: Server): Ask =>
   ({ body, ...asked }) =>
@@ -41,7 +45,7 @@ export const askingOf =
     });
 
 /**
- * Answers whoever asks at the other end of a port.
+ * Answers the requests that come in at a port.
  *
  * @public the thread of the servers imports it, by a name that depends on whether these sources are built
  */
@@ -49,7 +53,7 @@ export function answerAt(port: MessagePort, ask: Ask): void {
   port.on('message', async ([id, asked]: [number, Asked]) => port.postMessage([id, await ask(asked)]));
 }
 
-/** Asks at this end of a port. */
+/** Sends requests through a port, at the other end of which `answerAt` answers them. */
 export function askAt(port: MessagePort): Ask {
   const waiting = new Map<number, (answered: Answered) => void>();
   let last = 0;

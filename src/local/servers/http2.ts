@@ -2,12 +2,15 @@ import type { Server } from 'node:http';
 import { createServer, type Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** How every client begins that knows a server to speak HTTP/2 without TLS. RFC 9113, 3.4. */
+/**
+ * The first bytes of every client that speaks HTTP/2 without TLS as it knows that the server does. RFC 9113,
+ * 3.4.
+ */
 const PREFACE = Buffer.from('PRI * HTTP/2.0');
 
 /**
- * Has a server answer HTTP/2 as well, by what it answers HTTP/1.1 with: the SDK for JavaScript asks Kinesis by nothing else unless
- * it is told to.
+ * Makes a server answer HTTP/2 as well, by its handler of HTTP/1.1 requests. The SDK for JavaScript calls
+ * Kinesis by HTTP/2 unless it is told otherwise.
  */
 export function speakHttp2(server: Server): void {
   const serveHttp1 = server.listeners('connection') as ((socket: Socket) => void)[];

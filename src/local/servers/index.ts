@@ -6,7 +6,7 @@ export { type LocalServers, startServers, startServersBeside } from './servers.t
 
 const { resolve: entryOf } = createRequire(import.meta.url);
 
-/** A pipeline to be shown at work, by the folder that it stands in, and real records for it. */
+/** A sample pipeline, by the folder that holds it, and real records for it. */
 export const sample = {
   pipeline: fileURLToPath(new URL('../../../functions/flights', import.meta.url)),
   records: resolve(entryOf('vega-datasets'), '../../data/flights-20k.json'),

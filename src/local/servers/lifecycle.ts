@@ -9,13 +9,14 @@ export interface RunningServer {
 }
 
 /**
- * Lets a server wait for ever for a request that was begun, and for the next one: its clients are of the same machine, and when that
- * was asleep it would hang up on them before it reads what they have sent.
+ * Removes the time limits of a server, on requests that have begun and on idle connections. Its clients are
+ * on the same machine. When that machine has been asleep, a server with limits hangs up before it reads what
+ * they have sent.
  */
 export const withoutTimeOuts = (server: Server): Server =>
   Object.assign(server, { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, timeout: 0 });
 
-/** Calls back in the turn in which `response` is answered, even when its client has gone by then. */
+/** Calls `answered` in the same turn in which the response ends, even when its client has gone by then. */
 function onAnswer(response: ServerResponse, answered: () => void): void {
   const { end } = response;
   response.end = (...sent: unknown[]) => {
@@ -28,7 +29,11 @@ function onAnswer(response: ServerResponse, answered: () => void): void {
 const HOST = '127.0.0.1';
 const PATIENCE_MILLIS = 1000;
 
-/** @throws Error when nothing may listen on a port that is asked for, as before anything is begun */
+/**
+ * Checks that a port is free, before anything is started.
+ *
+ * @throws Error when a server cannot listen on the port
+ */
 export async function checkPort(port: number): Promise<void> {
   const server = createServer();
   try {
@@ -44,12 +49,12 @@ export async function checkPort(port: number): Promise<void> {
 }
 
 /**
- * Opens kinesalite or dynalite on loopback; port 0 takes a free one.
+ * Opens kinesalite or dynalite on the loopback address; port 0 takes a free one.
  *
- * Both throw, outside the reach of any caller, when a client hangs up within a request and when their
- * database closes under one. So hanging up is ignored here, and closing drops the clients at once but waits
- * for the requests that they have sent in full: a second at most, as some are never answered
- * (GetShardIterator AT_TIMESTAMP with a time after the last record).
+ * When a client hangs up within a request, and when their database closes under one, both servers throw
+ * outside the reach of any caller. So a client that hangs up is ignored here. Closing drops the clients at
+ * once, but waits for the requests that they have sent in full. It waits a second at most, as the servers
+ * never answer some requests (GetShardIterator AT_TIMESTAMP with a time after the last record).
  */
 export async function runServer(server: Server, port: number): Promise<RunningServer> {
   withoutTimeOuts(server);
@@ -83,7 +88,7 @@ export async function runServer(server: Server, port: number): Promise<RunningSe
   try {
     await once(server.listen(port, HOST), 'listening');
   } catch (error) {
-    // Only a server that listens closes its database.
+    // Only a server that listens closes its database, so this one must first listen on a free port.
     await once(server.listen(0, HOST), 'listening');
     await close();
     throw error;

@@ -7,11 +7,12 @@ import { lineOf, reasonOf } from '../failure.ts';
 const LOCK = 'lock';
 
 /**
- * Takes a directory for one caller alone, making it when it is missing; returns the release.
+ * Takes a directory for one caller alone, and makes the directory when it is missing. It returns the function
+ * that releases it.
  *
  * The lock is that of an empty LevelDB: the operating system frees it when its holder dies, however it dies.
  *
- * @throws Error when the directory cannot be made or written, is taken, or holds what no run kept.
+ * @throws Error when the directory cannot be made or written, is taken, or holds files that no run wrote
  */
 export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
   try {

@@ -5,10 +5,11 @@ const { create } = kinesaliteDb;
 const A_THOUSAND_YEARS = 1_000 * 365 * 24;
 
 /**
- * Lets kinesalite keep records for ever.
+ * Makes kinesalite keep records for ever.
  *
- * After a day it would delete them on reading, by the clock of the machine: a run that lay for so long would lose what it had
- * not taken in, and send again what it had. It can be told a week at most.
+ * Otherwise kinesalite, when it reads a record that is a day old by the machine's clock, deletes it; it can
+ * be told a week at most. A run that lay for so long would lose the records that it had not taken in, and
+ * would send again those that it had.
  */
 export function keepRecords(): void {
   kinesaliteDb.create = (options) => {

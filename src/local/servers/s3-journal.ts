@@ -9,19 +9,19 @@ export interface JournalEntry {
 }
 
 export interface Journal {
-  /** Returns when the entry would outlive a kill of this process (not a failure of power). */
+  /** Returns once the entry would outlive a kill of this process, though not a power failure. */
   append(entry: JournalEntry): void;
   close(): void;
 }
 
-/** The lengths of head and body, each a 32-bit big-endian integer. */
+/** A prefix holds the lengths of the head and the body, each as a 32-bit big-endian integer. */
 const PREFIX_BYTES = 8;
 
 /**
- * Opens an append-only file of requests, having replayed those that it holds in order.
+ * Opens an append-only file of requests, after it has replayed in order the requests that the file holds.
  *
- * An entry is its prefix, its head (the request but for its body, in JSON) and its body. Only the last one
- * can be cut short, by a kill or a full disk; it was then never acknowledged, and is dropped.
+ * An entry is its prefix, its head (the request without its body, in JSON) and its body. A kill or a full
+ * disk can cut short only the last entry. That one was never acknowledged, and is dropped.
  */
 export async function openJournal(
   path: string,

@@ -2,17 +2,18 @@ import { buildApp } from 'fauxqs';
 import { type RunningServer, withoutTimeOuts } from './lifecycle.ts';
 import { type Journal, openJournal } from './s3-journal.ts';
 
-/** What a replayed request needs besides its body. Credentials are left out. */
+/** The headers that a replayed request needs besides its body. Credentials are left out. */
 const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-source|metadata-directive))$/;
 
 /**
- * S3, and SQS beside it, on loopback and in memory; port 0 takes a free one.
+ * Starts S3, and SQS beside it, on the loopback address and in memory; port 0 takes a free one.
  *
- * `If-None-Match: *` is honoured. With a journal, buckets and objects are back after a restart, with new
- * LastModified times; queues are not. Multipart uploads and DeleteObjects, which both would miss, are refused
- * with 501. An object has at most 11 MiB.
+ * The server honours `If-None-Match: *`. With a journal, buckets and objects are back after a restart, with
+ * new LastModified times; queues are not. Multipart uploads and DeleteObjects are refused with 501, as both
+ * the check and the journal would miss them. An object has at most 11 MiB.
  *
- * A request is checked, carried out, journalled and answered in one turn of the event loop: no two can race.
+ * The server checks, carries out, journals and answers a request in one turn of the event loop, so no two
+ * requests can race.
  */
 export async function startS3(options: {
   port: number;

@@ -3,7 +3,7 @@ import kinesaliteDb, { type Sequence } from 'kinesalite/db/index.js';
 
 const { parseSequence } = kinesaliteDb;
 
-/** A sequence number in hexadecimal, of version 2, which is the only one that kinesalite issues. */
+/** A sequence number of version 2 in hexadecimal. kinesalite issues no other version. */
 const LAYOUT = /^2(.{9}).([0-7].{15})(..)(.{9})([0-7].{7})2$/;
 const FIRST_REFUSED_SECOND = 16_025_175_000;
 
@@ -12,9 +12,10 @@ const hex = (value: number | bigint, digits: number) =>
 const hexSeconds = (millis: number) => hex(Math.floor(millis / 1000), 9);
 
 /**
- * Lets kinesalite compute sequence numbers and hash keys with BigInt, to the values of bignumber.js.
+ * Makes kinesalite compute sequence numbers and hash keys with BigInt, to the values that bignumber.js gives.
  *
- * That one took more than half of its time: PutRecords becomes three times as fast, GetRecords twice.
+ * bignumber.js took more than half of the time of kinesalite. Without it, PutRecords is three times as fast,
+ * and GetRecords twice.
  */
 export function useNativeSequences(): void {
   Object.assign(kinesaliteDb, {
@@ -52,11 +53,11 @@ function stringify({ shardCreateTime, shardIx, seqIx, byte1, seqTime }: Sequence
   return BigInt(`0x2${fields.join('')}2`).toString();
 }
 
-function hashKey(partitionKey: string): { comparedTo(other: string): number } {
+function hashKey(partitionKey: string): { comparedTo(decimal: string): number } {
   const key = BigInt(`0x${createHash('md5').update(partitionKey, 'utf8').digest('hex')}`);
   return {
-    comparedTo(other) {
-      const bound = BigInt(other);
+    comparedTo(decimal) {
+      const bound = BigInt(decimal);
       return key < bound ? -1 : key > bound ? 1 : 0;
     },
   };

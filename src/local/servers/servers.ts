@@ -17,16 +17,22 @@ import { takeWellTypedItems } from './types.ts';
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
   readonly endpoints: { readonly kinesis: string; readonly dynamodb: string; readonly s3: string };
-  /** Asks the one that listens at the endpoint of DynamoDB. */
+  /** Sends a request to the server that listens at the endpoint of DynamoDB. */
   readonly askDynamodb: Ask;
-  /** Drops the clients, carries out what they have asked for, and frees the ports and the data directory. */
+  /**
+   * Drops the clients, carries out the requests that they have sent, and frees the ports and the data
+   * directory.
+   */
   close(): Promise<void>;
 }
 
 export interface LocalServersOptions {
-  /** Where streams, tables and objects outlive the process, even a killed one; in memory without it. */
+  /**
+   * The directory in which streams, tables and objects outlive the process, even a killed one. Without it,
+   * they are in memory.
+   */
   dataDirectory?: string | undefined;
-  /** Free ones where left out. */
+  /** The ports to listen on. A server without one takes a free port. */
   ports?: { kinesis?: number; dynamodb?: number; s3?: number };
 }
 
@@ -35,8 +41,8 @@ const SHARD_LIMIT = 1000;
 /**
  * Starts Kinesis, DynamoDB and S3 in this process.
  *
- * A new stream or table is ACTIVE a moment after its creation was answered. GetRecords always says that it is
- * 0 ms behind: only an empty answer tells that everything was read.
+ * A new stream or table becomes ACTIVE a moment after its creation is answered. GetRecords always says that
+ * it is 0 ms behind: only an empty answer shows that everything was read.
  *
  * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
  */
@@ -91,7 +97,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
   }
 }
 
-/** The same in a thread of its own, so that what asks the servers and what they do take a processor each. */
+/** Starts the servers in a thread of their own, so that they and their clients take a processor each. */
 export async function startServersBeside(options: LocalServersOptions): Promise<LocalServers> {
   const { port1, port2 } = new MessageChannel();
   const thread = new Worker(new URL('./thread.mjs', import.meta.url), {

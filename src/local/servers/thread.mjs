@@ -1,6 +1,7 @@
-// The thread of `startServersBeside`: says where the servers listen, or why they do not, answers what it is asked at its port,
-// and closes the servers when it is told to.
-// No TypeScript, as a thread begins without what loads it: that is there only where these sources are not built.
+// The thread of `startServersBeside`. It reports where the servers listen, or why they do not, answers the
+// requests at its port, and closes the servers when it is told to.
+// It is JavaScript, as a thread begins without a loader for TypeScript. tsx is there only where these sources
+// are not built.
 import { parentPort, workerData } from 'node:worker_threads';
 
 const { options, port, isSource } = workerData;

@@ -3,9 +3,11 @@ import validations from 'dynalite/validations/index.js';
 const { checkTypes } = validations;
 
 /**
- * Lets dynalite take an item to be put as it is where it is well typed, and nothing in it would be converted or left out.
+ * Makes dynalite put an item as it is where the item is well typed, and dynalite would neither convert nor
+ * leave out any of it.
  *
- * Its own check, which finds out the type of each part of each value anew and copies it, took a fifth of what a row did.
+ * dynalite's own check finds out the type of each part of each value anew, and copies the part. That took a
+ * fifth of the time of a row.
  */
 export function takeWellTypedItems(): void {
   validations.checkTypes = (data, types) => {
@@ -21,13 +23,15 @@ export function takeWellTypedItems(): void {
 
 type Fields = Record<string, unknown>;
 
-/** What an assignment to a field of that name would not make a field of. */
+/** An assignment to this name makes no field. */
 const NO_FIELD = '__proto__';
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !Object.hasOwn(value, NO_FIELD);
 
-/** What holds the items of a PutItem or a BatchWriteItem, in order; nothing of another request. */
+/**
+ * The objects that hold the items of a PutItem or a BatchWriteItem, in order; none for any other operation.
+ */
 function putsOf(data: Fields, types: Fields): Fields[] {
   if ('Item' in types) return [data];
   const tables = 'RequestItems' in types ? data['RequestItems'] : undefined;
@@ -40,11 +44,14 @@ function putsOf(data: Fields, types: Fields): Fields[] {
 
 const areAttributes = (value: unknown): boolean => isObject(value) && Object.values(value).every(isAttribute);
 
-/** Whether a value has one type, and that content of it. Bytes and sets are left to the other check. */
+/**
+ * Whether a value has exactly one type, and the content of that type. Bytes and sets are left to dynalite's
+ * check.
+ */
 function isAttribute(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const [type, ...others] = Object.keys(value);
-  if (type === undefined || others.length > 0) return false;
+  const [type, ...moreTypes] = Object.keys(value);
+  if (type === undefined || moreTypes.length > 0) return false;
   const content = value[type];
   if (type === 'S' || type === 'N') return typeof content === 'string';
   if (type === 'BOOL' || type === 'NULL') return typeof content === 'boolean';

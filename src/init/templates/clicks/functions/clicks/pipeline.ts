@@ -23,7 +23,7 @@ export interface Click {
 export const clicks = definePipeline('clicks', kinesis<Click>(), {
   key: (click) => click.visitor,
   eventTime: (click) => click.clickedAt,
-  // Clicks may arrive so much out of order, and windows wait for them.
+  // Clicks may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '1m',
   windows: {
     visit: session(

@@ -11,7 +11,7 @@ export interface Reading {
 export const sensors = definePipeline('sensors', kinesis<Reading>(), {
   key: (reading) => reading.machineId,
   eventTime: (reading) => reading.measuredAt,
-  // Readings may arrive so much out of order, and windows wait for them.
+  // Readings may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '30s',
   windows: {
     lastTen: rolling({ count: 10 }, { mean: mean('celsius') }),

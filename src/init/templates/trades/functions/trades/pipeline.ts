@@ -27,8 +27,9 @@ export interface Trade {
 export const trades = definePipeline('trades', kinesis<Trade>(), {
   key: (trade) => trade.symbol,
   eventTime: (trade) => trade.tradedAt,
-  // Trades may arrive so much out of order, and windows wait for them; for a minute more they revise what was emitted.
+  // Trades may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '2s',
+  // For this much longer, late trades revise the results that were emitted.
   allowedLateness: '1m',
   windows: {
     minute: tumbling(
