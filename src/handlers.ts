@@ -22,32 +22,43 @@ import type { Ports } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
-/** What a handler reads of Lambda's context. */
+/** The part of Lambda's context that handlers use. */
 export interface InvocationContext {
+  /** Returns how much of the invocation's time remains, in milliseconds. */
   getRemainingTimeInMillis(): number;
 }
 
-/** Left for the answer: no commit is begun in the last of an invocation's time. */
+/** How many milliseconds of an invocation are kept for its answer: a handler begins no commit in them. */
 const ANSWER_MARGIN = 2_000;
 
-/** What Lambda is to give again; how an item is named, each source has its own way. */
+/** The records that Lambda must redeliver. Each kind of source has its own way to name a record. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string | kafka.KafkaItem }[];
 }
 
 type SourceKind = Pipeline['source']['kind'];
 
-/** Between the events of a source and records. */
+/** Turns the events of a kind of source into records, and names records in an answer. */
 interface SourceAdapter<Event> {
-  /** @throws TypeError when the event is not of that form: nothing else is asked of it then */
+  /**
+   * Returns the records of an event, in the order of their source. A handler calls it before the others.
+   *
+   * @throws TypeError or RangeError when the event is not of this kind of source
+   */
   readonly recordsOf: (event: Event) => readonly SourceRecord[];
-  /** The source that all records of the event are of; undefined where it has none. */
+  /**
+   * Returns the name of the source that the event's records come from; undefined where the event names none.
+   */
   readonly sourceOf: (event: Event) => string | undefined;
-  /** @param again of the records of the event those to be given again, in order */
+  /**
+   * Returns the answer to an event.
+   *
+   * @param again the records of the event that must be redelivered, in order
+   */
   readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
 }
 
-/** What Lambda calls the handler of each kind of source with. */
+/** For each kind of source, the event with which Lambda calls the handler. */
 interface SourceEvents extends Record<SourceKind, unknown> {
   readonly kinesis: KinesisStreamEvent;
   readonly sqs: SQSEvent;
@@ -62,18 +73,28 @@ const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind
   kafka,
 };
 
-/** The adapter of a source for whatever Lambda hands over, which has no type: `recordsOf` is asked first, and refuses other events. */
+/**
+ * Returns the adapter of a source for events of unknown type, as Lambda's events have no type. This is safe
+ * as `recordsOf` comes first, and throws for an event of any other type.
+ */
 const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown> =>
   ADAPTERS[source.kind] as SourceAdapter<unknown>;
 
 /**
- * What environments keep of groups in memory: a fifth of the handler's function by default, as every group that it has to
- * read anew costs it more than to take records in; of the sweeper's, which is smaller and comes once a minute, a tenth.
+ * How many bytes of groups an environment caches. The handler caches a fifth of its memory by default, as
+ * reading a group anew costs it more than taking in records. The sweeper caches a tenth of its memory, which
+ * is smaller, as it runs only once a minute.
  */
 const HANDLER_CACHE_BYTES = 208 * 1_048_576;
 const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
 
-/** Takes the records of an event of the pipeline's source in. */
+/**
+ * Makes the handler that takes in the records of the pipeline's source.
+ *
+ * The handler answers with the records that Lambda must redeliver. It throws for an event that is not of
+ * that kind of source, and when it cannot read the pipeline's deployment, so that Lambda redelivers the whole
+ * batch.
+ */
 export function processHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
@@ -96,13 +117,14 @@ export function processHandler(
       logs.forget();
     }
     ports.telemetry.count('received', records.length);
-    // One that is being found, and has no answer, is not waited for by the next invocation either.
+    // A search without an answer in time is forgotten, so that the next invocation does not wait for it.
     const found = () =>
       inTime(ports.clock, deadline, logs.get(), () => {
         logs.forget();
         return undefined;
       });
-    // Another number of groups, or newer code: only the first can be gone on with. The other takes in what is left.
+    // There is another number of groups now, or newer code was deployed. This invocation goes on with another
+    // number of groups, but leaves the remaining records to newer code.
     const renew = async () => {
       logs.forget();
       try {
@@ -113,20 +135,23 @@ export function processHandler(
         return undefined;
       }
     };
-    const known = await found().catch((cause) => {
+    const groupLogs = await found().catch((cause) => {
       ports.telemetry.fault('take a batch in', cause, place);
       throw cause;
     });
-    if (known === undefined) {
+    if (groupLogs === undefined) {
       ports.telemetry.fault('commit', TIME_IS_UP, place);
       return responseOf(records, event);
     }
-    const outcome = await processBatch(engine, known, records, deadline, renew);
+    const outcome = await processBatch(engine, groupLogs, records, deadline, renew);
     return responseOf(outcome.again, event);
   };
 }
 
-/** Visits every key group, once a minute. */
+/**
+ * Makes the handler that visits every key group, once a minute: it closes the windows of silent keys, and
+ * renews what must not expire. It throws when a group cannot be swept, once it has swept the others.
+ */
 export function sweepHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>,
   pipeline: Pipeline,
@@ -141,8 +166,12 @@ export function sweepHandler(
 }
 
 /**
- * Brings every sink up to the logs: rows to those of the groups that a DynamoDB Streams event names, or, on any other event, of
- * all groups, which makes good a wake-up that was lost; objects to those of all groups, once their panes have been gathered.
+ * Makes the handler that brings every sink up to date with the logs. It throws when a sink cannot be written
+ * to, once it has served the others.
+ *
+ * On a DynamoDB Streams event it writes the rows of the groups that the event names. On any other event it
+ * writes the rows of all groups, which makes good for lost wake-ups. It writes the objects of all groups
+ * together, once their panes have been gathered.
  */
 export function projectHandler(
   ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry'>,
@@ -174,26 +203,40 @@ export function projectHandler(
   };
 }
 
-/** The projector of a sink for one invocation: of the groups that woke it, unless it covers all groups together. */
+/**
+ * Makes the projector of a sink for one invocation, for the groups that woke it. The projector of objects
+ * covers all groups instead.
+ */
 type ProjectorFor = (
   deployment: Deployment,
   groupLogs: readonly string[],
   deadline: EpochMillis,
 ) => Projector;
 
+/** Returns the time at and after which an invocation begins nothing, so that it can still answer. */
 const deadlineOf = (clock: Clock, invocation: InvocationContext): EpochMillis =>
   (clock.now() + invocation.getRemainingTimeInMillis() - ANSWER_MARGIN) as EpochMillis;
 
-/** What a handler's work comes to. Where it has no answer in time another invocation goes on with it, so nobody waits for it. */
+/**
+ * Returns the result of a handler's work.
+ *
+ * @throws TIME_IS_UP when there is no result by the deadline; the next invocation does the work again
+ */
 const byThen = <Result>(clock: Clock, deadline: EpochMillis, work: Promise<Result>): Promise<Result> =>
   inTime(clock, deadline, work, () => {
     throw TIME_IS_UP;
   });
 
-/** How long an environment may go on by what was settled before, at the cost of a read each: whoever restores waits for it. */
+/**
+ * How long an environment goes on with a deployment before it reads the deployment again, which costs a read.
+ * A restore waits for as long.
+ */
 const HELD = millis('1m');
 
-/** What is found out when it is first asked for, and again after a failure, once it is forgotten, or when it is a minute old. */
+/**
+ * Holds a value that `find` finds when it is first needed. It is found again once it is a minute old, was
+ * forgotten, or could not be found.
+ */
 function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
   let value: Promise<Value> | undefined;
   let foundAt: EpochMillis;
@@ -207,7 +250,7 @@ function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise
         foundAt = now;
         const finding = find();
         value = finding;
-        // Where it was asked for anew meanwhile, only the newer answer is kept.
+        // A newer search may have begun meanwhile, whose answer is kept.
         finding.catch(() => {
           if (value === finding) forget();
         });
@@ -218,7 +261,7 @@ function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise
   };
 }
 
-/** The logs of groups that an event names; all of them on any other event. */
+/** Returns the logs that a DynamoDB Streams event names, or all logs for any other event. */
 function logsNamedBy(event: Partial<DynamoDBStreamEvent>, all: readonly string[]): readonly string[] {
   if (event.Records === undefined) return all;
   const named = new Set(event.Records.map(({ dynamodb }) => dynamodb?.Keys?.[STATE_KEY.partition]?.S));

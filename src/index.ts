@@ -1,3 +1,10 @@
+/**
+ * The language in which a pipeline is defined: sources, windows, aggregates and sinks. It opens no connection
+ * and reads no clock.
+ *
+ * @module
+ */
+
 export type { Aggregate } from './core/aggregate.ts';
 export { anomaly, ewmaBand } from './core/aggregates/anomaly.ts';
 export { maxBy, minBy } from './core/aggregates/by.ts';

@@ -1,3 +1,10 @@
+/**
+ * The handlers of a pipeline for AWS Lambda. They use the environment variables that the stack of the
+ * pipeline sets.
+ *
+ * @module
+ */
+
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
@@ -25,7 +32,13 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 
 const clock = systemClock();
 
-/** The handler of a pipeline's records. *
+/**
+ * Makes the Lambda handler of the records of a pipeline's source. It answers with the records that Lambda
+ * must redeliver, so that its event source mapping must report batch item failures.
+ *
+ * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * set
+ *
  * @example
  * ```ts compile-only
  * import { lambdaHandler } from 'millrace/lambda';
@@ -40,7 +53,13 @@ export function lambdaHandler(pipeline: Pipeline) {
   return flushing(telemetry, handlers.processHandler({ log, progress, objects, clock, telemetry }, pipeline));
 }
 
-/** The handler that time alone wakes, once a minute. *
+/**
+ * Makes the Lambda handler that a schedule must call once a minute. It closes the windows of keys that have
+ * gone silent, and renews what must not expire.
+ *
+ * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * set
+ *
  * @example
  * ```ts compile-only
  * import { sweepHandler } from 'millrace/lambda';
@@ -56,6 +75,7 @@ export function sweepHandler(pipeline: Pipeline) {
   return flushing(telemetry, handlers.sweepHandler({ log, objects, arrivals, clock, telemetry }, pipeline));
 }
 
+/** Returns how to tell what still waits at the source. */
 function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
   const ofQueue = (): Arrivals => {
@@ -75,7 +95,13 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   });
 }
 
-/** The handler that commits wake, and brings the sinks up to them. *
+/**
+ * Makes the Lambda handler that delivers panes to the sinks. The stream of the state table must call it after
+ * commits, and a schedule once a minute, for panes that wait and for wake-ups that were lost.
+ *
+ * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * set
+ *
  * @example
  * ```ts compile-only
  * import { projectHandler } from 'millrace/lambda';
@@ -86,10 +112,10 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
  */
 export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline);
+  // The bucket is needed whatever the sinks, as it also holds bodies of entries.
   const bucket = variable('bucket');
   const { table = '' } = bySink(pipeline.sinks, {
     table: () => variable('rowsTable'),
-    // Whatever the sinks: it has the bodies of entries, too.
     bucket: () => bucket,
   });
   const rows = dynamoRows(dynamo, table);
@@ -97,7 +123,11 @@ export function projectHandler(pipeline: Pipeline) {
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
 }
 
-/** @throws Error when the function was deployed for another pipeline than its bundle holds */
+/**
+ * Makes what all handlers need.
+ *
+ * @throws Error when the function was deployed for another pipeline than its bundle holds
+ */
 function common(pipeline: Pipeline) {
   const deployed = variable('pipeline');
   if (deployed !== pipeline.name) {
@@ -115,6 +145,7 @@ function common(pipeline: Pipeline) {
   };
 }
 
+/** @throws Error when the variable is not set, or empty */
 function variable(name: keyof typeof ENVIRONMENT): string {
   const variable = ENVIRONMENT[name];
   const value = process.env[variable];

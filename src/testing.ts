@@ -1,3 +1,10 @@
+/**
+ * Runs a pipeline's definition on records in memory, for its author's tests. It uses no AWS service, and time
+ * in it is simulated.
+ *
+ * @module
+ */
+
 import { type SubPosition, subPlaceOf, subPositionOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
 import { writtenPane } from './engine/delivery/written-pane.ts';
@@ -19,44 +26,59 @@ import type { Random } from './simulation/random.ts';
 import { shrink } from './simulation/shrink.ts';
 import { runSchedule } from './simulation/simulation.ts';
 
-/** Which record: its place in the input, and where the source is expanded that of its child, both from 0. */
-interface GivenAt {
+/**
+ * Says which record: by its place among the records, and where its source is expanded, by the child's place
+ * in it.
+ */
+interface RecordAt {
+  /** From 0. */
   readonly at: number;
+  /** From 0. */
   readonly child?: number;
 }
 
-/** What a pipeline made of some records. */
+/** What a pipeline made of some records. Where its source is expanded, the counts are of children. */
 export interface Tried<Panes> {
-  /** As they were emitted; after the last record, key by key. */
+  /** The panes in the order in which they were emitted; those after the last record come key by key. */
   readonly panes: readonly Panes[];
   /** How many records at least one window took. */
   readonly applied: number;
-  /** How many records each window refused as late, by its name; none where it refused none. */
+  /**
+   * How many records each window refused as late, by the window's name. A window that refused none is absent.
+   */
   readonly late: Readonly<Record<string, number>>;
-  /** How many records no window took, as each refused them as late. */
+  /** How many records every window refused as late. */
   readonly lateForAll: number;
-  /** The late records, and which windows refused them. */
-  readonly lateRecords: readonly (GivenAt & { readonly windows: readonly string[] })[];
+  /** The records that some window refused as late, with the names of those windows. */
+  readonly lateRecords: readonly (RecordAt & { readonly windows: readonly string[] })[];
+  /** How many records the pipeline's `filter` dropped. */
   readonly filtered: number;
-  /** The records refused. */
-  readonly poison: readonly (Poison & GivenAt)[];
+  /** The records that were refused, each with the reason. */
+  readonly poison: readonly (Poison & RecordAt)[];
 }
 
+/** The options of `tryPipeline`. */
 export interface TryOptions {
   /**
-   * When each record arrives at the source, in epoch milliseconds. Left out, a record arrives when it happens, or with
-   * the one before it if that is later: none is then ahead of its arrival (`future`).
+   * When each record arrives at the source, in epoch milliseconds, in the order of the records. A record
+   * without an arrival arrives at its event time, or with the record before it if that is later, so that it
+   * is never refused as ahead of its arrival (`future`).
    */
   readonly arrivals?: readonly number[];
-  /** Whether time passes after the last record until every window has closed. Default true. */
+  /**
+   * Whether time passes after the last record until every window that silence closes has closed. Default
+   * true.
+   */
   readonly close?: boolean;
 }
 
 /**
- * Tries a pipeline on records, in memory and at once: for the tests of a definition.
+ * Runs a pipeline on records in memory, for the tests of its definition. It uses no clock and no storage. It
+ * folds the records twice, to check that the functions of the definition are pure.
  *
- * @param records what the source carries, before schema and map, as values; or as bytes, for what is not JSON
- * @throws TypeError when folding them twice gives different panes: a function of the definition is not pure
+ * @param records what the source carries, before `schema`, `map` and `expand`: values that become JSON, or
+ * bytes as a Uint8Array
+ * @throws TypeError when the second fold gives another result than the first
  *
  * @example
  * ```ts
@@ -116,21 +138,21 @@ function tryOnce(
     applied: folded.counters.applied,
     late: folded.counters.late,
     lateForAll: folded.counters.lateForAll,
-    lateRecords: folded.late.map(({ position, windows }) => ({ ...givenAt(position, decoded), windows })),
+    lateRecords: folded.late.map(({ position, windows }) => ({ ...recordAt(position, decoded), windows })),
     filtered: parts.flat().filter(({ outcome }) => outcome === 'filtered').length,
     poison: folded.poison.flatMap(({ position, content }) =>
-      content.outcome === 'poison' ? [{ ...givenAt(position, decoded), ...content.poison }] : [],
+      content.outcome === 'poison' ? [{ ...recordAt(position, decoded), ...content.poison }] : [],
     ),
   };
 }
 
-function givenAt(position: SubPosition, given: readonly GivenRecord[]): GivenAt {
+function recordAt(position: SubPosition, given: readonly GivenRecord[]): RecordAt {
   const { position: place, child } = subPlaceOf(position);
   const at = Number(place);
   return given[at]?.outcome.outcome === 'expanded' ? { at, child } : { at };
 }
 
-/** Lets more and more time pass after the last arrival, until no window is open. */
+/** Lets ever more time pass after the last arrival, until no window is open, and returns the panes. */
 function closeAll(
   deployment: Deployment,
   folded: Folded,
@@ -147,29 +169,33 @@ function closeAll(
   }
 }
 
-/** What some schedules came to, none of which broke a rule. */
+/** The result of some schedules, none of which broke a rule. */
 export interface Simulated {
+  /** How many schedules were run. */
   readonly schedules: number;
-  /** Faults that were injected. */
+  /** How many faults were injected, over all schedules. */
   readonly faults: number;
-  /** Panes, each of which came out exactly once. */
+  /** How many panes the pipeline emitted, over all schedules: each exactly once in its schedule. */
   readonly panes: number;
 }
 
+/** The options of `simulate`. */
 export interface SimulateOptions extends Pick<TryOptions, 'arrivals'> {
-  /** How many schedules are run. Default 100. */
+  /** How many schedules are run, a whole number. Default 100. */
   readonly seeds?: number;
-  /** The seed of the first; the others are those that follow. Default 1. */
+  /** The seed of the first schedule, a whole number. Each further schedule has the next seed. Default 1. */
   readonly first?: number;
 }
 
 /**
- * Runs a pipeline on records as Lambda would at its worst, in memory: batches cut anywhere, delivered twice, out of turn and
- * late, while stores refuse, answers are lost and invocations end halfway. Each schedule is drawn from its seed, and must
- * give every pane that the records make, once.
+ * Runs a pipeline on records in memory, as Lambda would at its worst: batches are cut anywhere, and delivered
+ * twice, out of turn and late, while stores refuse calls, answers are lost and invocations end halfway. Each
+ * schedule follows from its seed alone, and must emit every pane that the records make exactly once.
  *
- * @param records as for `tryPipeline`; those of a key keep their order, unless the source is a standard queue
- * @throws Error naming the seed, the fewest faults and the rule, when a schedule breaks one
+ * @param records the records, as for `tryPipeline`; the records of a key keep their order, unless the source
+ * is a standard queue
+ * @throws Error when a schedule breaks a rule; the message says the seed, the fewest faults that suffice, and
+ * the rule
  *
  * @example
  * ```ts

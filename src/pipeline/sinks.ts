@@ -25,8 +25,8 @@ export interface BucketSink {
 }
 
 /**
- * Where panes of the types `Panes` go; without an argument, a sink of any panes. When a kind is added here, the
- * compiler reports each place that must know it.
+ * Where panes of the types `Panes` go; without an argument, a sink of any panes. When a kind is added here,
+ * the compiler reports each place that must know it.
  */
 export type Sink<Panes = never> = (TableSink | BucketSink) & Taking<Panes>;
 
@@ -51,9 +51,19 @@ const LONGEST_WAIT = millis('1h');
  *
  * @example
  * ```ts
- * import { table } from 'millrace';
+ * import { definePipeline, kinesis, max, table, tumbling } from 'millrace';
  *
- * export const sinks = [table()]; // definePipeline(…).to(...sinks)
+ * interface Reading {
+ *   machineId: string;
+ *   measuredAt: number;
+ *   celsius: number;
+ * }
+ *
+ * const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: (reading) => reading.machineId,
+ *   eventTime: (reading) => reading.measuredAt,
+ *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
+ * }).to(table());
  * ```
  */
 export const table = (): TableSink => ({ kind: 'table' });
@@ -66,9 +76,19 @@ export const table = (): TableSink => ({ kind: 'table' });
  *
  * @example
  * ```ts
- * import { bucket, table } from 'millrace';
+ * import { bucket, definePipeline, kinesis, max, table, tumbling } from 'millrace';
  *
- * export const sinks = [table(), bucket({ format: 'parquet', every: '5m' })]; // definePipeline(…).to(...sinks)
+ * interface Reading {
+ *   machineId: string;
+ *   measuredAt: number;
+ *   celsius: number;
+ * }
+ *
+ * const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: (reading) => reading.machineId,
+ *   eventTime: (reading) => reading.measuredAt,
+ *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
+ * }).to(table(), bucket({ format: 'parquet', every: '5m' }));
  * ```
  */
 export function bucket(options: BucketOptions = {}): BucketSink {
@@ -99,8 +119,8 @@ export const atOnce = (sinks: readonly Sink[]): readonly Sink[] =>
   );
 
 /**
- * What the cases make of the sinks that a pipeline has, by their kinds and in the order of the cases; nothing is there for a kind
- * of which it has none.
+ * What the cases make of the sinks that a pipeline has, by their kinds and in the order of the cases; nothing
+ * is there for a kind of which it has none.
  */
 export function bySink<Results extends { readonly [Kind in Sink['kind']]: unknown }>(
   sinks: readonly Sink[],

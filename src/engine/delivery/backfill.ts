@@ -9,29 +9,33 @@ import { rowsProjector } from './project-rows.ts';
 import { type Projector, stepUntil } from './projector.ts';
 import type { ReadPorts } from './stretch.ts';
 
-/** How far a backfill has come since it was called. */
+/** What a backfill has done since it was called. */
 export interface Backfilled {
+  /** How many entries it has covered to their end. */
   readonly entries: number;
+  /** How many panes it has written. */
   readonly panes: number;
 }
 
 export interface BackfillOptions {
   /**
-   * What it is called, in 1 to 40 lower-case letters, digits and hyphens: under the same name it goes on where it stopped, under
-   * another it begins anew.
+   * The name of the backfill: 1 to 40 lower-case letters, digits and hyphens. A call with the name of an
+   * earlier backfill continues where that one stopped; a call with a new name begins at the beginning.
    */
   readonly name: string;
-  /** No step is begun at or after it. */
+  /** The time at and after which no step is begun. */
   readonly deadline: EpochMillis;
-  /** Called after every step, with all since the call. */
+  /** Receives, after every step, what has been done since the call. */
   readonly onProgress?: (done: Backfilled) => void;
 }
 
 /**
- * Writes rows again, of every pane from the beginning of the logs on: what is there and as new stays.
+ * Writes the rows of every pane again, from the beginning of the logs on. A row stays as it is where the
+ * table has one that is as new.
  *
- * @returns whether it came to the end of the logs; if not, the same call goes on
- * @throws RangeError when the name is none; LogLostError when it stopped for so long that entries which it needs expired
+ * @returns whether the backfill has reached the end of the logs; if not, the same call continues it
+ * @throws RangeError when the name breaks its rule; LogLostError when the backfill was left for so long that
+ * entries which it needs have expired
  */
 export const backfillRows = (
   ports: ReadPorts & Pick<EnginePorts, 'rows'>,
@@ -45,11 +49,15 @@ export const backfillRows = (
 };
 
 /**
- * Writes every pane from the beginning of the logs on to objects of `into`: each exactly once, whatever stops it, as long as it
- * goes on under its name. A bucket other than the pipeline's own, which has them; and for every bucket another name.
+ * Writes every pane as objects, from the beginning of the logs on. Each pane is written exactly once, however
+ * often the backfill is stopped, as long as every call has its name.
  *
- * @returns whether it came to the end of the logs; if not, the same call goes on
- * @throws RangeError when the name is none; LogLostError when it stopped for so long that entries which it needs expired
+ * The bucket must not be the pipeline's own, which has the panes already, and each bucket needs a backfill of
+ * another name.
+ *
+ * @returns whether the backfill has reached the end of the logs; if not, the same call continues it
+ * @throws RangeError when the name breaks its rule; LogLostError when the backfill was left for so long that
+ * entries which it needs have expired
  */
 export const backfillObjects = (
   ports: ReadPorts,

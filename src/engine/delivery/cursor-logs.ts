@@ -11,7 +11,7 @@ interface CursorLog {
   coveredBy(entry: LogEntry): Cursors;
 }
 
-/** The log of each kind of sink's projector. */
+/** For each kind of sink, the log of its projector. */
 export const CURSOR_LOGS: { readonly [Kind in Sink['kind']]: CursorLog } = {
   table: { name: rowsLog, coveredBy: (entry) => decodeCovered(entry).covered },
   bucket: { name: objectsLog, coveredBy: (entry) => decodeIntent(entry).covered },

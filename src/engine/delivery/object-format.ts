@@ -5,9 +5,12 @@ import type { StoredObject } from '../../ports/stores.ts';
 import type { GroupPane } from '../group/group.ts';
 import { identityOf, writtenPane } from './written-pane.ts';
 
-/** How an object holds panes. Its bytes are a function of them alone, and of zlib's version, as anybody may be the one to write it. */
+/**
+ * How an object holds panes. Its bytes follow from the panes and the version of zlib alone, as any of several
+ * projectors may be the one that writes it.
+ */
 interface Format {
-  /** What its objects' names end in, and are told by. */
+  /** How the names of its objects end, which tells the format of an object. */
   readonly suffix: string;
   readonly contentType: string;
   bytesOf(pipeline: Pipeline, panes: readonly GroupPane[]): Promise<Uint8Array>;
@@ -25,7 +28,7 @@ const FORMATS: { readonly [Name in ObjectFormat]: Format } = {
     suffix: '.parquet',
     contentType: 'application/vnd.apache.parquet',
     async bytesOf(pipeline, panes) {
-      // Its writer is loaded by those alone that use it.
+      // The library that writes Parquet is loaded only where it is used, to keep cold starts short.
       const { parquetOf } = await import('./parquet.ts');
       return parquetOf(
         panes.map((pane) => ({
@@ -40,12 +43,13 @@ const FORMATS: { readonly [Name in ObjectFormat]: Format } = {
   },
 };
 
+/** Returns how the names of objects of a format end. */
 export const suffixOf = (format: ObjectFormat): string => FORMATS[format].suffix;
 
 /**
- * The object of a name that holds some panes, in the format that the name tells.
+ * Makes the object that holds some panes, in the format that its name ends in.
  *
- * @throws RangeError when it tells none
+ * @throws RangeError when the name ends in no format's suffix
  */
 export async function objectOf(
   pipeline: Pipeline,

@@ -3,10 +3,12 @@ import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Pane } from '../../pipeline/pipeline.ts';
 
-/** A pane as a Parquet file has it: as it is written, and what is more than text there. */
+/**
+ * A pane as a row of a Parquet file: as every sink writes it, and the values that are not text in the file.
+ */
 export interface ParquetRow {
   readonly pane: Pane;
-  /** Which of its key's windows of one name it is of. */
+  /** Tells the windows of one key and one name apart. */
   readonly identity: string;
   readonly start: EpochMillis;
   readonly end: EpochMillis;
@@ -15,7 +17,7 @@ export interface ParquetRow {
 
 interface Column {
   readonly name: string;
-  /** The column's element, and those below it, without the name of the first. */
+  /** The schema element of the column, without its name, and the elements nested in it. */
   readonly elements: readonly [Omit<SchemaElement, 'name'>, ...SchemaElement[]];
   readonly of: (row: ParquetRow) => unknown;
 }
@@ -29,7 +31,10 @@ const INSTANT = {
   logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MILLIS' },
 } as const;
 
-/** One schema whatever the windows, so that one table reads every object. The pipeline is in the objects' names. */
+/**
+ * The columns are the same for all windows, so that one table reads every object. The pipeline has no column,
+ * as the names of the objects hold it.
+ */
 const COLUMNS: readonly Column[] = [
   { name: 'id', elements: [{ ...TEXT, ...REQUIRED }], of: ({ pane }) => pane.id },
   { name: 'key', elements: [{ ...TEXT, ...REQUIRED }], of: ({ pane }) => pane.key },
@@ -69,10 +74,10 @@ const SCHEMA: SchemaElement[] = [
   ...COLUMNS.flatMap(({ name, elements: [first, ...below] }) => [{ name, ...first }, ...below]),
 ];
 
-/** More than an object holds: a file is one row group. */
+/** This is more panes than an object holds, so that a file is one row group. */
 const ROW_GROUP = 1_000_000;
 
-/** The rows as a Parquet file: its bytes depend on nothing else. */
+/** Returns the rows as a Parquet file, whose bytes depend on nothing else. */
 export const parquetOf = (rows: readonly ParquetRow[]): Uint8Array =>
   new Uint8Array(
     parquetWriteBuffer({
@@ -80,7 +85,8 @@ export const parquetOf = (rows: readonly ParquetRow[]): Uint8Array =>
       columnData: COLUMNS.map(({ name, of }) => ({ name, data: rows.map(of) })),
       rowGroupSize: ROW_GROUP,
       createdBy: 'millrace',
-      // Half the bytes of Snappy, which is JavaScript here, in no more time; every reader of Parquet has it.
+      // GZIP takes half the bytes of Snappy, which is JavaScript here, in no more time. Every reader of
+      // Parquet has it.
       codec: 'GZIP',
       compressors: { GZIP: (bytes) => gzipSync(bytes) },
     }),

@@ -38,39 +38,48 @@ import {
 } from './stretch.ts';
 
 /**
- * What a step writes, decided once by appending it: the stretch of panes, and the objects that hold them. Whoever finds
- * the last intent unfinished finishes it: its bytes come from immutable entries, its names, and with them its format, from
- * itself.
+ * What a step writes: a stretch of panes, and the names of the objects that hold them. Appending the intent
+ * decides it once.
+ *
+ * A projector that finds the last intent unfinished finishes it. It can, as the bytes of the objects come
+ * from entries, which never change, and the intent holds the names, which tell the format.
  */
 export interface Intent extends Pick<Stretch, 'from' | 'to' | 'more'> {
-  /** Up to where every group is covered once the intent is carried out. */
+  /** How far every group is covered once the intent is carried out. */
   readonly covered: Cursors;
   readonly names: readonly string[];
-  /** What was skipped on the way to `covered`. */
+  /** The entries up to `covered` that were skipped. */
   readonly skipped: readonly Skip[];
   readonly incarnations: Incarnations;
 }
 
-/** Where panes go as objects: an intent each step, in the log of that name. */
+/** Where a projector writes objects, and the log in which each of its steps appends an intent. */
 export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
   readonly log: string;
   readonly objects: ObjectStore;
-  /** What its objects' names begin with in their folder: what else is written there has another. */
+  /**
+   * How the names of its objects begin within their folder. Whatever else writes to the same folders has
+   * another label.
+   */
   readonly label: string;
-  /** Of the logs that panes are read from, where its objects' names are told apart by it: see `Incarnation`. */
+  /**
+   * The incarnation of the logs from which panes are read, if the names of the objects hold it: see
+   * `Incarnation`. Otherwise 0.
+   */
   readonly incarnation: number;
 }
 
-/** There may be panes, for which it is not the time. */
+/** The result of a step for which it is too early or too late, although panes may wait. */
 const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: [] };
 
 /**
- * Writes the panes not yet covered as objects, so that listing the bucket gives every pane exactly once.
+ * Writes the panes that are not yet covered as objects, so that listing the bucket gives every pane exactly
+ * once.
  *
- * All groups are covered together, whichever has woken the projector, so that panes that waited are taken along by whoever
- * comes next.
+ * A step covers all groups together, whichever group has woken the projector, so that every wake-up also
+ * delivers the panes that waited.
  *
- * @param deadline nothing is read, nor decided, at or after it: the next wake-up goes on
+ * @param deadline the time at and after which nothing is read or decided; the next wake-up continues
  */
 export const objectsProjector = (
   ports: ReadPorts,
@@ -79,7 +88,7 @@ export const objectsProjector = (
   deadline: EpochMillis,
 ): Projector => ({ log: target.log, step: () => stepObjects(ports, deployment, target, deadline) });
 
-/** The pipeline's own bucket. */
+/** Returns the pipeline's own bucket as a target. */
 export const ownTarget = (
   { pipeline, incarnation }: Deployment,
   objects: ObjectStore,
@@ -87,10 +96,10 @@ export const ownTarget = (
 ): ObjectTarget => ({ log: objectsLog(pipeline.name), objects, label: 'part', incarnation, format, every });
 
 /**
- * One step: finishes the last intent; then, unless that was less than `every` ago and took all that there was, decides the
- * next one and carries it out.
+ * Finishes the last intent, then decides the next one and carries it out. The step decides nothing while the
+ * last intent is younger than `every` and left no panes behind.
  *
- * An intent is appended before its objects are created, and the next one only after all of them are.
+ * An intent is appended before its objects are created, and the next intent only after all of them are.
  */
 async function stepObjects(
   ports: ReadPorts,
@@ -116,7 +125,8 @@ async function stepObjects(
   const { stretch, folders } = await nextStretch(ports, deployment, intent.covered, deadline);
   const step = stepOf(stretch);
   const now = ports.clock.now();
-  // Nothing is decided that there is no time to carry out, nor by a projector that wakes long after it read.
+  // The projector decides nothing that it has no time to carry out, nor anything that it read long ago: its
+  // environment may have been frozen meanwhile.
   if (now >= deadline) return AT_REST;
   if (!step.moved && !mustRenew(last.committedAt, now)) return step;
   const ordinal = last.ordinal + 1;
@@ -140,7 +150,7 @@ async function stepObjects(
   return step;
 }
 
-/** As many panes as one step takes: fewer than at most where they would go to too many objects. */
+/** Returns the panes of one step, which takes fewer than it may where they would need too many objects. */
 async function nextStretch(
   ports: ReadPorts,
   deployment: Deployment,
@@ -156,13 +166,13 @@ async function nextStretch(
   }
 }
 
-/** The last of its objects is created when all others are. */
+/** Whether an intent is carried out. It is once its last object exists, which is created after all others. */
 const isDone = async ({ objects }: ObjectTarget, { names }: Intent): Promise<boolean> => {
   const last = names.at(-1);
   return last === undefined || objects.exists(last);
 };
 
-/** Carries out what an intent decided, where that was left. */
+/** Carries out an intent unless that is done. */
 export async function finish(
   ports: ReadPorts,
   pipeline: Pipeline,
@@ -176,11 +186,11 @@ export async function finish(
 }
 
 /**
- * Whether an intent that is to be decided may be: once it is, its last object's being there tells that it is carried out,
- * so that object must not be there before.
+ * Whether an intent may be decided. Once it is, the existence of its last object says that it is carried out,
+ * so that object must not exist before.
  *
- * @returns false where another projector has decided it meanwhile
- * @throws Error where the object is there and nobody has
+ * @returns false when the object exists, as another projector has decided this intent meanwhile
+ * @throws LoggableError when the object exists, and no projector has decided this intent
  */
 async function areFree(
   { log }: ReadPorts,
@@ -214,9 +224,10 @@ async function carryOut(
 }
 
 /**
- * Whether an object that is there holds some panes: the very bytes, or, as another zlib may have written it, the same once read.
+ * Whether a stored object holds exactly these panes. Its bytes may differ where another version of zlib wrote
+ * them; then its lines must be the same.
  *
- * @param body what this code writes of them
+ * @param body the bytes that this code writes for the panes
  */
 async function isObjectOf(
   pipeline: Pipeline,
@@ -226,7 +237,7 @@ async function isObjectOf(
   stored: Uint8Array,
 ): Promise<boolean> {
   if (Buffer.compare(body, stored) === 0) return true;
-  // Rare, and large: Parquet has to be read for it.
+  // The readers are loaded only here, as they are large, Parquet's above all, and this is rare.
   const { readLines, writtenLines } = await import('./read-objects.ts');
   try {
     const lines = await readLines(name, stored);
@@ -237,7 +248,7 @@ async function isObjectOf(
   }
 }
 
-/** The last of them when all others are there. */
+/** Creates objects, the last of them once all others exist. */
 async function createAll(
   objects: ObjectStore,
   pipeline: Pipeline,
@@ -256,9 +267,9 @@ async function createAll(
 }
 
 /**
- * Finishes an intent of which entries have expired with what is left of its panes.
+ * Finishes an intent some of whose entries have expired, with the panes that remain.
  *
- * @returns what is gone; nothing where it is done, or can be carried out as it was decided
+ * @returns the entries that are gone; none where the intent is done, or can still be carried out as decided
  */
 export async function finishFromRemains(
   ports: ReadPorts & Pick<EnginePorts, 'objects'>,
@@ -276,23 +287,25 @@ export async function finishFromRemains(
   return gone;
 }
 
-/** Panes by the folder of their object. */
+/** Panes, by the folder that their object is in. */
 type Folders = ReadonlyMap<string, readonly GroupPane[]>;
 
+/** Returns the prefix that all folders of a pipeline have. */
 export const foldersOf = (pipeline: Pipeline): string => `${PANES_PREFIX}pipeline=${pipeline.name}/`;
 
-/** Where a pane is filed: under the date and hour of the last instant inside its window. */
+/** Returns the folder of a pane: that of the date and hour, in UTC, of the last instant inside its window. */
 export function folderAt(pipeline: Pipeline, end: EpochMillis): string {
   const time = isoTime((end - 1) as EpochMillis);
   return `${foldersOf(pipeline)}date=${time.slice(0, 10)}/hour=${time.slice(11, 13)}/`;
 }
 
+/** Sorts panes into the folders of their objects. The panes of a folder keep their order. */
 export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folders {
   const folders = new Map<string, GroupPane[]>();
   for (const pane of panes) {
     const folder = folderAt(pipeline, pane.end);
-    const others = folders.get(folder);
-    if (others) others.push(pane);
+    const panesThere = folders.get(folder);
+    if (panesThere) panesThere.push(pane);
     else folders.set(folder, [pane]);
   }
   return folders;
@@ -301,9 +314,10 @@ export function byFolder(pipeline: Pipeline, panes: readonly GroupPane[]): Folde
 const nameIn = (folder: string, place: ObjectPlace, { label, format }: ObjectTarget): string =>
   `${folder}${label}-${placeText(place)}${suffixOf(format)}`;
 
-/** The folder of an object. */
+/** Returns the folder of an object, with its last slash. */
 export const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/') + 1);
 
+/** Encodes an intent as the body of an entry. */
 export const encodeIntent = (intent: Intent): Uint8Array => {
   const { from, to, covered, names, more, skipped, incarnations } = intent;
   const begun = incarnations.map(({ number, follows }) => [number, follows] as const);
@@ -318,6 +332,7 @@ export const encodeIntent = (intent: Intent): Uint8Array => {
   ]);
 };
 
+/** Decodes the body that `encodeIntent` made. */
 export function decodeIntent({ body }: LogEntry): Intent {
   type Packed = ReturnType<typeof packCursors>;
   const [from, to, covered, names, more, skipped, begun] = unpack(body) as unknown as [

@@ -26,19 +26,19 @@ import { identityOf, labelOf, writtenPane } from './written-pane.ts';
 
 type RowPorts = ReadPorts & Pick<EnginePorts, 'rows'>;
 
-/** Which panes go to rows. */
+/** The panes that a projector writes as rows, and where it notes how far it has come. */
 export interface RowTarget {
-  /** The log of the cursors. */
+  /** The log in which it notes its cursors. */
   readonly log: string;
   /** The logs of the groups whose panes are written. */
   readonly groupLogs: readonly string[];
 }
 
 /**
- * Writes the panes not yet covered as rows: each window under its start, each batch under its ordinal, and per key and
- * window the latest pane.
+ * Writes the panes that are not yet covered as rows: each window under its start, each batch under its
+ * ordinal, and the latest pane of each key and window.
  *
- * @param deadline nothing is read at or after it: the next wake-up goes on
+ * @param deadline the time at and after which nothing is read; the next wake-up continues
  */
 export const rowsProjector = (
   ports: RowPorts,
@@ -48,8 +48,8 @@ export const rowsProjector = (
 ): Projector => ({ log: target.log, step: () => stepRows(ports, deployment, target, deadline) });
 
 /**
- * Rows are written before the cursor that covers them, and only over older ones, so that a step done twice, or by two
- * at once, comes to the same.
+ * Writes the rows of a stretch, and then the cursor that covers them. A row only replaces an older one, so
+ * that a step that is taken twice, or by two projectors at once, has the same result.
  */
 async function stepRows(
   ports: RowPorts,
@@ -74,10 +74,11 @@ async function stepRows(
   return step;
 }
 
-/** How far rows are written, as an entry of their log, and what was skipped on the way there. */
+/** Encodes how far rows are written, and which entries were skipped on the way, as the body of an entry. */
 export const encodeCovered = (covered: Cursors, skipped: readonly Skip[] = []): Uint8Array =>
   pack([packCursors(covered), packSkips(skipped)]);
 
+/** Decodes the body that `encodeCovered` made. */
 export function decodeCovered({ body }: Pick<LogEntry, 'body'>): {
   readonly covered: Cursors;
   readonly skipped: readonly Skip[];
@@ -91,7 +92,7 @@ export function decodeCovered({ body }: Pick<LogEntry, 'body'>): {
 
 const LATEST = 'latest';
 
-/** The rows of some panes; of those that replace one another only the last. */
+/** Returns the rows of some panes. Of rows that replace one another, it returns only the last. */
 export function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
   const rows = new Map<string, Row>();
   for (const pane of panes) {
@@ -100,8 +101,8 @@ export function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
     const offer = (name: string, order: number, settled: boolean): void => {
       const row = { partition, sort: `${labelOf(pane)}#${name}`, order, settled, pane: written };
       const place = `${row.sort}#${partition}`;
-      const other = rows.get(place);
-      if (other === undefined || isNewer(row, other)) rows.set(place, row);
+      const rival = rows.get(place);
+      if (rival === undefined || isNewer(row, rival)) rows.set(place, row);
     };
     offer(LATEST, orderOf(pane), false);
     if (hasRow(pane)) offer(identityOf(pane), pane.revision, isSettled(pane));
@@ -120,16 +121,20 @@ const IS_SUPERSEDED: { readonly [Kind in PaneKind]: boolean } = {
   running: true,
 };
 
-/** Windows and batches have rows of their own. A pane that the next record supersedes is worth its cost only as the latest. */
+/**
+ * Whether a pane has a row besides that of the latest pane. Windows of time and batches do. A pane that the
+ * next record supersedes does not, as such a row would not be worth its cost.
+ */
 const hasRow = ({ layout: { identity, ordered }, kind }: GroupPane): boolean =>
   identity === 'start' || (identity === 'index' && ordered && !IS_SUPERSEDED[kind]);
 
-/** Nothing was ever written under its name, nor will be. */
+/** Whether the pane's row is the only one of its name: no earlier pane had it, and no later pane will. */
 const isSettled = ({ revision, revisable }: GroupPane): boolean => revision === 0 && !revisable;
 
 /**
- * The latest pane is the last one by the order of the source, or the one that ends last: of a session that was retracted and
- * the one that it became part of, which may end together, that is the one that starts first.
+ * Returns a number that grows with how late a pane is. Where the source has an order, the latest pane is the
+ * last by that order; elsewhere it is the pane that ends last. A session that was retracted may end together
+ * with the session that it became part of; of these two the latest is the one that starts first.
  */
 function orderOf({ layout, identity, revision, end }: GroupPane): number {
   if (!layout.ordered) return end;

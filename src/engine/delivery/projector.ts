@@ -2,26 +2,31 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import { BEGINNING, type Stretch } from './stretch.ts';
 
-/** What brings a sink up to the logs of a pipeline, step by step. */
+/** Brings a sink up to date with the logs of a pipeline, step by step. */
 export interface Projector {
-  /** The log in which it notes how far it has covered the panes. */
+  /** The log in which the projector notes how far it has covered the panes. */
   readonly log: string;
-  /** Covers the next stretch of panes. Where a step is done twice, or by two projectors at once, it comes to the same. */
+  /**
+   * Covers the next stretch of panes. A step that is taken twice, or by two projectors at once, has the same
+   * result.
+   */
   readonly step: () => Promise<Step>;
 }
 
-/** What one step of a projector came to. */
+/** The result of one step of a projector. */
 export interface Step {
-  /** Whether there is a point in another step at once. */
+  /** Whether another step should follow at once. */
   readonly moved: boolean;
   /** Whether there may be panes after those that are covered now. */
   readonly more: boolean;
-  /** Entries that are covered to their end now, and were not before. */
+  /** How many entries the step covered to their end. */
   readonly entries: number;
+  /** How many panes the step covered. */
   readonly panes: number;
   readonly gaps: Stretch['gaps'];
 }
 
+/** Returns the result of a step that covers a stretch. */
 export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
   moved: to.size > 0,
   more,
@@ -33,14 +38,16 @@ export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
   panes: panes.length,
 });
 
-/** A step that covered nothing: a beginning had to be written down first, or another projector was first. */
+/**
+ * A step that covered nothing, as it had to note where the projector begins, or another projector was faster.
+ */
 export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0, gaps: [] };
 
 /**
- * Has a projector take one step after the other.
+ * Lets a projector take one step after the other, up to the first step for which `isLast` holds.
  *
- * @param deadline no step is begun at or after it
- * @returns the first step that is the last; undefined where the deadline came before it
+ * @param deadline the time at and after which no step is begun
+ * @returns that step; undefined where the deadline came first
  */
 export async function stepUntil(
   { clock }: Pick<EnginePorts, 'clock'>,
@@ -55,7 +62,11 @@ export async function stepUntil(
   return undefined;
 }
 
-/** Has a projector step for as long as there is a point in another step, and tells once what it cannot read on. */
+/**
+ * Lets a projector take steps until none moves it, and then reports each log that it cannot read on.
+ *
+ * @param deadline the time at and after which no step is begun
+ */
 export async function deliver(
   ports: Pick<EnginePorts, 'clock' | 'telemetry'>,
   projector: Projector,

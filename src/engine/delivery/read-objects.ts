@@ -6,18 +6,20 @@ import type { GroupPane } from '../group/group.ts';
 import { suffixOf } from './object-format.ts';
 import { identityOf, writtenPane } from './written-pane.ts';
 
-/** A pane as an object has it. */
+/** A pane as an object holds it. */
 export interface Line {
   readonly id: string;
   readonly end: EpochMillis;
-  /** All that the object says of it, the same of every object of its format that holds it. */
+  /** Everything that the object says of the pane, which is the same in every object of its format. */
   readonly text: string;
 }
 
-/** No projector can have written more: its memory holds an object's text whole. */
+/**
+ * How large the text of an object may be: no projector writes more, as it holds an object's text in memory.
+ */
 const MAX_OBJECT_BYTES = 256 * 1_048_576;
 
-/** The lines of the object of that name that holds some panes. */
+/** Returns the lines that an object of this name has if it holds exactly these panes. */
 export const writtenLines = (
   pipeline: Pipeline,
   name: string,
@@ -32,9 +34,9 @@ export const writtenLines = (
   });
 
 /**
- * The lines of an object, in whatever format its name tells.
+ * Reads the lines of an object, in the format that its name ends in.
  *
- * @throws Error when it holds no panes, or cannot be read
+ * @throws TypeError when the object holds anything but panes; Error, of any kind, when it cannot be read
  */
 export async function readLines(name: string, body: Uint8Array): Promise<readonly Line[]> {
   const lines = isParquet(name) ? await parquetLines(body) : ndjsonLines(body);
@@ -61,7 +63,7 @@ const ndjsonLines = (body: Uint8Array): readonly Line[] =>
 const parquetLines = async (body: Uint8Array): Promise<readonly Line[]> =>
   (await readParquet(body)).map((row) => ({ id: row.pane.id, end: row.end, text: textOf(row) }));
 
-/** A row of a Parquet file, of the columns that `parquetOf` writes. */
+/** A row of a Parquet file, read from the columns that `parquetOf` writes. */
 interface ReadRow {
   readonly pane: Pane;
   readonly identity: string;
@@ -69,6 +71,7 @@ interface ReadRow {
   readonly numbers: Pane['results'];
 }
 
+/** Reads the rows of a Parquet file that `parquetOf` wrote. */
 export async function readParquet(body: Uint8Array): Promise<readonly ReadRow[]> {
   const rows = await parquetReadObjects({
     file: Uint8Array.from(body).buffer,

@@ -23,33 +23,46 @@ type RestorePorts = Pick<EnginePorts, 'log' | 'objects' | 'progress' | 'clock'> 
   readonly remover: ObjectRemover;
 };
 
-/** From where a lineage of the source must be read again. What is in already is dropped, so that earlier is never wrong. */
+/**
+ * From where a lineage of the source must be read again. Records that were taken in before are dropped, so
+ * that reading from an earlier place is never wrong.
+ */
 export interface ReadFrom {
   readonly lineage: string;
-  /** From this record on, at this arrival or before; undefined where only the beginning of what the source has will do. */
+  /**
+   * The first record to read, and a time at or before its arrival; undefined where the lineage must be read
+   * from the oldest record that the source has.
+   */
   readonly from: { readonly position: Position; readonly arrival: EpochMillis } | undefined;
 }
 
+/** What a restore has done, and what remains to be done by hand. */
 export interface Restored {
   readonly incarnation: number;
-  /** Objects that were set aside, as their panes were taken back. */
+  /** How many objects were set aside, as their panes were taken back. */
   readonly setAside: number;
   readonly from: readonly ReadFrom[];
 }
 
-/** Arrival times are approximate, and what was restored may be of times that are this far apart. */
+/**
+ * By how much arrival times may be off: they are approximate, and restored items may be this far apart in
+ * time.
+ */
 const MARGIN = millis('1m');
 
 /**
- * Has a pipeline go on from logs that were taken back to an earlier time, while no function of it runs.
+ * Prepares a pipeline to continue from logs that were taken back to an earlier time. None of its functions
+ * may run meanwhile.
  *
- * Begins an incarnation, so that objects get names that none had; has the projectors go on from where the logs hold what they
- * covered; and sets aside the objects that were written after that, as their panes come again. Then the bucket holds each pane
- * of the logs once, and each pane that is computed again once. Safe to do again, whatever it was stopped at.
+ * It begins an incarnation, so that new objects get names that no object had. It takes each projector back to
+ * the last point that the logs still hold. It sets aside the objects that were written after that point, as
+ * their panes come again. Then the bucket holds each pane of the logs once, and each pane that is computed
+ * again once. A restore that was stopped can be repeated.
  *
- * @param onObject called for each object that was looked at
- * @throws Error when there is no pipeline; RangeError when the definition is not the one at work; LogLostError when the logs do not
- * hold what any intent that is left covers, which calls for another point in time
+ * @param onObject is called for each object that has been examined
+ * @throws Error when the pipeline never began, or something appends to its logs meanwhile; RangeError when
+ * the definition is not of the version of the logs; LogLostError when every remaining intent covers more than
+ * the logs hold, so that the table must be restored to another point in time
  */
 export async function restore(
   ports: RestorePorts,
@@ -69,7 +82,7 @@ export async function restore(
   await addIncarnation(ports, await holdDeployment(ports, pipeline));
   const deployment = await holdDeployment(ports, pipeline);
   const ends = await endsOf(ports, deployment);
-  // A sink that the definition has no more may have been written to: all of them are taken back.
+  // Sinks that the definition no longer has are taken back, too, as they may have been written to.
   let setAside = 0;
   for (const [kind, takeBack] of Object.entries(TAKE_BACK)) {
     const isDelivered = pipeline.sinks.some((sink) => sink.kind === kind);
@@ -78,20 +91,20 @@ export async function restore(
   return { incarnation: deployment.incarnation, setAside, from: await readFrom(ports, deployment) };
 }
 
-/** Takes a sink back to what the logs hold. */
+/** Takes a sink back to what the logs hold, and returns how many objects were set aside for it. */
 type TakeBack = (
   ports: RestorePorts,
   deployment: Deployment,
   ends: Ends,
   options: {
-    /** Whether the pipeline has the sink. */
+    /** Whether the definition has the sink. */
     readonly isDelivered: boolean;
-    /** Called for each object that was looked at. */
+    /** Is called for each object that has been examined. */
     readonly onObject: () => void;
   },
 ) => Promise<number>;
 
-/** How each kind of sink is taken back, and how many objects were set aside for it. */
+/** For each kind of sink, how it is taken back. */
 const TAKE_BACK: { readonly [Kind in Sink['kind']]: TakeBack } = {
   async table(ports, deployment, ends) {
     await rewindRows(ports, deployment, ends);
@@ -103,7 +116,10 @@ const TAKE_BACK: { readonly [Kind in Sink['kind']]: TakeBack } = {
   },
 };
 
-/** The last ordinal of each log of a group. A log that is gone has none that a cursor could be past. */
+/**
+ * The last ordinal of each group's log. It is infinite for a log whose entries are gone, which no cursor can
+ * be past.
+ */
 type Ends = ReadonlyMap<string, number>;
 
 async function endsOf({ log, clock }: RestorePorts, deployment: Deployment): Promise<Ends> {
@@ -119,14 +135,21 @@ async function endsOf({ log, clock }: RestorePorts, deployment: Deployment): Pro
   return new Map(logs.map((name, at) => [name, ends[at] as number]));
 }
 
-/** Whether the logs hold all that is covered: items of a restored table may be of times that are somewhat apart. */
+/**
+ * Whether the logs hold all that is covered. They may not, as restored items may be somewhat apart in time.
+ */
 const areThere = (covered: Cursors, ends: Ends): boolean =>
   [...covered].every(([log, [ordinal, panes]]) => {
     const end = ends.get(log) ?? Number.POSITIVE_INFINITY;
     return panes === 0 ? ordinal <= end : ordinal < end;
   });
 
-/** The last entry of a projector's log, and the last that covers no more than is there; undefined where it never ran. */
+/**
+ * Returns the last entry of a projector's log, and the last entry of it that covers no more than the logs
+ * hold; undefined where the projector never ran.
+ *
+ * @throws LogLostError when no remaining entry covers so little
+ */
 async function lastThere(
   { log }: RestorePorts,
   name: string,
@@ -157,7 +180,10 @@ async function rewindRows(ports: RestorePorts, { pipeline }: Deployment, ends: E
   await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
 }
 
-/** @returns the incarnations; undefined where no pane ever went to the bucket, and none is said to go */
+/**
+ * @returns the incarnations; undefined where no pane ever went to the bucket, and the definition sends none
+ * there
+ */
 async function rewindObjects(
   ports: RestorePorts,
   deployment: Deployment,
@@ -196,7 +222,10 @@ async function decided(outcome: 'committed' | 'conflict', log: string): Promise<
   }
 }
 
-/** Moves the objects whose panes were taken back: first their copies are there, then they are gone. */
+/**
+ * Moves the objects whose panes were taken back. Each is copied before it is removed. Returns how many there
+ * were.
+ */
 async function setAsideAll(
   { objects, listing, remover }: RestorePorts,
   pipeline: Pipeline,
@@ -210,7 +239,7 @@ async function setAsideAll(
     if (place === undefined || holds(incarnations, place)) continue;
     const body = await objects.read(name);
     if (body !== undefined) {
-      // Under the same name it is the same object, which an earlier call copied: names were never used twice.
+      // A copy that exists is of the same object, made by an earlier call, as no name is used twice.
       await objects.create(`${SUPERSEDED_PREFIX}${name}`, { body, contentType: 'application/octet-stream' });
       await remover.remove(name);
     }
@@ -232,24 +261,25 @@ async function readFrom(ports: RestorePorts, deployment: Deployment): Promise<re
 }
 
 /**
- * The last record of a lineage before which all are in; of its own children some may not be. That is what was noted; where nothing was, or it was noted after
- * what the logs hold, the least of all groups, as long as each has met the lineage.
+ * Returns the last record of a lineage before which every record was taken in; some of its own children may
+ * not have been. That is the record that was noted as progress. Where none was noted, or it was noted after
+ * what the logs hold, it is the least that any group has reached, if every group has met the lineage.
  */
 function lastIn(
   lineage: string,
   all: readonly Group['positions'][],
   noted: Position | undefined,
 ): Reached | undefined {
-  const known = all
+  const reached = all
     .flatMap((positions) => positions.get(lineage) ?? [])
     .toSorted((a, b) => (isAfter(a.position, b.position) ? 1 : -1));
-  const upTo = known.filter(
+  const upTo = reached.filter(
     ({ position }) => noted !== undefined && !isAfter(subPlaceOf(position).position, noted),
   );
-  const [greatest] = known.slice(-1);
+  const [greatest] = reached.slice(-1);
   const isNoted = noted !== undefined && greatest && !isAfter(noted, subPlaceOf(greatest.position).position);
   if (isNoted && upTo.length > 0) return upTo.at(-1);
-  return known.length === all.length ? known[0] : undefined;
+  return reached.length === all.length ? reached[0] : undefined;
 }
 
 const margined = (reached: Reached | undefined): ReadFrom['from'] =>

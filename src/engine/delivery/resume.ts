@@ -10,18 +10,22 @@ import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from './stretch.ts';
 
-/** What a projector will never deliver: the entries of a group that expired before it came to them. */
+/**
+ * The entries of a group that expired before a projector reached them, so that it will never deliver their
+ * panes.
+ */
 export interface Skipped extends Skip {
   /** The sink that lacks their panes. */
   readonly sink: Sink['kind'];
 }
 
 /**
- * Lets projectors go on that cannot, as entries which they had not delivered have expired: writes down in their logs what each
- * skips, and goes on from the oldest entry that is sure to stay until it is read. Where nothing is missing it writes nothing, so
- * that it may be done again.
+ * Lets projectors continue that are stuck, as entries which they had not delivered have expired. It notes in
+ * the log of each projector what that skips, and lets it continue from the oldest entry that is sure to exist
+ * until it is read. It may be repeated: where nothing is missing, it writes nothing.
  *
- * @throws Error when a projector appended meanwhile: it is to be done again
+ * @returns what the projectors skip
+ * @throws Error when a projector appended to its log meanwhile; the call must then be repeated
  */
 export async function resume(ports: ResumePorts, deployment: Deployment): Promise<readonly Skipped[]> {
   const { name, sinks } = deployment.pipeline;
@@ -39,7 +43,8 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
     if (skips.length === 0 && last !== 'expired') continue;
     const now = ports.clock.now();
     const entry = {
-      // Objects are named by ordinals: a log that has lost its own goes on where none has come, as it grows by less than one a second.
+      // Ordinals name objects, so that none may be used twice. A log that has lost its entries continues at
+      // the seconds since 1970, which it cannot have reached, as it grows by less than one entry a second.
       ordinal: last === 'expired' ? Math.floor(now / 1_000) : last.ordinal + 1,
       committedAt: now,
       body: bodyOf(withSkips(covered, skips), skips),
@@ -52,7 +57,10 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
   return skipped;
 }
 
-/** The last entry of a projector's log: that may have expired, too. */
+/**
+ * Returns the last entry of a projector's log, which may have expired as well; undefined where there never
+ * was one.
+ */
 async function lastOf(log: WholeLog, name: string): Promise<LogEntry | 'expired' | undefined> {
   try {
     return await log.latest(name);
@@ -64,16 +72,16 @@ async function lastOf(log: WholeLog, name: string): Promise<LogEntry | 'expired'
 
 type ResumePorts = ReadPorts & Pick<EnginePorts, 'objects'>;
 
-/** What a projector's last entry says; without one, nothing is covered. */
+/** What a projector's last entry says. Without an entry, nothing is covered. */
 interface State {
   readonly covered: Cursors;
-  /** What it has covered, and could not carry out any more. */
+  /** The entries that it had covered, but whose panes can no longer be written. */
   readonly lost: readonly Skip[];
-  /** The body of the entry after it. */
+  /** Returns the body of the next entry. */
   bodyOf(covered: Cursors, skips: readonly Skip[]): Uint8Array;
 }
 
-/** How each kind of sink's projector is asked what its last entry says. */
+/** For each kind of sink, how the last entry of its projector is read. */
 const STATES: {
   readonly [Kind in Sink['kind']]: (
     ports: ResumePorts,
@@ -105,13 +113,16 @@ const STATES: {
   },
 };
 
-/** A stretch that is lost may end inside an entry: what is left of that is still to be delivered. */
+/**
+ * Returns the cursors after some skips. A lost stretch may end inside an entry, whose other panes are still
+ * delivered.
+ */
 function withSkips(covered: Cursors, skips: readonly Skip[]): Cursors {
   const further = skips.filter(({ log, to }) => to > (covered.get(log) ?? BEGINNING)[0]);
   return new Map([...covered, ...further.map(({ log, to }) => [log, [to, 0]] as const)]);
 }
 
-/** The logs in which an entry is missing that a projector comes to next, and what it is to skip. */
+/** Returns what a projector must skip in each log in which the next entry is missing. */
 async function gapsAfter(
   ports: ReadPorts,
   deployment: Deployment,
@@ -122,7 +133,7 @@ async function gapsAfter(
     const [from] = covered.get(log) ?? BEGINNING;
     const [next] = await ports.log.after(log, from);
     if (next === undefined || next.ordinal === from + 1) return [];
-    // Entries that were deleted are gone, however young.
+    // Someone may also have deleted entries that had not expired.
     return [{ log, from, to: Math.max(next.ordinal - 1, await oldestKept(ports, log)) }];
   });
   return found.flat();

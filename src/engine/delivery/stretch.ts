@@ -9,42 +9,50 @@ import type { GroupPane } from '../group/group.ts';
 import { ABOUT_TO_EXPIRE } from '../group/lifetimes.ts';
 import { plainBytes } from '../group/weight.ts';
 
-/** What reading a pipeline's panes takes. */
+/** The ports through which a pipeline's panes are read. */
 export type ReadPorts = Pick<EnginePorts, 'log' | 'clock' | 'limits'>;
 
-/** How far the panes of a group are covered: every entry up to `ordinal`, and the first `panes` panes of the next. */
+/**
+ * How far the panes of a group are covered: all entries up to `ordinal`, and the first `panes` panes of the
+ * next.
+ */
 export type Cursor = readonly [ordinal: number, panes: number];
 
-/** How far the panes of a pipeline are covered, by the log of a group. One that is absent is not covered at all. */
+/**
+ * How far the panes of a pipeline are covered, by the log of each group. Nothing of an absent log is covered.
+ */
 export type Cursors = ReadonlyMap<string, Cursor>;
 
-/** A stretch of the panes of some groups: those after `from` up to `to`. */
+/** A stretch of the panes of some groups: all after `from` up to `to`. */
 export interface Stretch {
   readonly from: Cursors;
   readonly to: Cursors;
   readonly panes: readonly GroupPane[];
-  /** Whether there may be others after it. */
+  /** Whether panes may follow it. */
   readonly more: boolean;
-  /** Logs that cannot be read on, as entries expired before they were covered: the others go on. */
+  /** One error for each log that cannot be read on, as entries expired before they were covered. */
   readonly gaps: readonly LogLostError[];
 }
 
 export const BEGINNING: Cursor = [0, 0];
 
-/** The entries of a group after `from` up to `to`, which a projector skipped as some of them had expired. */
+/**
+ * The entries of a group after `from` up to `to`, all of which a projector skipped as some of them had
+ * expired.
+ */
 export interface Skip {
   readonly log: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** How long one step reads: of entries that hold no panes there may be any number. */
+/** How long one step reads at most, as any number of entries may hold no panes. */
 const READING = millis('5s');
 
-/** How long the same log is read first. */
+/** For how long the same log is read first. */
 const TURN = millis('1s');
 
-/** What of a step is left to be filled. */
+/** How many more panes, and how many more bytes of panes, a step takes. */
 interface Room {
   panes: number;
   bytes: number;
@@ -53,10 +61,11 @@ interface Room {
 const isFull = ({ panes, bytes }: Room): boolean => panes <= 0 || bytes <= 0;
 
 /**
- * The panes after `covered` of the given logs, in their order: `maxPanes` at most, and of so many bytes, each its share and what
- * the others leave of theirs; fewer where reading takes long.
+ * Reads the panes after `covered` from some logs, in the order of the logs: at most `maxPanes` panes, and at
+ * most as many bytes as a step takes. Each log has an equal share of both, and whatever other logs leave of
+ * theirs. It returns fewer panes where reading takes more than 5 s.
  *
- * @param deadline nothing is read at or after it
+ * @param deadline the time at and after which nothing is read
  */
 export async function panesAfter(
   ports: ReadPorts,
@@ -70,21 +79,22 @@ export async function panesAfter(
   const fromOf = (name: string): Cursor => covered.get(name) ?? BEGINNING;
   const parts = new Map(logs.map((name) => [name, { taken: [], isEnd: false } as Part]));
   const gaps: LogLostError[] = [];
-  const left: Room = { panes: maxPanes, bytes: (ports.limits ?? LIMITS).step };
-  // Where time, or the panes of a few logs, fill a step, those that are read first are not always the same.
+  const room: Room = { panes: maxPanes, bytes: (ports.limits ?? LIMITS).step };
+  // The first log changes every second. Otherwise the same logs would always come last where time runs out,
+  // or a few logs fill the step.
   const first = Math.floor(now / TURN) % Math.max(1, logs.length);
   let unread = [...logs.slice(first), ...logs.slice(0, first)];
-  while (!isFull(left) && unread.length > 0 && ports.clock.now() < until) {
+  while (!isFull(room) && unread.length > 0 && ports.clock.now() < until) {
     const share = (): Room => ({ panes, bytes });
-    const panes = Math.ceil(left.panes / unread.length);
-    const bytes = Math.ceil(left.bytes / unread.length);
+    const panes = Math.ceil(room.panes / unread.length);
+    const bytes = Math.ceil(room.bytes / unread.length);
     await inParallel(
       unread,
       async (name) => {
         const { taken } = parts.get(name) as Part;
         const from = taken.at(-1)?.to ?? fromOf(name);
         try {
-          const next = await readLog(ports, name, from, { share: share(), left, until });
+          const next = await readLog(ports, name, from, { share: share(), room, until });
           parts.set(name, { taken: [...taken, ...next.taken], isEnd: next.isEnd });
         } catch (error) {
           if (!(error instanceof LogLostError)) throw error;
@@ -96,7 +106,8 @@ export async function panesAfter(
     );
     unread = unread.filter((name) => !parts.get(name)?.isEnd);
   }
-  // What is left for another step was committed after what is taken: panes of one time come together, in few objects.
+  // No pane is taken that was committed after a pane which is left for another step, so that panes of one
+  // time come together, in few objects.
   const bound = Math.min(
     ...unread.map((name) => {
       const { taken } = parts.get(name) as Part;
@@ -104,9 +115,9 @@ export async function panesAfter(
     }),
   );
   const moved = [...parts].flatMap(([name, part]) => {
-    const left = part.taken.findIndex(({ committedAt }) => committedAt > bound);
-    // Clocks differ: of two entries that follow each other the first may be the later one.
-    const taken = left === -1 ? part.taken : part.taken.slice(0, left);
+    const firstAfter = part.taken.findIndex(({ committedAt }) => committedAt > bound);
+    // Clocks differ, so that an entry may have an earlier time than the entry before it.
+    const taken = firstAfter === -1 ? part.taken : part.taken.slice(0, firstAfter);
     const to = taken.at(-1)?.to;
     return to ? [{ name, to, panes: taken.flatMap(({ panes }) => panes) }] : [];
   });
@@ -119,7 +130,10 @@ export async function panesAfter(
   };
 }
 
-/** How far everything is covered once a stretch is. Logs of an earlier generation are forgotten once they are gone. */
+/**
+ * Returns how far everything is covered once a stretch is. It leaves out the logs of earlier generations that
+ * are no longer read.
+ */
 export function coveredWith(
   covered: Cursors,
   { to }: Pick<Stretch, 'to'>,
@@ -131,9 +145,9 @@ export function coveredWith(
 }
 
 /**
- * Where a projector begins that has never run: at the oldest entries that are sure to be there, as a sink may be added
- * to a pipeline whose first entries have expired. Once it is written down, what expires before it is covered is an
- * error.
+ * Returns where a projector begins that has never run: at the oldest entries that are sure to exist for
+ * another day, as a sink may be added to a pipeline whose first entries have expired. Once the projector has
+ * noted this, an entry that expires before it is covered is an error.
  */
 export async function beginnings(ports: ReadPorts, deployment: Deployment): Promise<Cursors> {
   const logs = groupLogsOf(deployment, ports.clock.now());
@@ -141,13 +155,16 @@ export async function beginnings(ports: ReadPorts, deployment: Deployment): Prom
   return new Map(logs.map((name, at) => [name, [ordinals[at] ?? 0, 0]]));
 }
 
-/** The ordinal before the oldest entry that is sure to be there for another day. */
+/** Returns the ordinal before the oldest entry that is sure to exist for another day. */
 export function oldestKept({ log, clock }: ReadPorts, name: string): Promise<number> {
   const oldest = clock.now() - ENTRY_LIFETIME + ABOUT_TO_EXPIRE;
   return coveredBefore(log, name, ({ committedAt }) => committedAt > oldest);
 }
 
-/** The ordinal before the first entry that stays. Entries are in the order of time, so it is searched for by halves. */
+/**
+ * Returns the ordinal before the first entry that stays, by binary search, as entries are in the order of
+ * time.
+ */
 async function coveredBefore(
   log: WholeLog,
   name: string,
@@ -168,7 +185,7 @@ async function coveredBefore(
   return gone;
 }
 
-/** The panes of a stretch, read again, in the same order. */
+/** Reads the panes of a stretch again, in the same order. */
 export async function panesOf(
   ports: ReadPorts,
   { from, to }: Pick<Stretch, 'from' | 'to'>,
@@ -181,7 +198,7 @@ export async function panesOf(
   return read.flatMap(({ taken }) => taken.flatMap(({ panes }) => panes));
 }
 
-/** The panes of a stretch of which entries have expired, as far as they are there, and what is gone. */
+/** Reads what remains of a stretch some of whose entries have expired, and says which entries are gone. */
 export async function remainsOf(
   { log }: ReadPorts,
   { from, to }: Pick<Stretch, 'from' | 'to'>,
@@ -196,41 +213,43 @@ export async function remainsOf(
       for (const entry of within) {
         if (entry.ordinal > read + 1) gone.push({ log: name, from: read, to: entry.ordinal - 1 });
         read = entry.ordinal;
-        const emitted = panesIn(entry);
+        const emitted = decodePanes(entry);
         panes.push(
           ...emitted.slice(read === first + 1 ? done : 0, read === whole + 1 ? part : emitted.length),
         );
       }
       entries = within.length < entries.length ? [] : await log.after(name, read);
     }
-    // Of an entry that the stretch ends in, what comes next is missing, too: that is told by whoever goes on with it.
+    // An entry inside which the stretch ends may be missing as well. `resume` finds that by itself, as the
+    // next stretch begins inside it.
     if (read < whole) gone.push({ log: name, from: read, to: whole });
   }
   return { panes, gone };
 }
 
-/** What was read of one group, entry by entry, and whether nothing came after it. */
+/** What was read from one group's log, entry by entry, and whether that is the end of the log. */
 interface Part {
   readonly taken: readonly Taken[];
   readonly isEnd: boolean;
 }
 
+/** Returns the latest commit time, which need not be that of the last entry, as clocks differ. */
 const lastCommit = (taken: readonly Taken[]): number =>
   taken.reduce((last, { committedAt }) => Math.max(last, committedAt), Number.NEGATIVE_INFINITY);
 
-/** What was read of an entry: some of its panes, and up to where the group is covered with them. */
+/** What was taken from an entry: some of its panes, and how far the group is covered with them. */
 interface Taken extends Pick<LogEntry, 'committedAt'> {
   readonly panes: readonly GroupPane[];
   readonly to: Cursor;
 }
 
 /**
- * How far a group is read: exactly up to a cursor, or as far as there is something, while there is room in its share and in
- * what is left for all groups, and but for so long.
+ * How far a group's log is read: exactly up to a cursor; or to its end, unless the group's share or the room
+ * of the whole step is used up, or the time has come, before that.
  */
 type Extent =
   | { readonly end: Cursor }
-  | { readonly end?: never; readonly share: Room; readonly left: Room; readonly until: EpochMillis };
+  | { readonly end?: never; readonly share: Room; readonly room: Room; readonly until: EpochMillis };
 
 async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, extent: Extent): Promise<Part> {
   const { end } = extent;
@@ -239,7 +258,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   const isRead = (): boolean =>
     end
       ? ordinal === end[0] && done === end[1]
-      : isFull(extent.share) || isFull(extent.left) || clock.now() >= extent.until;
+      : isFull(extent.share) || isFull(extent.room) || clock.now() >= extent.until;
   while (!isRead()) {
     const entries = await log.after(name, ordinal);
     if (entries.length === 0) {
@@ -250,7 +269,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
     }
     for (const entry of entries) {
       if (entry.ordinal !== ordinal + 1) {
-        // What comes before the gap is delivered first.
+        // A later step reports the gap, once the panes before it are delivered.
         if (end === undefined && (ordinal !== from[0] || done !== from[1])) {
           return { taken: all, isEnd: false };
         }
@@ -258,7 +277,7 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
           `Cannot read on in log ${name} as entries must follow each other: ${entry.ordinal} came after ${ordinal}`,
         );
       }
-      const emitted = panesIn(entry);
+      const emitted = decodePanes(entry);
       const taken = end
         ? emitted.slice(done, ordinal === end[0] ? end[1] : emitted.length)
         : thoseThatFit(emitted, done, extent);
@@ -273,38 +292,38 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
   return { taken: all, isEnd: false };
 }
 
-/** The panes from one on for which there is room, which they take up: the last of them may be larger. */
+/**
+ * Returns the panes after the first `from` that there is room for, and takes up that room. The last may
+ * exceed it.
+ */
 function thoseThatFit(
   panes: readonly GroupPane[],
   from: number,
-  { share, left }: { readonly share: Room; readonly left: Room },
+  { share, room }: { readonly share: Room; readonly room: Room },
 ): readonly GroupPane[] {
   let end = from;
-  while (end < panes.length && !isFull(share) && !isFull(left)) {
+  while (end < panes.length && !isFull(share) && !isFull(room)) {
     const { key, results } = panes[end++] as GroupPane;
     const bytes = PANE_BYTES + key.length + plainBytes(results);
-    for (const room of [share, left]) {
-      room.panes--;
-      room.bytes -= bytes;
+    for (const used of [share, room]) {
+      used.panes--;
+      used.bytes -= bytes;
     }
   }
   return panes.slice(from, end);
 }
 
-/** What a pane takes up besides its key and results, about. */
+/** About how many bytes a pane takes up besides its key and results. */
 const PANE_BYTES = 256;
 
-/** The one place where an entry of a group is read for its panes. */
-const panesIn = (entry: LogEntry): readonly GroupPane[] => decodePanes(entry);
-
-/** What was skipped as a log's entry holds it, and back. */
+/** Returns skips as the entries of a projector's log hold them; `unpackSkips` undoes it. */
 export const packSkips = (skips: readonly Skip[]) =>
   skips.map(({ log, from, to }) => [log, from, to] as const);
 
 export const unpackSkips = (packed: ReturnType<typeof packSkips>): readonly Skip[] =>
   packed.map(([log, from, to]) => ({ log, from, to }));
 
-/** Cursors as a log's entry holds them, and back. */
+/** Returns cursors as the entries of a projector's log hold them; `unpackCursors` undoes it. */
 export const packCursors = (cursors: Cursors) =>
   [...cursors].map(([name, [ordinal, panes]]) => [name, ordinal, panes] as const);
 

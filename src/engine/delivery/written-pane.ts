@@ -4,10 +4,11 @@ import { type EpochMillis, isoTime } from '../../core/time.ts';
 import type { Pane, Pipeline } from '../../pipeline/pipeline.ts';
 import type { GroupPane } from '../group/group.ts';
 
-/** A pane as it is written. */
+/** Returns a pane as sinks write it. */
 export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
   const key = encodeURIComponent(pane.key);
-  // Assigned one by one, in the order that they are written in: an object that is spread into takes several times as long.
+  // The fields are assigned one by one, in the order in which they are written: spreading takes several times
+  // as long.
   const written = {
     id: `${pipeline.name}/${key}/${labelOf(pane)}/${identityOf(pane)}/${pane.revision}`,
     pipeline: pipeline.name,
@@ -25,23 +26,26 @@ export function writtenPane(pipeline: Pipeline, pane: GroupPane): Pane {
   return written;
 }
 
-/** A window's name, and where another of that name came before it, the version in which it began. */
+/**
+ * Returns the name of a pane's window, with the version in which it began if another window had that name
+ * before.
+ */
 export const labelOf = ({ window, layout }: GroupPane): string =>
   layout.epoch === 0 ? window : `${window}@${layout.epoch}`;
 
-/** Which of its key's windows of one name a pane is of. */
+/** Returns what tells a pane's window apart from the other windows of its key and name. */
 export function identityOf({ identity, layout }: GroupPane): string {
   if (layout.identity === 'none') return 'all';
   return layout.identity === 'start' ? isoTime(identity as EpochMillis) : String(identity);
 }
 
-/** NaN and the infinities are null, as in JSON, so that every sink shows the same. */
+/** Writes NaN and the infinities as null, as JSON does, so that every sink shows the same. */
 const writtenResults = (results: Results): Results =>
   Object.values(results).every(isWritten)
     ? results
     : Object.fromEntries(Object.entries(results).map(([name, value]) => [name, written(value)]));
 
-/** Whether a value is written as it is, and has no others in it that might not be. */
+/** Whether a value is sure to be written as it is. An object or a list is not, as it may hold NaN. */
 const isWritten = (value: Plain): boolean =>
   typeof value === 'number' ? Number.isFinite(value) : value === null || typeof value !== 'object';
 
