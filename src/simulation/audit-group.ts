@@ -26,7 +26,10 @@ export class Taken {
   readonly revisions = new Map<string, number>();
   /** The names of the windows that refused a record as late when it last came. */
   readonly refusals = new Map<Part, readonly string[]>();
-  /** The records that have gone to a dead-letter queue, and those of them that are behind their lineage's position. */
+  /**
+   * The records that have gone to a dead-letter queue, and those of them that are behind their lineage's
+   * position.
+   */
   readonly buried = new Set<Part>();
   readonly passed = new Set<Part>();
   readonly #oracle: Oracle;
@@ -86,7 +89,7 @@ export class Taken {
   }
 
   finish(truths: readonly Part[], now: EpochMillis): readonly GroupPane[] {
-    const missing = truths.filter((one) => !this.has(one) && !this.buried.has(one));
+    const missing = truths.filter((part) => !this.has(part) && !this.buried.has(part));
     must(missing.length === 0, 'Every record is taken in', () => missing.map(recordName));
     this.#oracle.idle(now);
     return this.#oracle.panes();
@@ -180,15 +183,15 @@ export class GroupLogAudit {
       return [part];
     });
     const textOf = ([key, watermark]: readonly [string, EpochMillis]) => `${key} ${watermark}`;
-    const own = before.flatMap((part) =>
+    const expected = before.flatMap((part) =>
       [...part.watermarks].filter(([key]) => groupOf(hashOf(key), this.groups) === this.#index),
     );
     mustMatch(
       [...watermarks].map(textOf),
-      own.map(textOf),
+      expected.map(textOf),
       `A group begins with the keys that are its own (${where})`,
     );
-    this.watermarks = new Map(own);
+    this.watermarks = new Map(expected);
     this.version = Math.max(...before.map(({ version }) => version));
     // A group that is split leaves its counters to the first of its parts.
     if ((this.#index * (before[0]?.groups ?? 1)) % this.groups !== 0) return;
@@ -206,13 +209,13 @@ export class GroupLogAudit {
     const { ordered } = this.#pipeline.source.lineage;
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
     const outcomes = new Map<Part, Outcome>();
-    const own = this.#fresh(batch, again).slice(0, news);
+    const fresh = this.#fresh(batch, again).slice(0, news);
     // Where bounds are small no function throws, so that a whole record which is refused has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
-    const known = new Set(this.watermarks.keys());
+    const knownKeys = new Set(this.watermarks.keys());
     // A sweep does not wait for a record that is no longer in the queue.
-    for (const truth of own) if (this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
-    for (const truth of own) {
+    for (const truth of fresh) if (this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
+    for (const truth of fresh) {
       must(
         !ordered || this.#isNext(truth),
         `The records of a lineage are taken in one after the other (${where})`,
@@ -221,10 +224,12 @@ export class GroupLogAudit {
       const isOutside = outside.has(recordName(truth));
       const outcome = isOutside ? this.#taken.refuse(truth) : this.#taken.take(truth, by);
       if (truth.content && isOutside) {
-        must(!known.has(truth.content.key), `No record of a known key is refused for room (${where})`, () =>
-          recordName(truth),
+        must(
+          !knownKeys.has(truth.content.key),
+          `No record of a known key is refused for room (${where})`,
+          () => recordName(truth),
         );
-      } else if (truth.content && outcome !== 'poison') known.add(truth.content.key);
+      } else if (truth.content && outcome !== 'poison') knownKeys.add(truth.content.key);
       outcomes.set(truth, outcome);
       const late = lateByWindow([{ windows: this.#taken.refusals.get(truth) ?? [] }]);
       this.counted = sumOfCounters([this.counted, { ...EMPTY_GROUP.counters, [outcome]: 1, late }]);
@@ -239,10 +244,14 @@ export class GroupLogAudit {
   }
 
   /** Whether it is the first of its lineage that is not in, but for those in a dead-letter queue. */
-  #isNext(one: Part): boolean {
-    const own = this.#own.get(one.lineage) ?? [];
+  #isNext(part: Part): boolean {
+    const parts = this.#own.get(part.lineage) ?? [];
     return (
-      one === own.find((other) => other === one || !(this.#taken.has(other) || this.#taken.buried.has(other)))
+      part ===
+      parts.find(
+        (candidate) =>
+          candidate === part || !(this.#taken.has(candidate) || this.#taken.buried.has(candidate)),
+      )
     );
   }
 
@@ -253,25 +262,25 @@ export class GroupLogAudit {
    */
   #fresh(batch: readonly Part[], again: ReadonlySet<string>): readonly Part[] {
     const fresh = new Map<string, Part>();
-    for (const one of batch) {
-      const name = recordName(one);
-      if (groupOf(one.hash, this.groups) !== this.#index || one.fate === 'filtered') continue;
-      if (this.#taken.has(one) && (!again.has(name) || this.#taken.wasRefused(one))) continue;
-      if (this.#taken.passed.has(one)) continue;
-      if (!fresh.has(name)) fresh.set(name, one);
+    for (const part of batch) {
+      const name = recordName(part);
+      if (groupOf(part.hash, this.groups) !== this.#index || part.fate === 'filtered') continue;
+      if (this.#taken.has(part) && (!again.has(name) || this.#taken.wasRefused(part))) continue;
+      if (this.#taken.passed.has(part)) continue;
+      if (!fresh.has(name)) fresh.set(name, part);
     }
     return [...fresh.values()];
   }
 
   #auditPositions(view: EntryView, where: string): void {
     if (!this.#pipeline.source.lineage.ordered) return;
-    for (const [lineage, own] of this.#own) {
+    for (const [lineage, parts] of this.#own) {
       const position = view.positions.get(lineage);
-      const wrong = own.find((truth) => {
-        const isBehind = position !== undefined && !isAfter(truth.position, position);
-        const isCovered = isBehind || view.wasTaken(truth);
-        if (!isCovered || !this.#taken.buried.has(truth)) return isCovered !== this.#taken.has(truth);
-        if (!this.#taken.has(truth)) this.#taken.passed.add(truth);
+      const wrong = parts.find((part) => {
+        const isBehind = position !== undefined && !isAfter(part.position, position);
+        const isCovered = isBehind || view.wasTaken(part);
+        if (!isCovered || !this.#taken.buried.has(part)) return isCovered !== this.#taken.has(part);
+        if (!this.#taken.has(part)) this.#taken.passed.add(part);
         return false;
       });
       must(
@@ -295,10 +304,10 @@ export class GroupLogAudit {
   #auditRevisions({ panes }: EntryView, where: string): void {
     for (const pane of panes) {
       const { key, identity, revision } = pane;
-      const one = `${windowLabel(pane)} ${identity} ${key}`;
-      const next = (this.#taken.revisions.get(one) ?? -1) + 1;
-      must(revision === next, `Revisions follow each other (${where})`, () => ({ one, revision, next }));
-      this.#taken.revisions.set(one, next);
+      const name = `${windowLabel(pane)} ${identity} ${key}`;
+      const next = (this.#taken.revisions.get(name) ?? -1) + 1;
+      must(revision === next, `Revisions follow each other (${where})`, () => ({ name, revision, next }));
+      this.#taken.revisions.set(name, next);
     }
   }
 }
@@ -318,16 +327,16 @@ function auditLedger(
 ): void {
   mustMatch(
     poison.map(recordName),
-    [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([one]) => recordName(one)),
+    [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([record]) => recordName(record)),
     `An entry lists its poison records (${where})`,
   );
-  const refusal = (one: Parameters<typeof recordName>[0], windows: readonly string[]): string =>
-    `${recordName(one)} by ${windows.join(', ')}`;
+  const refusal = (record: Parameters<typeof recordName>[0], windows: readonly string[]): string =>
+    `${recordName(record)} by ${windows.join(', ')}`;
   mustMatch(
-    late.map((one) => refusal(one, one.windows)),
-    [...outcomes.keys()].flatMap((one) => {
-      const refusing = refusals.get(one) ?? [];
-      return refusing.length > 0 ? [refusal(one, refusing)] : [];
+    late.map((record) => refusal(record, record.windows)),
+    [...outcomes.keys()].flatMap((record) => {
+      const refusing = refusals.get(record) ?? [];
+      return refusing.length > 0 ? [refusal(record, refusing)] : [];
     }),
     `An entry lists its late records, each with exactly the windows that refused it (${where})`,
   );

@@ -90,14 +90,14 @@ export class Audit {
    * later records are.
    */
   buried(dead: ReadonlySet<Truth>): void {
-    for (const one of dead) for (const part of this.#partsOf(one)) this.#taken.buried.add(part);
+    for (const truth of dead) for (const part of this.#partsOf(truth)) this.#taken.buried.add(part);
   }
 
   /** Adds records that were moved back to the source from a dead-letter queue. */
   resent(again: readonly Truth[]): void {
-    const own = this.#taking(again);
-    this.#parts = [...this.#parts, ...own];
-    for (const group of this.#groups.values()) group.add(own);
+    const parts = this.#taking(again);
+    this.#parts = [...this.#parts, ...parts];
+    for (const group of this.#groups.values()) group.add(parts);
   }
 
   readonly #partsOf = (truth: Truth): readonly Part[] =>
@@ -107,8 +107,8 @@ export class Audit {
     truths.flatMap(this.#partsOf).filter(({ fate }) => fate !== 'filtered');
 
   #groupOf(log: string): GroupLogAudit {
-    const known = this.#groups.get(log);
-    if (known) return known;
+    const audited = this.#groups.get(log);
+    if (audited) return audited;
     const { name } = this.#pipeline;
     const [number, index] = log.slice(groupLogPrefix(name).length).split('/').map(Number) as [number, number];
     const groups = this.#generations.get(number);
@@ -137,7 +137,7 @@ export class Audit {
     excused: boolean,
   ): void {
     must(
-      batch.every((one) => back.has(one) || this.#partsOf(one).every((part) => this.#isTaken(part))),
+      batch.every((truth) => back.has(truth) || this.#partsOf(truth).every((part) => this.#isTaken(part))),
       'Every record that an answer does not give back is committed',
     );
     if (back.size > 0) must(excused, 'A batch that meets no fault is wholly committed');
@@ -145,7 +145,7 @@ export class Audit {
       const { received, applied, duplicate, late, filtered, poison } = counted;
       must(received === batch.length, 'Every record of a batch is received', () => counted);
       // A record that has no children is filtered as a whole.
-      const parts = batch.reduce((total, one) => total + Math.max(1, this.#partsOf(one).length), 0);
+      const parts = batch.reduce((total, truth) => total + Math.max(1, this.#partsOf(truth).length), 0);
       must(
         parts === applied + duplicate + late + filtered + poison,
         'Of a batch wholly committed, its records, or their children, = applied + duplicate + late + filtered + poison',
@@ -266,18 +266,18 @@ export class Audit {
       );
     }
     const refused = new Set(this.#taken.poison);
-    // Such a line was kept before a commit that never came, as its record went to a dead-letter queue; or by a
-    // try that found no room.
-    const isSpare = (one: Part): boolean =>
-      this.#taken.has(one)
-        ? this.#limits !== undefined && one.content !== undefined && !refused.has(one)
-        : this.#taken.buried.has(one);
+    // Such a line was kept before a commit that never came, as its record went to a dead-letter queue; or by
+    // a try that found no room.
+    const isSpare = (part: Part): boolean =>
+      this.#taken.has(part)
+        ? this.#limits !== undefined && part.content !== undefined && !refused.has(part)
+        : this.#taken.buried.has(part);
     const spare = new Set(this.#parts.filter(isSpare).map(recordName));
     const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));
-    const lines = names.flatMap(linesOf).filter((one) => !spare.has(recordName(one)));
+    const lines = names.flatMap(linesOf).filter((line) => !spare.has(recordName(line)));
     mustMatch(
-      [...new Set(lines.map((one) => `${recordName(one)} ${one.data}`))],
-      this.#taken.poison.map((one) => `${recordName(one)} ${Buffer.from(one.data).toString('base64')}`),
+      [...new Set(lines.map((line) => `${recordName(line)} ${line.data}`))],
+      this.#taken.poison.map((part) => `${recordName(part)} ${Buffer.from(part.data).toString('base64')}`),
       'The bytes of every refused record are kept, and of no other',
     );
   }
@@ -290,7 +290,7 @@ const BEGINNING: Cursor = [0, 0];
 const isSame = ([ordinal, panes] = BEGINNING, [otherOrdinal, otherPanes] = BEGINNING): boolean =>
   ordinal === otherOrdinal && panes === otherPanes;
 
-/** The groups of a generation that have the keys of one of the next. */
+/** Returns the groups of a generation that have the keys of a group of the next generation. */
 function groupsBefore(index: number, groups: number, earlier: number): readonly number[] {
   const all = Array.from({ length: earlier }, (_, at) => at);
   return all.filter((at) =>
@@ -307,19 +307,19 @@ interface WrittenPane {
 
 function auditRows(pipeline: Pipeline, { rows }: MemoryPorts, written: readonly WrittenPane[]): void {
   const latest = new Map<string, WrittenPane>();
-  const offer = (name: string, one: WrittenPane, ranks: (pane: GroupPane) => readonly number[]): void => {
-    const other = latest.get(name);
-    if (other === undefined || isGreater(ranks(one.pane), ranks(other.pane))) latest.set(name, one);
+  const offer = (name: string, offered: WrittenPane, ranks: (pane: GroupPane) => readonly number[]): void => {
+    const rival = latest.get(name);
+    if (rival === undefined || isGreater(ranks(offered.pane), ranks(rival.pane))) latest.set(name, offered);
   };
-  for (const one of written) {
-    const { key, layout, kind, index, identity } = one.pane;
-    const name = `${pipeline.name}#${key}|${windowLabel(one.pane)}`;
-    offer(`${name}#latest`, one, ranksOf);
+  for (const offered of written) {
+    const { key, layout, kind, index, identity } = offered.pane;
+    const name = `${pipeline.name}#${key}|${windowLabel(offered.pane)}`;
+    offer(`${name}#latest`, offered, ranksOf);
     // Windows of time are rows under their start, batches under their ordinal. Windows per record only have
     // the row of the latest pane.
     if (layout.identity === 'none' || kind === 'rolling') continue;
     if (layout.identity === 'index' && !layout.ordered) continue;
-    offer(`${name}#${index ?? isoTime(identity as EpochMillis)}`, one, ({ revision }) => [revision]);
+    offer(`${name}#${index ?? isoTime(identity as EpochMillis)}`, offered, ({ revision }) => [revision]);
   }
   mustMatch(
     [...rows.stored].flatMap(([partition, sorts]) =>

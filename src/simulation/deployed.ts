@@ -48,9 +48,9 @@ export class Deployments {
     const pipeline = this.#versions[place];
     must(pipeline !== undefined, 'Only versions that there are are put to work', () => version);
     const before = this.#all.at(-1);
-    const names = this.#all.flatMap((one) => one.pipeline.rules.windows.map(({ name }) => name));
+    const names = this.#all.flatMap((deployed) => deployed.pipeline.rules.windows.map(({ name }) => name));
     const epochs = pipeline.rules.windows.map(({ name, operator: { signature } }) => {
-      const at = before?.pipeline.rules.windows.findIndex((one) => one.name === name) ?? -1;
+      const at = before?.pipeline.rules.windows.findIndex((window) => window.name === name) ?? -1;
       if (before?.pipeline.rules.windows[at]?.operator.signature === signature) return before.epochs[at] ?? 0;
       return names.includes(name) ? version : 0;
     });
@@ -65,9 +65,9 @@ export class Deployments {
 export function placeIn({ pipeline, epochs }: Deployed, other: Deployed, at: number): number {
   const { name, operator } = pipeline.rules.windows[at] as Pipeline['rules']['windows'][number];
   return other.pipeline.rules.windows.findIndex(
-    (one, place) =>
-      one.name === name &&
-      one.operator.signature === operator.signature &&
+    (window, place) =>
+      window.name === name &&
+      window.operator.signature === operator.signature &&
       other.epochs[place] === epochs[at],
   );
 }

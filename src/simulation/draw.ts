@@ -128,17 +128,17 @@ const LONGEST = 'sliding';
 /** Drops some windows, adds some, gives some other settings, and leaves the others as they are. */
 function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
   const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
-    const known = windows[name];
-    if (known && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
-      return [[name, known] as const];
+    const before = windows[name];
+    if (before && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
+      return [[name, before] as const];
     return name === LASTING || random.chance(0.4) ? [[name, drawn] as const] : [];
   });
   return Object.fromEntries(random.chance(0.1) ? random.shuffled(next) : next);
 }
 
 /**
- * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes while
- * it runs.
+ * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes
+ * while it runs.
  */
 function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Case['versions'] {
   const times = {
@@ -212,11 +212,11 @@ export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABI
     versions,
     lineages: drawLineages(random, versions, kind, extent, isExpanded),
     limits: random.chance(0.4) ? drawLimits(random, versions, kind) : undefined,
-    resent: (one, place, arrival) => {
+    resent: (truth, place, arrival) => {
       const moved = (fate: Fate): Fate =>
-        fate.hash === hashOf(one.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
-      const again = { ...one, ...moved(one), ...place, arrival };
-      return one.children ? { ...again, children: one.children.map(moved) } : again;
+        fate.hash === hashOf(truth.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
+      const again = { ...truth, ...moved(truth), ...place, arrival };
+      return truth.children ? { ...again, children: truth.children.map(moved) } : again;
     },
   };
 }
@@ -262,14 +262,14 @@ function drawLineages(
   const paths =
     HABITS[kind].reshards && !isExpanded
       ? reshard(random, sent)
-      : sent.map((own): Path => ({ parents: [], sent: own }));
+      : sent.map((records): Path => ({ parents: [], sent: records }));
   let ordinal = 0;
   return paths.map(
-    ({ parents, sent: own }, at): Lineage => ({
+    ({ parents, sent: records }, at): Lineage => ({
       name: lineageNamed(kind, at),
       parents,
-      truths: own.map((one, index) =>
-        (isExpanded ? drawPacked : drawTruth)(random, versions, placeOf(kind, at, index, ordinal++), one),
+      truths: records.map((record, index) =>
+        (isExpanded ? drawPacked : drawTruth)(random, versions, placeOf(kind, at, index, ordinal++), record),
       ),
     }),
   );
@@ -329,16 +329,16 @@ function reshard(random: Random, homes: readonly (readonly Sent[])[]): readonly 
   if (draw < 0.3) {
     const { before, since } = cutAt(random, paths[at] as Path);
     paths[at] = before;
-    const isLeft = (one: Sent): boolean => one.reading.key.endsWith('0');
-    for (const half of [since.filter(isLeft), since.filter((one) => !isLeft(one))]) {
+    const isLeft = (record: Sent): boolean => record.reading.key.endsWith('0');
+    for (const half of [since.filter(isLeft), since.filter((record) => !isLeft(record))]) {
       paths.push({ parents: [at], sent: half });
     }
   } else if (draw < 0.5 && homes.length > 1) {
-    const other = (at + 1) % homes.length;
-    const cuts = [at, other].map((shard) => ({ shard, ...cutAt(random, paths[shard] as Path) }));
+    const neighbour = (at + 1) % homes.length;
+    const cuts = [at, neighbour].map((shard) => ({ shard, ...cutAt(random, paths[shard] as Path) }));
     for (const { shard, before } of cuts) paths[shard] = before;
     const sent = cuts.flatMap(({ since }) => since).sort((a, b) => a.arrival - b.arrival);
-    paths.push({ parents: [at, other], sent });
+    paths.push({ parents: [at, neighbour], sent });
   }
   return paths;
 }
@@ -352,8 +352,8 @@ function cutAt(
 }
 
 /**
- * Draws a record of several readings, each with a fate of its own. Some records hold none, and some none that can
- * be told apart.
+ * Draws a record of several readings, each with a fate of its own. Some records hold none, and some none that
+ * can be told apart.
  */
 function drawPacked(
   random: Random,
@@ -366,8 +366,13 @@ function drawPacked(
     const data = random.pick([`{"of": [`, '{"of": null}', '{"of": "none"}', '{"of": 7}', 'null']);
     return { ...whole, data: Buffer.from(data), fate: 'poison' };
   }
-  const children = (random.chance(0.05) ? [] : [reading, ...more]).map((one) => {
-    const { data, ...drawn } = drawTruth(random, versions, place, { home, arrival, reading: one, more: [] });
+  const children = (random.chance(0.05) ? [] : [reading, ...more]).map((child) => {
+    const { data, ...drawn } = drawTruth(random, versions, place, {
+      home,
+      arrival,
+      reading: child,
+      more: [],
+    });
     // What is no JSON would be the fault of the whole record.
     const text = Buffer.from(data).toString();
     return { ...drawn, text: text.endsWith('}') || text === 'null' ? text : '{}' };

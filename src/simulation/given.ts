@@ -28,15 +28,15 @@ export function decodeGiven(
   records: readonly unknown[],
   arrivals: readonly number[] = [],
 ): readonly GivenRecord[] {
-  const given = records.map((record, at) => {
+  const drafts = records.map((record, at) => {
     const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
     const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
     return { source, happened: decodeRecord(pipeline, { ...source, arrival: HEREAFTER }) };
   });
   const timesOf = (happened: Decoded): readonly EpochMillis[] =>
     decodedParts(happened).flatMap((part) => (part.outcome === 'record' ? [part.record.at] : []));
-  let latest = given.flatMap(({ happened }) => timesOf(happened))[0] ?? (0 as EpochMillis);
-  return given.map(({ source, happened }, at) => {
+  let latest = drafts.flatMap(({ happened }) => timesOf(happened))[0] ?? (0 as EpochMillis);
+  return drafts.map(({ source, happened }, at) => {
     const times = timesOf(happened);
     for (const time of times) if (time > latest) latest = time;
     const isKnown = arrivals[at] !== undefined || times.length > 0;
@@ -63,12 +63,12 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
     const key = isExpanded ? '' : (keys[0] ?? '');
     const home = homes.get(key) ?? random.whole(0, lanes - 1);
     homes.set(key, home);
-    const own = truths[home] as Truth[];
-    own.push(truthOf({ ...source, ...placeOf(kind, home, own.length, ordinal) }, outcome));
+    const lane = truths[home] as Truth[];
+    lane.push(truthOf({ ...source, ...placeOf(kind, home, lane.length, ordinal) }, outcome));
   }
   return {
     versions: [pipeline],
-    lineages: truths.map((own, at) => ({ name: lineageNamed(kind, at), parents: [], truths: own })),
+    lineages: truths.map((lane, at) => ({ name: lineageNamed(kind, at), parents: [], truths: lane })),
     // What was ahead of its arrival may no longer be.
     resent: ({ data }, place, arrival) => {
       const source = { ...place, data, arrival };

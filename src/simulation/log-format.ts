@@ -58,9 +58,11 @@ export class LogReader {
       version,
       positions: new Map([...positions].map(([lineage, { position }]) => [lineage, position])),
       wasTaken: ({ lineage, position, hash }) =>
-        inherited.some((one) => {
-          const last = one.positions.get(lineage)?.position;
-          return groupOf(hash, one.groups) === one.group && last !== undefined && !isAfter(position, last);
+        inherited.some((group) => {
+          const last = group.positions.get(lineage)?.position;
+          return (
+            groupOf(hash, group.groups) === group.group && last !== undefined && !isAfter(position, last)
+          );
         }),
       sealed,
       counters,

@@ -68,8 +68,8 @@ export class Oracle {
    * it had forgotten
    */
   handOver(key: string, to: Deployed, watermark: EpochMillis | undefined, now: EpochMillis): void {
-    const known = this.#keys.get(key);
-    if (known === undefined || known.of === to) return;
+    const held = this.#keys.get(key);
+    if (held === undefined || held.of === to) return;
     this.#do(() => {
       const { number, of, state } = this.#keys.get(key) as Key;
       const stored = state.freeze();
@@ -114,15 +114,15 @@ export class Oracle {
 
   #apply({ content, arrival }: Part, by: Deployed): readonly string[] {
     const { key, at, values } = content as NonNullable<Part['content']>;
-    const known = this.#keys.get(key) ?? {
+    const held = this.#keys.get(key) ?? {
       number: this.#keys.size,
       of: by,
       state: new KeyState(by.pipeline.rules),
     };
-    this.#keys.set(key, known);
+    this.#keys.set(key, held);
     this.#touched.add(key);
-    const panes = this.#panesOf(by, known.number);
-    const refusing = known.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
+    const panes = this.#panesOf(by, held.number);
+    const refusing = held.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
     return panes.refusing.slice(0, refusing).map((place) => by.pipeline.rules.windows[place]?.name ?? '');
   }
 

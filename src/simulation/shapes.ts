@@ -94,9 +94,9 @@ function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly e
   const partitions: Record<string, KafkaEvent['records'][string][number][]> = {};
   for (const { lineage, position, arrival, partitionKey, data } of records) {
     const { topic, partition } = partitionOf(lineage);
-    const own = partitions[`${topic}-${partition}`] ?? [];
-    partitions[`${topic}-${partition}`] = own;
-    own.push({
+    const messages = partitions[`${topic}-${partition}`] ?? [];
+    partitions[`${topic}-${partition}`] = messages;
+    messages.push({
       topic,
       partition,
       offset: Number(position),

@@ -96,8 +96,8 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   const draws = random.fork();
   const drawn = drawFaults(random.fork());
   const { given } = settings;
-  const one = typeof given === 'string' ? drawCase(draws, given) : given(draws);
-  const simulation = new Simulation(random, one, faults ?? drawn, settings);
+  const drawnCase = typeof given === 'string' ? drawCase(draws, given) : given(draws);
+  const simulation = new Simulation(random, drawnCase, faults ?? drawn, settings);
   let audited: Audited | undefined;
   let violation: Violation | undefined;
   try {
@@ -192,8 +192,8 @@ class Simulation {
   #failure: unknown;
   #faultless = false;
 
-  constructor(random: Random, given: Case, faults: readonly Fault[], settings: Settings) {
-    const { versions, limits } = given;
+  constructor(random: Random, simulated: Case, faults: readonly Fault[], settings: Settings) {
+    const { versions, limits } = simulated;
     this.#random = random;
     [this.#pipeline] = versions;
     this.#serving = [this.#pipeline];
@@ -202,8 +202,8 @@ class Simulation {
     this.#limits = limits;
     this.#kind = this.#pipeline.source.kind;
     this.#tamper = settings.tamper ?? ((ports) => ports);
-    this.#source = sourceModel(random.fork(), SHAPES[this.#kind], given);
-    this.#audit = new Audit(given);
+    this.#source = sourceModel(random.fork(), SHAPES[this.#kind], simulated);
+    this.#audit = new Audit(simulated);
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
     this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);

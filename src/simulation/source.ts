@@ -55,18 +55,18 @@ export function namedBy(
   const back = new Set<Truth>();
   for (const { itemIdentifier } of batchItemFailures) {
     const name = JSON.stringify(itemIdentifier);
-    const at = batch.findIndex((one) => JSON.stringify(shape.identifierOf(one)) === name);
+    const at = batch.findIndex((truth) => JSON.stringify(shape.identifierOf(truth)) === name);
     const found = batch[at];
     must(found !== undefined, 'An answer names records of its batch');
     back.add(found);
     if (!shape.fromNamedOn) continue;
-    for (const one of batch.slice(at)) if (one.lineage === found.lineage) back.add(one);
+    for (const truth of batch.slice(at)) if (truth.lineage === found.lineage) back.add(truth);
   }
   return back;
 }
 
-export const sourceModel = (random: Random, shape: SourceShape, given: Case): SourceModel =>
-  shape.ordered ? new OrderedSource(random, shape, given) : new Queue(random, shape, given);
+export const sourceModel = (random: Random, shape: SourceShape, simulated: Case): SourceModel =>
+  shape.ordered ? new OrderedSource(random, shape, simulated) : new Queue(random, shape, simulated);
 
 /** Draws how many records a batch has, if there are that many. */
 const drawLength = (random: Random, { records }: SourceShape): number =>
@@ -91,7 +91,7 @@ class Deliveries {
 
   add(batch: readonly Truth[]): void {
     this.#batches.push(batch);
-    for (const one of batch) this.#received.set(one, (this.#received.get(one) ?? 0) + 1);
+    for (const truth of batch) this.#received.set(truth, (this.#received.get(truth) ?? 0) + 1);
   }
 
   /** Returns a batch, mostly one of the last two, which it then races. Some batches are cut. */
@@ -100,15 +100,15 @@ class Deliveries {
     const old = this.#random.chance(0.3);
     const whole = this.#random
       .pick(old ? this.#batches : this.#batches.slice(-2))
-      .filter((one) => !this.#gone.has(one));
+      .filter((truth) => !this.#gone.has(truth));
     if (whole.length === 0) return undefined;
     return this.#random.chance(0.5) ? whole : whole.slice(0, this.#random.whole(1, whole.length));
   }
 
   /** Moves those of the failed records to the dead-letter queue that failed too often, and returns them. */
   bury(failed: ReadonlySet<Truth>): ReadonlySet<Truth> {
-    const dead = [...failed].filter((one) => (this.#received.get(one) ?? 0) >= this.#receives);
-    for (const one of dead) this.#gone.add(one);
+    const dead = [...failed].filter((truth) => (this.#received.get(truth) ?? 0) >= this.#receives);
+    for (const truth of dead) this.#gone.add(truth);
     this.#dead.push(...dead);
     return new Set(dead);
   }
@@ -187,10 +187,10 @@ class OrderedSource implements SourceModel {
       event: this.#shape.eventOf(batch),
       settle: (back) => {
         const dead = this.#deliveries.bury(back);
-        const over = new Set(batch.filter((one) => !back.has(one) || dead.has(one)));
+        const over = new Set(batch.filter((truth) => !back.has(truth) || dead.has(truth)));
         for (const lane of lanes) {
           lane.busy = false;
-          lane.waiting = lane.waiting.filter((one) => !over.has(one));
+          lane.waiting = lane.waiting.filter((truth) => !over.has(truth));
         }
         return dead;
       },
@@ -203,10 +203,10 @@ class OrderedSource implements SourceModel {
   }
 
   redrive(now: EpochMillis): readonly Truth[] {
-    return this.#deliveries.unbury().map((one) => {
-      const lane = this.#lanes.find(({ name }) => name === one.lineage) as Lane;
+    return this.#deliveries.unbury().map((truth) => {
+      const lane = this.#lanes.find(({ name }) => name === truth.lineage) as Lane;
       const at = lane.truths.filter(({ arrival }) => arrival <= now).length;
-      const again = this.#resent(one, placeAgain(one, lane.truths[at - 1]?.position), now);
+      const again = this.#resent(truth, placeAgain(truth, lane.truths[at - 1]?.position), now);
       lane.truths = lane.truths.toSpliced(at, 0, again);
       return again;
     });
@@ -232,7 +232,7 @@ const isOver = ({ truths, arrived, waiting }: Lane): boolean =>
   arrived === truths.length && waiting.length === 0;
 
 const earliest = (truths: readonly (Truth | undefined)[]): EpochMillis | undefined => {
-  const arrivals = truths.flatMap((one) => (one === undefined ? [] : [one.arrival]));
+  const arrivals = truths.flatMap((truth) => (truth === undefined ? [] : [truth.arrival]));
   return arrivals.length === 0 ? undefined : (Math.min(...arrivals) as EpochMillis);
 };
 
@@ -280,17 +280,17 @@ class Queue implements SourceModel {
     const mixed = this.#random.chance(0.5) ? this.#random.shuffled(this.#visible) : this.#visible;
     const batch = mixed.slice(0, drawLength(this.#random, this.#shape));
     const taken = new Set(batch);
-    this.#visible = this.#visible.filter((one) => !taken.has(one));
-    for (const one of batch) this.#inFlight.add(one);
+    this.#visible = this.#visible.filter((truth) => !taken.has(truth));
+    for (const truth of batch) this.#inFlight.add(truth);
     this.#deliveries.add(batch);
     return {
       batch,
       event: this.#shape.eventOf(batch),
       settle: (back) => {
         const dead = this.#deliveries.bury(back);
-        for (const one of batch) {
-          this.#inFlight.delete(one);
-          if (back.has(one) && !dead.has(one)) this.#visible.push(one);
+        for (const truth of batch) {
+          this.#inFlight.delete(truth);
+          if (back.has(truth) && !dead.has(truth)) this.#visible.push(truth);
         }
         return dead;
       },
@@ -306,7 +306,9 @@ class Queue implements SourceModel {
   }
 
   redrive(now: EpochMillis): readonly Truth[] {
-    const again = this.#deliveries.unbury().map((one) => this.#resent(one, placeAgain(one, undefined), now));
+    const again = this.#deliveries
+      .unbury()
+      .map((truth) => this.#resent(truth, placeAgain(truth, undefined), now));
     const at = this.#coming.filter(({ arrival }) => arrival <= now).length;
     this.#coming = this.#coming.toSpliced(at, 0, ...again);
     return again;

@@ -11,13 +11,14 @@ export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
 /** What must become of a record, or of a child of it. */
 export interface Fate {
   /**
-   * The hash of its key, or of its partition key where it has no key. It determines which key group takes it in, or
-   * counts it.
+   * The hash of its key, or of its partition key where it has no key. It determines which key group takes it
+   * in, or counts it.
    */
   readonly hash: number;
   readonly fate: 'record' | 'filtered' | 'poison';
   /**
-   * For a record: what its key's windows receive, with the values by each version. Taking it in may still throw.
+   * For a record: what its key's windows receive, with the values by each version. Taking it in may still
+   * throw.
    */
   readonly content?:
     | {
@@ -40,10 +41,10 @@ export interface Part extends Omit<SourceRecord, 'position'>, Fate {
 
 const PARTS = new WeakMap<Truth, readonly Part[]>();
 
-/** The parts of a record, the same objects each time. */
+/** Returns the parts of a record, which are the same objects each time. */
 export function partsOfTruth(truth: Truth, ordered: boolean): readonly Part[] {
-  const known = PARTS.get(truth);
-  if (known) return known;
+  const made = PARTS.get(truth);
+  if (made) return made;
   const { children, ...whole } = truth;
   const parts = (children ?? [whole]).map(
     (fate, child): Part => ({
@@ -57,7 +58,7 @@ export function partsOfTruth(truth: Truth, ordered: boolean): readonly Part[] {
   return parts;
 }
 
-/** By the rule as it is written down, whatever the engine does. */
+/** Returns the position of a part by the rule that docs/glossary.md states, whatever the engine does. */
 export const positionIn = (position: string, child: number, ordered: boolean): SubPosition =>
   (ordered
     ? String(BigInt(position) * 1_000_000_000_000n + BigInt(child))

@@ -41,7 +41,7 @@ const VERSION = 5;
  * Writes late records with the names of their windows, as the code that reads them may have other windows.
  */
 export function writtenLate(late: readonly LateRecord[]): Placed<WrittenLate> {
-  const windows = [...new Set(late.flatMap((one) => one.windows))];
+  const windows = [...new Set(late.flatMap((record) => record.windows))];
   const places = new Map(windows.map((window, place) => [window, place]));
   return LATE.write({
     keys: late.map(({ key }) => key),
@@ -49,7 +49,7 @@ export function writtenLate(late: readonly LateRecord[]): Placed<WrittenLate> {
     lineages: late.map(({ lineage }) => lineage),
     positions: late.map(({ position }) => position),
     watermarks: late.map(({ watermark }) => watermark),
-    refusing: late.map((one) => one.windows.map((window) => places.get(window) as number)),
+    refusing: late.map((record) => record.windows.map((window) => places.get(window) as number)),
     applied: late.map(({ applied }) => applied),
     windows,
   });
@@ -106,7 +106,7 @@ export function wellFormed<Result>({ ordinal }: LogEntry, read: () => Result): R
   try {
     return read();
   } catch (error) {
-    if ([CodecError, LogLostError, OutdatedError].some((known) => error instanceof known)) throw error;
+    if ([CodecError, LogLostError, OutdatedError].some((kind) => error instanceof kind)) throw error;
     throw new CodecError(`Cannot read entry ${ordinal} as its contents must be those of an entry`, {
       cause: error,
     });

@@ -93,8 +93,8 @@ export function draftEntry(
 }
 
 /** Returns the next entry of a fold that is sure to fit. */
-export const nextEntry = (...given: Parameters<typeof draftEntry>): Appendable =>
-  draftEntry(...given).write();
+export const nextEntry = (...draft: Parameters<typeof draftEntry>): Appendable =>
+  draftEntry(...draft).write();
 
 function writeState(
   deployment: Deployment,
@@ -114,8 +114,8 @@ function writeState(
     changed,
     gone,
     keys,
-    inherited: inherited.map((one) =>
-      INHERITED.write({ ...one, positions: writtenReached(one.positions, new Map()) }),
+    inherited: inherited.map((group) =>
+      INHERITED.write({ ...group, positions: writtenReached(group.positions, new Map()) }),
     ),
     counters: writtenCounters(counters),
     poison: poison.map(REFUSED_RECORD.write),
@@ -201,23 +201,23 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
     const from = new Float64Array(tables.length);
     const to = new Float64Array(tables.length);
     for (let key = 0; key < tables.length; key++) {
-      const [table, other] = [tables[key] as Table, earlier[slot]?.[key] as Table];
-      const { drop, keep } = cutOf(other, table);
+      const [table, tableBefore] = [tables[key] as Table, earlier[slot]?.[key] as Table];
+      const { drop, keep } = cutOf(tableBefore, table);
       const at = key * cuts.width + 2 * slot;
       cuts.numbers[at] = drop;
       cuts.numbers[at + 1] = keep;
       from[key] = keep;
       to[key] = table.rows;
       // A new key had no tables before.
-      if (key < changed.length) weight.rows(other, 0, other.rows, -1);
+      if (key < changed.length) weight.rows(tableBefore, 0, tableBefore.rows, -1);
       weight.rows(table, 0, table.rows);
     }
     return { tables, from, to };
   });
-  const own = weightOf(keys, slots);
+  const keysWeight = weightOf(keys, slots);
   const others = NAME_BYTES * changed.length;
-  const isWritable = own.whole + others + cuts.numbers.byteLength <= MAX_SECTION_BYTES;
-  if (own.content + others > ENOUGH * weight.content || !isWritable) return undefined;
+  const isWritable = keysWeight.whole + others + cuts.numbers.byteLength <= MAX_SECTION_BYTES;
+  if (keysWeight.content + others > ENOUGH * weight.content || !isWritable) return undefined;
   return { changed, gone, keys, times: timesOf(after, written), cuts, slots, weight };
 }
 

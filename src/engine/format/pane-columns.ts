@@ -108,7 +108,7 @@ const EACH_A_ROW = 'Cannot read panes as each must have a row among those of its
 /** Returns the table that `emittedOf` and `byKey` took apart. */
 function inOrder(emitted: Table, sorted: readonly Table[]): Table {
   const { rows } = emitted;
-  if (sorted.reduce((total, own) => total + own.rows, 0) !== rows) throw new CodecError(EACH_A_ROW);
+  if (sorted.reduce((total, part) => total + part.rows, 0) !== rows) throw new CodecError(EACH_A_ROW);
   const [{ width, plainWidth } = { width: 0, plainWidth: 0 }] = sorted;
   const columns = others(width + EMITTED.length);
   const table = new Table(width + EMITTED.length, plainWidth, rows);
@@ -121,15 +121,15 @@ function inOrder(emitted: Table, sorted: readonly Table[]): Table {
       ] as number;
     }
     const key = emitted.numbers[row * EMITTED.length + KEY_AT] as number;
-    const own = sorted[key];
+    const part = sorted[key];
     const from = next[key] as number;
-    if (own === undefined || from >= own.rows) throw new CodecError(EACH_A_ROW);
+    if (part === undefined || from >= part.rows) throw new CodecError(EACH_A_ROW);
     next[key] = from + 1;
     for (let at = 0; at < width; at++) {
-      table.numbers[row * table.width + (columns[at] as number)] = own.numbers[from * width + at] as number;
+      table.numbers[row * table.width + (columns[at] as number)] = part.numbers[from * width + at] as number;
     }
     for (let at = 0; at < plainWidth; at++) {
-      table.plains.push(own.plains[from * plainWidth + at] as Plain);
+      table.plains.push(part.plains[from * plainWidth + at] as Plain);
     }
   }
   return table;

@@ -94,10 +94,10 @@ class GroupBuilder {
       version,
       sealed,
       base: isSnapshot || before === undefined ? newBase(entry, state) : withTail(before, entry),
-      inherited: inherited.map(INHERITED.read).map(({ groups, group, positions: own }) => ({
+      inherited: inherited.map(INHERITED.read).map(({ groups, group, positions: reached }) => ({
         groups,
         group,
-        positions: new Map(reachedOf(own)),
+        positions: new Map(reachedOf(reached)),
       })),
       counters: countersOf(counters),
     };
@@ -105,10 +105,10 @@ class GroupBuilder {
 
   /** Says whether an entry's windows are those of the deployment, and began when they did. */
   #isWrittenBy(windows: readonly WrittenWindow[]): boolean {
-    const own = windowsOf(this.#deployment);
+    const deployed = windowsOf(this.#deployment);
     return (
-      firstDiffering(windows.map(signed), own.map(signed)) === undefined &&
-      windows.every(({ epoch }, at) => epoch === own[at]?.epoch)
+      firstDiffering(windows.map(signed), deployed.map(signed)) === undefined &&
+      windows.every(({ epoch }, at) => epoch === deployed[at]?.epoch)
     );
   }
 
@@ -125,8 +125,8 @@ class GroupBuilder {
     const keys = new Map<string, StoredKey>();
     const ids = new Map<string, Table>();
     for (const [name, tables] of this.#tables) {
-      const [own] = tables;
-      if (own && own.rows > 0) ids.set(name, own);
+      const [table] = tables;
+      if (table && table.rows > 0) ids.set(name, table);
       const times = this.#times.get(name);
       if (times === undefined) continue;
       const { maxEventTime, lastArrival, watermark } = times;

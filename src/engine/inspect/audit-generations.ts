@@ -172,7 +172,7 @@ function digestOfGroup(
   return digestOfPlain([
     counters,
     byName(positions),
-    inherited.map((one) => ({ ...one, positions: byName(one.positions) })),
+    inherited.map((group) => ({ ...group, positions: byName(group.positions) })),
     sorted.map(([key, { maxEventTime, lastArrival, watermark }]) => [
       key,
       maxEventTime,

@@ -40,7 +40,10 @@ export interface AuditPorts extends Pick<Ports, 'log' | 'clock'> {
   readonly reading: Reading;
 }
 
-/** An entry, what it holds, if it can be read, and what stands before it: nothing, as it is the first; an entry that was read; or nobody knows what. */
+/**
+ * An entry, and what it holds if it can be read. `before` says what precedes it: nothing, where it is the
+ * first of its log; an entry that was read; or entries of which nobody knows what they held.
+ */
 interface WalkedEntry<Content> {
   readonly entry: EntryPlace;
   readonly content: Content | undefined;
@@ -163,7 +166,7 @@ export async function auditGroup(
   let last: GroupAudit['last'];
   let first: Group | undefined;
   const read = (entry: LogEntry) => ({
-    told: readEntry(entry),
+    view: readEntry(entry),
     group: reader.read(entry),
     base: baseOf(entry),
   });
@@ -176,15 +179,15 @@ export async function auditGroup(
     if (before === 'unknown') history.interrupt();
     if (before === 'unknown' || content === undefined) counted.isWhole = false;
     if (content === undefined) continue;
-    const { told, group, base } = content;
+    const { view, group, base } = content;
     if (entry.ordinal === 1) first = group;
     bases.take(entry, base, group);
     // The first entry is compared with the groups that had its keys before.
-    if (entry.ordinal === 1 && generation !== generations[0]) history.begin(told, group);
-    else history.take(told, group);
-    await checkPoison(ports, log, told, findings);
-    counted.panes += told.panes.length;
-    seen(log, told);
+    if (entry.ordinal === 1 && generation !== generations[0]) history.begin(view, group);
+    else history.take(view, group);
+    await checkPoison(ports, log, view, findings);
+    counted.panes += view.panes.length;
+    seen(log, view);
   }
   bases.end();
   const isBegun = last !== undefined || (await isLost(ports.log, log));
@@ -415,7 +418,7 @@ class GroupHistory {
 
   /** Checks that a lineage moves on by records that are each applied, late for all windows, or poison. */
   #checkCounters({ ordinal, counters, late, poison }: GroupEntry, moved: number): void {
-    const lateForAll = late.filter((one) => !one.applied).length;
+    const lateForAll = late.filter((record) => !record.applied).length;
     const listed = byName({
       applied: Math.max(0, moved - lateForAll - poison.length),
       lateForAll,
@@ -439,8 +442,8 @@ class GroupHistory {
     const isPerRecord = layout.identity === 'index';
     const follows = isPerRecord && layout.ordered;
     // A window that was altered begins anew.
-    const own = [key, window, layout.epoch];
-    const place = digestOf(JSON.stringify(follows ? own : [...own, identity]));
+    const series = [key, window, layout.epoch];
+    const place = digestOf(JSON.stringify(follows ? series : [...series, identity]));
     const number = follows ? identity : revision;
     const before = revisions.get(place);
     // With `partial: false`, the first ordinals of a rolling window emit nothing.

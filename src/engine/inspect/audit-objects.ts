@@ -46,8 +46,8 @@ interface Plan {
 }
 
 /**
- * Reads the intents of the objects' projector, and what their objects must hold: each goes on where the one before it
- * ended, so that together they tile the logs.
+ * Reads the intents of the objects' projector, and what their objects must hold. It checks that each intent
+ * continues where the intent before it ended, so that together they tile the logs.
  */
 export async function auditIntents(
   ports: AuditPorts,
@@ -106,7 +106,7 @@ function brokenChains(logs: readonly string[], covered: Cursors, intent: Intent)
     const before = covered.get(log);
     const begun = intent.from.get(log);
     // An intent may also cover up to the end of a skip, unless that was covered before.
-    const skips = intent.skipped.filter((one) => one.log === log);
+    const skips = intent.skipped.filter((skip) => skip.log === log);
     if (skips.some(({ to }) => isAt(intent.covered.get(log), [to, 0]))) return false;
     if (begun === undefined) return !isAt(intent.covered.get(log), before);
     return !isAt(begun, before) || !isAt(intent.covered.get(log), intent.to.get(log));
@@ -137,8 +137,8 @@ async function planIntent(
 }
 
 /**
- * The lines of an intent's objects, by name, or by folder where it names none there; undefined where entries that they come
- * from are gone, or unreadable.
+ * Returns the lines of an intent's objects, by the name of the object, or by folder where the intent names no
+ * object there; undefined where entries that the lines come from are gone or unreadable.
  */
 async function linesOf(
   ports: AuditPorts,
@@ -149,9 +149,9 @@ async function linesOf(
     const panes = await panesOf({ log: wholeLog(ports), clock: ports.clock }, intent);
     const names = new Map(intent.names.map((name) => [folderOf(name), name]));
     return new Map(
-      [...byFolder(pipeline, panes)].map(([folder, own]) => {
+      [...byFolder(pipeline, panes)].map(([folder, panesThere]) => {
         const name = names.get(folder) ?? folder;
-        return [name, writtenLines(pipeline, name, own)];
+        return [name, writtenLines(pipeline, name, panesThere)];
       }),
     );
   } catch (error) {
@@ -315,9 +315,9 @@ async function compare(
   const expected = new Map((all?.get(object) ?? []).map(({ id, text }) => [id, text]));
   const found = new Set(lines.map(({ id }) => id));
   for (const { id: pane, text } of lines) {
-    const own = expected.get(pane);
-    if (own === undefined) findings.add({ kind: 'unknown-pane', pane, object });
-    else if (own !== text) findings.add({ kind: 'differing-pane', pane, object });
+    const textExpected = expected.get(pane);
+    if (textExpected === undefined) findings.add({ kind: 'unknown-pane', pane, object });
+    else if (textExpected !== text) findings.add({ kind: 'differing-pane', pane, object });
   }
   for (const pane of expected.keys()) {
     if (!found.has(pane)) findings.add({ kind: 'missing-pane', pane, object });
@@ -336,7 +336,7 @@ function checkPlace(
     findings.add({ kind: 'misfiled-pane', pane, object });
   }
   const digest = digestOf(pane);
-  const other = ids.get(digest);
-  if (other === undefined) ids.set(digest, object);
-  else findings.add({ kind: 'doubled-pane', pane, object, other });
+  const holder = ids.get(digest);
+  if (holder === undefined) ids.set(digest, object);
+  else findings.add({ kind: 'doubled-pane', pane, object, other: holder });
 }

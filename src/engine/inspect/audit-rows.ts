@@ -97,11 +97,11 @@ export class KeyRows {
     const [whole, part] = covered.get(log) ?? BEGINNING;
     // A skipped entry may have been written in part before.
     const done = isSkipped ? 0 : ordinal <= whole ? panes.length : ordinal === whole + 1 ? part : 0;
-    this.#offer(panes.slice(0, done), (one, row) => {
-      if (one.newest === undefined || isNewer(row, one.newest)) one.newest = row;
+    this.#offer(panes.slice(0, done), (expected, row) => {
+      if (expected.newest === undefined || isNewer(row, expected.newest)) expected.newest = row;
     });
     // Each pane is offered by itself, as a projector may have stopped after any of them.
-    for (const pane of panes.slice(done)) this.#offer([pane], (one, row) => one.ahead.push(row));
+    for (const pane of panes.slice(done)) this.#offer([pane], (expected, row) => expected.ahead.push(row));
   }
 
   /** Returns the rows of a partition of which the log has panes, by sort. */
@@ -109,13 +109,13 @@ export class KeyRows {
     return this.#expected.get(partition) ?? new Map();
   }
 
-  #offer(panes: readonly GroupPane[], take: (one: Expected, row: Offer) => void): void {
+  #offer(panes: readonly GroupPane[], take: (expected: Expected, row: Offer) => void): void {
     for (const row of rowsOf(this.#pipeline, panes)) {
       const sorts = this.#expected.get(row.partition) ?? new Map<string, Expected>();
       this.#expected.set(row.partition, sorts);
-      const one = sorts.get(row.sort) ?? { newest: undefined, ahead: [] };
-      sorts.set(row.sort, one);
-      take(one, this.#offerOf(row));
+      const expected = sorts.get(row.sort) ?? { newest: undefined, ahead: [] };
+      sorts.set(row.sort, expected);
+      take(expected, this.#offerOf(row));
     }
   }
 

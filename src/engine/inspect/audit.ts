@@ -147,7 +147,7 @@ export async function audit(
 
   const now = ports.clock.now();
   const projectors = behind.map((projector) => projector.report(now, intents));
-  for (const one of projectors) judge(one, patience, findings);
+  for (const projector of projectors) judge(projector, patience, findings);
   const { number: generation, groups: presentGroups } = present(deployment);
   return {
     pipeline: pipeline.name,
@@ -160,7 +160,7 @@ export async function audit(
       panes: groups.reduce((total, { panes }) => total + panes, 0),
       cut: groups.filter(({ isWhole }) => !isWhole).length,
       crowded: groups
-        .filter((one) => one.roomUsed >= CROWDED)
+        .filter((group) => group.roomUsed >= CROWDED)
         .map(({ log, roomUsed }) => ({ log, roomUsed })),
     },
     objects,

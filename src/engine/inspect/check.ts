@@ -39,7 +39,7 @@ export async function checkDefinition(
   const { name, version } = pipeline;
   const last = await log.latest(definitionLog(name));
   if (last === undefined) {
-    const windows = pipeline.rules.windows.map((one) => ({ name: one.name, change: 'added' as const }));
+    const windows = pipeline.rules.windows.map((window) => ({ name: window.name, change: 'added' as const }));
     return { pipeline: name, version, atWork: undefined, windows, refused: undefined };
   }
   const written = definitionIn(last);
@@ -62,7 +62,7 @@ function changesOf({ rules }: Pipeline, { windows, names }: Definition): Check['
     if (before.get(name) === signature) return { name, change: 'kept' as const };
     return { name, change: names.includes(name) ? ('begins anew' as const) : ('added' as const) };
   });
-  const gone = windows.filter(([name]) => !now.some((one) => one.name === name));
+  const gone = windows.filter(([name]) => !now.some((window) => window.name === name));
   return [...now, ...gone.map(([name]) => ({ name, change: 'removed' as const }))];
 }
 
