@@ -99,8 +99,11 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     },
     async close() {
       disconnect({ kinesis, dynamodb, s3 });
-      clock.close();
-      await servers.close();
+      try {
+        clock.close();
+      } finally {
+        await servers.close();
+      }
     },
   };
 }

@@ -18,6 +18,7 @@ import { LIMITS } from '../ports/limits.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
+import { openTogether } from './closing.ts';
 import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import type { LocalServers, startServersBeside } from './servers/servers.ts';
@@ -79,7 +80,14 @@ const ROOMY = {
 /** A tenth of the most that Lambda delivers, so that there is something to watch. */
 const BATCH_SIZE = 1_000;
 
-export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
+/** @throws Error when any of it cannot be started; what was started by then is closed */
+export const startLocal = (options: LocalOptions): Promise<LocalRuntime> =>
+  openTogether((onClose) => startParts(options, onClose));
+
+async function startParts(
+  options: LocalOptions,
+  onClose: (close: () => unknown) => void,
+): Promise<Omit<LocalRuntime, 'close'>> {
   const {
     pipeline,
     telemetry,
@@ -99,8 +107,12 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     clock.close();
     throw error;
   });
+  onClose(servers.close);
+  // It writes to the directory, which another run may take as soon as the servers are closed.
+  onClose(clock.close);
   const { endpoints, askDynamodb } = servers;
   const clients = connect(endpoints, clock.at, askDynamodb);
+  onClose(() => disconnect(clients));
   const { kinesis, dynamodb, s3 } = clients;
 
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
@@ -128,47 +140,35 @@ export async function startLocal(options: LocalOptions): Promise<LocalRuntime> {
     (event) => project(event, UNHURRIED),
     (error) => telemetry.fault('project', error),
   );
+  onClose(wakeUps.stop);
 
-  try {
-    clock.keep();
-    await createResources(pipeline, names, clients);
-    // This refuses a directory that was kept by another definition: the handlers would fail for ever.
-    await holdDeployment(enginePorts(ports), pipeline);
-    const process = processHandler(ports, inRealTime(pipeline, clock));
-    const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
-      batchSize,
-      onError: (error) => telemetry.fault('deliver a batch', error),
-    });
-    // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
-    wakeUps.schedule();
+  clock.keep();
+  await createResources(pipeline, names, clients);
+  // This refuses a directory that was kept by another definition: the handlers would fail for ever.
+  await holdDeployment(enginePorts(ports), pipeline);
+  const process = processHandler(ports, inRealTime(pipeline, clock));
+  const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
+    batchSize,
+    onError: (error) => telemetry.fault('deliver a batch', error),
+  });
+  onClose(source.stop);
+  // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
+  wakeUps.schedule();
 
-    return {
-      endpoints,
-      names,
-      kinesis,
-      s3,
-      ports,
-      clock,
-      source,
-      sweep: (ahead) => {
-        const later = clockBy(() => after(clock.now(), ahead as Millis));
-        return sweepHandler({ ...ports, clock: later }, pipeline)({}, UNHURRIED);
-      },
-      projected: wakeUps.settled,
-      async close() {
-        await source.stop();
-        await wakeUps.stop();
-        disconnect(clients);
-        clock.close();
-        await servers.close();
-      },
-    };
-  } catch (error) {
-    clock.close();
-    disconnect(clients);
-    await servers.close();
-    throw error;
-  }
+  return {
+    endpoints,
+    names,
+    kinesis,
+    s3,
+    ports,
+    clock,
+    source,
+    sweep: (ahead) => {
+      const later = clockBy(() => after(clock.now(), ahead as Millis));
+      return sweepHandler({ ...ports, clock: later }, pipeline)({}, UNHURRIED);
+    },
+    projected: wakeUps.settled,
+  };
 }
 
 /** Holds event times against the machine's clock, which they follow. The run's clock may be far behind it. */

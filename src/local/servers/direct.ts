@@ -50,20 +50,45 @@ export const askingOf =
  * @public the thread of the servers imports it, by a name that depends on whether these sources are built
  */
 export function answerAt(port: MessagePort, ask: Ask): void {
-  port.on('message', async ([id, asked]: [number, Asked]) => port.postMessage([id, await ask(asked)]));
+  port.on('message', ([id, asked]: [number, Asked]) =>
+    ask(asked).then(
+      (answered) => port.postMessage([id, answered]),
+      (error) => port.postMessage([id, undefined, error]),
+    ),
+  );
 }
 
-/** Sends requests through a port, at the other end of which `answerAt` answers them. */
+/**
+ * Sends requests through a port, at the other end of which `answerAt` answers them. The port keeps the process alive only while a
+ * request waits for its answer.
+ *
+ * A request fails where the server fails, and where the other end of the port is closed, as it is when its thread ends.
+ */
 export function askAt(port: MessagePort): Ask {
-  const waiting = new Map<number, (answered: Answered) => void>();
+  const waiting = new Map<number, { resolve(answered: Answered): void; reject(error: unknown): void }>();
   let last = 0;
-  port.on('message', ([id, answered]: [number, Answered]) => {
-    waiting.get(id)?.(answered);
+  let isOpen = true;
+  const closed = () =>
+    new Error('Cannot ask DynamoDB on this machine as the thread of its server must run: it has ended');
+
+  port.on('message', ([id, answered, error]: [number, Answered | undefined, unknown]) => {
+    if (answered) waiting.get(id)?.resolve(answered);
+    else waiting.get(id)?.reject(error);
     waiting.delete(id);
+    if (waiting.size === 0) port.unref();
   });
+  port.on('close', () => {
+    isOpen = false;
+    for (const { reject } of waiting.values()) reject(closed());
+    waiting.clear();
+  });
+  port.unref();
+
   return (asked) =>
-    new Promise((answer) => {
-      waiting.set(++last, answer);
-      port.postMessage([last, asked]);
+    new Promise((resolve, reject) => {
+      if (!isOpen) throw closed();
+      port.postMessage([++last, asked]);
+      waiting.set(last, { resolve, reject });
+      port.ref();
     });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import dynalite from 'dynalite';
 import kinesalite from 'kinesalite';
+import { openTogether } from '../closing.ts';
 import { useParsedConditions } from './conditions.ts';
 import { type Ask, askAt, askingOf } from './direct.ts';
 import { speakHttp2 } from './http2.ts';
@@ -46,17 +47,11 @@ const SHARD_LIMIT = 1000;
  *
  * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
  */
-export async function startServers(options: LocalServersOptions): Promise<LocalServers> {
-  const { dataDirectory, ports } = options;
+export async function startServers({ dataDirectory, ports }: LocalServersOptions): Promise<LocalServers> {
   const within = (name: string) => dataDirectory && join(dataDirectory, name);
-  const closing: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const closeOne of closing.splice(0).reverse()) await closeOne();
-  };
-
-  try {
+  return openTogether(async (onClose) => {
     for (const port of Object.values(ports ?? {})) await checkPort(port);
-    if (dataDirectory) closing.push(await lockDirectory(dataDirectory));
+    if (dataDirectory) onClose(await lockDirectory(dataDirectory));
 
     useNativeSequences();
     keepRecords();
@@ -69,7 +64,7 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
     });
     speakHttp2(streams);
     const kinesis = await runServer(streams, ports?.kinesis ?? 0);
-    closing.push(kinesis.close);
+    onClose(kinesis.close);
 
     useParsedConditions();
     keepTablesAsText();
@@ -81,20 +76,16 @@ export async function startServers(options: LocalServersOptions): Promise<LocalS
       updateTableMs: 0,
     });
     const dynamodb = await runServer(tables, ports?.dynamodb ?? 0);
-    closing.push(dynamodb.close);
+    onClose(dynamodb.close);
 
     const s3 = await startS3({ port: ports?.s3 ?? 0, journalPath: within('s3.journal') });
-    closing.push(s3.close);
+    onClose(s3.close);
 
     return {
       endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint },
       askDynamodb: askingOf(tables),
-      close,
     };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 }
 
 /** Starts the servers in a thread of their own, so that they and their clients take a processor each. */
@@ -104,12 +95,27 @@ export async function startServersBeside(options: LocalServersOptions): Promise<
     workerData: { options, port: port2, isSource: import.meta.url.endsWith('.ts') },
     transferList: [port2],
   });
-  const [{ endpoints, error }] = await once(thread, 'message');
+  let isRunning = true;
+  const ended = new Promise<never>((_, reject) => {
+    thread.once('exit', (code) => {
+      isRunning = false;
+      reject(
+        new Error(
+          `Cannot start the servers as their thread must say where they listen: it ended, with exit code ${code}`,
+        ),
+      );
+    });
+  });
+  const [{ endpoints, error }] = await Promise.race([once(thread, 'message'), ended]);
   if (error) throw error;
+  // Whoever does not come to close the servers does not wait for them either.
+  thread.unref();
   return {
     endpoints,
     askDynamodb: askAt(port1),
     async close() {
+      if (!isRunning) return;
+      thread.ref();
       thread.postMessage('close');
       await once(thread, 'exit');
     },
