@@ -75,7 +75,10 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/testing.ts', COMPOSITION],
   ['src/commands/', [...COMPOSITION, COMPUTED]],
   // A package of its own.
-  ['src/local/servers/', ['src/local/servers/', 'src/local/failure.ts', ANY_PACKAGE, COMPUTED]],
+  [
+    'src/local/servers/',
+    ['src/local/servers/', 'src/local/closing.ts', 'src/local/failure.ts', ANY_PACKAGE, COMPUTED],
+  ],
   ['src/local/', LOCAL],
   ['lib/loading.ts', ['node:', COMPUTED]],
   [

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { App, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
 import { millis } from '../../src/core/time.ts';
@@ -13,9 +13,6 @@ import { kafka, type Pipeline, sqs, table } from '../../src/index.ts';
 import { ENTRY_LIFETIME } from '../../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { writeEntry } from './stack-entry.ts';
-
-// A stack is bundled for real, three functions each.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'millrace-stack-'));
