@@ -1,13 +1,11 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { bucket, kafka, kinesis, sqs, table } from '../../src/index.ts';
+import { compiled } from '../compiled.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-const FOLDERS = ['src', 'lib', 'types'];
 
 /** A kind more, added to its union and nowhere else. */
 const PLANTED = [
@@ -31,24 +29,16 @@ export type Sink<Panes = never> = (PlantedSink | `,
 ];
 
 describe('a kind that is added to its union alone', () => {
-  const scratch = mkdtempSync(join(tmpdir(), 'millrace-kinds-'));
-  afterAll(() => rmSync(scratch, { recursive: true }));
-
   /** What the compiler says of the project with a kind more of each. */
   let told: string;
   beforeAll(() => {
-    for (const folder of FOLDERS) cpSync(join(PROJECT, folder), join(scratch, folder), { recursive: true });
-    for (const { file, find, replace } of PLANTED) {
-      const text = readFileSync(join(scratch, file), 'utf8');
-      expect(text.split(find)).toHaveLength(2);
-      writeFileSync(join(scratch, file), text.replace(find, replace));
-    }
-    symlinkSync(join(PROJECT, 'node_modules'), join(scratch, 'node_modules'));
-    cpSync(join(PROJECT, 'package.json'), join(scratch, 'package.json'));
-    const config = { extends: join(PROJECT, 'tsconfig.json'), include: FOLDERS };
-    writeFileSync(join(scratch, 'tsconfig.json'), JSON.stringify(config));
-    const tsc = join(PROJECT, 'node_modules/typescript/bin/tsc');
-    told = spawnSync(process.execPath, [tsc], { encoding: 'utf8', cwd: scratch }).stdout;
+    told = compiled(['src', 'lib', 'types'], (copy) => {
+      for (const { file, find, replace } of PLANTED) {
+        const text = readFileSync(join(copy, file), 'utf8');
+        expect(text.split(find)).toHaveLength(2);
+        writeFileSync(join(copy, file), text.replace(find, replace));
+      }
+    });
   });
 
   /** The files that have no case for a kind. */

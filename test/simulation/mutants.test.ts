@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { compiled } from '../compiled.ts';
 import { edited } from './mutate.ts';
 import { MUTANTS, SMALL_BOUNDS } from './protocol-mutants.ts';
 
@@ -21,4 +24,23 @@ it('refuses a text that is not there once', () => {
   const edit = { file: 'src/engine/log/spill.ts', replace: '' };
   expect(() => edited([{ ...edit, find: 'no such text' }])).toThrow('it does 0 times');
   expect(() => edited([{ ...edit, find: 'body' }])).toThrow('must hold the text exactly once');
+});
+
+// One that throws wherever it comes by would be found by anything, and say nothing of its rule.
+it('names nothing that is not there, in any of them', () => {
+  const told = compiled(
+    ['src', 'types'],
+    (copy) => {
+      for (const [at, { also = [], ...own }] of MUTANTS.entries()) {
+        for (const [file, text] of edited([...also, own])) {
+          writeFileSync(join(copy, file.replace(/\.ts$/, `.mutant-${at}.ts`)), text);
+        }
+      }
+    },
+    { noUnusedLocals: false, noUnusedParameters: false },
+  );
+  const missing = [
+    ...told.matchAll(/^\S+\.mutant-(\d+)\.ts\S+ error TS(?:2304|2339|2551|2552|18004): .+$/gm),
+  ];
+  expect(missing.map(([line, at]) => `${MUTANTS[Number(at)]?.name}: ${line}`)).toEqual([]);
 });

@@ -114,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: "The sweeper's now is 10 s before the earlier of the clock and the frontier",
     file: 'src/engine/intake/sweep.ts',
     find: "const MARGIN = millis('10s');",
-    replace: 'const MARGIN = 0 as Millis;',
+    replace: "const MARGIN = millis('0s');",
   },
   {
     name: 'an unknown frontier is now',
@@ -590,7 +590,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/group/taken.ts',
     find: 'function digestOf({ lineage, position }: GroupRecord): Digest {',
     replace:
-      "function digestOf({ lineage, position: own, data, content }: GroupRecord): Digest {\n  const position = content.outcome === 'record' ? data : own;",
+      "function digestOf({ lineage, position: own, source, content }: GroupRecord): Digest {\n  const position = content.outcome === 'record' ? source.data : own;",
     sources: ['sqs'],
   },
   {
@@ -918,7 +918,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'Groups that become one begin at the least of their positions',
     file: 'src/engine/group/takeover.ts',
     find: 'if (candidate === undefined) least.delete(lineage);',
-    replace: 'if (other === undefined) continue;',
+    replace: 'if (candidate === undefined) continue;',
     killedBy: 'test/engine/log/rescale.test.ts',
   },
   {
