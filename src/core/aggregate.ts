@@ -1,5 +1,5 @@
 import type { Plain } from './plain.ts';
-import type { Input, Invalid, NumberOptions, NumberSelector } from './select.ts';
+import type { Allowed, Input, Invalid, NumberOptions, NumberPath } from './select.ts';
 import type { EpochMillis } from './time.ts';
 
 /**
@@ -88,7 +88,9 @@ export interface Parts<Partial = Plain, X = Plain, Y = Plain> {
 
 /** Makes an aggregate of one number without settings of its own. */
 export type OfNumber = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options?: NumberOptions<On>,
 ) => CellAggregate<Rec, number>;
 

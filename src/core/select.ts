@@ -30,20 +30,29 @@ export type PlainInvalid = Exclude<Invalid, 'keep'>;
 export type OrNothing<On extends Invalid> = On extends 'skip' ? null : never;
 
 /** What a selector may yield: unless records without it are refused, the value may be missing. */
-type Allowed<Kind, On> = On extends 'poison' ? Kind : Kind | null | undefined;
+export type Allowed<Kind, On> = On extends 'poison' ? Kind : Kind | null | undefined;
+
+/** The names and paths of the fields of a record that hold a number. */
+export type NumberPath<Rec, On extends Invalid> = PathTo<Rec, Allowed<number, On>>;
+
+/** The names and paths of the fields of a record that hold a plain value. */
+export type ValuePath<Rec, On extends Invalid> = PathTo<Rec, Allowed<Plain, On>>;
 
 /**
  * Selects a number of a record: by a field name (`'celsius'`), by a path of own fields through nested objects
  * (`'engine.celsius'`, up to four names), or by a function of the record. A field whose very name has dots
  * comes before a path.
+ *
+ * Parameters spell this type out, with the paths in a template: the compiler then lists the fields of the record
+ * to who has misspelt one, where it would show the name of this type.
  */
 export type NumberSelector<Rec, On extends Invalid = 'poison'> =
-  | PathTo<Rec, Allowed<number, On>>
+  | NumberPath<Rec, On>
   | ((record: Rec) => Allowed<number, On>);
 
 /** Selects any plain value of a record, in the ways of a `NumberSelector`. */
 export type ValueSelector<Rec, On extends Invalid = 'poison'> =
-  | PathTo<Rec, Allowed<Plain, On>>
+  | ValuePath<Rec, On>
   | ((record: Rec) => Allowed<Plain, On>);
 
 /** The type of what a selector yields where nothing is missing. */

@@ -2,9 +2,10 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import {
+  type Allowed,
   type Invalid,
   type NumberOptions,
-  type NumberSelector,
+  type NumberPath,
   nameOf,
   numberInput,
   type OrNothing,
@@ -107,7 +108,9 @@ export type Anomaly = {
  * ```
  */
 export function anomaly<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly threshold?: number; readonly atLeast?: number } = {},
 ): PartAggregate<Rec, Anomaly | OrNothing<On>> {
   const { threshold = 3, atLeast = 10, invalid } = optionsOf('anomaly', options, 'threshold', 'atLeast');
@@ -163,7 +166,9 @@ export type Band = {
  * ```
  */
 export function ewmaBand<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & {
     readonly halfLife: Duration;
     readonly width?: number;

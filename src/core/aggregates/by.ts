@@ -2,7 +2,8 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
-  type NumberSelector,
+  type Allowed,
+  type NumberPath,
   nameOf,
   numberInput,
   type OrNothing,
@@ -10,7 +11,7 @@ import {
   plainInput,
   type Selected,
   type ValueOptions,
-  type ValueSelector,
+  type ValuePath,
 } from '../select.ts';
 import type { EpochMillis } from '../time.ts';
 
@@ -43,10 +44,14 @@ class ExtremeBy implements Parts<Chosen | null, number, Plain> {
 /** An aggregate that shows the value that a number of the same record chooses. */
 type ChosenBy = <
   Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Select extends
+    | `${ValuePath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   On extends PlainInvalid = 'poison',
 >(
-  number: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  number:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   value: Select,
   options?: ValueOptions<On>,
 ) => PartAggregate<Rec, Selected<Rec, Select> | OrNothing<On>>;

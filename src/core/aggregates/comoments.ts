@@ -1,7 +1,14 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { accumulate, accumulateProduct, apart, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 import { fewerOf, type SpreadOptions } from './moments.ts';
 
 /**
@@ -113,8 +120,8 @@ function together(from: Float64Array, at: number, a: number, b: number, products
  * ```
  */
 export function covariance<Rec, On extends Invalid = 'poison'>(
-  x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  y: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  x: `${NumberPath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
+  y: `${NumberPath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: SpreadOptions<On> = {},
 ): CellAggregate<Rec, number> {
   const { of = 'sample', invalid } = optionsOf('covariance', options, 'of');
@@ -146,8 +153,8 @@ export function covariance<Rec, On extends Invalid = 'poison'>(
  * ```
  */
 export function correlation<Rec, On extends Invalid = 'poison'>(
-  x: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  y: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  x: `${NumberPath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
+  y: `${NumberPath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> = {},
 ): CellAggregate<Rec, number> {
   const { invalid } = optionsOf('correlation', options);

@@ -2,7 +2,14 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { canonicalJson } from '../hash.ts';
 import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
-import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSelector } from '../select.ts';
+import {
+  type Allowed,
+  nameOf,
+  type PlainInvalid,
+  plainInput,
+  type ValueOptions,
+  type ValuePath,
+} from '../select.ts';
 import { lowerBound, unionOf } from './sorted.ts';
 
 /**
@@ -40,7 +47,7 @@ export interface CountByOptions<On extends PlainInvalid> extends ValueOptions<On
  * ```
  */
 export function countBy<Rec, On extends PlainInvalid = 'poison'>(
-  select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  select: `${ValuePath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   options: CountByOptions<On> = {},
 ): PartAggregate<Rec, CountsByText> {
   const { limit = DEFAULT_LIMIT, invalid } = optionsOf('countBy', options, 'limit');

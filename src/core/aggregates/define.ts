@@ -2,13 +2,14 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { checkOptions } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
+  type Allowed,
   isPlain,
   nameOf,
   type PlainInvalid,
   plainInput,
   type Selected,
   type ValueOptions,
-  type ValueSelector,
+  type ValuePath,
 } from '../select.ts';
 import type { EpochMillis } from '../time.ts';
 
@@ -70,7 +71,9 @@ const NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
  */
 export function defineAggregate<
   Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Select extends
+    | `${ValuePath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   Partial extends Plain,
   Result extends Plain,
   On extends PlainInvalid = 'poison',

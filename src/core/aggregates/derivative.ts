@@ -1,6 +1,13 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 import type { Duration, EpochMillis } from '../time.ts';
 import { unitOf } from './unit.ts';
 
@@ -62,7 +69,9 @@ const LATEST_STEP = new LatestStep();
  * ```
  */
 export function derivative<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
   const { per, invalid } = optionsOf('derivative', options, 'per');

@@ -2,7 +2,14 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { Hasher } from '../hash.ts';
 import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
-import { nameOf, type PlainInvalid, plainInput, type ValueOptions, type ValueSelector } from '../select.ts';
+import {
+  type Allowed,
+  nameOf,
+  type PlainInvalid,
+  plainInput,
+  type ValueOptions,
+  type ValuePath,
+} from '../select.ts';
 import { lowerBound } from './sorted.ts';
 
 /**
@@ -30,7 +37,7 @@ import { lowerBound } from './sorted.ts';
  * ```
  */
 export function distinct<Rec, On extends PlainInvalid = 'poison'>(
-  select: ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  select: `${ValuePath<NoInfer<Rec>, NoInfer<On>>}` | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   options: ValueOptions<On> = {},
 ): PartAggregate<Rec, number> {
   const { invalid } = optionsOf('distinct', options);

@@ -1,6 +1,13 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 import type { Duration, EpochMillis, Millis } from '../time.ts';
 import { epochOf, halfLifeOf, halved, recordWeight } from './decay.ts';
 
@@ -59,7 +66,9 @@ function addDecayed(to: Float64Array, at: number, epoch: number, weighted: numbe
  * ```
  */
 export function ewma<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly halfLife: Duration },
 ): CellAggregate<Rec, number> {
   const { halfLife, invalid } = optionsOf('ewma', options, 'halfLife');

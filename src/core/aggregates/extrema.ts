@@ -1,6 +1,13 @@
 import type { Cells, DerivedAggregate, OfNumber } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 
 class Least implements Cells {
   readonly width = 1;
@@ -87,7 +94,9 @@ export const max: OfNumber = extreme('max', new Greatest(), Number.NEGATIVE_INFI
  * ```
  */
 export function range<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> = {},
 ): DerivedAggregate<Rec, number> {
   const { invalid } = optionsOf('range', options);

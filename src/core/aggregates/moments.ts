@@ -1,7 +1,14 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { accumulate, accumulateProduct, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 
 /**
  * The cells are the count, a shift K, and the sums of d = x − K and of d², each as a rounded sum and what its
@@ -67,7 +74,9 @@ export interface SpreadOptions<On extends Invalid> extends NumberOptions<On> {
 }
 
 type OfSpread = <Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options?: SpreadOptions<On>,
 ) => CellAggregate<Rec, number>;
 

@@ -2,13 +2,14 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
+  type Allowed,
   nameOf,
   type OrNothing,
   type PlainInvalid,
   plainInput,
   type Selected,
   type ValueOptions,
-  type ValueSelector,
+  type ValuePath,
 } from '../select.ts';
 import type { EpochMillis } from '../time.ts';
 import { insert, merge, type OwnTimeline, type Timeline } from './timeline.ts';
@@ -54,7 +55,9 @@ class Last implements Parts<Timed | null, Plain> {
 /** An aggregate that shows the value of a single record. */
 type OneOf = <
   Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Select extends
+    | `${ValuePath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   On extends PlainInvalid = 'poison',
 >(
   select: Select,
@@ -143,7 +146,9 @@ class Latest implements Parts<Timeline<Plain> | null, Plain> {
  */
 export function collect<
   Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Select extends
+    | `${ValuePath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   On extends PlainInvalid = 'poison',
 >(
   select: Select,

@@ -2,7 +2,14 @@ import type { PartAggregate, Parts } from '../aggregate.ts';
 import { CompensatedSum, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import { invariant } from '../plain.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 import type { Duration, EpochMillis } from '../time.ts';
 import { insert, merge } from './timeline.ts';
 import { unitOf } from './unit.ts';
@@ -130,7 +137,9 @@ const INCREASES = new Steps((sum, _time, x, _nextTime, nextX) => {
  * ```
  */
 export function integral<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
   const { per, invalid } = optionsOf('integral', options, 'per');
@@ -156,7 +165,9 @@ export function integral<Rec, On extends Invalid = 'poison'>(
  * ```
  */
 export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> = {},
 ): PartAggregate<Rec, number> {
   const { invalid } = optionsOf('timeWeightedMean', options);
@@ -188,7 +199,9 @@ export function timeWeightedMean<Rec, On extends Invalid = 'poison'>(
  * ```
  */
 export function rate<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): PartAggregate<Rec, number> {
   const { per, invalid } = optionsOf('rate', options, 'per');

@@ -1,6 +1,13 @@
 import type { PartAggregate, Parts } from '../aggregate.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 import { lowerBound, unionOf } from './sorted.ts';
 
 export interface QuantileOptions<On extends Invalid> extends NumberOptions<On> {
@@ -41,7 +48,9 @@ export type Quantiles<Q> = Q extends readonly number[] ? { readonly [At in keyof
  * ```
  */
 export function quantile<Rec, const Q extends number | readonly number[], On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   q: Q,
   options: QuantileOptions<On> = {},
 ): PartAggregate<Rec, Quantiles<Q>> {

@@ -2,10 +2,11 @@ import type { CellAggregate, Cells, DerivedAggregate } from '../aggregate.ts';
 import { accumulate, accumulateProduct, apart, productError, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
 import {
+  type Allowed,
   type Input,
   type Invalid,
   type NumberOptions,
-  type NumberSelector,
+  type NumberPath,
   nameOf,
   numberInput,
 } from '../select.ts';
@@ -129,7 +130,9 @@ const LATEST_TIME: Cells = new LatestTime();
  * ```
  */
 export function slope<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly per?: Duration } = {},
 ): CellAggregate<Rec, number> {
   const { per, invalid } = optionsOf('slope', options, 'per');
@@ -155,7 +158,9 @@ export function slope<Rec, On extends Invalid = 'poison'>(
  * ```
  */
 export function forecast<Rec, On extends Invalid = 'poison'>(
-  select: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  select:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> & { readonly ahead: Duration },
 ): DerivedAggregate<Rec, number> {
   const { ahead, invalid } = optionsOf('forecast', options, 'ahead');

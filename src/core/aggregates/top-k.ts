@@ -3,12 +3,13 @@ import { canonicalJson } from '../hash.ts';
 import { optionsOf } from '../options.ts';
 import type { Plain } from '../plain.ts';
 import {
+  type Allowed,
   nameOf,
   type PlainInvalid,
   plainInput,
   type Selected,
   type ValueOptions,
-  type ValueSelector,
+  type ValuePath,
 } from '../select.ts';
 
 /** A value, the most often that it can have occurred, and by how much that count may be too high. */
@@ -55,7 +56,9 @@ export interface TopKOptions<On extends PlainInvalid> extends ValueOptions<On> {
  */
 export function topK<
   Rec,
-  Select extends ValueSelector<NoInfer<Rec>, NoInfer<On>>,
+  Select extends
+    | `${ValuePath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<Plain, NoInfer<On>>),
   On extends PlainInvalid = 'poison',
 >(
   select: Select,

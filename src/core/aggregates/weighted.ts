@@ -1,7 +1,14 @@
 import type { CellAggregate, Cells } from '../aggregate.ts';
 import { accumulate, productError, rounded, sumError } from '../compensated.ts';
 import { optionsOf } from '../options.ts';
-import { type Invalid, type NumberOptions, type NumberSelector, nameOf, numberInput } from '../select.ts';
+import {
+  type Allowed,
+  type Invalid,
+  type NumberOptions,
+  type NumberPath,
+  nameOf,
+  numberInput,
+} from '../select.ts';
 
 /**
  * The cells are the sum of weighted values (the rounded sum, what its additions lost, and what the additions
@@ -59,8 +66,12 @@ const WEIGHTED_SUMS: Cells = new WeightedSums();
  * ```
  */
 export function weightedMean<Rec, On extends Invalid = 'poison'>(
-  value: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
-  weight: NumberSelector<NoInfer<Rec>, NoInfer<On>>,
+  value:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
+  weight:
+    | `${NumberPath<NoInfer<Rec>, NoInfer<On>>}`
+    | ((record: NoInfer<Rec>) => Allowed<number, NoInfer<On>>),
   options: NumberOptions<On> = {},
 ): CellAggregate<Rec, number> {
   const { invalid } = optionsOf('weightedMean', options);
