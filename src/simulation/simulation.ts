@@ -76,6 +76,7 @@ export const HAPPENINGS = [
 ] as const;
 
 const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const DAY = 86_400 * SECOND;
 const INVOCATION_MILLIS = 60 * SECOND;
 /**
@@ -154,8 +155,7 @@ interface Host extends Environment {
 interface Work {
   readonly version: number;
   readonly batch: readonly Truth[];
-  /** How many versions had been deployed as it began. */
-  readonly deployments: number;
+  readonly begunAt: EpochMillis;
 }
 
 class Simulation {
@@ -172,6 +172,8 @@ class Simulation {
   readonly #audit: Audit;
   readonly #tamper: (ports: Ports) => Ports;
   readonly #work = new Map<Invocation, Work>();
+  /** When the last version was deployed. */
+  #deployedAt = Number.NEGATIVE_INFINITY;
   readonly #hosts: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
   /** How many invocations an environment receives at a time. */
   readonly #atOnce: number;
@@ -474,6 +476,7 @@ class Simulation {
             met.length > 0 ||
             host.pipeline.version < this.#audit.deployments.version ||
             host.failedAt >= invocation.from ||
+            this.#mayBeOutdated(invocation) ||
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);
           if (!excused) auditCost(invocation);
@@ -576,8 +579,7 @@ class Simulation {
       });
     });
     this.#running.add(invocation);
-    const { length: deployments } = this.#audit.deployments;
-    this.#work.set(invocation, { version: host.pipeline.version, batch, deployments });
+    this.#work.set(invocation, { version: host.pipeline.version, batch, begunAt: this.#now() });
     return invocation;
   }
 
@@ -598,12 +600,19 @@ class Simulation {
     // Only faults take so long: an invocation that meets none must answer.
     if (error === TIME_IS_UP) return true;
     if (!(error instanceof OutdatedError)) return pipeline === this.#mistaken && error instanceof RangeError;
-    const { version, length } = this.#audit.deployments;
+    const { version } = this.#audit.deployments;
     if (pipeline.version < version) this.#happened.outdated++;
-    // The error may also say that another version was deployed while the invocation ran and deployed a
-    // version itself.
-    const { deployments } = this.#work.get(invocation) as Work;
-    return pipeline.version < version || length > deployments || this.#audit.generations > 1;
+    return pipeline.version < version || this.#mayBeOutdated(invocation) || this.#audit.generations > 1;
+  }
+
+  /**
+   * Says whether the environment of an invocation may have read the deployment before the last version was
+   * deployed: an environment goes by what it read for a minute. It reads the deployment again once it is told
+   * so, and then tries the batch another time.
+   */
+  #mayBeOutdated(invocation: Invocation): boolean {
+    const { begunAt } = this.#work.get(invocation) as Work;
+    return this.#deployedAt > begunAt - MINUTE - MAX_SKEW;
   }
 
   /** Returns an environment for one more invocation, which is a warm or a new one. */
@@ -662,7 +671,9 @@ class Simulation {
     const entry = this.#world.log.logs.get(name)?.at(-1);
     this.#held(() => {
       const { version, batch } = this.#work.get(invocation) as Work;
+      const { length } = this.#audit.deployments;
       if (entry) this.#audit.appended(name, this.#whole(entry), version, batch);
+      if (this.#audit.deployments.length > length) this.#deployedAt = this.#now();
     });
     const { name: pipeline } = this.#pipeline;
     if (name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline)) this.#wakeUps.push(name);
