@@ -19,6 +19,7 @@ import {
 } from '../../src/index.ts';
 import type { Options } from '../../src/pipeline/pipeline.ts';
 import { pipelineOf } from '../../src/pipeline/pipeline-of.ts';
+import { bySink } from '../../src/pipeline/sinks.ts';
 import type { Source } from '../../src/pipeline/source.ts';
 import type { PaneShape } from '../../src/pipeline/windows.ts';
 
@@ -426,6 +427,16 @@ describe('a definition', () => {
     expect(once.sinks).toEqual([{ kind: 'table' }]);
     expect(other.sinks).toEqual([{ kind: 'bucket', format: 'ndjson', every: 60_000 }, { kind: 'table' }]);
     expect({ ...once, sinks: [] }).toEqual({ ...bare, to: undefined });
+  });
+
+  it('are read by a case for each kind, in the order of the cases, and have nothing for a kind that is not there', () => {
+    const cases = { table: () => 'rows', bucket: ({ every }: { readonly every: number }) => every };
+    expect(Object.entries(bySink([bucket(), table()], cases))).toEqual([
+      ['table', 'rows'],
+      ['bucket', 60_000],
+    ]);
+    expect(bySink([bucket()], cases)).toEqual({ bucket: 60_000 });
+    expect(bySink([], cases)).toEqual({});
   });
 
   it('reshapes without changing the source that it began from', () => {
