@@ -557,9 +557,13 @@ describe('DynamoDB', () => {
       { weight: 20, arbitrary: fc.array(write, { maxLength: 4 }) },
       { weight: 1, arbitrary: wrong },
     );
+    const tableName = fc.oneof(
+      { weight: 20, arbitrary: fc.string() },
+      { weight: 1, arbitrary: fc.constant('__proto__') },
+    );
     const put = fc.record({ TableName: fc.string(), Item: item });
     const batch = fc.record(
-      { RequestItems: fc.dictionary(fc.string(), writes, { maxKeys: 3 }), Item: item },
+      { RequestItems: fc.dictionary(tableName, writes, { maxKeys: 3 }), Item: item },
       { requiredKeys: ['RequestItems'] },
     );
     const request = fc.oneof(

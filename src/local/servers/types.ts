@@ -12,11 +12,11 @@ const { checkTypes } = validations;
 export function takeWellTypedItems(): void {
   validations.checkTypes = (data, types) => {
     const puts = putsOf(data, types);
-    const items = puts.map(({ Item }) => Item);
-    if (!items.every(areAttributes)) return checkTypes(data, types);
+    const items = puts?.map(({ Item }) => Item);
+    if (!puts || !items?.every(areAttributes)) return checkTypes(data, types);
     for (const put of puts) put.Item = {};
     const checked = checkTypes(data, types);
-    for (const [at, put] of putsOf(checked, types).entries()) put.Item = items[at];
+    for (const [at, put] of putsOf(checked, types)?.entries() ?? []) put.Item = items[at];
     return checked;
   };
 }
@@ -30,16 +30,19 @@ const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !Object.hasOwn(value, NO_FIELD);
 
 /**
- * The objects that hold the items of a PutItem or a BatchWriteItem, in order; none for any other operation.
+ * The objects that hold the items of a PutItem or a BatchWriteItem, in order; undefined for any other operation,
+ * and where any part of the way to them is not what it must be.
  */
-function putsOf(data: Fields, types: Fields): Fields[] {
+function putsOf(data: Fields, types: Fields): Fields[] | undefined {
   if ('Item' in types) return [data];
   const tables = 'RequestItems' in types ? data['RequestItems'] : undefined;
-  const writes = isObject(tables) ? Object.values(tables).filter(Array.isArray).flat() : [];
-  return writes
-    .filter(isObject)
-    .map(({ PutRequest }) => PutRequest)
-    .filter(isObject);
+  if (!isObject(tables)) return undefined;
+  const lists = Object.values(tables);
+  if (!lists.every((list): list is unknown[] => Array.isArray(list))) return undefined;
+  const writes = lists.flat();
+  if (!writes.every(isObject)) return undefined;
+  const puts = writes.flatMap((write) => ('PutRequest' in write ? [write['PutRequest']] : []));
+  return puts.every(isObject) ? puts : undefined;
 }
 
 const areAttributes = (value: unknown): boolean => isObject(value) && Object.values(value).every(isAttribute);
