@@ -16,19 +16,33 @@ export function newsOf(
 ): readonly GroupRecord[] {
   if (!source.lineage.ordered) return unseen(group, records);
   let lineage: string | undefined;
-  let last: SubPosition | undefined;
-  const reached = new Map<string, SubPosition | undefined>();
+  let last: GroupRecord | undefined;
+  let committed: SubPosition | undefined;
+  const reached = new Map<string, GroupRecord | undefined>();
   return records.filter((record) => {
     if (record.lineage !== lineage) {
       if (lineage !== undefined) reached.set(lineage, last);
       lineage = record.lineage;
-      last = reached.get(lineage) ?? group.positions.get(lineage)?.position;
+      last = reached.get(lineage);
+      committed = group.positions.get(lineage)?.position;
     }
-    if (last !== undefined && !isAfter(record.position, last)) return false;
-    last = record.position;
+    const isNew = last
+      ? follows(record, last)
+      : committed === undefined || isAfter(record.position, committed);
+    if (!isNew) return false;
+    last = record;
     return !isInherited(group.inherited, record);
   });
 }
+
+/**
+ * Says whether a record stands after another of the same lineage. Mostly the positions that the source gave them
+ * say so: a sub-position is put together of two texts, and is copied as soon as it is compared.
+ */
+const follows = (a: GroupRecord, b: GroupRecord): boolean =>
+  a.source.position === b.source.position
+    ? isAfter(a.position, b.position)
+    : isAfter(a.source.position, b.source.position);
 
 /** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */
 function isInherited(inherited: readonly Inherited[], { lineage, position, hash }: GroupRecord): boolean {

@@ -204,7 +204,7 @@ async function splitByGroup(
   const { ordered } = deployment.pipeline.source.lineage;
   const add = (source: SourceRecord, child: number, content: DecodedPart): void => {
     const position = subPositionOf(ordered, source.position, 0, child);
-    if (pending.get(source)?.has(position) === false) return;
+    if (pending.size > 0 && pending.get(source)?.has(position) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;
@@ -220,7 +220,12 @@ async function splitByGroup(
     const before = shares.size;
     for (let at = 0; at < decoded.length; at++) {
       const source = records[taken + at] as SourceRecord;
-      const parts = decodedParts(decoded[at] as Decoded);
+      const content = decoded[at] as Decoded;
+      if (content.outcome !== 'expanded') {
+        add(source, 0, content);
+        continue;
+      }
+      const parts = decodedParts(content);
       for (let child = 0; child < parts.length; child++) add(source, child, parts[child] as DecodedPart);
     }
     taken += decoded.length;
