@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { bundle, entryOf } from '../lib/bundle.ts';
+import { Bundles, entryOf } from '../lib/bundle.ts';
 import { checkLoading } from '../lib/loading.ts';
 import { auditCommand } from '../src/commands/audit.ts';
 import { backfillCommand } from '../src/commands/backfill.ts';
@@ -181,7 +181,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
           const pipeline = await loadPipeline(file);
           kinesisSourceOf(pipeline);
           const event = await readEvent(eventFile);
-          const built = bundle({ ...entryOf(file), role: 'handler', to: folder });
+          const built = new Bundles(entryOf(file), ['handler']).write('handler', folder);
           const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);
           checkLoading(built.path, {
             ...Object.fromEntries(variables),

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { BuildOptions, Metafile } from 'esbuild';
 
 /** What makes the handler of each function of a pipeline, in `millrace/lambda`. */
@@ -16,12 +16,6 @@ export interface Entry {
   readonly pipeline: string;
   /** The file that exports `handler`, in the place of the one that would be made: see `entryOf`. */
   readonly handler?: string | undefined;
-}
-
-export interface BundleInput extends Entry {
-  readonly role: Role;
-  /** The folder that receives `index.mjs` and its source map, `index.mjs.map`. */
-  readonly to: string;
 }
 
 /**
@@ -61,63 +55,114 @@ const OPTIONS = {
   banner: { js: `const ${COMMONJS.join(',')};` },
   minify: true,
   legalComments: 'none',
-  sourcemap: 'linked',
+  sourcemap: 'external',
+  outExtension: { '.js': '.mjs' },
   sourcesContent: false,
   logLevel: 'warning',
 } satisfies BuildOptions;
 
-/**
- * Packs a handler and everything that it imports, the AWS SDK included, into one ES module. The same input
- * gives the same bytes, so that a function is deployed only when its code has changed.
- *
- * The SDK is packed because the runtime's own SDK changes without notice, and because esbuild keeps only the
- * parts of it that are used.
- *
- * @returns the path of the module, and its size without the map
- * @throws RangeError when one of the files is missing
- */
-export function bundle({ role, pipeline, handler, to }: BundleInput): {
-  readonly path: string;
-  readonly bytes: number;
-} {
-  for (const file of handler === undefined ? [pipeline] : [handler, pipeline]) {
-    if (!existsSync(file))
-      throw new RangeError(`Cannot bundle "${file}" as it must exist: there is no such file`);
-  }
-  const { buildSync } = esbuild();
-  // The source map names sources relative to the app, not to the folder that the bundle is written to.
-  const root = process.cwd();
-  const contents = textOf(role, pipeline, handler);
-  const build = (mainFields: string[]) =>
-    buildSync({
-      ...OPTIONS,
-      stdin: { contents, resolveDir: HERE, sourcefile: `${role}.ts`, loader: 'ts' },
-      absWorkingDir: root,
-      outfile: join(root, 'index.mjs'),
-      mainFields,
-    });
-  // ES modules come first, as esbuild keeps only the parts of them that are used.
-  let built = build(['module', 'main']);
-  if (requiresEsModule(built.metafile)) built = build(['main', 'module']);
-  mkdirSync(to, { recursive: true });
-  for (const { path, contents } of built.outputFiles) writeFileSync(join(to, basename(path)), contents);
-  const path = join(to, 'index.mjs');
-  return { path, bytes: built.outputFiles.find((file) => file.path.endsWith('.mjs'))?.contents.length ?? 0 };
+interface Module {
+  readonly code: string;
+  readonly map: string;
 }
 
-/** What handlers are made by, and from where it is that of this very package. */
-const HERE = fileURLToPath(new URL('.', import.meta.url));
-const LAMBDA = 'millrace/lambda';
+/**
+ * Packs functions of a pipeline, each with everything that it imports, the AWS SDK included, into one ES module
+ * each. The same input gives the same bytes, so that a function is deployed only when its code has changed.
+ *
+ * The SDK is packed because the runtime's own SDK changes without notice, and because esbuild keeps only the
+ * parts of it that are used. All functions are built together when the first is asked for, as they share most
+ * of their sources.
+ */
+export class Bundles {
+  readonly #entry: Entry;
+  readonly #roles: readonly Role[];
+  #built: ReadonlyMap<Role, Module> | undefined;
+
+  constructor(entry: Entry, roles: readonly Role[]) {
+    this.#entry = entry;
+    this.#roles = roles;
+  }
+
+  /**
+   * Writes the module of a function, as `index.mjs` with its source map beside it.
+   *
+   * @returns the path of the module, and its size without the map
+   * @throws RangeError when one of the entry's files is missing
+   */
+  write(role: Role, folder: string): { readonly path: string; readonly bytes: number } {
+    this.#built ??= build(this.#entry, this.#roles);
+    const { code, map } = this.#built.get(role) as Module;
+    const path = join(folder, 'index.mjs');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path, code);
+    writeFileSync(`${path}.map`, map);
+    return { path, bytes: Buffer.byteLength(code) };
+  }
+}
+
+function build(entry: Entry, roles: readonly Role[]): ReadonlyMap<Role, Module> {
+  for (const file of [entry.handler, entry.pipeline]) {
+    if (file !== undefined && !existsSync(file))
+      throw new RangeError(`Cannot bundle "${file}" as it must exist: there is no such file`);
+  }
+  // A synchronous build reads its entries from files. The true path is the one that a source map is made with.
+  const entries = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-')));
+  try {
+    for (const role of roles) writeFileSync(join(entries, `${role}.ts`), textOf(role, entry));
+    // ES modules come first, as esbuild keeps only the parts of them that are used.
+    const first = buildEntries(entries, roles, ['module', 'main']);
+    const again = roles.filter((role) => requiresEsModule(first.metafile, role));
+    const second = again.length > 0 ? buildEntries(entries, again, ['main', 'module']).modules : [];
+    return new Map([...first.modules, ...second]);
+  } finally {
+    rmSync(entries, { recursive: true });
+  }
+}
+
+function buildEntries(
+  entries: string,
+  roles: readonly Role[],
+  mainFields: string[],
+): { readonly modules: ReadonlyMap<Role, Module>; readonly metafile: Metafile } {
+  // The source map names sources relative to the app, not to the folder that the bundle is written to.
+  const root = process.cwd();
+  const { outputFiles, metafile } = esbuild().buildSync({
+    ...OPTIONS,
+    entryPoints: roles.map((role) => join(entries, `${role}.ts`)),
+    absWorkingDir: root,
+    outdir: root,
+    mainFields,
+  });
+  const textAt = (path: string): string => outputFiles.find((file) => file.path === path)?.text as string;
+  const modules = new Map(
+    roles.map((role) => {
+      const path = join(root, outputOf(role));
+      return [
+        role,
+        {
+          code: `${textAt(path)}//# sourceMappingURL=index.mjs.map\n`,
+          map: textAt(`${path}.map`).replace(`"${relative(root, join(entries, role))}.ts"`, `"${role}.ts"`),
+        },
+      ];
+    }),
+  );
+  return { modules, metafile };
+}
+
+const outputOf = (role: Role): string => `${role}.mjs`;
 
 /** The module that exports the handler of a function. */
-const textOf = (role: Role, pipeline: string, handler: string | undefined): string =>
-  role === 'handler' && handler !== undefined
-    ? `export * from ${JSON.stringify(handler)};`
-    : [
-        `import * as definition from ${JSON.stringify(pipeline)};`,
-        `import { ${FACTORIES[role]}, pipelineOf } from '${LAMBDA}';`,
-        `export const handler = ${FACTORIES[role]}(pipelineOf(definition));`,
-      ].join('\n');
+function textOf(role: Role, { pipeline, handler }: Entry): string {
+  if (role === 'handler' && handler !== undefined) return `export * from ${JSON.stringify(handler)};`;
+  // What makes handlers is that of this very package, wherever the pipeline is.
+  const lambda = createRequire(import.meta.url).resolve('millrace/lambda');
+  return [
+    `import * as definition from ${JSON.stringify(pipeline)};`,
+    `import { ${FACTORIES[role]}, pipelineOf } from ${JSON.stringify(lambda)};`,
+    `export const handler = ${FACTORIES[role]}(pipelineOf(definition));`,
+  ].join('\n');
+}
 
 /** @throws Error that says how to install it where it is missing: only who deploys needs it */
 function esbuild(): typeof import('esbuild') {
@@ -132,11 +177,13 @@ function esbuild(): typeof import('esbuild') {
 }
 
 /**
- * Says whether a `require` received the ES module of a package. Where the package has a CommonJS module as
- * well, the caller may rely on that: for instance on a function that the ES module only has as its default
- * export.
+ * Says whether, in the module of a function, a `require` received the ES module of a package. Where the package
+ * has a CommonJS module as well, the caller may rely on that: for instance on a function that the ES module only
+ * has as its default export.
  */
-const requiresEsModule = ({ inputs }: Metafile): boolean =>
-  Object.values(inputs).some(({ imports }) =>
-    imports.some(({ kind, path }) => kind === 'require-call' && inputs[path]?.format === 'esm'),
+const requiresEsModule = ({ inputs, outputs }: Metafile, role: Role): boolean =>
+  Object.keys(outputs[outputOf(role)]?.inputs ?? {}).some((input) =>
+    inputs[input]?.imports.some(
+      ({ kind, path }) => kind === 'require-call' && inputs[path]?.format === 'esm',
+    ),
   );

@@ -7,7 +7,7 @@ import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
 import { bySink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
-import { entryOf, type Role } from './bundle.ts';
+import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
@@ -86,11 +86,17 @@ export class PipelineStack extends Stack {
       ...Object.assign({}, ...sinks.map(({ environment }) => environment)),
       [ENVIRONMENT.bucket]: results.bucketName,
     };
+    const bundles = new Bundles(entry, [
+      'handler',
+      'sweeper',
+      ...(sinks.length > 0 ? (['projector'] as const) : []),
+    ]);
     const addFunction = (name: string, role: Role, memorySize: number, does: string) => {
       const fn = new PipelineFunction(this, name, {
         description: `Millrace ${pipeline.name}: ${does}`,
         role,
-        entry,
+        file: entry.pipeline,
+        bundles,
         memorySize,
         environment,
       });

@@ -4,13 +4,15 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { bundle, type Entry, type Role } from '../bundle.ts';
+import type { Bundles, Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
 
 export interface PipelineFunctionProps {
   readonly description: string;
   readonly role: Role;
-  readonly entry: Entry;
+  /** The file that exports the pipeline. */
+  readonly file: string;
+  readonly bundles: Bundles;
   readonly memorySize: number;
   readonly environment: { readonly [name: string]: string };
 }
@@ -26,7 +28,7 @@ const HEAP_SHARE = 0.6;
 /** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
-    const { description, role, entry, memorySize } = props;
+    const { description, memorySize } = props;
     const environment = {
       ...props.environment,
       // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
@@ -38,7 +40,7 @@ export class PipelineFunction extends lambda.Function {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',
-      code: bundled(role, entry, environment),
+      code: bundled(props, environment),
       memorySize,
       timeout: FUNCTION_TIMEOUT,
       environment,
@@ -60,16 +62,19 @@ export class PipelineFunction extends lambda.Function {
   }
 }
 
-const bundled = (role: Role, entry: Entry, environment: PipelineFunctionProps['environment']): lambda.Code =>
-  lambda.Code.fromAsset(dirname(entry.pipeline), {
+const bundled = (
+  { role, file, bundles }: PipelineFunctionProps,
+  environment: PipelineFunctionProps['environment'],
+): lambda.Code =>
+  lambda.Code.fromAsset(dirname(file), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('never-run'),
       // This command never runs either. CDK caches bundles by it.
-      command: [role, entry.pipeline],
+      command: [role, file],
       local: {
         tryBundle(to) {
-          checkLoading(bundle({ ...entry, role, to }).path, named(environment));
+          checkLoading(bundles.write(role, to).path, named(environment));
           return true;
         },
       },

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { bundle } from '../../lib/bundle.ts';
+import { Bundles, type Entry, type Role } from '../../lib/bundle.ts';
 import { checkLoading } from '../../lib/loading.ts';
 import { PipelineStack } from '../../lib/pipeline-stack.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
@@ -22,6 +22,9 @@ const environmentOf = (pipeline: string): Record<string, string> => ({
   ...Object.fromEntries(Object.values(ENVIRONMENT).map((variable) => [variable, 'any'])),
   [ENVIRONMENT.pipeline]: pipeline,
 });
+
+const bundle = ({ role, to, ...entry }: Entry & { readonly role: Role; readonly to: string }) =>
+  new Bundles(entry, [role]).write(role, to);
 
 let made = 0;
 
@@ -53,6 +56,18 @@ describe('a bundle', () => {
       expect(readFileSync(`${one?.path}${suffix}`).equals(readFileSync(`${other?.path}${suffix}`))).toBe(
         true,
       );
+    }
+  });
+
+  it('has the same bytes alone as built together with those of the other functions', () => {
+    const entry = { pipeline: FLIGHTS };
+    const together = new Bundles(entry, ['handler', 'sweeper', 'projector']);
+    for (const role of ['handler', 'sweeper', 'projector'] as const) {
+      const written = [
+        together.write(role, join(scratch, 'together', role)),
+        bundle({ ...entry, role, to: join(scratch, 'alone', role) }),
+      ].map(({ path }) => [readFileSync(path, 'utf8'), readFileSync(`${path}.map`, 'utf8')]);
+      expect(written[0]).toEqual(written[1]);
     }
   });
 
