@@ -1,6 +1,6 @@
-import type { RemovalPolicy } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Names, type RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
-import { KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { KinesisConsumerEventSource, KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 import type { KinesisSource as Stream } from '../../src/pipeline/source.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
@@ -15,39 +15,94 @@ export interface KinesisSourceProps {
   readonly removalPolicy: RemovalPolicy;
 }
 
-/** A data stream that keeps its records for 24 hours. */
+/**
+ * A data stream that the stack makes, or one that exists, and a consumer of its own where the definition asks
+ * for enhanced fan-out.
+ */
 export class KinesisSource extends Construct {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
-  readonly #stream: kinesis.Stream;
+  readonly #stream: kinesis.IStream;
+  readonly #fanOut: boolean;
 
   constructor(scope: Construct, id: string, { source, removalPolicy }: KinesisSourceProps) {
     super(scope, id);
-    this.#stream = new kinesis.Stream(this, 'Stream', {
-      // A provisioned stream always honours partition keys. An on-demand stream would need
-      // RecordDistributionStrategy USER_PARTITION_KEY for that, a property that a provisioned stream does not
-      // take.
-      streamMode: kinesis.StreamMode.PROVISIONED,
-      shardCount: source.shards,
-      encryption: kinesis.StreamEncryption.MANAGED,
-      removalPolicy,
-    });
+    this.#fanOut = source.fanOut;
+    this.#stream =
+      'arn' in source.stream
+        ? existing(this, source.stream.arn)
+        : made(this, source.stream, source.shards, removalPolicy);
     this.environment = { [ENVIRONMENT.stream]: this.#stream.streamName };
     this.outputs = { StreamName: this.#stream.streamName };
   }
 
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void {
-    handler.addEventSource(
-      new KinesisEventSource(this.#stream, { ...readingInOrder(reading), batchSize: BATCH_SIZE }),
-    );
+    const settings = { ...readingInOrder(reading), batchSize: BATCH_SIZE };
+    if (!this.#fanOut) {
+      handler.addEventSource(new KinesisEventSource(this.#stream, settings));
+      return;
+    }
+    const consumer = new kinesis.StreamConsumer(this, 'Consumer', {
+      stream: this.#stream,
+      // Consumers of one stream have different names, and the stream may be read by several stacks.
+      streamConsumerName: Names.uniqueResourceName(this, { maxLength: 128, separator: '-' }),
+    });
+    handler.addEventSource(new KinesisConsumerEventSource(consumer, settings));
   }
 
-  /** Lets the sweeper see which records no handler has read yet. */
+  /** Lets the sweeper see which records no handler has read yet. It reads the stream itself, never as a consumer. */
   allowLook(sweeper: PipelineFunction): void {
     sweeper.permit(
       ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'],
       this.#stream.streamArn,
     );
   }
+}
+
+type NewStream = Exclude<Stream<unknown>['stream'], { readonly arn: string }>;
+
+function made(
+  scope: Construct,
+  { mode, retention }: NewStream,
+  shards: number,
+  removalPolicy: RemovalPolicy,
+): kinesis.IStream {
+  const common = {
+    retentionPeriod: Duration.millis(retention),
+    encryption: kinesis.StreamEncryption.MANAGED,
+    removalPolicy,
+  };
+  if (mode === 'provisioned') {
+    // A provisioned stream always honours partition keys.
+    return new kinesis.Stream(scope, 'Stream', {
+      ...common,
+      streamMode: kinesis.StreamMode.PROVISIONED,
+      shardCount: shards,
+    });
+  }
+  const stream = new kinesis.Stream(scope, 'Stream', {
+    ...common,
+    streamMode: kinesis.StreamMode.ON_DEMAND,
+  });
+  // The records of a key are in order, and in few key groups, only where the stream heeds partition keys. CDK's
+  // own class does not have the property.
+  (stream.node.defaultChild as kinesis.CfnStream).recordDistributionStrategy = 'USER_PARTITION_KEY';
+  return stream;
+}
+
+/** @throws RangeError when the stream is known to be of another account or region than the stack */
+function existing(scope: Construct, arn: string): kinesis.IStream {
+  const { region, account } = Stack.of(scope);
+  const of = Stack.of(scope).splitArn(arn, ArnFormat.SLASH_RESOURCE_NAME);
+  for (const [what, theirs, ours] of [
+    ['region', of.region, region],
+    ['account', of.account, account],
+  ] as const) {
+    if (Token.isUnresolved(ours) || theirs === ours) continue;
+    throw new RangeError(
+      `Cannot read the stream "${arn}" as it must be of the stack's own region and account: the stack's ${what} is ${ours}`,
+    );
+  }
+  return kinesis.Stream.fromStreamArn(scope, 'Stream', arn);
 }

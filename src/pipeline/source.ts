@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkOptions } from '../core/options.ts';
-import { type Millis, millis } from '../core/time.ts';
+import { type Duration, type Millis, millis } from '../core/time.ts';
 
 /**
  * Where a pipeline's records come from, and what type they have when its windows see them.
@@ -38,7 +38,12 @@ interface AnySource {
 
 export interface KinesisSource<out Rec> extends AnySource {
   readonly kind: 'kinesis';
+  /** How many shards the stream begins with, as far as the definition knows. */
   readonly shards: number;
+  /** The stream that the stack makes, or the ARN of one that exists. */
+  readonly stream: NewStream | { readonly arn: string };
+  /** Whether the handler reads as a consumer of its own (enhanced fan-out), with 2 MB/s of each shard for itself. */
+  readonly fanOut: boolean;
   /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KinesisSource<Next>;
   /**
@@ -47,6 +52,14 @@ export interface KinesisSource<out Rec> extends AnySource {
    */
   expand<Child>(expand: (record: Rec) => readonly Child[]): KinesisSource<Child>;
 }
+
+interface NewStream {
+  readonly mode: StreamMode;
+  readonly retention: Millis;
+}
+
+/** Whether a stream has the shards that it is told to have, or as many as Kinesis makes of its load. */
+type StreamMode = 'provisioned' | 'on-demand';
 
 export interface QueueSource<out Rec> extends AnySource {
   /** A standard queue (`sqs`), or a queue that keeps the order of each message group (`fifo`). */
@@ -87,7 +100,16 @@ interface Validated<Rec> {
 }
 
 interface KinesisOptions<Rec> extends Validated<Rec> {
+  /** Whether the stream has `shards` shards, or divides and merges them by its load. Default `'provisioned'`. */
+  readonly mode?: StreamMode;
+  /** Default 1; an on-demand stream has four to begin with. */
   readonly shards?: number;
+  /** For how long the stream keeps its records, in whole hours from a day to 365 days. Default 7 days. */
+  readonly retention?: Duration;
+  /** Whether the handler is a consumer of its own (enhanced fan-out). Default false. */
+  readonly fanOut?: boolean;
+  /** The ARN of a stream that exists, whose mode and retention are its owner's. By default the stack makes one. */
+  readonly stream?: string;
 }
 
 interface QueueOptions<Rec> extends Validated<Rec> {
@@ -104,10 +126,23 @@ interface KafkaOptions<Rec> extends Validated<Rec> {
 /** The number of key groups for a queue, as nobody knows how many consumers read it at once. */
 const QUEUE_GROUPS = 16;
 
+/** The longest that Kinesis keeps records, whatever a stream is told. */
+export const LONGEST_RETENTION = millis('365d');
+
+/** For how long a group remembers how far it has taken a shard in. */
+export const SHARD_REMEMBERED = millis('365d');
+
+const HOUR = millis('1h');
+
+/** With how many shards an on-demand stream begins. */
+const ON_DEMAND_SHARDS = 4;
+
 /**
- * Reads a Kinesis data stream of JSON records with `shards` shards (default 1).
+ * Reads a Kinesis data stream of JSON records: one that the stack makes, or one that exists.
  *
- * @throws RangeError when `shards` is not a whole number from 1 to 1,024; TypeError for an unknown option
+ * @throws RangeError when `shards` is not a whole number from 1 to 1,024, `mode` is no mode, `retention` is not
+ * whole hours from a day to 365 days, `stream` is no ARN of a stream, or an option is given that another one
+ * settles; TypeError when `fanOut` is not true or false, or for an unknown option
  *
  * @example
  * ```ts
@@ -121,17 +156,65 @@ const QUEUE_GROUPS = 16;
  * ```
  */
 export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): KinesisSource<Rec> {
-  checkOptions('read a stream', options, ['shards', 'schema']);
-  const { shards = 1, schema } = options;
+  checkOptions('read a stream', options, ['mode', 'shards', 'retention', 'fanOut', 'stream', 'schema']);
+  const { mode = 'provisioned', fanOut = false, schema } = options;
+  const { shards = mode === 'on-demand' ? ON_DEMAND_SHARDS : 1 } = options;
   if (!isCount(shards)) {
     throw new RangeError(
       `Cannot read a stream of ${shards} shards as shards must be a whole number from 1 to 1,024`,
     );
   }
+  if (typeof fanOut !== 'boolean') {
+    throw new TypeError(`Cannot read a stream as fanOut must be true or false: it is ${typeof fanOut}`);
+  }
+  if (mode === 'on-demand' && options.shards !== undefined) {
+    throw new RangeError(
+      'Cannot read an on-demand stream with shards as Kinesis settles how many it has: leave shards out, and set groups of the pipeline for more key groups',
+    );
+  }
+  const stream = options.stream === undefined ? newStream(mode, options) : existingStream(options);
   const groups = groupsFor(shards);
-  const lineage = { ordered: true, retention: millis('365d'), notesProgress: true, namedByProducers: false };
-  return sourceOf({ kind: 'kinesis', lineage, groups, shards }, schema);
+  const lineage = {
+    ordered: true,
+    retention: SHARD_REMEMBERED,
+    notesProgress: true,
+    namedByProducers: false,
+  };
+  return sourceOf({ kind: 'kinesis', lineage, groups, shards, stream, fanOut }, schema);
 }
+
+function newStream(mode: StreamMode, { retention = '7d' }: KinesisOptions<unknown>): NewStream {
+  if (mode !== 'provisioned' && mode !== 'on-demand') {
+    throw new RangeError(
+      `Cannot read a stream of the mode "${mode}" as the modes are provisioned and on-demand`,
+    );
+  }
+  const kept = millis(retention);
+  if (kept % HOUR !== 0 || kept < 24 * HOUR || kept > LONGEST_RETENTION) {
+    throw new RangeError(
+      `Cannot keep the records of a stream for "${retention}" as retention must be whole hours from "1d" to "365d"`,
+    );
+  }
+  return { mode, retention: kept };
+}
+
+function existingStream(options: KinesisOptions<unknown>): { readonly arn: string } {
+  const { stream: arn = '' } = options;
+  if (!STREAM_ARN.test(arn)) {
+    throw new RangeError(
+      `Cannot read the stream "${arn}" as stream must be the ARN of a stream: arn:aws:kinesis:<region>:<account>:stream/<name>`,
+    );
+  }
+  const settled = (['mode', 'retention'] as const).find((option) => options[option] !== undefined);
+  if (settled !== undefined) {
+    throw new RangeError(
+      `Cannot set the ${settled} of a stream that exists as mode and retention are its owner's: leave ${settled} or stream out`,
+    );
+  }
+  return { arn };
+}
+
+const STREAM_ARN = /^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream\/[\w.-]{1,128}$/;
 
 /**
  * Reads an SQS queue of JSON messages. A standard queue has no order, so `definePipeline` refuses windows

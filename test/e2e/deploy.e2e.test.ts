@@ -79,7 +79,7 @@ describe.skipIf(!hasMoto)(
       expect(summary.StreamDescriptionSummary).toMatchObject({
         OpenShardCount: 2,
         StreamModeDetails: { StreamMode: 'PROVISIONED' },
-        RetentionPeriodHours: 24,
+        RetentionPeriodHours: 7 * 24,
       });
     });
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
 import { millis } from '../../src/core/time.ts';
-import { kafka, type Pipeline, sqs, table } from '../../src/index.ts';
+import { kafka, kinesis, type Pipeline, sqs, table } from '../../src/index.ts';
 import { ENTRY_LIFETIME } from '../../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { writeEntry } from './stack-entry.ts';
@@ -47,7 +47,7 @@ describe('the stack of a pipeline', () => {
       Properties: {
         ShardCount: 2,
         StreamModeDetails: { StreamMode: 'PROVISIONED' },
-        RetentionPeriodHours: 24,
+        RetentionPeriodHours: 7 * 24,
         StreamEncryption: { EncryptionType: 'KMS', KeyId: 'alias/aws/kinesis' },
       },
       DeletionPolicy: 'Retain',
@@ -381,6 +381,95 @@ describe('the stack of a pipeline', () => {
       SweeperName: 'Sweeper',
       ProjectorName: 'Projector',
     });
+  });
+});
+
+const STREAM = 'arn:aws:kinesis:eu-central-1:123456789012:stream/flights';
+
+describe('the stack of a pipeline that reads a stream', () => {
+  const reading = (source: Pipeline['source'], more: Partial<PipelineStackProps> = {}) => {
+    const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+    const pipeline = { ...flights, source };
+    return Template.fromStack(
+      new PipelineStack(app, 'Stream', { pipeline, entry: entryOf('flights'), ...more }),
+    );
+  };
+
+  it('on demand has no number of shards, and heeds partition keys', () => {
+    const template = reading(kinesis({ mode: 'on-demand', retention: '30d' }));
+    template.hasResourceProperties('AWS::Kinesis::Stream', {
+      ShardCount: Match.absent(),
+      StreamModeDetails: { StreamMode: 'ON_DEMAND' },
+      RecordDistributionStrategy: 'USER_PARTITION_KEY',
+      RetentionPeriodHours: 30 * 24,
+      StreamEncryption: { EncryptionType: 'KMS', KeyId: 'alias/aws/kinesis' },
+    });
+    reading(kinesis()).hasResourceProperties('AWS::Kinesis::Stream', {
+      RecordDistributionStrategy: Match.absent(),
+    });
+  });
+
+  it('with enhanced fan-out is read by a consumer of its own, and looked at without one', () => {
+    const template = reading(kinesis({ fanOut: true }));
+    template.hasResourceProperties('AWS::Kinesis::StreamConsumer', {
+      ConsumerName: Match.stringLikeRegexp('^Stream-?Source'),
+      StreamARN: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceStream'), 'Arn'] },
+    });
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^SourceConsumer'), 'ConsumerARN'] },
+      StartingPosition: 'TRIM_HORIZON',
+      BatchSize: 10_000,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+    });
+    const { Handler = [], Sweeper = [] } = permissionsOf(template);
+    const ofKinesis = (all: readonly string[]) => all.filter((one) => one.startsWith('kinesis:'));
+    expect(ofKinesis(Handler)).toEqual([
+      'kinesis:DescribeStream SourceStream',
+      'kinesis:DescribeStreamConsumer SourceConsumer.ConsumerARN',
+      'kinesis:DescribeStreamConsumer SourceStream',
+      'kinesis:DescribeStreamSummary SourceStream',
+      'kinesis:GetRecords SourceStream',
+      'kinesis:GetShardIterator SourceStream',
+      'kinesis:ListShards SourceStream',
+      'kinesis:ListStreams SourceStream',
+      'kinesis:SubscribeToShard SourceConsumer.ConsumerARN',
+      'kinesis:SubscribeToShard SourceStream',
+    ]);
+    expect(ofKinesis(Sweeper)).toEqual([
+      'kinesis:GetRecords SourceStream',
+      'kinesis:GetShardIterator SourceStream',
+      'kinesis:ListShards SourceStream',
+    ]);
+  });
+
+  it.each([false, true])('that exists makes none, and may read it alone (fan-out: %s)', (fanOut) => {
+    const template = reading(kinesis({ stream: STREAM, fanOut }));
+    template.resourceCountIs('AWS::Kinesis::Stream', 0);
+    template.resourceCountIs('AWS::Kinesis::StreamConsumer', fanOut ? 1 : 0);
+    if (!fanOut)
+      template.hasResourceProperties('AWS::Lambda::EventSourceMapping', { EventSourceArn: STREAM });
+    for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
+      expect(Properties.Environment.Variables[ENVIRONMENT.stream]).toBe('flights');
+    }
+    expect(template.findOutputs('StreamName')['StreamName']?.['Value']).toBe('flights');
+    const { Handler = [], Sweeper = [] } = permissionsOf(template);
+    for (const one of [...Handler, ...Sweeper].filter((one) => one.startsWith('kinesis:'))) {
+      expect([STREAM, 'SourceConsumer.ConsumerARN']).toContain(one.split(' ')[1]);
+    }
+  });
+
+  it.each([
+    ['region', 'eu-west-1', '123456789012', 'eu-west-1'],
+    ['account', 'eu-central-1', '210987654321', '210987654321'],
+  ])('that exists elsewhere is refused: another %s', (what, region, account, ours) => {
+    expect(() => reading(kinesis({ stream: STREAM }), { env: { region, account } })).toThrow(
+      new RangeError(
+        `Cannot read the stream "${STREAM}" as it must be of the stack's own region and account: the stack's ${what} is ${ours}`,
+      ),
+    );
+    const env = { region: 'eu-central-1', account: '123456789012' };
+    expect(() => reading(kinesis({ stream: STREAM }), { env })).not.toThrow();
   });
 });
 

@@ -40,6 +40,8 @@ const define = (options: Given = {}, name = 'temperature') =>
     ...options,
   });
 
+const STREAM = 'arn:aws:kinesis:eu-central-1:123456789012:stream/readings';
+
 describe('a wrong definition throws when it is made', () => {
   it.each(['', 'Temperature', '1st', '-a', 'a_b', 'a b', 'a/b', 'é', 'a'.repeat(41), null as never])(
     'a pipeline named "%s"',
@@ -233,9 +235,71 @@ describe('a wrong definition throws when it is made', () => {
 
   it('a stream with an option that it does not have', () => {
     expect(() => kinesis({ shard: 2 } as never)).toThrow(
-      new TypeError('Cannot read a stream with "shard" as the options are shards, schema'),
+      new TypeError(
+        'Cannot read a stream with "shard" as the options are mode, shards, retention, fanOut, stream, schema',
+      ),
     );
   });
+
+  it.each(['', 'provisionned', 'ON_DEMAND', 7])('a stream of the mode "%s"', (mode) => {
+    expect(() => kinesis({ mode } as never)).toThrow(
+      new RangeError(`Cannot read a stream of the mode "${mode}" as the modes are provisioned and on-demand`),
+    );
+  });
+
+  it('an on-demand stream with shards, which Kinesis settles', () => {
+    expect(() => kinesis({ mode: 'on-demand', shards: 2 })).toThrow(
+      new RangeError(
+        'Cannot read an on-demand stream with shards as Kinesis settles how many it has: leave shards out, and set groups of the pipeline for more key groups',
+      ),
+    );
+  });
+
+  it.each(['23h', '90m', '25h30m', '366d', '0s'] as const)(
+    'a stream that keeps its records for %s',
+    (retention) => {
+      expect(() => kinesis({ retention } as never)).toThrow(RangeError);
+    },
+  );
+
+  it('a retention that is no whole number of hours, with the rule', () => {
+    expect(() => kinesis({ retention: '90m' })).toThrow(
+      new RangeError(
+        'Cannot keep the records of a stream for "90m" as retention must be whole hours from "1d" to "365d"',
+      ),
+    );
+  });
+
+  it('a stream whose fanOut is neither true nor false', () => {
+    expect(() => kinesis({ fanOut: 'yes' } as never)).toThrow(
+      new TypeError('Cannot read a stream as fanOut must be true or false: it is string'),
+    );
+  });
+
+  it.each([
+    '',
+    'readings',
+    'arn:aws:kinesis:eu-central-1:123456789012:stream/',
+    'arn:aws:kinesis:eu-central-1:123456789012:stream/readings/consumer/own:1',
+    'arn:aws:sqs:eu-central-1:123456789012:readings',
+  ])('a stream that exists as "%s"', (stream) => {
+    expect(() => kinesis({ stream })).toThrow(
+      new RangeError(
+        `Cannot read the stream "${stream}" as stream must be the ARN of a stream: arn:aws:kinesis:<region>:<account>:stream/<name>`,
+      ),
+    );
+  });
+
+  it.each([['mode', 'on-demand'] as const, ['retention', '7d'] as const])(
+    'the %s of a stream that exists',
+    (option, value) => {
+      expect(() => kinesis({ stream: STREAM, [option]: value })).toThrow(
+        new RangeError(
+          `Cannot set the ${option} of a stream that exists as mode and retention are its owner's: leave ${option} or stream out`,
+        ),
+      );
+    },
+  );
 
   it.each([undefined, 'a/b', '', '.', '..', 'a'.repeat(250), 'é'])('a topic "%s"', (topic) => {
     expect(() => kafka({ topic } as never)).toThrow(
@@ -299,6 +363,8 @@ describe('what is just right', () => {
 
   it('the largest and the smallest of everything', () => {
     expect(() => [kinesis({ shards: 1 }), kinesis({ shards: 1_024 })]).not.toThrow();
+    expect(() => [kinesis({ retention: '24h' }), kinesis({ retention: '365d' })]).not.toThrow();
+    expect(() => kinesis({ stream: STREAM, shards: 8, fanOut: true })).not.toThrow();
     const topics = ['a', 'A.b_c-9', '...', 'a'.repeat(249)];
     expect(() =>
       topics.map((topic) => [1, 1_024].map((partitions) => kafka({ topic, partitions }))),
@@ -328,6 +394,9 @@ describe('a definition', () => {
         groups: 16,
       },
     ],
+    [kinesis(), { stream: { mode: 'provisioned', retention: millis('7d') }, fanOut: false }],
+    [kinesis({ mode: 'on-demand' }), { stream: { mode: 'on-demand' }, shards: 4, groups: 16 }],
+    [kinesis({ stream: STREAM, fanOut: true }), { stream: { arn: STREAM }, fanOut: true, groups: 4 }],
     [
       sqs(),
       {

@@ -1,9 +1,10 @@
 import { invariant } from '../../core/plain.ts';
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
+import { LONGEST_RETENTION, SHARD_REMEMBERED } from '../../pipeline/source.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 
-// This file holds every duration that follows from how long a log keeps an entry. It asserts how they relate
-// as it loads.
+// This file holds every duration that follows from how long a log keeps an entry. It asserts, as it loads, how
+// they relate to each other and to how long a source keeps its records.
 
 /**
  * The age at which a writer appends anew what must not expire: a snapshot that entries are read from, or a
@@ -44,6 +45,10 @@ invariant(
 invariant(
   GONE_AFTER >= 2 * ENTRY_LIFETIME,
   'a log is read until its last entry, which follows within minutes, has expired, and DynamoDB has had as long to delete it',
+);
+invariant(
+  LONGEST_RETENTION <= SHARD_REMEMBERED,
+  'no stream gives a record again whose shard a group has forgotten, though its owner changes its retention',
 );
 
 /** Tells whether what was appended at `committedAt` must be appended anew. */
