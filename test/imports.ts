@@ -32,7 +32,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/adapters/aws/', [...DOMAIN, '.', '@smithy/node-http-handler']],
   ['src/adapters/cloudwatch/', [...DOMAIN, '.', '@aws-sdk/client-cloudwatch']],
   ['src/adapters/dynamodb/', [...DOMAIN, '.', '@aws-sdk/client-dynamodb']],
-  ['src/adapters/kinesis/', [...DOMAIN, '.', '@aws-sdk/client-kinesis', 'aws-lambda']],
+  ['src/adapters/kinesis/', [...DOMAIN, '.', '@aws-sdk/client-kinesis', 'aws-lambda', 'node:crypto']],
   ['src/adapters/kafka/', [...DOMAIN, '.']],
   ['src/adapters/memory/', [...DOMAIN, '.']],
   ['src/adapters/powertools/', [...DOMAIN, '.', '@aws-lambda-powertools/']],
