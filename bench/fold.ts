@@ -1,9 +1,9 @@
-import { type Position, subPositionOf } from '../src/core/position.ts';
+import type { Position } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { nextEntry } from '../src/engine/format/next-entry.ts';
 import { readGroup } from '../src/engine/format/read-group.ts';
 import { type Deployment, firstDeployment } from '../src/engine/group/deployment.ts';
-import { EMPTY_GROUP, type Folded, type Group, type GroupRecord } from '../src/engine/group/group.ts';
+import { EMPTY_GROUP, type Folded, type Group, GroupRecord } from '../src/engine/group/group.ts';
 import { hashOf } from '../src/engine/group/key-group.ts';
 import { newsOf } from '../src/engine/group/taken.ts';
 import { fold } from '../src/engine/intake/fold.ts';
@@ -45,14 +45,7 @@ export function groupRecordsOf({ rules }: Pipeline, stream: Stream, from: number
       partitionKey: key,
       data: NO_BYTES,
     };
-    return {
-      source,
-      lineage: source.lineage,
-      position: subPositionOf(true, source.position, 0, 0),
-      arrival: record.arrival,
-      hash: hashOf(key),
-      content: { outcome: 'record', key, record },
-    };
+    return new GroupRecord(true, source, 0, 0, hashOf(key), { outcome: 'record', key, record });
   });
 }
 

@@ -5,18 +5,12 @@
  * @module
  */
 
-import { type SubPosition, subPlaceOf, subPositionOf } from './core/position.ts';
+import { type SubPosition, subPlaceOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
 import { writtenPane } from './engine/delivery/written-pane.ts';
 import { type Deployment, firstDeployment } from './engine/group/deployment.ts';
 import type { Poison } from './engine/group/group.ts';
-import {
-  EMPTY_GROUP,
-  type Folded,
-  type GroupPane,
-  type GroupRecord,
-  listPanes,
-} from './engine/group/group.ts';
+import { EMPTY_GROUP, type Folded, type GroupPane, GroupRecord, listPanes } from './engine/group/group.ts';
 import { decodedParts } from './engine/intake/decode.ts';
 import { fold, foldIdle } from './engine/intake/fold.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
@@ -123,11 +117,9 @@ function tryOnce(
   const decoded = decodeGiven(pipeline, records, arrivals);
   const parts = decoded.map(({ outcome }) => decodedParts(outcome));
   const taken = decoded.flatMap(({ source }, at) =>
-    (parts[at] ?? []).flatMap((content, child): GroupRecord[] => {
+    (parts[at] ?? []).flatMap((content, child) => {
       if (content.outcome === 'filtered') return [];
-      const { lineage, arrival } = source;
-      const position = subPositionOf(true, source.position, 0, child);
-      return [{ source, lineage, position, arrival, hash: 0, content }];
+      return [new GroupRecord(true, source, 0, child, 0, content)];
     }),
   );
   const deployment = firstDeployment(pipeline);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { subPositionOf, unorderedPositionOf } from '../../src/core/position.ts';
+import { unorderedPositionOf } from '../../src/core/position.ts';
 import type { Table } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
-import type { Group, GroupRecord } from '../../src/engine/group/group.ts';
+import { type Group, GroupRecord } from '../../src/engine/group/group.ts';
 import { hashOf } from '../../src/engine/group/key-group.ts';
 import {
   batches,
@@ -137,20 +137,13 @@ function groupRecord(
     partitionKey: 'none',
     data: new Uint8Array(0),
   };
-  const delivered = {
-    source: sent,
-    lineage,
-    position: subPositionOf(source.lineage.ordered, position, 0, 0),
-    arrival: sent.arrival,
-    hash: hashOf(reading?.key ?? 'none'),
-  };
-  if (reading === null) {
-    const poison = { code: 'key', reason: 'no key' } as const;
-    return { ...delivered, content: { outcome: 'poison', poison } };
-  }
+  const groupRecordOf = (content: GroupRecord['content']) =>
+    new GroupRecord(source.lineage.ordered, sent, 0, 0, hashOf(reading?.key ?? 'none'), content);
+  if (reading === null)
+    return groupRecordOf({ outcome: 'poison', poison: { code: 'key', reason: 'no key' } });
   const values = rules.inputs.read(reading);
   const record = { at: reading.at as EpochMillis, arrival: arrival as EpochMillis, values };
-  return { ...delivered, content: { outcome: 'record', key: reading.key, record } };
+  return groupRecordOf({ outcome: 'record', key: reading.key, record });
 }
 
 /** Cuts a list at random, into parts of which none is empty. */

@@ -721,8 +721,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'children share a position',
     rule: 'Each child of a record has a position of its own',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'const position = subPositionOf(ordered, source.position, 0, child);',
-    replace: 'const position = subPositionOf(ordered, source.position, 0, Math.min(child, 0));',
+    find: 'new GroupRecord(ordered, source, 0, child, hash, content)',
+    replace: 'new GroupRecord(ordered, source, 0, Math.min(child, 0), hash, content)',
   },
   {
     name: 'children from the last to the first',
@@ -806,7 +806,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison has no group',
     rule: 'What has no key is counted in the group of its partition key',
     file: 'src/engine/intake/process-batch.ts',
-    find: "const key = content.outcome === 'record' ? content.key : partitionKey;",
+    find: "const key = content.outcome === 'record' ? content.key : source.partitionKey;",
     replace: "const key = content.outcome === 'record' ? content.key : '';",
   },
   {
@@ -814,7 +814,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'A record on which an author’s function throws is poison; the batch is folded again without it',
     file: 'src/engine/intake/fold.ts',
     find: 'return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted, isOver), limits);',
-    replace: "return foldAll(deployment, group, admitted.map((one) => refused(one, 'fold', '')), limits);",
+    replace: "return foldAll(deployment, group, admitted.map((one) => one.refused('fold', '')), limits);",
   },
 
   {

@@ -1,6 +1,6 @@
 import type { KeyRecord, StoredKey } from '../../core/key.ts';
 import { type KeyPane, type PaneLayout, readPanes } from '../../core/panes.ts';
-import type { SubPosition } from '../../core/position.ts';
+import { type SubPosition, subPositionOf } from '../../core/position.ts';
 import type { Table } from '../../core/table.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
@@ -118,21 +118,59 @@ export const EMPTY_GROUP: Group = {
  * A record of one group: a record of the source or a part of one, either for the windows of a key or
  * refused.
  */
-export interface GroupRecord {
+export class GroupRecord {
   /**
    * The record that the source delivered. Its bytes are kept if this record is refused, and the source
    * delivers it again if the group stops before it.
    */
   readonly source: SourceRecord;
-  readonly lineage: string;
-  readonly position: SubPosition;
-  readonly arrival: EpochMillis;
+  /** Its place in that record: see `SubPosition`. */
+  readonly member: number;
+  readonly child: number;
   /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
   readonly hash: number;
-  readonly content:
-    | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
-    | { readonly outcome: 'poison'; readonly poison: Poison };
+  readonly content: GroupContent;
+  readonly #ordered: boolean;
+
+  constructor(
+    ordered: boolean,
+    source: SourceRecord,
+    member: number,
+    child: number,
+    hash: number,
+    content: GroupContent,
+  ) {
+    this.#ordered = ordered;
+    this.source = source;
+    this.member = member;
+    this.child = child;
+    this.hash = hash;
+    this.content = content;
+  }
+
+  get lineage(): string {
+    return this.source.lineage;
+  }
+
+  get arrival(): EpochMillis {
+    return this.source.arrival;
+  }
+
+  /** Few records are asked for it, so it is put together anew each time. */
+  get position(): SubPosition {
+    return subPositionOf(this.#ordered, this.source.position, this.member, this.child);
+  }
+
+  /** Returns the same record, refused. */
+  refused(code: PoisonCode, reason: string): GroupRecord {
+    const content = { outcome: 'poison', poison: { code, reason } } as const;
+    return new GroupRecord(this.#ordered, this.source, this.member, this.child, this.hash, content);
+  }
 }
+
+type GroupContent =
+  | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
+  | { readonly outcome: 'poison'; readonly poison: Poison };
 
 /** A record that some windows refused, as it came late for them. */
 export interface LateRecord {

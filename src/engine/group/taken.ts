@@ -35,13 +35,10 @@ export function newsOf(
   });
 }
 
-/**
- * Says whether a record stands after another of the same lineage. Mostly the positions that the source gave them
- * say so: a sub-position is put together of two texts, and is copied as soon as it is compared.
- */
+/** Says whether a record stands after another of the same lineage, without making their sub-positions. */
 const follows = (a: GroupRecord, b: GroupRecord): boolean =>
   a.source.position === b.source.position
-    ? isAfter(a.position, b.position)
+    ? a.member > b.member || (a.member === b.member && a.child > b.child)
     : isAfter(a.source.position, b.source.position);
 
 /** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */

@@ -11,7 +11,7 @@ import { leaveOut, stateWeight } from '../group/room.ts';
 import { newsOf, REFUSED, withoutOld, withoutRoom } from '../group/taken.ts';
 import { weightOf } from '../group/weight.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
-import { fold, foldBefore, refused } from './fold.ts';
+import { fold, foldBefore } from './fold.ts';
 import { keepRefused } from './poison.ts';
 
 type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits'>;
@@ -156,7 +156,7 @@ function foldToFit(
     if (growing.size > 0) {
       const reason = `the state of its group has no room for it: it must weigh <= ${limits.state} bytes, and would weigh ${weight.state}; more groups have more room`;
       batch = batch.map((record) =>
-        growing.has(keyOf(record)) ? refused(record, 'no-room', reason) : record,
+        growing.has(keyOf(record)) ? record.refused('no-room', reason) : record,
       );
       continue;
     }

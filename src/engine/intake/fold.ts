@@ -12,7 +12,6 @@ import {
   type GroupRecord,
   type LateRecord,
   lateByWindow,
-  type PoisonCode,
   sumOfCounters,
 } from '../group/group.ts';
 import { paneRowsWeight, stateWeight } from '../group/room.ts';
@@ -170,8 +169,7 @@ function refuseNewKeys(
     const { content } = record;
     if (content.outcome === 'poison' || group.keys.has(content.key) || added.has(content.key)) return record;
     if (weight >= newKeys) {
-      return refused(
-        record,
+      return record.refused(
         'no-room',
         `the group of its key has no room for another key: a state must weigh < ${newKeys} bytes for that, and it weighs ${weight}; more groups have more room`,
       );
@@ -181,11 +179,6 @@ function refuseNewKeys(
     return record;
   });
 }
-
-export const refused = (record: GroupRecord, code: PoisonCode, reason: string): GroupRecord => ({
-  ...record,
-  content: { outcome: 'poison', poison: { code, reason } },
-});
 
 /**
  * Refuses the records on which an author's function throws, and returns the other records as they are, or
@@ -214,7 +207,7 @@ function refuseThrowing(
       keys.set(key, state.freeze() as StoredKey);
       tried.push(groupRecord);
     } catch (error) {
-      tried.push(refused(groupRecord, 'fold', messageOf(error)));
+      tried.push(groupRecord.refused('fold', messageOf(error)));
     }
   }
   return tried;

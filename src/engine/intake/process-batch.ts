@@ -7,7 +7,7 @@ import type { Ports } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { type Deployment, OutdatedError, present } from '../group/deployment.ts';
-import type { Group, GroupRecord } from '../group/group.ts';
+import { type Group, GroupRecord } from '../group/group.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
 import { isSameDeployment } from '../log/definition-log.ts';
 import { bytesOf } from '../log/group-cache.ts';
@@ -203,17 +203,16 @@ async function splitByGroup(
   let filtered = 0;
   const { ordered } = deployment.pipeline.source.lineage;
   const add = (source: SourceRecord, child: number, content: DecodedPart): void => {
-    const position = subPositionOf(ordered, source.position, 0, child);
-    if (pending.size > 0 && pending.get(source)?.has(position) === false) return;
+    const parts = pending.size > 0 ? pending.get(source) : undefined;
+    if (parts?.has(subPositionOf(ordered, source.position, 0, child)) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;
     }
-    const { lineage, arrival, partitionKey } = source;
     // A record without a key counts in the group of its partition key.
-    const key = content.outcome === 'record' ? content.key : partitionKey;
+    const key = content.outcome === 'record' ? content.key : source.partitionKey;
     const { hash, share } = byKey.get(key) ?? placeOf(key);
-    share.records.push({ source, lineage, position, arrival, hash, content });
+    share.records.push(new GroupRecord(ordered, source, 0, child, hash, content));
   };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {

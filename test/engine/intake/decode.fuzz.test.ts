@@ -3,12 +3,12 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { memoryObjects } from '../../../src/adapters/memory/objects.ts';
-import { subPositionOf } from '../../../src/core/position.ts';
+
 import { isInstant, isoTime, millis } from '../../../src/core/time.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
-import { EMPTY_GROUP, type GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
+import { EMPTY_GROUP, GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
 import { hashOf } from '../../../src/engine/group/key-group.ts';
 import {
   type Decoded,
@@ -274,9 +274,7 @@ describe('whatever bytes arrive', () => {
 });
 
 function groupRecord(text: string, hash: number, content: GroupRecord['content']): GroupRecord {
-  const source = sourceRecord(text);
-  const { lineage, arrival } = source;
-  return { source, lineage, position: subPositionOf(true, source.position, 0, 0), arrival, hash, content };
+  return new GroupRecord(true, sourceRecord(text), 0, 0, hash, content);
 }
 
 /** Whether a group that has taken the record in can be written, and read by the next invocation. */

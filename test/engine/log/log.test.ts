@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTally } from '../../../src/commands/tally.ts';
 import { CodecError } from '../../../src/core/codec.ts';
-import { subPositionOf } from '../../../src/core/position.ts';
+
 import { after, type EpochMillis, type Millis, millis } from '../../../src/core/time.ts';
 import { baseOf, decodePanes } from '../../../src/engine/format/entry.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
-import { EMPTY_GROUP, type Group, listPanes } from '../../../src/engine/group/group.ts';
+import { EMPTY_GROUP, type Group, GroupRecord, listPanes } from '../../../src/engine/group/group.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
 import { GroupCache } from '../../../src/engine/log/group-cache.ts';
 import { unchanged } from '../../../src/engine/log/group-logs.ts';
@@ -286,16 +286,12 @@ describe('what an environment has in memory', () => {
     const groupOf = (keys: number): Group => {
       const records = Array.from({ length: keys }, (_, n) => {
         const source = scene.put(`m${n}`, at(0, n));
-        const { lineage, arrival } = source;
-        const record = { at: at(0, n), arrival, values: readings().rules.inputs.read({ celsius: n }) };
-        return {
-          source,
-          lineage,
-          position: subPositionOf(true, source.position, 0, 0),
-          arrival,
-          hash: 0,
-          content: { outcome: 'record', key: `m${n}`, record },
-        } as const;
+        const record = {
+          at: at(0, n),
+          arrival: source.arrival,
+          values: readings().rules.inputs.read({ celsius: n }),
+        };
+        return new GroupRecord(true, source, 0, 0, 0, { outcome: 'record', key: `m${n}`, record });
       });
       return { ...EMPTY_GROUP, ...fold(deployment, EMPTY_GROUP, records) };
     };
