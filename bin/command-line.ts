@@ -18,9 +18,9 @@ import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show, showAll } from '../src/commands/run.ts';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
-import { kinesisSourceOf } from '../src/local/resources.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
 import { serversPackage } from '../src/local/servers-package.ts';
+import { localSourceOf } from '../src/local/sources/index.ts';
 import { lockFileOf } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 
@@ -179,7 +179,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
         inFolder(async (folder) => {
           const file = await fileOf(name);
           const pipeline = await loadPipeline(file);
-          kinesisSourceOf(pipeline);
+          localSourceOf(pipeline);
           const event = await readEvent(eventFile);
           const built = new Bundles(entryOf(file), ['handler']).write('handler', folder);
           const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);

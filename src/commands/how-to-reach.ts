@@ -3,14 +3,14 @@ import type { LocalRuntime } from '../local/runtime.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
 /** Says where the servers of a run are, what is in them, and what another program needs to use them. */
-export function howToReach({ endpoints, names }: LocalRuntime): string {
-  const { kinesis, dynamodb, s3 } = endpoints;
+export function howToReach({ endpoints, names, source: { place } }: LocalRuntime): string {
+  const { dynamodb, s3 } = endpoints;
   const exported = {
     AWS_REGION: LOCAL_REGION,
     AWS_DEFAULT_REGION: LOCAL_REGION,
     AWS_ACCESS_KEY_ID: LOCAL_CREDENTIALS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: LOCAL_CREDENTIALS.secretAccessKey,
-    AWS_ENDPOINT_URL_KINESIS: kinesis,
+    ...place.environment,
     AWS_ENDPOINT_URL_DYNAMODB: dynamodb,
     AWS_ENDPOINT_URL_S3: s3,
     AWS_USE_FIPS_ENDPOINT: false,
@@ -20,7 +20,7 @@ export function howToReach({ endpoints, names }: LocalRuntime): string {
     [ENVIRONMENT.bucket]: names.bucket,
   };
   return [
-    `Kinesis   ${kinesis}  stream ${names.stream}`,
+    `${place.service.padEnd(8)}  ${place.endpoint}  ${place.resource}`,
     `DynamoDB  ${dynamodb}  tables ${names.stateTable}, ${names.rowsTable}`,
     `S3        ${s3}  bucket ${names.bucket}`,
     '',

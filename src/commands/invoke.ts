@@ -11,6 +11,7 @@ import {
   resourceNames,
 } from '../local/resources.ts';
 import { serversPackage } from '../local/servers-package.ts';
+import { createStream } from '../local/sources/kinesis.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
@@ -44,7 +45,8 @@ export async function invokeBundle(
   const clients = connect(servers.endpoints);
   try {
     const names = resourceNames(pipeline);
-    await createResources(pipeline, names, clients);
+    await createResources(names, clients);
+    await createStream(clients.kinesis, names.stream);
     // A function has none of the shell's settings of AWS, any of which may lead away from these servers.
     for (const name of Object.keys(process.env)) if (SETTING_OF_AWS.test(name)) delete process.env[name];
     Object.assign(process.env, {

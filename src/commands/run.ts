@@ -6,8 +6,8 @@ import { lineOf, shownPath } from '../local/failure.ts';
 import { type InputRecord, readInput } from '../local/input.ts';
 import { eitherRefused, type RefusedByCode, withLines } from '../local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
-import { kinesisSourceOf } from '../local/resources.ts';
 import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runtime.ts';
+import { localSourceOf } from '../local/sources/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import { checkInput, outputTo } from './files.ts';
@@ -121,7 +121,7 @@ export async function show(
         return 0;
       }
       screen.say(
-        `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to stream ${runtime.names.stream} on ${runtime.endpoints.kinesis}`,
+        `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to ${runtime.source.place.resource} on ${runtime.source.place.endpoint}`,
       );
       const replayed = await replay(runtime, {
         pipeline,
@@ -137,7 +137,7 @@ export async function show(
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       screen.say(paneTable(tally, process.stdout.columns));
       const refused = await refusedIn(replayed, tally, input, options);
-      const { failure, text } = conclude(replayed, tally, refused, options.strict);
+      const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       screen.say(text);
       const exitCode = failure === undefined ? 0 : 1;
       const [pane] = tally.latest();
@@ -197,7 +197,7 @@ export async function run(
         onSent: screen.sent,
       });
       const refused = await refusedIn(replayed, tally, options.input, options);
-      const { failure, text } = conclude(replayed, tally, refused, options.strict);
+      const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       if (failure !== undefined) {
         screen.say(`${text}; no panes are written`);
         return 1;
@@ -237,7 +237,7 @@ async function running(
   startScreen: (tally: Tally) => Screen,
   work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  kinesisSourceOf(pipeline);
+  localSourceOf(pipeline);
   const interrupted = new AbortController();
   let first = 0;
   const interrupt = () => {
@@ -291,6 +291,7 @@ async function refusedIn(
 }
 
 function conclude(
+  { source: { place } }: LocalRuntime,
   replayed: Replayed,
   tally: Tally,
   poison: RefusedByCode,
@@ -300,7 +301,7 @@ function conclude(
     .slice(0, 10)
     .map(
       ({ line, bytes, beginning }) =>
-        `  line ${line}: ${thousands(bytes)} bytes, where Kinesis takes 1,048,576 with the key: ${beginning}`,
+        `  line ${line}: ${thousands(bytes)} bytes, where ${place.service} takes ${place.mostBytes}: ${beginning}`,
     );
   const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
@@ -308,7 +309,9 @@ function conclude(
   const verdict = failure === undefined ? [] : [failure];
   return {
     failure,
-    text: [...lines, ...refusedLines(poison), ...late, ...faults, ...verdict, ledger(replayed)].join('\n'),
+    text: [...lines, ...refusedLines(poison), ...late, ...faults, ...verdict, ledger(replayed, place)].join(
+      '\n',
+    ),
   };
 }
 

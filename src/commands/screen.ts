@@ -6,6 +6,7 @@ import type { GroupPane } from '../engine/group/group.ts';
 import { beginningOf, type RefusedByCode, visible } from '../local/refused.ts';
 import type { Replayed } from '../local/replay.ts';
 import type { LocalRuntime } from '../local/runtime.ts';
+import type { SourcePlace } from '../local/sources/source.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY } from '../wiring/names.ts';
 import type { Tally } from './tally.ts';
@@ -250,7 +251,7 @@ const shortly = (reason: string): string =>
   reason.length <= SHOWN_REASON ? visible(reason) : `${visible(reason.slice(0, SHOWN_REASON))}…`;
 
 /** Says in words where the records went. */
-export const ledger = (replayed: Replayed): string =>
+export const ledger = (replayed: Replayed, { service }: Pick<SourcePlace, 'service'>): string =>
   [
     `${thousands(replayed.read)} records read`,
     ...(replayed.children === undefined ? [] : [`expanded into ${thousands(replayed.children)}`]),
@@ -259,12 +260,12 @@ export const ledger = (replayed: Replayed): string =>
     `${thousands(replayed.lateForAll)} late for every window`,
     `${thousands(replayed.poison)} poison`,
     `${thousands(replayed.filtered)} filtered`,
-    `${thousands(replayed.refused.length)} too large for Kinesis`,
+    `${thousands(replayed.refused.length)} too large for ${service}`,
   ].join(', ');
 
 /** Lists commands that show what a run has made, such as the row of a pane. */
 export function whereToLook(
-  { endpoints, names }: LocalRuntime,
+  { endpoints, names, source }: LocalRuntime,
   { key, window }: GroupPane,
   last: Replayed['last'],
 ): string {
@@ -273,17 +274,10 @@ export function whereToLook(
   const ofKey = `--key-condition-expression 'pk = :k' --expression-attribute-values '${JSON.stringify({ ':k': partition })}'`;
   return [
     '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1',
-    ...(last
-      ? [
-          `  aws --endpoint-url ${endpoints.kinesis} kinesis put-record --stream-name ${names.stream} --partition-key ${quoted(last.partitionKey)} --cli-binary-format raw-in-base64-out --data ${quoted(last.text)}   # AWS CLI 2`,
-        ]
-      : []),
-    `  aws --endpoint-url ${endpoints.kinesis} kinesis describe-stream-summary --stream-name ${names.stream}`,
+    ...source.place.commands(last).map((command) => `  ${command}`),
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb get-item --table-name ${names.rowsTable} --key '${row}'`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb query --table-name ${names.rowsTable} ${ofKey}`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb scan --table-name ${names.stateTable} --select COUNT`,
     `  aws --endpoint-url ${endpoints.s3} s3 ls --recursive s3://${names.bucket}/`,
   ].join('\n');
 }
-
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -12,7 +12,6 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import type { RunClock } from './clock.ts';
-import { openFeed } from './feed.ts';
 import type { InputRecord } from './input.ts';
 import { addRefused, beginningOf, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
 import type { LocalRuntime } from './runtime.ts';
@@ -44,11 +43,11 @@ export interface Replayed extends Counters {
    */
   readonly children: number | undefined;
   readonly filtered: number;
-  /** The lines that are too large for a record of Kinesis. */
+  /** The lines that are too large for a record of the source. */
   readonly refused: readonly { readonly line: number; readonly bytes: number; readonly beginning: string }[];
   /** The records of the input that the pipeline refuses as it decodes them. */
   readonly poisonLines: RefusedByCode;
-  /** How many records the stream holds that the input does not have. */
+  /** How many records the source holds, or has held, that the input does not have. */
   readonly others: number;
   /** The last record that was sent, of those that are short enough for a person to send again. */
   readonly last: { readonly partitionKey: string; readonly text: string } | undefined;
@@ -75,7 +74,7 @@ export function isAccountedFor(replayed: Replayed): boolean {
  */
 export async function replay(runtime: LocalRuntime, options: Replay): Promise<Replayed> {
   const { pipeline, input, speed, signal, onSent, onDrained } = options;
-  const feed = await openFeed(runtime.kinesis, runtime.names.stream);
+  const feed = await runtime.source.openFeed();
   const refused: { line: number; bytes: number; beginning: string }[] = [];
   const poisonLines = new Map<string, Refused>();
   const { clock } = runtime;
@@ -98,7 +97,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     let sent = feed.holds(partitionKey, data);
     if (sent) pace.passed(eventTime);
     else {
-      await pace.until(eventTime, () => feed.flush().then(runtime.source.wake), signal);
+      await pace.until(eventTime, feed.flush, signal);
       sent = await feed.send(partitionKey, data);
     }
     if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
@@ -116,8 +115,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     onSent?.(read, eventTime);
   }
   await feed.flush();
-  runtime.source.wake();
-  await abortable(runtime.source.reached(feed.positions), signal);
+  await abortable(feed.handled(), signal);
   clock.start();
   onDrained?.();
 

@@ -5,19 +5,11 @@ import {
   DynamoDBClient,
   ResourceInUseException as TableExists,
 } from '@aws-sdk/client-dynamodb';
-import {
-  CreateStreamCommand,
-  DescribeStreamSummaryCommand,
-  type GetRecordsCommandOutput,
-  KinesisClient,
-  ResourceInUseException as StreamExists,
-} from '@aws-sdk/client-kinesis';
+import { type GetRecordsCommandOutput, KinesisClient } from '@aws-sdk/client-kinesis';
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { clientOf, type Patience, type RequestHandler, type Signer } from '../adapters/aws/client.ts';
 import type { EpochMillis } from '../core/time.ts';
-import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { KinesisSource } from '../pipeline/source.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { RunClock } from './clock.ts';
 import type { Ask } from './servers/direct.ts';
@@ -135,32 +127,11 @@ export function disconnect(clients: Clients): void {
   for (const client of Object.values(clients)) client.destroy();
 }
 
-/**
- * Returns a pipeline's source as a Kinesis stream.
- *
- * @throws RangeError unless the source is one, as no other source runs on this machine
- */
-export function kinesisSourceOf({ name, source }: Pipeline): KinesisSource<unknown> {
-  const refuse = (): never => {
-    throw new RangeError(
-      `Cannot run "${name}" on this machine as its source must be a Kinesis stream: it is ${source.kind}`,
-    );
-  };
-  return byKind(source, {
-    kinesis: (stream) => stream,
-    sqs: refuse,
-    fifo: refuse,
-    kafka: refuse,
-  });
-}
-
-/** Creates the stream, the tables and the bucket unless they exist, and waits until they are ready. */
+/** Creates the tables and the bucket unless they exist, and waits until they are ready. */
 export async function createResources(
-  pipeline: Pipeline,
   names: ResourceNames,
-  { kinesis, dynamodb, s3 }: Clients,
+  { dynamodb, s3 }: Pick<Clients, 'dynamodb' | 's3'>,
 ): Promise<void> {
-  const source = kinesisSourceOf(pipeline);
   const table = (name: string, key: { partition: string; sort: string }, sortType: 'N' | 'S') =>
     unlessItExists(TableExists, () =>
       dynamodb.send(
@@ -179,19 +150,10 @@ export async function createResources(
       ),
     );
   await Promise.all([
-    unlessItExists(StreamExists, () =>
-      kinesis.send(new CreateStreamCommand({ StreamName: names.stream, ShardCount: source.shards })),
-    ),
     table(names.stateTable, STATE_KEY, 'N'),
     table(names.rowsTable, ROWS_KEY, 'S'),
     createBucket(s3, names.bucket),
   ]);
-  await untilActive(async () => {
-    const { StreamDescriptionSummary: stream } = await kinesis.send(
-      new DescribeStreamSummaryCommand({ StreamName: names.stream }),
-    );
-    return stream?.StreamStatus;
-  });
   for (const TableName of [names.stateTable, names.rowsTable]) {
     await untilActive(
       async () => (await dynamodb.send(new DescribeTableCommand({ TableName }))).Table?.TableStatus,

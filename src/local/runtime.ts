@@ -1,9 +1,7 @@
-import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
-import { kinesisArrivals } from '../adapters/kinesis/arrivals.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { clockBy } from '../adapters/system/clock.ts';
 import { after, type Millis } from '../core/time.ts';
@@ -19,10 +17,11 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { openTogether } from './closing.ts';
-import { type EventSource, startEventSource } from './event-source.ts';
 import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
 import type { LocalServers, startServersBeside } from './servers/servers.ts';
 import { serversPackage } from './servers-package.ts';
+import { localSourceOf } from './sources/index.ts';
+import type { LocalSource } from './sources/source.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
@@ -47,11 +46,10 @@ export interface LocalOptions {
 export interface LocalRuntime {
   readonly endpoints: LocalServers['endpoints'];
   readonly names: ResourceNames;
-  readonly kinesis: KinesisClient;
   readonly s3: S3Client;
   readonly ports: Ports;
   readonly clock: RunClock;
-  readonly source: EventSource;
+  readonly source: LocalSource;
   /** Runs the sweeper once, as if the clock were `ahead` milliseconds further on. */
   sweep(ahead: number): Promise<Sweep>;
   /** Settles when the sinks have everything that is committed. */
@@ -77,9 +75,6 @@ const ROOMY = {
   stepObjects: 10_000,
 };
 
-/** A tenth of the most that Lambda delivers, so that there is something to watch. */
-const BATCH_SIZE = 1_000;
-
 /** @throws Error when any of it cannot be started; what was started by then is closed */
 export const startLocal = (options: LocalOptions): Promise<LocalRuntime> =>
   openTogether((onClose) => startParts(options, onClose));
@@ -92,11 +87,12 @@ async function startParts(
     pipeline,
     telemetry,
     dataDirectory,
-    batchSize = BATCH_SIZE,
+    batchSize,
     port,
     decorate = (ports) => ports,
     startServers = (await serversPackage()).startServersBeside,
   } = options;
+  const openSource = localSourceOf(pipeline);
   const names = resourceNames(pipeline);
   const prefix = groupLogPrefix(pipeline.name);
   const clock = openRunClock({ directory: dataDirectory });
@@ -113,10 +109,22 @@ async function startParts(
   const { endpoints, askDynamodb } = servers;
   const clients = connect(endpoints, clock.at, askDynamodb);
   onClose(() => disconnect(clients));
-  const { kinesis, dynamodb, s3 } = clients;
+  const { dynamodb, s3 } = clients;
 
   const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
   const log = dynamoCommitLog(dynamodb, names.stateTable);
+  clock.keep();
+  const source = await openSource({
+    pipeline,
+    names,
+    endpoints,
+    clients,
+    progress,
+    clock,
+    dataDirectory,
+    batchSize,
+  });
+  onClose(source.close);
   const ports = decorate({
     log: {
       ...log,
@@ -129,7 +137,7 @@ async function startParts(
     objects: s3Objects(s3, names.bucket),
     rows: dynamoRows(dynamodb, names.rowsTable),
     progress,
-    arrivals: kinesisArrivals(kinesis, names.stream, progress, clock),
+    arrivals: source.arrivals,
     clock,
     telemetry,
     limits: ROOMY,
@@ -142,23 +150,20 @@ async function startParts(
   );
   onClose(wakeUps.stop);
 
-  clock.keep();
-  await createResources(pipeline, names, clients);
+  await createResources(names, clients);
   // This refuses a directory that was kept by another definition: the handlers would fail for ever.
   await holdDeployment(enginePorts(ports), pipeline);
   const process = processHandler(ports, inRealTime(pipeline, clock));
-  const source = await startEventSource(kinesis, names.stream, (event) => process(event, INVOCATION), {
-    batchSize,
+  const consumption = await source.consume((event) => process(event, INVOCATION), {
     onError: (error) => telemetry.fault('deliver a batch', error),
   });
-  onClose(source.stop);
+  onClose(consumption.stop);
   // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
   wakeUps.schedule();
 
   return {
     endpoints,
     names,
-    kinesis,
     s3,
     ports,
     clock,

@@ -64,7 +64,7 @@ async function worldOf(
 ): Promise<World> {
   const clients = connect(endpoints);
   const names = resourceNames(pipeline);
-  await createResources(pipeline, names, clients);
+  await createResources(names, clients);
   return {
     clients,
     names,

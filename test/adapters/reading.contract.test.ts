@@ -34,7 +34,7 @@ beforeAll(async () => {
   servers = await startServers({});
   clients = connect(servers.endpoints);
   names = resourceNames(pipeline);
-  await createResources(pipeline, names, clients);
+  await createResources(names, clients);
 });
 afterAll(async () => {
   disconnect(clients);

@@ -25,6 +25,7 @@ import {
   resourceNames,
 } from '../../src/local/resources.ts';
 import { type LocalServers, startServers } from '../../src/local/servers/servers.ts';
+import { createStream } from '../../src/local/sources/kinesis.ts';
 import { kinesisEvent } from '../../src/simulation/shapes.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { at, NOON, type Reading, Scene } from '../engine/scene.ts';
@@ -120,7 +121,8 @@ beforeAll(async () => {
   servers = await startServers({});
   clients = connect(servers.endpoints);
   const names = resourceNames(ofStream);
-  await createResources(ofStream, names, clients);
+  await createResources(names, clients);
+  await createStream(clients.kinesis, names.stream);
   for (const [variable, value] of Object.entries({
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'local',

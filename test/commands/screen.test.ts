@@ -32,6 +32,8 @@ const linesOf = (...panes: readonly GroupPane[]): readonly string[] =>
 
 const FROM = 'pump 1970-01-01 00:00 1970-01-01 01:00 2';
 
+const KINESIS = { service: 'Kinesis' };
+
 it('shows panes as lines, and says of each what is out of the ordinary', () => {
   const lines = linesOf(
     paneOf('final', { mean: 1.234 }),
@@ -73,7 +75,10 @@ it('says of records where each went, once', () => {
     filtered: 1,
   };
   expect(
-    ledger({ ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0 }),
+    ledger(
+      { ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0 },
+      KINESIS,
+    ),
   ).toBe('6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis');
 });
 
@@ -93,7 +98,7 @@ it('holds what records were expanded into against where it went, and the records
     last: undefined,
     ahead: 0,
   };
-  expect(ledger(replayed)).toMatch(/^2 records read, expanded into 6, 3 applied, /);
+  expect(ledger(replayed, KINESIS)).toMatch(/^2 records read, expanded into 6, 3 applied, /);
   expect(isAccountedFor(replayed)).toBe(true);
   expect(isAccountedFor({ ...replayed, children: 7 })).toBe(false);
   expect(isAccountedFor({ ...replayed, children: 5 })).toBe(false);

@@ -13,10 +13,11 @@ import { withKept } from '../../src/commands/kept.ts';
 import { createTally } from '../../src/commands/tally.ts';
 import { audit } from '../../src/engine/inspect/audit.ts';
 import { replay } from '../../src/local/replay.ts';
-import { connect, createResources, disconnect, resourceNames } from '../../src/local/resources.ts';
+import { connect, disconnect, resourceNames } from '../../src/local/resources.ts';
 import { startLocal } from '../../src/local/runtime.ts';
 import { startServers } from '../../src/local/servers/servers.ts';
-import { readShard } from '../../src/local/shard.ts';
+import { createStream } from '../../src/local/sources/kinesis.ts';
+import { readShard } from '../../src/local/sources/kinesis-shard.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import { type LocalRun, runLocally } from './local.ts';
 import { meters, readings } from './meters.ts';
@@ -295,15 +296,10 @@ describe('a local run that pauses', () => {
     const runtime = await startLocal({ pipeline: meters, telemetry: createTally(meters), startServers });
     try {
       runtime.clock.start();
-      const { ShardId = '', SequenceNumber = '' } = await runtime.kinesis.send(
-        new PutRecordCommand({
-          StreamName: runtime.names.stream,
-          PartitionKey: 'meter 0',
-          Data: Buffer.from(readings(1)[0] ?? ''),
-        }),
-      );
-      runtime.source.wake();
-      await runtime.source.reached(new Map([[ShardId, SequenceNumber]]));
+      const feed = await runtime.source.openFeed();
+      await feed.send('meter 0', Buffer.from(readings(1)[0] ?? ''));
+      await feed.flush();
+      await feed.handled();
       move(HOUR);
       expect(await runtime.sweep(0)).toMatchObject({ open: 2, panes: 0 });
       expect(await runtime.sweep(HOUR)).toMatchObject({ open: 0 });
@@ -318,8 +314,8 @@ describe('a shard of the local stream', () => {
     const servers = await startServers({});
     const { kinesis, ...others } = connect(servers.endpoints);
     try {
-      await createResources(meters, resourceNames(meters), { kinesis, ...others });
       const { stream } = resourceNames(meters);
+      await createStream(kinesis, stream);
       const put = (PartitionKey: string) =>
         kinesis.send(
           new PutRecordCommand({

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type KinesisClient, ListShardsCommand, type _Record as StreamRecord } from '@aws-sdk/client-kinesis';
-import type { KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
-import type { BatchAnswer } from '../handlers.ts';
-import { readShard } from './shard.ts';
-
-export type Consumer = (event: KinesisStreamEvent) => Promise<BatchAnswer>;
+import type { KinesisStreamRecord } from 'aws-lambda';
+import type { BatchAnswer } from '../../handlers.ts';
+import { readShard } from './kinesis-shard.ts';
+import type { Handle } from './source.ts';
 
 export interface EventSource {
   /** Looks for records now instead of at the next poll. */
@@ -30,7 +29,7 @@ const LAST_RETRY_MILLIS = 5_000;
 export async function startEventSource(
   client: KinesisClient,
   stream: string,
-  consume: Consumer,
+  consume: Handle,
   { batchSize, onError }: { readonly batchSize: number; readonly onError: (error: unknown) => void },
 ): Promise<EventSource> {
   const stopping = new AbortController();

@@ -5,15 +5,15 @@ import {
   PutRecordsCommand,
   type PutRecordsRequestEntry,
 } from '@aws-sdk/client-kinesis';
-import { readShard } from './shard.ts';
+import { readShard } from './kinesis-shard.ts';
 
 /** The bounds that Kinesis sets on one PutRecords call, and on one record: its data and its partition key. */
 const MAX_CALL_RECORDS = 500;
 const MAX_CALL_BYTES = 5 * 1_048_576;
-const MAX_RECORD_BYTES = 1_048_576;
+export const MAX_PUT_BYTES = 1_048_576;
 
 /** Sends records to a stream in order, each at most once, even across a restart. */
-export interface Feed {
+interface StreamFeed {
   /** @returns whether the stream already holds this record, the next one of the input */
   holds(partitionKey: string, data: Uint8Array): boolean;
   /** @returns whether the record was taken: false when it is too large for Kinesis */
@@ -33,7 +33,7 @@ export interface Feed {
  *
  * @throws Error from `holds`, when the stream holds other records than the input began with
  */
-export async function openFeed(client: KinesisClient, stream: string): Promise<Feed> {
+export async function openStreamFeed(client: KinesisClient, stream: string): Promise<StreamFeed> {
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
   const shards = await Promise.all(
     Shards.map((shard) => readHeld(client, stream, shard.ShardId as string, shard)),
@@ -65,7 +65,7 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
     },
     positions,
     holds(partitionKey, data) {
-      if (bytesOf(partitionKey, data) > MAX_RECORD_BYTES) return false;
+      if (bytesOf(partitionKey, data) > MAX_PUT_BYTES) return false;
       const hash = BigInt(`0x${createHash('md5').update(partitionKey).digest('hex')}`);
       const shard = shards.find(({ first, last }) => hash >= first && hash <= last);
       if (shard === undefined || shard.skipped === shard.digests.length) return false;
@@ -75,7 +75,7 @@ export async function openFeed(client: KinesisClient, stream: string): Promise<F
     },
     async send(partitionKey, data) {
       const bytes = bytesOf(partitionKey, data);
-      if (bytes > MAX_RECORD_BYTES) return false;
+      if (bytes > MAX_PUT_BYTES) return false;
       if (batch.length === MAX_CALL_RECORDS || batchBytes + bytes > MAX_CALL_BYTES) await flush();
       batch.push({ PartitionKey: partitionKey, Data: data });
       batchBytes += bytes;

@@ -1,0 +1,31 @@
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { OpenSource } from './source.ts';
+
+type SourceKind = Pipeline['source']['kind'];
+
+/**
+ * Loads what opens each kind of source on this machine. The module of a kind is loaded only for a run of that
+ * kind, as some bring large libraries.
+ */
+const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | undefined } = {
+  kinesis: async () => (await import('./kinesis.ts')).openKinesis,
+  sqs: undefined,
+  fifo: undefined,
+  kafka: undefined,
+};
+
+/**
+ * Returns what opens a pipeline's source on this machine.
+ *
+ * @throws RangeError when no source of its kind runs on this machine
+ */
+export function localSourceOf({ name, source }: Pipeline): OpenSource {
+  const load = OPENERS[source.kind];
+  if (load === undefined) {
+    const kinds = Object.keys(OPENERS).filter((kind) => OPENERS[kind as SourceKind] !== undefined);
+    throw new RangeError(
+      `Cannot run "${name}" on this machine as its source must be of a kind that runs here (${kinds.join(', ')}): it is ${source.kind}`,
+    );
+  }
+  return async (settings) => (await load())(settings);
+}

@@ -1,0 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  CreateStreamCommand,
+  DescribeStreamSummaryCommand,
+  type KinesisClient,
+  ResourceInUseException,
+} from '@aws-sdk/client-kinesis';
+import { kinesisArrivals } from '../../adapters/kinesis/arrivals.ts';
+import { byKind } from '../../pipeline/kinds.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { quoted } from '../shell.ts';
+import { type EventSource, startEventSource } from './kinesis-events.ts';
+import { MAX_PUT_BYTES, openStreamFeed } from './kinesis-feed.ts';
+import type { OpenSource } from './source.ts';
+
+/** A tenth of the most that Lambda delivers, so that there is something to watch. */
+const BATCH_SIZE = 1_000;
+
+/** A Kinesis stream on the server of the run, which keeps all records: it is read anew by every run. */
+export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clients, ...settings }) => {
+  const { stream } = names;
+  const { kinesis } = clients;
+  await createStream(kinesis, stream, shardsOf(pipeline));
+  let events: EventSource | undefined;
+  return {
+    place: {
+      service: 'Kinesis',
+      resource: `stream ${stream}`,
+      endpoint: endpoints.kinesis,
+      mostBytes: `${MAX_PUT_BYTES.toLocaleString('en')} with the key`,
+      environment: { AWS_ENDPOINT_URL_KINESIS: endpoints.kinesis },
+      commands: (last) => [
+        ...(last
+          ? [
+              `aws --endpoint-url ${endpoints.kinesis} kinesis put-record --stream-name ${stream} --partition-key ${quoted(last.partitionKey)} --cli-binary-format raw-in-base64-out --data ${quoted(last.text)}   # AWS CLI 2`,
+            ]
+          : []),
+        `aws --endpoint-url ${endpoints.kinesis} kinesis describe-stream-summary --stream-name ${stream}`,
+      ],
+    },
+    arrivals: kinesisArrivals(kinesis, stream, settings.progress, settings.clock),
+    async openFeed() {
+      const feed = await openStreamFeed(kinesis, stream);
+      return {
+        ...feed,
+        get resumed() {
+          return feed.resumed;
+        },
+        async flush() {
+          await feed.flush();
+          events?.wake();
+        },
+        async handled() {
+          await events?.reached(feed.positions);
+        },
+      };
+    },
+    async consume(handle, { onError }) {
+      const { batchSize = BATCH_SIZE } = settings;
+      events = await startEventSource(kinesis, stream, handle, { batchSize, onError });
+      return events;
+    },
+    async close() {},
+  };
+};
+
+/** The number of shards of a pipeline's stream. Only a pipeline of a stream is opened here. */
+const shardsOf = ({ source }: Pipeline): number =>
+  byKind(source, {
+    kinesis: ({ shards }) => shards,
+    sqs: () => 1,
+    fifo: () => 1,
+    kafka: () => 1,
+  });
+
+/** Creates a stream unless it exists, and waits until it is ready. */
+export async function createStream(kinesis: KinesisClient, stream: string, shards = 1): Promise<void> {
+  try {
+    await kinesis.send(new CreateStreamCommand({ StreamName: stream, ShardCount: shards }));
+  } catch (error) {
+    if (!(error instanceof ResourceInUseException)) throw error;
+  }
+  const status = async () => {
+    const { StreamDescriptionSummary: found } = await kinesis.send(
+      new DescribeStreamSummaryCommand({ StreamName: stream }),
+    );
+    return found?.StreamStatus;
+  };
+  while ((await status()) !== 'ACTIVE') await delay(5);
+}
