@@ -2,6 +2,14 @@ import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+export { type KafkaServer, kafkaLacks, startKafka } from './kafka.ts';
+export {
+  connectKafka,
+  type KafkaClient,
+  type SentRecord,
+  type Topic,
+  type TopicRecord,
+} from './kafka-client.ts';
 export { type LocalServers, startServers, startServersBeside } from './servers.ts';
 
 const { resolve: entryOf } = createRequire(import.meta.url);

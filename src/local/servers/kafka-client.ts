@@ -1,0 +1,269 @@
+import kafkajs, { type Kafka } from 'kafkajs';
+import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
+import Batch from 'kafkajs/src/consumer/batch.js';
+import socketFactory from 'kafkajs/src/network/socketFactory.js';
+import Decoder from 'kafkajs/src/protocol/decoder.js';
+import Encoder from 'kafkajs/src/protocol/encoder.js';
+import { openTogether } from '../closing.ts';
+
+/** A record as a topic holds it. */
+export interface TopicRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly timestampType: 'CREATE_TIME' | 'LOG_APPEND_TIME';
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/** What was read of a partition: its next records, and the offset to read from next. */
+interface Fetched {
+  readonly partition: number;
+  readonly records: readonly TopicRecord[];
+  readonly next: number;
+}
+
+/** A record to be sent. Without a timestamp it has the time of this machine. */
+export interface SentRecord {
+  readonly partition: number;
+  readonly key: string;
+  readonly value: Uint8Array | null;
+  readonly timestamp?: number;
+}
+
+export interface Topic {
+  /** It is another one when a topic is deleted and made again under its name. */
+  readonly id: string;
+  readonly clusterId: string;
+  readonly partitions: readonly number[];
+}
+
+/** Reads and writes topics. Offsets are the caller's: it joins no group, and the broker keeps nothing of it. */
+export interface KafkaClient {
+  /** Creates a topic unless it exists. */
+  createTopic(topic: string, partitions: number): Promise<void>;
+  addPartitions(topic: string, partitions: number): Promise<void>;
+  deleteTopic(topic: string): Promise<void>;
+  /** Returns undefined where there is no such topic. */
+  describe(topic: string): Promise<Topic | undefined>;
+  /**
+   * Reads the records that a topic holds from an offset of each partition on, without waiting for any.
+   *
+   * @throws where the topic has no such offset, or the broker cannot be reached
+   */
+  fetch(topic: string, from: ReadonlyMap<number, number>, maxBytes: number): Promise<readonly Fetched[]>;
+  /** Returns, for each partition, the offset that its next record gets. */
+  ends(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Sends records in order, each once, and returns the offset of the last one by partition. */
+  send(topic: string, records: readonly SentRecord[]): Promise<ReadonlyMap<number, number>>;
+  /** Returns the partition that a producer of Apache Kafka would choose for a key. */
+  partitionOf(key: string, partitions: readonly number[]): number;
+  close(): Promise<void>;
+}
+
+const CLIENT = { clientId: 'millrace-local', connectionTimeout: 10_000 } as const;
+
+/** How long metadata is taken to hold, in milliseconds; an error has it read again at once. */
+const METADATA_AGE = 5_000;
+
+/** @throws Error when no broker can be reached at the address */
+export const connectKafka = (broker: string): Promise<KafkaClient> =>
+  openTogether(async (onClose) => {
+    const kafka = new kafkajs.Kafka({ ...CLIENT, brokers: [broker], logLevel: kafkajs.logLevel.NOTHING });
+    const admin = kafka.admin({ retry: { retries: 20 } });
+    await admin.connect().catch((cause) => {
+      throw new Error(`Cannot read Kafka as a broker must listen at ${broker}: ${cause.message}`, { cause });
+    });
+    onClose(() => admin.disconnect());
+    const reader = readerOf(kafka, broker);
+    onClose(() => reader.disconnect());
+    await reader.connect();
+    await reader.refreshMetadata();
+    const choose = kafkajs.Partitioners.DefaultPartitioner();
+    let producer: ReturnType<Kafka['producer']> | undefined;
+    const connected = async () => {
+      if (producer !== undefined) return producer;
+      // A request that is repeated puts no record twice.
+      producer = kafka.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        retry: { maxRetryTime: 1_000, retries: Number.MAX_SAFE_INTEGER },
+        allowAutoTopicCreation: false,
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      });
+      await producer.connect();
+      onClose(() => producer?.disconnect());
+      return producer;
+    };
+
+    return {
+      async createTopic(topic, partitions) {
+        await admin.createTopics({
+          topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }],
+          waitForLeaders: true,
+        });
+      },
+      async addPartitions(topic, partitions) {
+        await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+      },
+      deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
+      describe: async (topic) => describedBy(await reader.brokerPool.findConnectedBroker(), topic),
+      async fetch(topic, from, maxBytes) {
+        await reader.addTargetTopic(topic);
+        return fetchFrom(reader, topic, from, maxBytes).catch(async () => {
+          // The broker may have been started again, and the partitions be led by others since.
+          await reader.refreshMetadata();
+          return fetchFrom(reader, topic, from, maxBytes);
+        });
+      },
+      async ends(topic) {
+        const offsets = await admin.fetchTopicOffsets(topic);
+        return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
+      },
+      async send(topic, records) {
+        if (records.length === 0) return new Map();
+        const messages = records.map(({ value, timestamp, ...record }) => ({
+          ...record,
+          value: value && Buffer.from(value),
+          ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }),
+        }));
+        const answers = await (await connected()).send({ topic, messages });
+        return new Map(
+          answers.map(({ partition, baseOffset }) => {
+            const sent = records.filter((record) => record.partition === partition);
+            return [partition, Number(baseOffset) + sent.length - 1];
+          }),
+        );
+      },
+      partitionOf: (key, partitions) =>
+        choose({
+          topic: '',
+          partitionMetadata: partitions.map((partitionId) => ({ ...ANY_PARTITION, partitionId, leader: 0 })),
+          message: { key, value: null },
+        }),
+    };
+  });
+
+const ANY_PARTITION = { partitionErrorCode: 0, replicas: [], isr: [] };
+
+const readerOf = (kafka: Kafka, broker: string): Cluster =>
+  new Cluster({
+    ...CLIENT,
+    logger: kafka.logger(),
+    socketFactory: socketFactory(),
+    brokers: [broker],
+    metadataMaxAge: METADATA_AGE,
+    allowAutoTopicCreation: false,
+    maxInFlightRequests: null,
+    retry: { retries: 1 },
+  });
+
+const READ_COMMITTED = 1;
+
+async function fetchFrom(
+  reader: Cluster,
+  topic: string,
+  from: ReadonlyMap<number, number>,
+  maxBytes: number,
+): Promise<readonly Fetched[]> {
+  const leaders = Object.entries(reader.findLeaderForPartitions(topic, [...from.keys()]));
+  const led = leaders.flatMap(([, partitions]) => partitions);
+  if (led.length < from.size) {
+    throw new Error(
+      `Cannot read topic ${topic} as each of its partitions must have a leader: ${from.size - led.length} have none`,
+    );
+  }
+  const read = leaders.map(async ([nodeId, led]) => {
+    const broker = await reader.findBroker({ nodeId });
+    const partitions = led.map((partition) => ({
+      partition,
+      fetchOffset: String(from.get(partition)),
+      maxBytes,
+    }));
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: 0,
+      maxBytes,
+      topics: [{ topic, partitions }],
+    });
+    return responses.flatMap(({ partitions }) => partitions);
+  });
+  return (await Promise.all(read)).flat().map((fetched) => {
+    const { partition } = fetched;
+    const start = from.get(partition) as number;
+    const batch = new Batch(topic, String(start), fetched);
+    return {
+      partition,
+      records: batch.messages.map(({ offset, timestamp, key, value, batchContext }) => ({
+        offset: Number(offset),
+        timestamp: Number(timestamp),
+        timestampType: batchContext?.timestampType === 1 ? 'LOG_APPEND_TIME' : 'CREATE_TIME',
+        key,
+        value,
+      })),
+      next: batch.isEmptyIncludingFiltered() ? start : Number(batch.lastOffset()) + 1,
+    };
+  });
+}
+
+const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' };
+
+/**
+ * Asks a broker for a topic with its id, which the version of this request that kafkajs knows does not tell.
+ * In this version the head of a request and of an answer ends with tagged fields.
+ */
+const describedBy = (broker: Broker, topic: string): Promise<Topic | undefined> =>
+  broker.connectionPool.send({
+    request: {
+      ...METADATA,
+      encode: async () =>
+        new Encoder()
+          .writeUVarInt(NO_TAGS)
+          .writeUVarInt(COUNT + 1)
+          .writeBuffer(Buffer.alloc(UUID_BYTES))
+          .writeUVarIntString(topic)
+          .writeUVarInt(NO_TAGS)
+          .writeBoolean(false)
+          .writeBoolean(false)
+          .writeUVarInt(NO_TAGS),
+    },
+    response: { decode: async (bytes) => ({ topic: topicIn(bytes) }), parse: async ({ topic }) => topic },
+  });
+
+const NO_TAGS = 0;
+const COUNT = 1;
+const UUID_BYTES = 16;
+
+function topicIn(bytes: Buffer): Topic | undefined {
+  const decoder = new Decoder(bytes);
+  decoder.readTaggedFields();
+  decoder.readInt32();
+  decoder.readUVarIntArray(() => {
+    decoder.readInt32();
+    decoder.readUVarIntString();
+    decoder.readInt32();
+    decoder.readUVarIntString();
+    decoder.readTaggedFields();
+  });
+  const clusterId = decoder.readUVarIntString() ?? '';
+  decoder.readInt32();
+  const [found] =
+    decoder.readUVarIntArray(() => {
+      const error = decoder.readInt16();
+      decoder.readUVarIntString();
+      const id = decoder.readBytes(UUID_BYTES).toString('hex');
+      decoder.readBoolean();
+      const partitions = decoder.readUVarIntArray(() => partitionIn(decoder)) ?? [];
+      return error === 0 ? { id, clusterId, partitions: partitions.sort((a, b) => a - b) } : undefined;
+    }) ?? [];
+  return found;
+}
+
+function partitionIn(decoder: Decoder): number {
+  decoder.readInt16();
+  const partition = decoder.readInt32();
+  decoder.readInt32();
+  decoder.readInt32();
+  for (const _ of ['replicas', 'in sync', 'offline']) decoder.readUVarIntArray(() => decoder.readInt32());
+  decoder.readTaggedFields();
+  return partition;
+}

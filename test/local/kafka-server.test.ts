@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { KafkaClient, KafkaServer } from '../../src/local/servers/index.ts';
+import { kafkaLacks, startKafka } from '../../src/local/servers/kafka.ts';
+import { connectKafka } from '../../src/local/servers/kafka-client.ts';
+
+describe('a machine without what Kafka needs', () => {
+  const having = (programs: Readonly<Record<string, string>>) => async (program: string) => programs[program];
+
+  it('is told which Java to install', async () => {
+    expect(await kafkaLacks(having({}))).toBe(
+      'Cannot start Kafka as Java 17 or later must be installed: there is no program java; install it (Debian: apt-get install openjdk-17-jre-headless), or give the address of a broker that runs: --broker host:port',
+    );
+    expect(await kafkaLacks(having({ java: 'openjdk version "1.8.0_392"' }))).toContain('it is Java 1;');
+    expect(await kafkaLacks(having({ java: 'openjdk version "11.0.2"' }))).toContain('it is Java 11;');
+  });
+
+  it('is told to install Maven, unless Kafka was downloaded before', async () => {
+    const cache = process.env['XDG_CACHE_HOME'];
+    process.env['XDG_CACHE_HOME'] = '/nowhere';
+    try {
+      expect(await kafkaLacks(having({ java: 'version "17.0.1"' }))).toContain(
+        'Cannot download Kafka as Maven must be installed: there is no program mvn',
+      );
+      expect(await kafkaLacks(having({ java: 'version "21"', mvn: 'Apache Maven 3' }))).toBeUndefined();
+    } finally {
+      if (cache === undefined) delete process.env['XDG_CACHE_HOME'];
+      else process.env['XDG_CACHE_HOME'] = cache;
+    }
+  });
+});
+
+const lack = await kafkaLacks();
+
+describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () => {
+  let server: KafkaServer;
+  let client: KafkaClient;
+
+  beforeAll(async () => {
+    server = await startKafka();
+    client = await connectKafka(server.broker);
+  }, 120_000);
+
+  afterAll(async () => {
+    await client?.close();
+    await server?.close();
+  }, 60_000);
+
+  const record = (partition: number, text: string) => ({ partition, key: 'key', value: Buffer.from(text) });
+
+  const textsOf = async (topic: string, from: readonly (readonly [partition: number, offset: number])[]) => {
+    const fetched = await client.fetch(topic, new Map(from), 1_000_000);
+    return Object.fromEntries(
+      fetched.map(({ partition, records }) => [partition, records.map(({ value }) => String(value))]),
+    );
+  };
+
+  it('keeps records by partition, in the order in which they were sent', async () => {
+    await client.createTopic('ordered', 2);
+    const sent = await client.send('ordered', [record(0, 'a'), record(1, 'b'), record(0, 'c')]);
+    expect(Object.fromEntries(sent)).toEqual({ 0: 1, 1: 0 });
+    expect(
+      await textsOf('ordered', [
+        [0, 0],
+        [1, 0],
+      ]),
+    ).toEqual({ 0: ['a', 'c'], 1: ['b'] });
+    expect(
+      await textsOf('ordered', [
+        [0, 1],
+        [1, 1],
+      ]),
+    ).toEqual({ 0: ['c'], 1: [] });
+    expect(Object.fromEntries(await client.ends('ordered'))).toEqual({ 0: 2, 1: 1 });
+  });
+
+  it('goes on after it was killed and after it was stopped, with all that it acknowledged', async () => {
+    await client.createTopic('kept', 1);
+    await client.send('kept', [record(0, 'before')]);
+    await server.kill();
+    await expect(client.fetch('kept', new Map([[0, 0]]), 1_000)).rejects.toThrow();
+    const sending = client.send('kept', [record(0, 'meanwhile')]);
+    await server.start();
+    await sending;
+    await server.stop();
+    await server.start();
+    await client.send('kept', [record(0, 'after')]);
+    expect(await textsOf('kept', [[0, 0]])).toEqual({ 0: ['before', 'meanwhile', 'after'] });
+  }, 120_000);
+
+  it('gives a topic that is made again another id, and one that grows the same', async () => {
+    await client.createTopic('again', 1);
+    const made = await client.describe('again');
+    await client.addPartitions('again', 3);
+    const grown = await client.describe('again');
+    expect(grown).toEqual({ ...made, partitions: [0, 1, 2] });
+    await client.deleteTopic('again');
+    expect(await client.describe('again')).toBeUndefined();
+    await client.createTopic('again', 1);
+    const anew = await client.describe('again');
+    expect(anew?.clusterId).toBe(made?.clusterId);
+    expect(anew?.id).not.toBe(made?.id);
+  });
+});
