@@ -6,7 +6,7 @@ import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
 import { bySink } from '../src/pipeline/sinks.ts';
-import { ENVIRONMENT, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
+import { ENVIRONMENT, LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
@@ -22,6 +22,9 @@ import { checkLock } from './lock.ts';
  * take the table back and have everything renewed.
  */
 const STATE_DAYS = RECOVERY_DAYS + 8 + 1 + 7;
+
+/** For how many days late records are kept, to be looked at and redriven. Refused records are kept for good. */
+const LATE_DAYS = 90;
 
 /** The event of the functions that run on the schedule. */
 const TICK = { source: 'millrace.schedule' };
@@ -70,6 +73,7 @@ export class PipelineStack extends Stack {
     // The body of an entry is useless once no table has the entry any more; the body of an append that lost
     // always is.
     results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
+    results.addLifecycleRule({ prefix: LATE_PREFIX, expiration: Duration.days(LATE_DAYS) });
     // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
     const sinks = Object.values(
@@ -110,7 +114,8 @@ export class PipelineStack extends Stack {
     // milliseconds.
     const handler = addFunction('Handler', 'handler', 1_024, 'folds records into windows');
     source.feed(handler, { batchingWindow, failures });
-    handler.permit(['s3:PutObject'], results.arnForObjects(`${POISON_PREFIX}*`));
+    for (const prefix of [POISON_PREFIX, LATE_PREFIX])
+      handler.permit(['s3:PutObject'], results.arnForObjects(`${prefix}*`));
 
     const sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys');
     source.allowLook(sweeper);

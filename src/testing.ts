@@ -116,10 +116,10 @@ function tryOnce(
 ): Tried<Pane> {
   const decoded = decodeGiven(pipeline, records, arrivals);
   const parts = decoded.map(({ outcome }) => decodedParts(outcome));
-  const taken = decoded.flatMap(({ source }, at) =>
+  const taken = decoded.flatMap(({ source, outcome }, at) =>
     (parts[at] ?? []).flatMap((content, child) => {
       if (content.outcome === 'filtered') return [];
-      return [new GroupRecord(true, source, 0, child, 0, content)];
+      return [new GroupRecord(true, source, 0, child, 0, content, outcome.outcome === 'expanded')];
     }),
   );
   const deployment = firstDeployment(pipeline);

@@ -47,8 +47,8 @@ export interface Limits {
    */
   readonly inline: number;
   /**
-   * How large the object of one commit's refused records may be. A single record that is larger has an object
-   * to itself.
+   * How large the object of one commit's refused records may be, and that of its late records. A single record
+   * that is larger has an object to itself.
    */
   readonly poison: number;
   /**

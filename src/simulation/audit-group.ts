@@ -9,6 +9,7 @@ import {
   sumOfCounters,
 } from '../engine/group/group.ts';
 import { groupOf, hashOf } from '../engine/group/key-group.ts';
+import { lateObjectOf } from '../engine/intake/poison.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Limits } from '../ports/limits.ts';
@@ -23,6 +24,8 @@ export class Taken {
   readonly poison: Part[] = [];
   /** The objects that entries name, and the refused records that each of them lists. */
   readonly kept: (readonly [object: string | undefined, refused: readonly string[]])[] = [];
+  /** The objects of late records that follow from entries, and the late records that each of them lists. */
+  readonly keptLate: (readonly [object: string, late: readonly string[]])[] = [];
   readonly revisions = new Map<string, number>();
   /** The names of the windows that refused a record as late when it last came. */
   readonly refusals = new Map<Part, readonly string[]>();
@@ -98,6 +101,7 @@ export class Taken {
 
 /** Audits the log of one group, entry by entry. */
 export class GroupLogAudit {
+  readonly #log: string;
   readonly #pipeline: Pipeline;
   readonly groups: number;
   readonly #index: number;
@@ -116,11 +120,13 @@ export class GroupLogAudit {
 
   constructor(
     {
+      log,
       pipeline,
       groups,
       index,
       limits,
     }: {
+      readonly log: string;
       readonly pipeline: Pipeline;
       readonly groups: number;
       readonly index: number;
@@ -130,6 +136,7 @@ export class GroupLogAudit {
     taken: Taken,
     parts: readonly (GroupLogAudit | undefined)[] | undefined,
   ) {
+    this.#log = log;
     this.#pipeline = pipeline;
     this.groups = groups;
     this.#index = index;
@@ -165,6 +172,11 @@ export class GroupLogAudit {
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, this.#taken.refusals, by, where);
     if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(recordName)]);
+    if (view.late.length > 0)
+      this.#taken.keptLate.push([
+        lateObjectOf(this.#log, { ...entry, late: view.late }),
+        view.late.map(lateName),
+      ]);
     this.#auditWatermarks(view, where);
     this.#auditRevisions(view, where);
   }
@@ -330,13 +342,11 @@ function auditLedger(
     [...outcomes].filter(([, outcome]) => outcome === 'poison').map(([record]) => recordName(record)),
     `An entry lists its poison records (${where})`,
   );
-  const refusal = (record: Parameters<typeof recordName>[0], windows: readonly string[]): string =>
-    `${recordName(record)} by ${windows.join(', ')}`;
   mustMatch(
-    late.map((record) => refusal(record, record.windows)),
+    late.map(lateName),
     [...outcomes.keys()].flatMap((record) => {
       const refusing = refusals.get(record) ?? [];
-      return refusing.length > 0 ? [refusal(record, refusing)] : [];
+      return refusing.length > 0 ? [lateName({ ...record, windows: refusing })] : [];
     }),
     `An entry lists its late records, each with exactly the windows that refused it (${where})`,
   );
@@ -364,3 +374,10 @@ export const windowLabel = ({ window, layout: { epoch } }: GroupPane): string =>
 
 export const recordName = ({ lineage, position }: Pick<Part, 'lineage' | 'position'>): string =>
   `${lineage} ${position}`;
+
+/** Names a late record and the windows that refused it. */
+export const lateName = ({
+  windows,
+  ...record
+}: Pick<Part, 'lineage' | 'position'> & { readonly windows: readonly string[] }): string =>
+  `${recordName(record)} by ${windows.join(', ')}`;

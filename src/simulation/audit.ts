@@ -16,7 +16,7 @@ import {
   POISON_PREFIX,
   rowsLog,
 } from '../wiring/names.ts';
-import { GroupLogAudit, recordName, Taken, windowLabel } from './audit-group.ts';
+import { GroupLogAudit, lateName, recordName, Taken, windowLabel } from './audit-group.ts';
 import { Deployments } from './deployed.ts';
 import { type Covered, intentOf, refusedIn, rowsCoveredBy, writtenDefinition } from './log-format.ts';
 import { Oracle } from './oracle.ts';
@@ -115,7 +115,7 @@ export class Audit {
     must(groups !== undefined && index < groups, 'Every group log is of a group', () => log);
     const earlier = this.#generations.get(number - 1);
     const group = new GroupLogAudit(
-      { pipeline: this.#pipeline, groups, index, limits: this.#limits },
+      { log, pipeline: this.#pipeline, groups, index, limits: this.#limits },
       this.#parts,
       this.#taken,
       earlier === undefined
@@ -178,7 +178,7 @@ export class Audit {
       },
     };
     for (const auditSink of Object.values(sinks)) auditSink();
-    this.#auditPoison(ports);
+    this.#auditKept(ports);
     return { panes: expected.length, corrections: expected.filter(({ revision }) => revision > 0).length };
   }
 
@@ -254,7 +254,7 @@ export class Audit {
     }
   }
 
-  #auditPoison({ objects }: MemoryPorts): void {
+  #auditKept({ objects }: MemoryPorts): void {
     const { ordered } = this.#pipeline.source.lineage;
     const linesOf = (object: string) =>
       refusedIn(objects.stored.get(object)?.body ?? new Uint8Array(), ordered);
@@ -263,6 +263,20 @@ export class Audit {
         linesOf(object).map(recordName),
         refused,
         'An entry names the object of the records it refuses',
+      );
+    }
+    const bytesOf = new Map(this.#parts.map((part) => [recordName(part), part.data]));
+    for (const [object, late] of this.#taken.keptLate) {
+      const lines = linesOf(object);
+      mustMatch(
+        lines.map(lateName),
+        late,
+        'Every late record that an entry lists is kept, and no other beside it',
+      );
+      mustMatch(
+        lines.map(({ data }) => data),
+        lines.map((line) => Buffer.from(bytesOf.get(recordName(line)) ?? '').toString('base64')),
+        'The bytes of every late record are kept',
       );
     }
     const refused = new Set(this.#taken.poison);

@@ -90,15 +90,18 @@ export function writtenDefinition({ body }: LogEntry): {
   return { version, generations: new Map(generations.map(([number, groups]) => [number, groups])) };
 }
 
-/** Returns what an object of refused records says of each. A record's bytes stand once, on its first line. */
+/** Returns what an object of refused or of late records says of each. A record's bytes stand once, on its first line. */
 export function refusedIn(
   body: Uint8Array,
   ordered: boolean,
-): readonly (Pick<GroupRecord, 'lineage' | 'position'> & { readonly data: string })[] {
+): readonly (Pick<GroupRecord, 'lineage' | 'position'> & {
+  readonly data: string;
+  readonly windows: readonly string[];
+})[] {
   const lines = Buffer.from(body).toString().split('\n').slice(0, -1);
   let [before, bytes] = ['', ''];
   return lines.map((line) => {
-    const { lineage, position, child, data } = JSON.parse(line);
+    const { lineage, position, child, data, windows = [] } = JSON.parse(line);
     const record = `${lineage} ${position}`;
     must(
       (data === undefined) === (record === before),
@@ -106,7 +109,7 @@ export function refusedIn(
     );
     before = record;
     bytes = data ?? bytes;
-    return { lineage, position: positionIn(position, child, ordered), data: bytes };
+    return { lineage, position: positionIn(position, child, ordered), data: bytes, windows };
   });
 }
 

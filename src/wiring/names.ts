@@ -22,9 +22,10 @@ export const ENVIRONMENT = {
 export const STATE_KEY = { partition: 'pk', sort: 'sk', expiry: 'ttl' } as const;
 export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 
-/** The folders of the bucket for panes and for refused records. */
+/** The folders of the bucket for panes, for refused records and for late ones. */
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
+export const LATE_PREFIX = 'late/';
 
 /** The folder to which objects are moved whose panes were taken back with the logs. */
 export const SUPERSEDED_PREFIX = 'superseded/';
@@ -45,3 +46,20 @@ export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
 export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
 export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects'): string =>
   `backfill/${pipeline}/${name}/${what}`;
+
+/**
+ * The name of the object of the records that one commit refused, or found late. It says which entry of which
+ * log commits them.
+ *
+ * @param log the log of a key group
+ */
+export function keptObject(
+  prefix: string,
+  log: string,
+  day: string,
+  ordinal: number,
+  digest: string,
+): string {
+  const [pipeline, generation, group] = log.split('/');
+  return `${prefix}pipeline=${pipeline}/date=${day}/${generation}-${group}-${ordinal}-${digest}.ndjson`;
+}

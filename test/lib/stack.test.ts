@@ -75,7 +75,7 @@ describe('the stack of a pipeline', () => {
     });
   });
 
-  it('keeps the bodies of entries for longer than the table that names them can be taken back, and nothing else for a time', () => {
+  it('keeps the bodies of entries for longer than the table that names them can be taken back, and late records for 90 days', () => {
     const [{ Properties: state }] = Object.values(
       template.findResources('AWS::DynamoDB::Table', {
         Properties: { StreamSpecification: Match.anyValue() },
@@ -85,7 +85,10 @@ describe('the stack of a pipeline', () => {
     const rules = Object.values(template.findResources('AWS::S3::Bucket')).flatMap(
       ({ Properties }) => Properties.LifecycleConfiguration?.Rules ?? [],
     );
-    expect(rules).toEqual([{ Prefix: 'state/', Status: 'Enabled', ExpirationInDays: expect.any(Number) }]);
+    expect(rules).toEqual([
+      { Prefix: 'state/', Status: 'Enabled', ExpirationInDays: expect.any(Number) },
+      { Prefix: 'late/', Status: 'Enabled', ExpirationInDays: 90 },
+    ]);
     // A day by which an object may be older than its entry, and some for who restores.
     expect(rules[0].ExpirationInDays).toBeGreaterThanOrEqual(reach + ENTRY_LIFETIME / millis('1d') + 1 + 7);
   });
@@ -287,6 +290,7 @@ describe('the stack of a pipeline', () => {
         's3:GetObject Results/state/*',
         's3:ListBucket Failures',
         's3:PutObject Failures/*',
+        's3:PutObject Results/late/*',
         's3:PutObject Results/poison/*',
         's3:PutObject Results/state/*',
       ],
@@ -572,6 +576,7 @@ describe('the stack of a pipeline that reads a queue', () => {
       'logs:CreateLogStream HandlerLogs',
       'logs:PutLogEvents HandlerLogs',
       's3:GetObject Results/state/*',
+      's3:PutObject Results/late/*',
       's3:PutObject Results/poison/*',
       's3:PutObject Results/state/*',
       'sqs:ChangeMessageVisibility SourceQueue',

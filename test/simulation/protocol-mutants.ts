@@ -728,8 +728,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'children from the last to the first',
     rule: 'The children of a record are taken in in their order',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'for (let child = 0; child < parts.length; child++) add(',
-    replace: 'for (let child = parts.length - 1; child >= 0; child--) add(',
+    find: 'let child = 0; child < parts.length; child++',
+    replace: 'let child = parts.length - 1; child >= 0; child--',
   },
   {
     name: 'children counted once filtered',
@@ -781,7 +781,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the bytes of a record for each child',
     rule: 'The bytes of a record of which several children are refused are kept once',
     file: 'src/engine/intake/poison.ts',
-    find: '...(source === before?.source',
+    find: '...(source === records[at - 1]?.source',
     replace: '...(source === undefined',
   },
 
@@ -790,9 +790,24 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison is kept beside the commit',
     rule: 'Poison is kept before the commit that moves past it',
     file: 'src/engine/intake/commit-group.ts',
-    find: 'poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;',
+    find: 'poison.length > 0 ? keepRefused(ports.objects, log, ordinal, poison) : undefined,',
     replace:
-      "poison.length > 0 ? await keepRefused({ create: async (...given) => { void ports.objects.create(...given).catch(() => {}); return 'created'; } }, pipeline.name, poison) : undefined;",
+      "poison.length > 0 ? keepRefused({ create: async (...given) => { void ports.objects.create(...given).catch(() => {}); return 'created'; } }, log, ordinal, poison) : undefined,",
+  },
+  {
+    name: 'late records are kept beside the commit',
+    rule: 'Late records are kept before the commit that moves past them',
+    file: 'src/engine/intake/commit-group.ts',
+    find: 'keepLate(ports.objects, log',
+    replace:
+      "keepLate({ create: async (...given) => { void ports.objects.create(...given).catch(() => {}); return 'created'; } }, log",
+  },
+  {
+    name: 'only records that no window took are kept as late',
+    rule: 'Every late record that an entry lists is kept, with the windows that refused it',
+    file: 'src/engine/intake/fold.ts',
+    find: 'lateRecords.push(groupRecord);',
+    replace: 'if (!applied) lateRecords.push(groupRecord);',
   },
   {
     name: 'poison is not moved past',

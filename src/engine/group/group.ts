@@ -130,6 +130,8 @@ export class GroupRecord {
   /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
   readonly hash: number;
   readonly content: GroupContent;
+  /** Whether it is a child that `expand` made, and not the whole of the record's member. */
+  readonly expanded: boolean;
   readonly #ordered: boolean;
 
   constructor(
@@ -139,6 +141,7 @@ export class GroupRecord {
     child: number,
     hash: number,
     content: GroupContent,
+    expanded = false,
   ) {
     this.#ordered = ordered;
     this.source = source;
@@ -146,6 +149,7 @@ export class GroupRecord {
     this.child = child;
     this.hash = hash;
     this.content = content;
+    this.expanded = expanded;
   }
 
   get lineage(): string {
@@ -164,7 +168,15 @@ export class GroupRecord {
   /** Returns the same record, refused. */
   refused(code: PoisonCode, reason: string): GroupRecord {
     const content = { outcome: 'poison', poison: { code, reason } } as const;
-    return new GroupRecord(this.#ordered, this.source, this.member, this.child, this.hash, content);
+    return new GroupRecord(
+      this.#ordered,
+      this.source,
+      this.member,
+      this.child,
+      this.hash,
+      content,
+      this.expanded,
+    );
   }
 }
 
@@ -221,13 +233,16 @@ export interface Folded {
   readonly panes: GroupPanes;
   readonly poison: readonly GroupRecord[];
   readonly late: readonly LateRecord[];
+  /** The late records themselves, in the same order. */
+  readonly lateRecords: readonly GroupRecord[];
 }
 
 /** What a fold of no records emits and lists: nothing. */
-export const NOTHING: Pick<Folded, 'panes' | 'poison' | 'late'> = {
+export const NOTHING: Pick<Folded, 'panes' | 'poison' | 'late' | 'lateRecords'> = {
   panes: { keys: [], layouts: [], tables: [], length: 0 },
   poison: [],
   late: [],
+  lateRecords: [],
 };
 
 /** Lists panes in the order in which they were emitted. */

@@ -12,7 +12,7 @@ import { newsOf, REFUSED, withoutOld, withoutRoom } from '../group/taken.ts';
 import { weightOf } from '../group/weight.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
 import { fold, foldBefore } from './fold.ts';
-import { keepRefused } from './poison.ts';
+import { keepLate, keepRefused } from './poison.ts';
 
 type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits'>;
 
@@ -83,8 +83,15 @@ export async function commitGroup(
       const isOver = () => ports.clock.now() >= pause;
       const some = admitted.slice(0, atMost);
       const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, some, now, limits, isOver);
-      const { poison } = folded;
-      const kept = poison.length > 0 ? await keepRefused(ports.objects, pipeline.name, poison) : undefined;
+      const { poison, late, lateRecords } = folded;
+      const log = logs.nameOf(index);
+      const ordinal = group.ordinal + 1;
+      const [kept] = await Promise.all([
+        poison.length > 0 ? keepRefused(ports.objects, log, ordinal, poison) : undefined,
+        late.length > 0
+          ? keepLate(ports.objects, log, { ordinal, committedAt: now }, late, lateRecords)
+          : undefined,
+      ]);
       const next = draft.write(kept);
       if (ports.clock.now() >= deadline)
         throw new LoggableError('Cannot commit as the time of this invocation is up');

@@ -18,7 +18,7 @@ import { paneRowsWeight, stateWeight } from '../group/room.ts';
 import { forgetPassed, isAhead, reachedBy, TakenIds } from '../group/taken.ts';
 import { NAME_BYTES, NUMBER_BYTES, TABLE_BYTES, textBytes } from '../group/weight.ts';
 import { messageOf } from './decode.ts';
-import { refusedBytes } from './poison.ts';
+import { keptBytes } from './poison.ts';
 
 /** The result of folding the first of some records, and how many of them it took. */
 export interface FoldedRecords extends Folded {
@@ -65,16 +65,18 @@ function foldAll(
   const touched = new Map<string, { readonly number: number; readonly state: KeyState }>();
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
+  const lateRecords: GroupRecord[] = [];
   let lateForAll = 0;
   const ids = source.lineage.ordered
     ? undefined
     : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
   let poisonBytes = 0;
+  let lateBytes = 0;
   let taken = 0;
-  for (; taken < records.length && !isDue(taken, isOver); taken++) {
+  for (; taken < records.length && lateBytes <= limits.poison && !isDue(taken, isOver); taken++) {
     const groupRecord = records[taken] as GroupRecord;
     if (groupRecord.content.outcome === 'poison') {
-      poisonBytes += refusedBytes(groupRecord, groupRecord.content.poison, poison.at(-1));
+      poisonBytes += keptBytes(groupRecord, [groupRecord.content.poison.reason], poison.at(-1));
       if (poison.length > 0 && poisonBytes > limits.poison) break;
       poison.push(groupRecord);
       ids?.refuse(groupRecord);
@@ -95,6 +97,8 @@ function foldAll(
       const { watermark } = touchedKey.state;
       const windows = panes.refusing.slice(0, refusing).map((place) => nameIn(rules, place));
       late.push({ key, at: time, lineage, position, watermark, windows, applied });
+      lateBytes += keptBytes(groupRecord, windows, lateRecords.at(-1));
+      lateRecords.push(groupRecord);
     }
     if (applied) {
       ids?.take(groupRecord, key, record.at);
@@ -124,6 +128,7 @@ function foldAll(
     panes: columnsOf(deployment, [...touched.keys()], panes),
     poison,
     late,
+    lateRecords,
   };
 }
 
@@ -293,6 +298,7 @@ export function foldIdle(
     panes: columnsOf(deployment, emitting, panes),
     poison: [],
     late: [],
+    lateRecords: [],
     changed,
     more,
     open,
@@ -347,6 +353,7 @@ export function foldBefore(
     panes: columnsOf(deployment, [key], panes),
     poison: [],
     late: [],
+    lateRecords: [],
   };
 }
 

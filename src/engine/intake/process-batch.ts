@@ -202,7 +202,7 @@ async function splitByGroup(
   };
   let filtered = 0;
   const { ordered } = deployment.pipeline.source.lineage;
-  const add = (source: SourceRecord, child: number, content: DecodedPart): void => {
+  const add = (source: SourceRecord, child: number, content: DecodedPart, expanded: boolean): void => {
     const parts = pending.size > 0 ? pending.get(source) : undefined;
     if (parts?.has(subPositionOf(ordered, source.position, 0, child)) === false) return;
     if (content.outcome === 'filtered') {
@@ -212,7 +212,7 @@ async function splitByGroup(
     // A record without a key counts in the group of its partition key.
     const key = content.outcome === 'record' ? content.key : source.partitionKey;
     const { hash, share } = byKey.get(key) ?? placeOf(key);
-    share.records.push(new GroupRecord(ordered, source, 0, child, hash, content));
+    share.records.push(new GroupRecord(ordered, source, 0, child, hash, content, expanded));
   };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
@@ -221,11 +221,12 @@ async function splitByGroup(
       const source = records[taken + at] as SourceRecord;
       const content = decoded[at] as Decoded;
       if (content.outcome !== 'expanded') {
-        add(source, 0, content);
+        add(source, 0, content, false);
         continue;
       }
       const parts = decodedParts(content);
-      for (let child = 0; child < parts.length; child++) add(source, child, parts[child] as DecodedPart);
+      for (let child = 0; child < parts.length; child++)
+        add(source, child, parts[child] as DecodedPart, true);
     }
     taken += decoded.length;
     if (taken < records.length) {

@@ -291,7 +291,7 @@ async function expectKept(code: PoisonCode, reason: string): Promise<void> {
   const { stored, ...objects } = memoryObjects();
   const content = { outcome: 'poison', poison: { code, reason } } as const;
   const one = groupRecord('any', 0, content);
-  const kept = stored.get(await keepRefused(objects, 'readings', [one]))?.body as Uint8Array;
+  const kept = stored.get(await keepRefused(objects, 'readings/1/0', 1, [one]))?.body as Uint8Array;
   const [line, ...others] = readRefused(kept);
   expect(others).toEqual([]);
   expect(line).toMatchObject({ code, lineage: one.lineage, position: one.source.position, child: 0 });

@@ -240,7 +240,7 @@ describe('a record that is refused', () => {
     expect(await scene.process(batch, watched)).toEqual([]);
     expect(calls).toEqual([
       expect.stringMatching(
-        /^objects.create poison\/pipeline=readings\/date=2026-01-05\/[0-9a-f]{32}\.ndjson$/,
+        /^objects.create poison\/pipeline=readings\/date=2026-01-05\/1-\d-1-[0-9a-f]{32}\.ndjson$/,
       ),
       `log.append ${scene.logOf(PUMP)}`,
     ]);
@@ -251,7 +251,9 @@ describe('a record that is refused', () => {
       position: '2',
       member: 0,
       child: 0,
+      expanded: false,
       arrival: '2026-01-05T12:00:20.000Z',
+      partitionKey: 'pump',
       code: 'not-json',
       reason: expect.stringContaining('JSON'),
     });

@@ -164,7 +164,7 @@ describe('refused records that are kept more than once', () => {
     );
     await scene.process([{ ...recordOf(0, 'secret'), lineage: 'readings/secret-machine' }]);
     expect([...scene.ports.objects.stored.keys()]).toEqual([
-      expect.stringMatching(/^poison\/pipeline=readings\/date=2026-01-05\/[0-9a-f]{32}\.ndjson$/),
+      expect.stringMatching(/^poison\/pipeline=readings\/date=2026-01-05\/1-0-1-[0-9a-f]{32}\.ndjson$/),
     ]);
   });
 });
