@@ -721,8 +721,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'children share a position',
     rule: 'Each child of a record has a position of its own',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'new GroupRecord(ordered, source, 0, child, hash, content)',
-    replace: 'new GroupRecord(ordered, source, 0, Math.min(child, 0), hash, content)',
+    find: 'new GroupRecord(ordered, source, 0, child, hash, content, expanded)',
+    replace: 'new GroupRecord(ordered, source, 0, Math.min(child, 0), hash, content, expanded)',
   },
   {
     name: 'children from the last to the first',
