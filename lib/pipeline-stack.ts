@@ -9,10 +9,11 @@ import { bySink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
+import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
-import { mappingFaults } from './constructs/stream-mapping.ts';
+import { mappingFaults, type Reading } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
 
@@ -52,7 +53,7 @@ export interface PipelineStackProps extends StackProps {
  * Deploys everything that a pipeline runs on, as its definition says.
  *
  * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, or the
- * source is a Kafka topic
+ * source is a Kafka topic without a cluster
  */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
@@ -95,14 +96,20 @@ export class PipelineStack extends Stack {
       'sweeper',
       ...(sinks.length > 0 ? (['projector'] as const) : []),
     ]);
-    const addFunction = (name: string, role: Role, memorySize: number, does: string) => {
+    const addFunction = (
+      name: string,
+      role: Role,
+      memorySize: number,
+      does: string,
+      more: { readonly [name: string]: string } = {},
+    ) => {
       const fn = new PipelineFunction(this, name, {
         description: `Millrace ${pipeline.name}: ${does}`,
         role,
         file: entry.pipeline,
         bundles,
         memorySize,
-        environment,
+        environment: { ...environment, ...more },
       });
       state.allowAppend(fn);
       fn.permit(['s3:GetObject', 's3:PutObject'], results.arnForObjects(`${STATE_PREFIX}*`));
@@ -117,7 +124,8 @@ export class PipelineStack extends Stack {
     for (const prefix of [POISON_PREFIX, LATE_PREFIX])
       handler.permit(['s3:PutObject'], results.arnForObjects(`${prefix}*`));
 
-    const sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys');
+    const looking = source.lookingBy?.(handler);
+    const sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys', looking);
     source.allowLook(sweeper);
     if (pipeline.source.lineage.notesProgress) state.allowProgress(sweeper);
     const byTheClock = [sweeper];
@@ -152,20 +160,28 @@ export class PipelineStack extends Stack {
   #sourceOf(
     { name, source }: Pipeline,
     settings: { readonly batchingWindow: Duration; readonly removalPolicy: RemovalPolicy },
-  ): KinesisSource | SqsSource {
+  ): SourceResources {
     const queue = (source: SqsSourceProps['source']) =>
       new SqsSource(this, 'Source', { ...settings, source });
     return byKind(source, {
       kinesis: (source) => new KinesisSource(this, 'Source', { ...settings, source }),
       sqs: queue,
       fifo: queue,
-      kafka() {
-        throw new RangeError(
-          `Cannot make a stack of "${name}" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic`,
-        );
-      },
+      kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
     });
   }
+}
+
+/** What a source adds to a stack. */
+interface SourceResources {
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string };
+  /** Passes every record to `handler`. */
+  feed(handler: PipelineFunction, reading: Reading): void;
+  /** Returns the variables by which the sweeper looks at what the handler reads, where it needs any. */
+  lookingBy?(handler: PipelineFunction): { readonly [name: string]: string };
+  /** Lets the sweeper see what waits. */
+  allowLook(sweeper: PipelineFunction): void;
 }
 
 /** The variables, outputs and permissions that a sink adds to a stack. */

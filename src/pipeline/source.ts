@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkOptions } from '../core/options.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
+import { type Cluster, checkCluster } from './cluster.ts';
 
 /**
  * Where a pipeline's records come from, and what type they have when its windows see them.
@@ -77,6 +78,8 @@ export interface KafkaSource<out Rec> extends AnySource {
   readonly kind: 'kafka';
   readonly topic: string;
   readonly partitions: number;
+  /** Where the topic is; undefined where the definition leaves it out, as only a stack needs it. */
+  readonly cluster: Cluster | undefined;
   /** Returns the same source with each record reshaped by a pure function. */
   map<Next>(reshape: (record: Rec) => Next): KafkaSource<Next>;
   /**
@@ -119,8 +122,13 @@ interface QueueOptions<Rec> extends Validated<Rec> {
 
 interface KafkaOptions<Rec> extends Validated<Rec> {
   readonly topic: string;
-  /** The number of partitions of the topic, which only sets the default of `groups`. Default 1. */
+  /**
+   * The number of partitions of the topic, which sets the default of `groups` and how many of them Lambda reads
+   * at once. Default 1.
+   */
   readonly partitions?: number;
+  /** Where the topic is. A stack needs it, a run on this machine does not. */
+  readonly cluster?: Cluster;
 }
 
 /** The number of key groups for a queue, as nobody knows how many consumers read it at once. */
@@ -252,7 +260,8 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
  * (default 1).
  *
  * @throws RangeError when `topic` is not 1 to 249 letters, digits, dots, hyphens and underscores, or
- * `partitions` is not a whole number from 1 to 1,024; TypeError for an unknown option
+ * `partitions` is not a whole number from 1 to 1,024; RangeError or TypeError for a `cluster` that no event source
+ * mapping could read; TypeError for an unknown option
  *
  * @example
  * ```ts
@@ -262,12 +271,16 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
  *   celsius: number;
  * }
  *
- * export const readings = kafka<Reading>({ topic: 'readings', partitions: 6 });
+ * export const readings = kafka<Reading>({
+ *   topic: 'readings',
+ *   partitions: 6,
+ *   cluster: { msk: 'arn:aws:kafka:eu-central-1:123456789012:cluster/plant/2f6a-1' },
+ * });
  * ```
  */
 export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Rec> {
-  checkOptions('read a topic', options, ['topic', 'partitions', 'schema']);
-  const { topic, partitions = 1, schema } = options;
+  checkOptions('read a topic', options, ['topic', 'partitions', 'cluster', 'schema']);
+  const { topic, partitions = 1, cluster, schema } = options;
   if (!isTopic(topic)) {
     throw new RangeError(
       `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and ` +
@@ -279,9 +292,10 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
       `Cannot read a topic of ${partitions} partitions as partitions must be a whole number from 1 to 1,024`,
     );
   }
+  if (cluster !== undefined) checkCluster(cluster);
   const groups = groupsFor(partitions);
   const lineage = { ordered: true, retention: undefined, notesProgress: false, namedByProducers: false };
-  return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions }, schema);
+  return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions, cluster }, schema);
 }
 
 /** Says whether Kafka allows a topic of this name. */

@@ -626,14 +626,169 @@ describe('the stack of a pipeline that reads a queue', () => {
   });
 });
 
-it('refuses a stack that would read a Kafka topic', () => {
-  const pipeline = { ...flights, source: kafka({ topic: 'flights' }) };
-  const entry = entryOf('flights');
-  expect(() => new PipelineStack(new App(), 'Flights', { pipeline, entry })).toThrow(
-    new RangeError(
-      'Cannot make a stack of "flights" as its source must be a Kinesis stream or an SQS queue: it is a Kafka topic',
-    ),
-  );
+const MSK = 'arn:aws:kafka:eu-central-1:123456789012:cluster/plant/2f6a-1';
+const secretOf = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}`;
+
+describe('the stack of a pipeline that reads a topic', () => {
+  const reading = (
+    cluster: NonNullable<Parameters<typeof kafka>[0]['cluster']> | undefined,
+    more: Partial<PipelineStackProps> = {},
+  ) => {
+    const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+    const pipeline = {
+      ...flights,
+      source: kafka({ topic: 'flights', partitions: 6, ...(cluster && { cluster }) }),
+    };
+    return Template.fromStack(
+      new PipelineStack(app, 'Topic', { pipeline, entry: entryOf('flights'), ...more }),
+    );
+  };
+  const mappingOf = (template: Template) =>
+    Object.values(template.findResources('AWS::Lambda::EventSourceMapping'))
+      .map(({ Properties }) => Properties)
+      .find(({ Topics }) => Topics);
+  const ofCluster = (all: readonly string[] = []) =>
+    all.filter((allowed) => /^(kafka|kafka-cluster|ec2|secretsmanager|kms|cloudwatch):/.test(allowed));
+
+  it('reads it from its oldest record, in provisioned mode, without end and without a failure destination', () => {
+    const template = reading({ msk: MSK });
+    template.resourceCountIs('AWS::Kinesis::Stream', 0);
+    expect(mappingOf(template)).toEqual({
+      FunctionName: { Ref: expect.stringMatching(/^Handler/) },
+      EventSourceArn: MSK,
+      Topics: ['flights'],
+      StartingPosition: 'TRIM_HORIZON',
+      BatchSize: 10_000,
+      MaximumBatchingWindowInSeconds: 5,
+      ProvisionedPollerConfig: { MinimumPollers: 1, MaximumPollers: 6 },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+    expect(template.findOutputs('TopicName')['TopicName']?.['Value']).toBe('flights');
+  });
+
+  it('makes the mapping when the handler may reach the cluster', () => {
+    const [mapping] = Object.values(
+      reading({ msk: MSK }).findResources('AWS::Lambda::EventSourceMapping', {
+        Properties: { Topics: ['flights'] },
+      }),
+    );
+    expect(mapping?.['DependsOn']).toContainEqual(expect.stringMatching(/^HandlerRoleDefaultPolicy/));
+  });
+
+  it('reads brokers of your own in their VPC, by a secret', () => {
+    const template = reading({
+      brokers: ['one.plant.example:9096', 'two.plant.example:9096'],
+      auth: { scram256: secretOf('reader') },
+      rootCa: secretOf('ca'),
+      subnets: ['subnet-1', 'subnet-2'],
+      securityGroups: ['sg-1'],
+    });
+    expect(mappingOf(template)).toMatchObject({
+      SelfManagedEventSource: {
+        Endpoints: { KafkaBootstrapServers: ['one.plant.example:9096', 'two.plant.example:9096'] },
+      },
+      SourceAccessConfigurations: [
+        { Type: 'SASL_SCRAM_256_AUTH', URI: secretOf('reader') },
+        { Type: 'SERVER_ROOT_CA_CERTIFICATE', URI: secretOf('ca') },
+        { Type: 'VPC_SUBNET', URI: 'subnet:subnet-1' },
+        { Type: 'VPC_SUBNET', URI: 'subnet:subnet-2' },
+        { Type: 'VPC_SECURITY_GROUP', URI: 'security_group:sg-1' },
+      ],
+    });
+    expect(mappingOf(template)).not.toHaveProperty('EventSourceArn');
+    expect(ofCluster(permissionsOf(template)['Handler'])).toEqual([
+      ...NETWORK,
+      `secretsmanager:GetSecretValue ${secretOf('ca')}`,
+      `secretsmanager:GetSecretValue ${secretOf('reader')}`,
+    ]);
+  });
+
+  const NETWORK = [
+    'ec2:CreateNetworkInterface *',
+    'ec2:DeleteNetworkInterface *',
+    'ec2:DescribeNetworkInterfaces *',
+    'ec2:DescribeSecurityGroups *',
+    'ec2:DescribeSubnets *',
+    'ec2:DescribeVpcs *',
+  ];
+  const CLUSTER = [
+    `kafka:DescribeCluster ${MSK}`,
+    `kafka:DescribeClusterV2 ${MSK}`,
+    `kafka:GetBootstrapBrokers ${MSK}`,
+  ];
+  const KEY = 'arn:aws:kms:eu-central-1:123456789012:key/1234';
+
+  it.each([
+    [
+      'iam',
+      undefined,
+      undefined,
+      [
+        ...NETWORK,
+        `kafka-cluster:AlterGroup ${MSK.replace(':cluster/', ':group/')}/*`,
+        `kafka-cluster:Connect ${MSK}`,
+        `kafka-cluster:DescribeClusterDynamicConfiguration ${MSK}`,
+        `kafka-cluster:DescribeGroup ${MSK.replace(':cluster/', ':group/')}/*`,
+        `kafka-cluster:DescribeTopic ${MSK.replace(':cluster/', ':topic/')}/flights`,
+        `kafka-cluster:ReadData ${MSK.replace(':cluster/', ':topic/')}/flights`,
+        ...CLUSTER,
+      ],
+    ],
+    [
+      'scram',
+      { scram: secretOf('reader'), key: KEY },
+      'SASL_SCRAM_512_AUTH',
+      [
+        ...NETWORK,
+        ...CLUSTER,
+        `kafka:ListScramSecrets ${MSK}`,
+        `kms:Decrypt ${KEY}`,
+        `secretsmanager:GetSecretValue ${secretOf('reader')}`,
+      ],
+    ],
+    [
+      'mtls',
+      { mtls: secretOf('certificate') },
+      'CLIENT_CERTIFICATE_TLS_AUTH',
+      [...NETWORK, ...CLUSTER, `secretsmanager:GetSecretValue ${secretOf('certificate')}`],
+    ],
+    ['none', 'none' as const, undefined, [...NETWORK, ...CLUSTER]],
+  ])('reads a cluster of MSK by %s, and may do nothing else there', (_, auth, type, allowed) => {
+    const template = reading({ msk: MSK, ...(auth && { auth }) });
+    const configured = mappingOf(template)?.['SourceAccessConfigurations'];
+    expect(configured?.map(({ Type }: { Type: string }) => Type)).toEqual(type && [type]);
+    const { Handler, Sweeper, Projector } = permissionsOf(template);
+    expect(ofCluster(Handler)).toEqual(allowed);
+    expect(ofCluster(Sweeper)).toEqual(['cloudwatch:GetMetricStatistics *']);
+    expect(ofCluster(Projector)).toEqual([]);
+  });
+
+  it('tells the sweeper alone which function reads the topic', () => {
+    const template = reading({ msk: MSK });
+    const readers = Object.entries(template.findResources('AWS::Lambda::Function')).map(
+      ([id, { Properties }]) =>
+        [nameOf({ Ref: id }), Properties.Environment.Variables[ENVIRONMENT.topicReader]] as const,
+    );
+    expect(Object.fromEntries(readers)).toEqual({
+      Handler: undefined,
+      Projector: undefined,
+      Sweeper: { Ref: expect.stringMatching(/^Handler/) },
+    });
+  });
+
+  it('is refused without a cluster, and with one in another region', () => {
+    expect(() => reading(undefined)).toThrow(
+      new RangeError(
+        'Cannot make a stack of "flights" as its source must name the cluster of topic "flights": give kafka cluster: { msk: <ARN> } or { brokers: [<host:port>] }',
+      ),
+    );
+    expect(() => reading({ msk: MSK }, { env: { region: 'us-east-1' } })).toThrow(
+      new RangeError(
+        `Cannot read the cluster "${MSK}" as it must be in the stack's own region: the stack's region is us-east-1`,
+      ),
+    );
+    expect(() => reading({ msk: MSK }, { env: { region: 'eu-central-1' } })).not.toThrow();
+  });
 });
 
 it('refuses a mapping that would have Lambda ignore which records failed', () => {

@@ -808,3 +808,11 @@ watched.to(alerts({ when: (pane) => pane.window === 'ten' && pane.results.hottes
 declare const ofAnother: Alerts<Pane<'hour', 'final', { mean: number }>>;
 // @ts-expect-error a sink of another pipeline's panes
 watched.to(ofAnother);
+// A cluster is one of MSK or some brokers, each with its ways to authenticate.
+kafka<Reading>({ topic: 'readings', cluster: { msk: 'arn', auth: { scram: 'arn', key: 'arn' } } });
+// @ts-expect-error
+kafka<Reading>({ topic: 'readings', cluster: { msk: 'arn', auth: { plain: 'arn' } } });
+// @ts-expect-error
+kafka<Reading>({ topic: 'readings', cluster: { brokers: ['one:9092'], auth: 'iam' } });
+// @ts-expect-error
+kafka<Reading>({ topic: 'readings', cluster: {} });

@@ -40,6 +40,8 @@ const define = (options: Given = {}, name = 'temperature') =>
     ...options,
   });
 
+const MSK = 'arn:aws:kafka:eu-central-1:123456789012:cluster/plant/2f6a-1';
+const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader';
 const STREAM = 'arn:aws:kinesis:eu-central-1:123456789012:stream/readings';
 
 describe('a wrong definition throws when it is made', () => {
@@ -317,9 +319,70 @@ describe('a wrong definition throws when it is made', () => {
     );
   });
 
+  it.each([
+    [
+      {},
+      'Cannot read a cluster as it must have msk, the ARN of a cluster, or brokers, a list of host:port: it has neither',
+    ],
+    [
+      { msk: MSK, brokers: [] },
+      'Cannot read a cluster as it must have msk, the ARN of a cluster, or brokers, a list of host:port: it has both',
+    ],
+    [
+      { msk: 'plant' },
+      'Cannot read the cluster "plant" as msk must be like arn:aws:kafka:<region>:<account>:cluster/<name>/<id>',
+    ],
+    [{ msk: MSK, subnets: [] }, 'Cannot read a cluster of MSK with "subnets" as the options are msk, auth'],
+    [
+      { msk: MSK, auth: { plain: SECRET } },
+      'Cannot read a cluster as its auth must be iam or none, or name a secret by one of scram, mtls: it is { plain }',
+    ],
+    [
+      { msk: MSK, auth: 'kerberos' },
+      'Cannot read a cluster as its auth must be iam or none, or name a secret by one of scram, mtls: it is kerberos',
+    ],
+    [
+      { msk: MSK, auth: { scram: 'password' } },
+      'Cannot read a cluster by the secret "password" as scram must be like arn:aws:secretsmanager:<region>:<account>:secret:<name>',
+    ],
+    [
+      { msk: MSK, auth: { scram: SECRET, key: 'mine' } },
+      'Cannot read a secret by the key "mine" as key must be like arn:aws:kms:<region>:<account>:key/<id>',
+    ],
+    [
+      { brokers: [] },
+      'Cannot read a cluster as brokers must be a list of at least one host:port: it has none',
+    ],
+    [{ brokers: ['one'] }, 'Cannot read the broker "one" as it must be like host:port'],
+    [
+      { brokers: ['one:9092'], auth: 'iam' },
+      'Cannot read a cluster as its auth must be none, or name a secret by one of scram, scram256, plain, mtls: it is iam',
+    ],
+    [
+      { brokers: ['one:9092'], auth: { mtls: SECRET, scram: SECRET } },
+      'Cannot read a cluster as its auth must be none, or name a secret by one of scram, scram256, plain, mtls: it is { mtls, scram }',
+    ],
+    [
+      { brokers: ['one:9092'], auth: { mtls: SECRET }, rootCa: 'ca' },
+      'Cannot read brokers by the certificate "ca" as rootCa must be like arn:aws:secretsmanager:<region>:<account>:secret:<name>',
+    ],
+    [
+      { brokers: ['one:9092'], subnets: ['subnet-1'] },
+      'Cannot read brokers in a VPC as subnets and securityGroups must both be given: there are 1 subnets and 0 security groups',
+    ],
+    [
+      { brokers: ['one:9092'] },
+      'Cannot read brokers without authentication as they must then be in a VPC: give subnets and securityGroups, or auth',
+    ],
+  ])('a topic of the cluster %j', (cluster, message) => {
+    expect(() => kafka({ topic: 'readings', cluster } as never)).toThrow(message);
+  });
+
   it('a topic or a queue with an option that it does not have', () => {
     expect(() => kafka({ topic: 'readings', groups: 4 } as never)).toThrow(
-      new TypeError('Cannot read a topic with "groups" as the options are topic, partitions, schema'),
+      new TypeError(
+        'Cannot read a topic with "groups" as the options are topic, partitions, cluster, schema',
+      ),
     );
     expect(() => sqs({ ordered: true } as never)).toThrow(
       new TypeError('Cannot read a queue with "ordered" as the options are fifo, schema'),
@@ -365,6 +428,10 @@ describe('what is just right', () => {
     expect(() => [kinesis({ shards: 1 }), kinesis({ shards: 1_024 })]).not.toThrow();
     expect(() => [kinesis({ retention: '24h' }), kinesis({ retention: '365d' })]).not.toThrow();
     expect(() => kinesis({ stream: STREAM, shards: 8, fanOut: true })).not.toThrow();
+    expect(() => kafka({ topic: 'a', cluster: { msk: MSK, auth: { scram: SECRET } } })).not.toThrow();
+    expect(() =>
+      kafka({ topic: 'a', cluster: { brokers: ['one:9092'], auth: { plain: SECRET } } }),
+    ).not.toThrow();
     const topics = ['a', 'A.b_c-9', '...', 'a'.repeat(249)];
     expect(() =>
       topics.map((topic) => [1, 1_024].map((partitions) => kafka({ topic, partitions }))),
