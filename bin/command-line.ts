@@ -18,6 +18,7 @@ import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show, showAll } from '../src/commands/run.ts';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
+import { SOURCE_KINDS } from '../src/local/over.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
 import { serversPackage } from '../src/local/servers-package.ts';
 import { localSourceOf } from '../src/local/sources/index.ts';
@@ -102,6 +103,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       positive,
     )
     .option('-d, --data <directory>', DATA, notEmpty)
+    .addOption(sourceOption())
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option(
       '-k, --keep',
@@ -155,6 +157,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       notEmpty,
     )
     .option('-d, --data <directory>', DATA, notEmpty)
+    .addOption(sourceOption())
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
@@ -339,6 +342,12 @@ function notEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
+
+const sourceOption = (): Option =>
+  new Option(
+    '--source <kind>',
+    'what carries the records; windows that need its order are left out over sqs (default: what the definition reads)',
+  ).choices(SOURCE_KINDS);
 
 function separatorOption(): Option {
   return new Option(

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { lineOf, shownPath } from '../local/failure.ts';
 import { type InputRecord, readInput } from '../local/input.ts';
+import { pipelineOver } from '../local/over.ts';
 import { eitherRefused, type RefusedByCode, withLines } from '../local/refused.ts';
 import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
 import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runtime.ts';
@@ -36,6 +37,8 @@ export interface LocalRunOptions {
   readonly port?: number | undefined;
   /** Whether a record that is not taken in makes the exit code 1. */
   readonly strict?: boolean | undefined;
+  /** Carries the records instead of the source of the definition. */
+  readonly source?: Pipeline['source']['kind'] | undefined;
   readonly startServers?: LocalOptions['startServers'];
   /** Where a person watches. Default standard output. */
   readonly terminal?: NodeJS.WriteStream | undefined;
@@ -104,15 +107,17 @@ const labelled = (label: string): NodeJS.WriteStream =>
  * @returns the exit code: 0 when every record is accounted for, and some went into windows
  */
 export async function show(
-  pipeline: Pipeline,
+  definition: Pipeline,
   { input, terminal = process.stdout, ...options }: ShowOptions,
 ): Promise<number> {
+  const { pipeline, leftOut } = overSource(definition, options);
   if (input !== undefined) await checkInput(input);
   return running(
     pipeline,
     options,
     (tally) => startScreen(pipeline, tally, terminal),
     async (runtime, tally, screen, signal) => {
+      leftOut.forEach(screen.say);
       if (input === undefined) {
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
         screen.say(`\n${howToReach(runtime)}`);
@@ -164,7 +169,7 @@ export async function show(
  * @returns the exit code: 0 when every record is accounted for, and some went into windows
  */
 export async function run(
-  pipeline: Pipeline,
+  defined: Pipeline,
   options: LocalRunOptions & {
     readonly input: string;
     readonly output: string;
@@ -172,6 +177,7 @@ export async function run(
     readonly definition: string;
   },
 ): Promise<number> {
+  const { pipeline, leftOut } = overSource(defined, options);
   const { bucket: readBack } = bySink(pipeline.sinks, {
     // Rows can only be found by their keys, so that they cannot be listed.
     table: () => undefined,
@@ -189,6 +195,7 @@ export async function run(
     options,
     (tally) => quietScreen(tally, process.stderr),
     async (runtime, tally, screen, signal) => {
+      leftOut.forEach(screen.say);
       const replayed = await replay(runtime, {
         pipeline,
         input: untilAborted(readInput(options.input, options), signal),
@@ -207,6 +214,17 @@ export async function run(
       return 0;
     },
   );
+}
+
+/** Returns a pipeline over the source that the options name, and says which windows that leaves out. */
+function overSource(definition: Pipeline, { source }: LocalRunOptions) {
+  const { pipeline, left } = pipelineOver(definition, source ?? definition.source.kind);
+  localSourceOf(pipeline);
+  const leftOut = left.map(
+    (window) =>
+      `Window ${window} is left out of this run: it follows the order of the source, and ${source} has none`,
+  );
+  return { pipeline, leftOut };
 }
 
 /** Yields the records until the signal, also while it waits for the next one. */
@@ -237,7 +255,6 @@ async function running(
   startScreen: (tally: Tally) => Screen,
   work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
-  localSourceOf(pipeline);
   const interrupted = new AbortController();
   let first = 0;
   const interrupt = () => {

@@ -73,6 +73,8 @@ export interface Pipeline<out Panes = Pane> {
   readonly version: number;
   readonly groups: number;
   readonly rules: KeyRules<unknown>;
+  /** Returns the rules of the windows alone that need no order of the source, for a source without one. */
+  readonly withoutOrder: () => KeyRules<unknown>;
   readonly maxFutureSkew: Millis;
   /** Carries the type of the panes for inference. It is never present. */
   readonly pane?: Panes;
@@ -241,8 +243,29 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
         'again for 14 days: maxLateness must be >= "14d"',
     );
   }
-  const inputs = new Inputs<unknown>();
   const allowedLateness = millis(options.allowedLateness ?? '0s');
+  const time = {
+    outOfOrderness: millis(options.outOfOrderness ?? '0s'),
+    idleAfter: millis(options.idleAfter ?? '1m'),
+    maxLateness,
+  };
+  const rulesOf = (recipes: typeof windows): KeyRules<unknown> => {
+    const inputs = new Inputs<unknown>();
+    const named = recipes.map(([window, recipe], at) => ({
+      name: window,
+      operator: recipe.operator({ allowedLateness, inputs, window: at }),
+    }));
+    return { time, inputs, windows: named };
+  };
+  const rules = rulesOf(windows);
+  const inOrder = new Set(rules.windows.flatMap(({ name, operator }) => (operator.ordered ? [name] : [])));
+  const [first] = inOrder;
+  if (first !== undefined && !ordered) {
+    throw new RangeError(
+      `Cannot define window "${first}" as rolling, batches and running windows follow the order of ` +
+        'the source: a standard queue has none',
+    );
+  }
   const definition: Pipeline<PanesOf<Shapes>> = {
     name,
     source,
@@ -252,24 +275,8 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     filter: options.filter as Pipeline['filter'],
     key: options.key as Pipeline['key'],
     eventTime: options.eventTime as Pipeline['eventTime'],
-    rules: {
-      time: {
-        outOfOrderness: millis(options.outOfOrderness ?? '0s'),
-        idleAfter: millis(options.idleAfter ?? '1m'),
-        maxLateness,
-      },
-      inputs,
-      windows: windows.map(([window, recipe], at) => {
-        const operator = recipe.operator({ allowedLateness, inputs, window: at });
-        if (operator.ordered && !ordered) {
-          throw new RangeError(
-            `Cannot define window "${window}" as rolling, batches and running windows follow the order of ` +
-              'the source: a standard queue has none',
-          );
-        }
-        return { name: window, operator };
-      }),
-    },
+    rules,
+    withoutOrder: () => rulesOf(windows.filter(([window]) => !inOrder.has(window))),
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
   };
   if (!costly) checkPanes(name, windows);

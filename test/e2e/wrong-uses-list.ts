@@ -196,6 +196,7 @@ const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
       use: 'a pipeline whose source is a queue',
       args: () => using(command, { pipeline: 'queue.ts', data: 'new' }),
     },
+    ofOption('--source', 'pigeons'),
     ofOption('--separator', '::'),
     ofOption('--batch-size', '0'),
     ofOption('--batch-size', '99999'),

@@ -6,8 +6,7 @@ import {
   ResourceInUseException,
 } from '@aws-sdk/client-kinesis';
 import { kinesisArrivals } from '../../adapters/kinesis/arrivals.ts';
-import { byKind } from '../../pipeline/kinds.ts';
-import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { lanesOf } from '../over.ts';
 import { quoted } from '../shell.ts';
 import { type EventSource, startEventSource } from './kinesis-events.ts';
 import { MAX_PUT_BYTES, openStreamFeed } from './kinesis-feed.ts';
@@ -20,7 +19,7 @@ const BATCH_SIZE = 1_000;
 export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clients, ...settings }) => {
   const { stream } = names;
   const { kinesis } = clients;
-  await createStream(kinesis, stream, shardsOf(pipeline));
+  await createStream(kinesis, stream, lanesOf(pipeline.source));
   let events: EventSource | undefined;
   return {
     place: {
@@ -63,15 +62,6 @@ export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clie
     async close() {},
   };
 };
-
-/** The number of shards of a pipeline's stream. Only a pipeline of a stream is opened here. */
-const shardsOf = ({ source }: Pipeline): number =>
-  byKind(source, {
-    kinesis: ({ shards }) => shards,
-    sqs: () => 1,
-    fifo: () => 1,
-    kafka: () => 1,
-  });
 
 /** Creates a stream unless it exists, and waits until it is ready. */
 export async function createStream(kinesis: KinesisClient, stream: string, shards = 1): Promise<void> {

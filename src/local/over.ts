@@ -1,0 +1,59 @@
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { kafka, kinesis, type Source, sqs } from '../pipeline/source.ts';
+
+/** The kinds of source, by the names that definitions and commands give them. */
+type SourceKind = Source<unknown>['kind'];
+
+/** Makes a source of each kind for a pipeline of this name, of as many shards or partitions. */
+const MAKERS: { readonly [Kind in SourceKind]: (name: string, lanes: number) => Source<unknown> } = {
+  kinesis: (_, shards) => kinesis({ shards }),
+  sqs: () => sqs(),
+  fifo: () => sqs({ fifo: true }),
+  kafka: (topic, partitions) => kafka({ topic, partitions }),
+};
+
+/** Every kind of source. */
+export const SOURCE_KINDS = Object.keys(MAKERS) as readonly SourceKind[];
+
+/** A pipeline over a source of another kind than its definition has. */
+interface Over {
+  readonly pipeline: Pipeline;
+  /** The windows that are left out, as they follow an order that the source does not have. */
+  readonly left: readonly string[];
+}
+
+/**
+ * Returns a pipeline as it is over a source of another kind: its records are read, keyed and timed as before.
+ * Over a source without order, the windows that follow the order of the source are left out.
+ *
+ * @throws RangeError when no window is left, or keys are forgotten while the source may give a record again
+ */
+export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
+  const { name, source, rules } = pipeline;
+  if (source.kind === kind) return { pipeline, left: [] };
+  // What a record is decoded by belongs to the definition, and all else to the kind.
+  const { steps: _, map: __, expand: ___, ...facts } = MAKERS[kind](name, lanesOf(source));
+  const over = { ...source, ...facts } as Source<unknown>;
+  const { ordered, retention = Number.POSITIVE_INFINITY } = facts.lineage;
+  const { maxLateness } = rules.time;
+  if (!ordered && maxLateness !== undefined && maxLateness < retention) {
+    throw new RangeError(
+      `Cannot run "${name}" over ${kind} as a queue may give a record again for 14 days: maxLateness must be >= "14d"`,
+    );
+  }
+  if (ordered || !rules.windows.some(({ operator }) => operator.ordered)) {
+    return { pipeline: { ...pipeline, source: over }, left: [] };
+  }
+  const unordered = pipeline.withoutOrder();
+  const left = rules.windows.flatMap((window) => (window.operator.ordered ? [window.name] : []));
+  if (unordered.windows.length === 0) {
+    throw new RangeError(
+      `Cannot run "${name}" over ${kind} as some window must not follow the order of the source, which has none: all do (${left.join(', ')})`,
+    );
+  }
+  return { pipeline: { ...pipeline, source: over, rules: unordered }, left };
+}
+
+/** How many shards or partitions a source has; 1 for a queue. */
+export const lanesOf = (source: Source<unknown>): number =>
+  'shards' in source ? source.shards : 'partitions' in source ? source.partitions : 1;
