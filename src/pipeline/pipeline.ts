@@ -34,6 +34,14 @@ export interface Options<Rec, Shapes> {
   readonly idleAfter?: Duration;
   /** A record whose event time is further ahead of its arrival than this is refused. Default 1 hour. */
   readonly maxFutureSkew?: Duration;
+  /** A record whose event time is further before its arrival than this is refused. Default: none is. */
+  readonly maxPast?: Duration;
+  /**
+   * How long a record is known by its id where a window refuses no record, as `rolling`, `batches` and
+   * `running` do: until the watermark of its key is this far past it. Windows of time know a record for as
+   * long as they take it. Only for sources with an `id`. Default 1 day.
+   */
+  readonly idWithin?: Duration;
   /**
    * Forgets a key without open windows this long after its last record. The key begins anew with its next
    * record. A record that comes later than this would open again a window that has closed. Default: no key is
@@ -76,6 +84,8 @@ export interface Pipeline<out Panes = Pane> {
   /** Returns the rules of the windows alone that need no order of the source, for a source without one. */
   readonly withoutOrder: () => KeyRules<unknown>;
   readonly maxFutureSkew: Millis;
+  readonly maxPast: Millis | undefined;
+  readonly idWithin: Millis;
   /** Carries the type of the panes for inference. It is never present. */
   readonly pane?: Panes;
 }
@@ -134,6 +144,8 @@ const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'allowedLateness',
   'idleAfter',
   'maxFutureSkew',
+  'maxPast',
+  'idWithin',
   'maxLateness',
   'version',
   'groups',
@@ -243,6 +255,12 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
         'again for 14 days: maxLateness must be >= "14d"',
     );
   }
+  if (options.idWithin !== undefined && source.identity === undefined) {
+    throw new RangeError(
+      `Cannot know records of "${name}" for "${options.idWithin}" as their source must have an id for ` +
+        'idWithin: it has none',
+    );
+  }
   const allowedLateness = millis(options.allowedLateness ?? '0s');
   const time = {
     outOfOrderness: millis(options.outOfOrderness ?? '0s'),
@@ -278,6 +296,8 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     rules,
     withoutOrder: () => rulesOf(windows.filter(([window]) => !inOrder.has(window))),
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),
+    maxPast: options.maxPast === undefined ? undefined : millis(options.maxPast),
+    idWithin: millis(options.idWithin ?? '1d'),
   };
   if (!costly) checkPanes(name, windows);
   return { ...definition, to: (...sinks) => ({ ...definition, sinks: checkSinks(name, sinks) }) };

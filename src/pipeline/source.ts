@@ -15,9 +15,9 @@ export type Source<Rec> = KinesisSource<Rec> | QueueSource<Rec> | KafkaSource<Re
  * The facts about each lineage of a source. A lineage is a shard, a partition, a message group, or the whole
  * of a queue without order.
  */
-interface LineageFacts {
+interface LineageFacts<Ordered extends boolean = boolean> {
   /** Whether records come in an order that a retry keeps. If not, each record is known by its id alone. */
-  readonly ordered: boolean;
+  readonly ordered: Ordered;
   /** For how long the source may still deliver a record again; for ever when undefined. */
   readonly retention: Millis | undefined;
   /** Whether handlers note how far it is committed, so that the sweeper can tell what waits after that. */
@@ -29,15 +29,20 @@ interface LineageFacts {
   readonly namedByProducers: boolean;
 }
 
-interface AnySource {
-  readonly lineage: LineageFacts;
+/** What each record is known by beside its position: the answer of an author's function. */
+type Identity = 'function';
+
+interface AnySource<Ordered extends boolean> {
+  readonly lineage: LineageFacts<Ordered>;
+  /** What each record is known by, whatever its position; undefined where its position is all that tells it. */
+  readonly identity: Identity | undefined;
   /** The number of key groups of a pipeline that does not set `groups`. */
   readonly groups: number;
   /** The steps from a decoded JSON value to a record. */
   readonly steps: readonly Step[];
 }
 
-export interface KinesisSource<out Rec> extends AnySource {
+export interface KinesisSource<out Rec> extends AnySource<true> {
   readonly kind: 'kinesis';
   /** How many shards the stream begins with, as far as the definition knows. */
   readonly shards: number;
@@ -51,7 +56,7 @@ export interface KinesisSource<out Rec> extends AnySource {
    * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
    * event time of its own, and is taken in, filtered or refused by itself.
    */
-  expand<Child>(expand: (record: Rec) => readonly Child[]): KinesisSource<Child>;
+  expand<Child>(expand: (record: Rec) => readonly Child[], options?: Identified<Child>): KinesisSource<Child>;
 }
 
 interface NewStream {
@@ -62,19 +67,25 @@ interface NewStream {
 /** Whether a stream has the shards that it is told to have, or as many as Kinesis makes of its load. */
 type StreamMode = 'provisioned' | 'on-demand';
 
-export interface QueueSource<out Rec> extends AnySource {
+type QueueKind = 'sqs' | 'fifo';
+
+export interface QueueSource<out Rec, out Kind extends QueueKind = QueueKind>
+  extends AnySource<Kind extends 'fifo' ? true : false> {
   /** A standard queue (`sqs`), or a queue that keeps the order of each message group (`fifo`). */
-  readonly kind: 'sqs' | 'fifo';
+  readonly kind: Kind;
   /** Returns the same source with each record reshaped by a pure function. */
-  map<Next>(reshape: (record: Rec) => Next): QueueSource<Next>;
+  map<Next>(reshape: (record: Rec) => Next): QueueSource<Next, Kind>;
   /**
    * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
    * event time of its own, and is taken in, filtered or refused by itself.
    */
-  expand<Child>(expand: (record: Rec) => readonly Child[]): QueueSource<Child>;
+  expand<Child>(
+    expand: (record: Rec) => readonly Child[],
+    options?: Identified<Child>,
+  ): QueueSource<Child, Kind>;
 }
 
-export interface KafkaSource<out Rec> extends AnySource {
+export interface KafkaSource<out Rec> extends AnySource<true> {
   readonly kind: 'kafka';
   readonly topic: string;
   readonly partitions: number;
@@ -86,15 +97,25 @@ export interface KafkaSource<out Rec> extends AnySource {
    * The same source, with a pure function's children in place of each record: one, several, or none. Each child has a key and an
    * event time of its own, and is taken in, filtered or refused by itself.
    */
-  expand<Child>(expand: (record: Rec) => readonly Child[]): KafkaSource<Child>;
+  expand<Child>(expand: (record: Rec) => readonly Child[], options?: Identified<Child>): KafkaSource<Child>;
 }
 
 type Step =
   | { readonly validate: StandardSchemaV1 }
   | { readonly reshape: (record: never) => unknown }
-  | { readonly expand: (record: never) => readonly unknown[] };
+  | { readonly expand: (record: never) => readonly unknown[] }
+  | { readonly identify: (record: never) => unknown };
 
-interface Validated<Rec> {
+interface Identified<Rec> {
+  /**
+   * Returns the id by which a record is known, so that what a producer sent twice is counted once: 1 to 1,024
+   * bytes of text, by a pure function. Two records of one key and one id are the same record. A child of an
+   * expanded record is known by the record's id and its place, or by an id of its own.
+   */
+  readonly id?: (record: Rec) => string;
+}
+
+interface AnyOptions<Rec> extends Identified<Rec> {
   /**
    * Any synchronous Standard Schema validator. Its output becomes the record, and a record that it refuses is
    * poison.
@@ -102,7 +123,7 @@ interface Validated<Rec> {
   readonly schema?: StandardSchemaV1<unknown, Rec>;
 }
 
-interface KinesisOptions<Rec> extends Validated<Rec> {
+interface KinesisOptions<Rec> extends AnyOptions<Rec> {
   /** Whether the stream has `shards` shards, or divides and merges them by its load. Default `'provisioned'`. */
   readonly mode?: StreamMode;
   /** Default 1; an on-demand stream has four to begin with. */
@@ -115,12 +136,20 @@ interface KinesisOptions<Rec> extends Validated<Rec> {
   readonly stream?: string;
 }
 
-interface QueueOptions<Rec> extends Validated<Rec> {
+interface QueueOptions<Rec> extends AnyOptions<Rec> {
   /** Whether the queue is a FIFO queue. Default false. */
   readonly fifo?: boolean;
 }
 
-interface KafkaOptions<Rec> extends Validated<Rec> {
+interface FifoOptions<Rec> extends QueueOptions<Rec> {
+  readonly fifo: true;
+}
+
+interface StandardOptions<Rec> extends QueueOptions<Rec> {
+  readonly fifo?: false;
+}
+
+interface KafkaOptions<Rec> extends AnyOptions<Rec> {
   readonly topic: string;
   /**
    * The number of partitions of the topic, which sets the default of `groups` and how many of them Lambda reads
@@ -164,8 +193,8 @@ const ON_DEMAND_SHARDS = 4;
  * ```
  */
 export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): KinesisSource<Rec> {
-  checkOptions('read a stream', options, ['mode', 'shards', 'retention', 'fanOut', 'stream', 'schema']);
-  const { mode = 'provisioned', fanOut = false, schema } = options;
+  checkOptions('read a stream', options, ['mode', 'shards', 'retention', 'fanOut', 'stream', 'schema', 'id']);
+  const { mode = 'provisioned', fanOut = false } = options;
   const { shards = mode === 'on-demand' ? ON_DEMAND_SHARDS : 1 } = options;
   if (!isCount(shards)) {
     throw new RangeError(
@@ -187,11 +216,14 @@ export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Kines
     retention: SHARD_REMEMBERED,
     notesProgress: true,
     namedByProducers: false,
-  };
-  return sourceOf({ kind: 'kinesis', lineage, groups, shards, stream, fanOut }, schema);
+  } as const;
+  return sourceOf({ kind: 'kinesis', lineage, groups, shards, stream, fanOut }, options);
 }
 
-function newStream(mode: StreamMode, { retention = '7d' }: KinesisOptions<unknown>): NewStream {
+function newStream(
+  mode: StreamMode,
+  { retention = '7d' }: Pick<KinesisOptions<never>, 'retention'>,
+): NewStream {
   if (mode !== 'provisioned' && mode !== 'on-demand') {
     throw new RangeError(
       `Cannot read a stream of the mode "${mode}" as the modes are provisioned and on-demand`,
@@ -206,7 +238,7 @@ function newStream(mode: StreamMode, { retention = '7d' }: KinesisOptions<unknow
   return { mode, retention: kept };
 }
 
-function existingStream(options: KinesisOptions<unknown>): { readonly arn: string } {
+function existingStream<Rec>(options: KinesisOptions<Rec>): { readonly arn: string } {
   const { stream: arn = '' } = options;
   if (!STREAM_ARN.test(arn)) {
     throw new RangeError(
@@ -238,9 +270,11 @@ const STREAM_ARN = /^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream\/[\w.-]{1,1
  * export const readings = sqs({ fifo: true, schema: z.object({ machineId: z.string(), celsius: z.number() }) });
  * ```
  */
+export function sqs<Rec = unknown>(options: FifoOptions<Rec>): QueueSource<Rec, 'fifo'>;
+export function sqs<Rec = unknown>(options?: StandardOptions<Rec>): QueueSource<Rec, 'sqs'>;
 export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource<Rec> {
-  checkOptions('read a queue', options, ['fifo', 'schema']);
-  const { fifo = false, schema } = options;
+  checkOptions('read a queue', options, ['fifo', 'schema', 'id']);
+  const { fifo = false } = options;
   if (typeof fifo !== 'boolean') {
     throw new TypeError(`Cannot read a queue as fifo must be true or false: it is ${typeof fifo}`);
   }
@@ -252,7 +286,7 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
     // A FIFO queue's lineages are its message groups.
     namedByProducers: fifo,
   };
-  return sourceOf({ kind, lineage, groups: QUEUE_GROUPS }, schema);
+  return sourceOf({ kind, lineage, groups: QUEUE_GROUPS }, options);
 }
 
 /**
@@ -279,8 +313,8 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
  * ```
  */
 export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Rec> {
-  checkOptions('read a topic', options, ['topic', 'partitions', 'cluster', 'schema']);
-  const { topic, partitions = 1, cluster, schema } = options;
+  checkOptions('read a topic', options, ['topic', 'partitions', 'cluster', 'schema', 'id']);
+  const { topic, partitions = 1, cluster } = options;
   if (!isTopic(topic)) {
     throw new RangeError(
       `Cannot read a topic "${topic}" as topics must be 1 to 249 letters, digits, dots, hyphens and ` +
@@ -294,8 +328,13 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
   }
   if (cluster !== undefined) checkCluster(cluster);
   const groups = groupsFor(partitions);
-  const lineage = { ordered: true, retention: undefined, notesProgress: false, namedByProducers: false };
-  return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions, cluster }, schema);
+  const lineage = {
+    ordered: true,
+    retention: undefined,
+    notesProgress: false,
+    namedByProducers: false,
+  } as const;
+  return sourceOf({ kind: 'kafka', lineage, groups, topic, partitions, cluster }, options);
 }
 
 /** Says whether Kafka allows a topic of this name. */
@@ -307,16 +346,29 @@ const isCount = (count: number): boolean => Number.isInteger(count) && count >= 
 /** Returns the next power of two from four for each shard or partition. */
 const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
 
-function sourceOf<Of extends Source<unknown>>(
-  own: Omit<Of, 'steps' | 'map' | 'expand'>,
-  schema: StandardSchemaV1 | undefined,
+function sourceOf<Of extends Source<unknown>, Rec>(
+  own: Omit<Of, 'identity' | 'steps' | 'map' | 'expand'>,
+  { schema, id }: AnyOptions<Rec>,
 ): Of {
   const having = (steps: readonly Step[]): Of =>
     ({
       ...own,
+      identity: steps.some((step) => 'identify' in step) ? 'function' : undefined,
       steps,
       map: (reshape: (record: never) => unknown) => having([...steps, { reshape }]),
-      expand: (expand: (record: never) => readonly unknown[]) => having([...steps, { expand }]),
+      expand: (expand: (record: never) => readonly unknown[], options: Identified<never> = {}) => {
+        checkOptions('expand records', options, ['id']);
+        return having([...steps, { expand }, ...identified('expand records', options.id)]);
+      },
     }) as unknown as Of;
-  return having(schema ? [{ validate: schema }] : []);
+  const read = schema ? [{ validate: schema }] : [];
+  return having([...read, ...identified('read a source', id)]);
+}
+
+function identified(action: string, id: Identified<never>['id']): readonly Step[] {
+  if (id === undefined) return [];
+  if (typeof id !== 'function') {
+    throw new TypeError(`Cannot ${action} as id must be a function of the record: it is ${typeof id}`);
+  }
+  return [{ identify: id }];
 }

@@ -24,6 +24,16 @@ export const changedWindows = (pipeline: string, version: number, window: string
   `Cannot run "${pipeline}" as its windows may only change with its version: ` +
   `"${window}" was added, removed, altered or moved; give it version: ${version + 1}`;
 
+/** Says why a source may not go on with another id under the same version. */
+export const changedIdentity = (pipeline: string, version: number, was: string | undefined): string =>
+  `Cannot run "${pipeline}" as the id of its source may only be added, removed or replaced with its version: ` +
+  `it had ${identityText(was)}; give it version: ${version + 1}`;
+
+/** Says why a source without order may not go on without the id by which its records are known. */
+export const lostIdentity = (pipeline: string, was: string): string =>
+  `Cannot run "${pipeline}" with another id as the records of a source without order are known by their id alone, ` +
+  `and those that come again would be counted again: keep ${identityText(was)}, or give the pipeline another name`;
+
 /**
  * The file beside a pipeline's file, `pipeline.lock.json` for `pipeline.ts`, that holds the last definition to
  * be deployed, for `cdk synth` to compare.
@@ -36,23 +46,38 @@ export interface Lock {
   readonly version: number;
   /** The windows in the order of the definition. */
   readonly windows: readonly (readonly [name: string, signature: string])[];
-  readonly source: { readonly kind: string; readonly topic?: string };
+  readonly source: LockedSource;
+}
+
+interface LockedSource {
+  readonly kind: string;
+  readonly topic?: string;
+  /** What its records are known by beside their positions, where that is anything. */
+  readonly id?: string;
 }
 
 /** The part of a pipeline from which its lock is made. */
 interface Lockable {
   readonly name: string;
   readonly version: number;
-  readonly source: { readonly kind: string; readonly topic?: string };
+  readonly source: {
+    readonly kind: string;
+    readonly topic?: string;
+    readonly identity?: string | undefined;
+  };
   readonly rules: {
     readonly windows: readonly { readonly name: string; readonly operator: { readonly signature: string } }[];
   };
 }
 
-export const lockOf = ({ name, version, source: { kind, topic }, rules }: Lockable): Lock => ({
+export const lockOf = ({ name, version, source: { kind, topic, identity }, rules }: Lockable): Lock => ({
   pipeline: name,
   version,
-  source: topic === undefined ? { kind } : { kind, topic },
+  source: {
+    kind,
+    ...(topic === undefined ? {} : { topic }),
+    ...(identity === undefined ? {} : { id: identity }),
+  },
   windows: rules.windows.map(({ name, operator }) => [name, operator.signature] as const),
 });
 
@@ -109,5 +134,7 @@ export function heldAgainst(
   return undefined;
 }
 
-const sourceText = ({ source: { kind, topic } }: Lock): string =>
-  topic === undefined ? kind : `${kind} topic ${topic}`;
+const sourceText = ({ source: { kind, topic, id } }: Lock): string =>
+  `${kind}${topic === undefined ? '' : ` topic ${topic}`}${id === undefined ? '' : ` with ${identityText(id)}`}`;
+
+const identityText = (id: string | undefined): string => (id === undefined ? 'no id' : `id: ${id}`);

@@ -41,15 +41,15 @@ const signatureOf = (window: Window<never>): string =>
 
 /** All that a definition holds, but for its functions. */
 const pipelineOf = (options: Given) => {
-  const pipeline = millrace.definePipeline('example', millrace.kinesis(), {
+  const pipeline = millrace.definePipeline('example', millrace.kinesis({ id: () => 'id' }), {
     key: () => 'key',
     eventTime: () => 0,
     windows: { minute: millrace.tumbling({ size: '1m' }, count) },
     ...options,
   });
-  const { rules, version, groups, maxFutureSkew } = pipeline;
+  const { rules, version, groups, maxFutureSkew, maxPast, idWithin } = pipeline;
   const signatures = rules.windows.map(({ operator }) => operator.signature);
-  return JSON.stringify({ time: rules.time, signatures, version, groups, maxFutureSkew });
+  return JSON.stringify({ time: rules.time, signatures, version, groups, maxFutureSkew, maxPast, idWithin });
 };
 
 const windowWith =

@@ -26,8 +26,8 @@ export interface Group {
   readonly inherited: readonly Inherited[];
   readonly keys: ReadonlyMap<string, StoredKey>;
   /**
-   * By key, the ids of the records of an unordered source that the group has taken in. The ids of refused
-   * records stand under `REFUSED`.
+   * By key, the ids of the records that the group has taken in, where the source has no order or an `id`. The
+   * ids of an unordered source's refused records stand under `REFUSED`.
    */
   readonly ids: ReadonlyMap<string, Table>;
   readonly counters: Counters;
@@ -181,7 +181,13 @@ export class GroupRecord {
 }
 
 type GroupContent =
-  | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
+  | {
+      readonly outcome: 'record';
+      readonly key: string;
+      readonly record: KeyRecord;
+      /** What it is known by, whatever its position, where its source has an `id`. */
+      readonly id?: string | undefined;
+    }
   | { readonly outcome: 'poison'; readonly poison: Poison };
 
 /** A record that some windows refused, as it came late for them. */
@@ -271,9 +277,11 @@ export type PoisonCode =
   | 'map'
   | 'expand'
   | 'filter'
+  | 'id'
   | 'key'
   | 'event-time'
   | 'future'
+  | 'past'
   | 'select'
   | 'fold'
   | 'no-room';

@@ -141,11 +141,28 @@ export const ID_WIDTH = 3;
 
 type Digest = readonly [high: number, low: number];
 
-function digestOf({ lineage, position }: GroupRecord): Digest {
-  const digest = createHash('md5').update(`${lineage}\n${position}`).digest();
+function digestOf(text: string): Digest {
+  const digest = createHash('md5').update(text).digest();
   return [digest.readUIntBE(0, 6), digest.readUIntBE(6, 6)];
 }
 
+const placeOf = ({ lineage, position }: GroupRecord): Digest => digestOf(`${lineage}\n${position}`);
+
+/** Returns the digest of a record's own id. No place has the same text, as no lineage is empty. */
+const ownIdOf = ({ content }: GroupRecord): Digest | undefined =>
+  content.outcome === 'record' && content.id !== undefined ? digestOf(`\n${content.id}`) : undefined;
+
+/** Says whether groups keep the ids of the records that they take in. */
+export const keepsIds = ({ source }: Pipeline): boolean =>
+  !source.lineage.ordered || source.identity !== undefined;
+
+/**
+ * Returns the records of an unordered source that are not in. A record that was refused is known by its place
+ * alone: once it is sent again, it may be taken in. A record that was taken in before its source had an `id`
+ * is known by its place, too.
+ *
+ * Records of one id in these records all remain: the fold tells whether the first of them is taken in.
+ */
 function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly GroupRecord[] {
   const seen = new Map<string, Set<string>>();
   const seenOf = (name: string): Set<string> => {
@@ -154,11 +171,13 @@ function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly Group
     return digests;
   };
   return records.filter((record) => {
-    const digest = digestOf(record).join();
+    const place = placeOf(record).join();
     const refused = seenOf(REFUSED);
     const taken = record.content.outcome === 'record' ? seenOf(record.content.key) : refused;
-    if (taken.has(digest) || refused.has(digest)) return false;
-    taken.add(digest);
+    if (taken.has(place) || refused.has(place)) return false;
+    const ownId = ownIdOf(record);
+    if (ownId !== undefined && taken.has(ownId.join())) return false;
+    taken.add(place);
     return true;
   });
 }
@@ -188,9 +207,8 @@ export const joinedIds = (tables: readonly Table[]): Table =>
   tableOf([...new Map(tables.flatMap(rowsOf).map((row) => [row.join(), row])).values()]);
 
 /**
- * Collects the ids of records of an unordered source while a batch is folded. Of each key it keeps the
- * records that a window could still take in again, and of the refused records all that the source could
- * deliver again.
+ * Collects the ids of records while a batch is folded. Of each key it keeps the records that a window could
+ * still take in again, and of an unordered source's refused records all that the source could deliver again.
  */
 export class TakenIds {
   readonly #pipeline: Pipeline;
@@ -198,6 +216,8 @@ export class TakenIds {
   readonly #maxRefused: number;
   readonly #added = new Map<string, (readonly [until: number, ...Digest])[]>();
   readonly #forgotten = new Map<string, number>();
+  /** By key, the records that are in: from which watermark on each is not known any more. */
+  readonly #known = new Map<string, Map<string, number>>();
 
   /** @param maxRefused how many ids of refused records are kept: those that came last */
   constructor(pipeline: Pipeline, before: Group['ids'], maxRefused: number) {
@@ -206,14 +226,32 @@ export class TakenIds {
     this.#maxRefused = maxRefused;
   }
 
-  take(record: GroupRecord, key: string, at: EpochMillis): void {
-    const { windows } = this.#pipeline.rules;
-    this.#add(key, Math.max(...windows.map(({ operator }) => operator.refusedFrom(at))), record);
+  /**
+   * Says whether a record of the same key and id is in, and still known at the watermark that the record meets.
+   * Its place says nothing of that.
+   */
+  isRepeated(record: GroupRecord, key: string, watermarkOf: () => EpochMillis): boolean {
+    const ownId = ownIdOf(record);
+    const until = ownId && this.#knownOf(key).get(ownId.join());
+    return until !== undefined && until > watermarkOf();
   }
 
+  /** @param watermark that of its key once the record is taken in */
+  take(record: GroupRecord, key: string, at: EpochMillis, watermark: EpochMillis): void {
+    const { rules, idWithin } = this.#pipeline;
+    const until = (refusedFrom: number): number =>
+      refusedFrom === Number.POSITIVE_INFINITY ? Math.max(at, watermark) + idWithin : refusedFrom;
+    const last = Math.max(...rules.windows.map(({ operator }) => until(operator.refusedFrom(at))));
+    const ownId = ownIdOf(record);
+    if (ownId) this.#knownOf(key).set(ownId.join(), last);
+    this.#add(key, last, ownId ?? placeOf(record));
+  }
+
+  /** A record of an ordered source needs no id for that, as its position tells it when it comes again. */
   refuse(record: GroupRecord): void {
-    const { retention } = this.#pipeline.source.lineage;
-    this.#add(REFUSED, record.arrival + (retention ?? Number.POSITIVE_INFINITY), record);
+    const { ordered, retention } = this.#pipeline.source.lineage;
+    if (ordered) return;
+    this.#add(REFUSED, record.arrival + (retention ?? Number.POSITIVE_INFINITY), placeOf(record));
     this.forget(REFUSED, Math.max(record.arrival, this.#forgotten.get(REFUSED) ?? Number.NEGATIVE_INFINITY));
   }
 
@@ -233,9 +271,17 @@ export class TakenIds {
     return ids;
   }
 
-  #add(key: string, until: number, record: GroupRecord): void {
+  #add(key: string, until: number, digest: Digest): void {
     const added = this.#added.get(key) ?? [];
     this.#added.set(key, added);
-    added.push([until, ...digestOf(record)]);
+    added.push([until, ...digest]);
+  }
+
+  #knownOf(key: string): Map<string, number> {
+    const known =
+      this.#known.get(key) ??
+      new Map(rowsOf(this.#before.get(key)).map(([until, ...digest]) => [digest.join(), until as number]));
+    this.#known.set(key, known);
+    return known;
   }
 }

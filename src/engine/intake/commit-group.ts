@@ -82,7 +82,14 @@ export async function commitGroup(
       const pause = now + (deadline - now) / (FOLDING * groups);
       const isOver = () => ports.clock.now() >= pause;
       const some = admitted.slice(0, atMost);
-      const { folded, draft, taken, cutPanes } = foldToFit(deployment, group, some, now, limits, isOver);
+      const { folded, draft, taken, repeated, cutPanes } = foldToFit(
+        deployment,
+        group,
+        some,
+        now,
+        limits,
+        isOver,
+      );
       const { poison, late, lateRecords } = folded;
       const log = logs.nameOf(index);
       const ordinal = group.ordinal + 1;
@@ -103,6 +110,7 @@ export async function commitGroup(
         continue;
       }
       countCommit(ports, group, folded);
+      ports.telemetry.count('duplicate', repeated);
       ports.telemetry.count('crowded', draft.weight.state >= limits.crowded ? 1 : 0);
       ports.telemetry.count('cutPanes', cutPanes);
       group = next.group;
@@ -121,6 +129,7 @@ interface Fitting {
   readonly folded: Folded;
   readonly draft: Draft;
   readonly taken: number;
+  readonly repeated: number;
   readonly cutPanes: number;
 }
 
@@ -139,14 +148,15 @@ function foldToFit(
   limits: Limits,
   isOver: () => boolean,
 ): Fitting {
-  const fitted = (folded: Folded, taken: number, cutPanes = 0): Fitting => {
+  const fitted = (folded: Folded, taken: number, repeated: number, cutPanes = 0): Fitting => {
     const kept = withoutOld(folded, deployment.pipeline, now);
-    return { folded, draft: draftEntry(deployment, group, { ...folded, ...kept }, now), taken, cutPanes };
+    const draft = draftEntry(deployment, group, { ...folded, ...kept }, now);
+    return { folded, draft, taken, repeated, cutPanes };
   };
   let batch = records;
   for (;;) {
-    const { taken, ...folded } = fold(deployment, group, batch, limits, isOver);
-    const fitting = fitted(folded, taken);
+    const { taken, repeated, ...folded } = fold(deployment, group, batch, limits, isOver);
+    const fitting = fitted(folded, taken, repeated);
     const { draft } = fitting;
     batch = batch.slice(0, taken);
     const { weight } = draft;
@@ -175,8 +185,8 @@ function foldToFit(
     if (weight.panes <= limits.panes) return fitting;
     const before = foldBefore(deployment, group, batch[0] as GroupRecord, limits);
     return before
-      ? fitted(before, 0, leaveOut(before.panes, limits))
-      : fitted(folded, 1, leaveOut(folded.panes, limits));
+      ? fitted(before, 0, 0, leaveOut(before.panes, limits))
+      : fitted(folded, 1, repeated, leaveOut(folded.panes, limits));
   }
 }
 

@@ -27,7 +27,12 @@ export const MAX_KEY_BYTES = 1_024;
 
 /** The outcome for one source record, or for one child of it. */
 export type DecodedPart =
-  | { readonly outcome: 'record'; readonly key: string; readonly record: KeyRecord }
+  | {
+      readonly outcome: 'record';
+      readonly key: string;
+      readonly record: KeyRecord;
+      readonly id?: string | undefined;
+    }
   | { readonly outcome: 'filtered' }
   | { readonly outcome: 'poison'; readonly poison: Poison };
 
@@ -168,6 +173,7 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
  * code of the step. After an `expand` it is the fault of that child alone.
  *
  * @param first the first of the source's steps that is still to be done
+ * @param idOf returns the id by which the steps so far know the record
  */
 function decodeValue(
   pipeline: Pipeline,
@@ -175,19 +181,27 @@ function decodeValue(
   source: SourceRecord,
   keys: Keys,
   first = 0,
+  idOf?: () => string,
 ): Decoded {
   const { arrival, data } = source;
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
+    let identify = idOf;
     const { steps } = pipeline.source;
     for (let at = first; at < steps.length; at++) {
       const transform = steps[at] as (typeof steps)[number];
       if ('expand' in transform) {
         step = 'expand';
-        return expanded(answered(transform.expand(value as never)), (child) =>
-          decodeValue(pipeline, child, source, keys, at + 1),
+        const whole = identify;
+        return expanded(answered(transform.expand(value as never)), (child, place) =>
+          decodeValue(pipeline, child, source, keys, at + 1, whole && (() => `${whole()}\n${place}`)),
         );
+      }
+      if ('identify' in transform) {
+        const identified = value;
+        identify = () => checkedText('id', answered(transform.identify(identified as never)), data);
+        continue;
       }
       step = 'reshape' in transform ? 'map' : 'schema';
       value =
@@ -197,6 +211,8 @@ function decodeValue(
     }
     step = 'filter';
     if (pipeline.filter && !answered(pipeline.filter(value))) return FILTERED;
+    step = 'id';
+    const id = identify?.();
     step = 'key';
     const answer = pipeline.key(value);
     const key = keys.get(answer) ?? checkedKey(answer, data, keys);
@@ -206,8 +222,12 @@ function decodeValue(
     if (at > after(arrival, pipeline.maxFutureSkew)) {
       throw new Error(`the event time ${isoTime(at)} is too far ahead of the arrival, ${isoTime(arrival)}`);
     }
+    step = 'past';
+    if (pipeline.maxPast !== undefined && after(at, pipeline.maxPast) < arrival) {
+      throw new Error(`the event time ${isoTime(at)} is too far before the arrival, ${isoTime(arrival)}`);
+    }
     step = 'select';
-    return { outcome: 'record', key, record: { at, arrival, values: pipeline.rules.inputs.read(value) } };
+    return { outcome: 'record', key, record: { at, arrival, values: pipeline.rules.inputs.read(value) }, id };
   } catch (error) {
     if (error === ANSWERS_LATER) throw error;
     return refused(step, error);
@@ -220,7 +240,7 @@ const FILTERED: DecodedPart = { outcome: 'filtered' };
  * Decodes the children with which an author's `expand` answers. Where a child is expanded in turn, its
  * children take its place.
  */
-function expanded(answer: unknown, decodeChild: (child: unknown) => Decoded): Decoded {
+function expanded(answer: unknown, decodeChild: (child: unknown, place: number) => Decoded): Decoded {
   if (!Array.isArray(answer)) {
     const type = answer === null ? 'null' : typeof answer;
     throw new Error(`it answers with ${type}, not with a list of records`);
@@ -232,7 +252,7 @@ function expanded(answer: unknown, decodeChild: (child: unknown) => Decoded): De
   };
   checkChildren(answer.length);
   for (let at = 0; at < answer.length; at++) {
-    const decoded = decodeChild(answer[at]);
+    const decoded = decodeChild(answer[at], at);
     if (decoded.outcome === 'expanded') decoded.children.forEach(take);
     else take(decoded);
   }
@@ -286,17 +306,24 @@ const issueText = ({ path = [], message }: StandardSchemaV1.Issue): string => {
  */
 type Keys = Map<unknown, string>;
 
-function checkedKey(key: unknown, data: Uint8Array, keys: Keys): string {
-  if (typeof key !== 'string') throw new Error(`the key is ${typeof answered(key)}, not a string`);
-  // A code unit takes at most three bytes, so a short key need not be measured.
-  const isTooLong = 3 * key.length > MAX_KEY_BYTES && Buffer.byteLength(key) > MAX_KEY_BYTES;
-  if (key === '' || isTooLong || !key.isWellFormed()) {
-    throw new Error(`a key must be 1 to ${MAX_KEY_BYTES} bytes of well-formed Unicode`);
-  }
+function checkedKey(answer: unknown, data: Uint8Array, keys: Keys): string {
+  const key = checkedText('key', answer, data);
   // A key that may be a rounded number is not remembered, as it is checked against the digits of each record.
-  if (MAYBE_ROUNDED.test(key)) checkDigits(key, data);
-  else keys.set(key, key);
+  if (!MAYBE_ROUNDED.test(key)) keys.set(key, key);
   return key;
+}
+
+/** Checks what tells records apart: a key or an id. */
+function checkedText(name: 'key' | 'id', text: unknown, data: Uint8Array): string {
+  if (typeof text !== 'string') throw new Error(`the ${name} is ${typeof answered(text)}, not a string`);
+  // A code unit takes at most three bytes, so a short text need not be measured.
+  const isTooLong = 3 * text.length > MAX_KEY_BYTES && Buffer.byteLength(text) > MAX_KEY_BYTES;
+  if (text === '' || isTooLong || !text.isWellFormed()) {
+    const article = name === 'id' ? 'an' : 'a';
+    throw new Error(`${article} ${name} must be 1 to ${MAX_KEY_BYTES} bytes of well-formed Unicode`);
+  }
+  if (MAYBE_ROUNDED.test(text)) checkDigits(name, text, data);
+  return text;
 }
 
 /** Matches what `String` makes of a whole number past 2^53, not each of which a double can hold. */
@@ -308,10 +335,10 @@ const MAYBE_LARGE = /(?<!["\d.])\d{16}|\d[eE]/;
 const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|\d[\d.eE+-]*/g;
 
 /**
- * Refuses a key that holds such a number, unless the record also has its digits in a text. Otherwise two
- * numbers that JSON reads as the same double would become one key.
+ * Refuses a key or an id that holds such a number, unless the record also has its digits in a text. Otherwise
+ * two numbers that JSON reads as the same double would become one key, or two records one record.
  */
-function checkDigits(key: string, data: Uint8Array): void {
+function checkDigits(name: 'key' | 'id', key: string, data: Uint8Array): void {
   const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
   if (!MAYBE_LARGE.test(text)) return;
   const found = text.match(STRINGS_AND_NUMBERS) ?? [];
@@ -322,7 +349,7 @@ function checkDigits(key: string, data: Uint8Array): void {
     if (shown === undefined || found.some((token) => token.startsWith('"') && token.includes(shown)))
       continue;
     throw new Error(
-      `the key holds ${shown}, which was sent as a whole number past 2^53: of these JSON keeps the first digits alone, so send it as a text`,
+      `the ${name} holds ${shown}, which was sent as a whole number past 2^53: of these JSON keeps the first digits alone, so send it as a text`,
     );
   }
 }

@@ -15,7 +15,7 @@ import {
   sumOfCounters,
 } from '../group/group.ts';
 import { paneRowsWeight, stateWeight } from '../group/room.ts';
-import { forgetPassed, isAhead, reachedBy, TakenIds } from '../group/taken.ts';
+import { forgetPassed, isAhead, keepsIds, reachedBy, TakenIds } from '../group/taken.ts';
 import { NAME_BYTES, NUMBER_BYTES, TABLE_BYTES, textBytes } from '../group/weight.ts';
 import { messageOf } from './decode.ts';
 import { keptBytes } from './poison.ts';
@@ -23,6 +23,8 @@ import { keptBytes } from './poison.ts';
 /** The result of folding the first of some records, and how many of them it took. */
 export interface FoldedRecords extends Folded {
   readonly taken: number;
+  /** How many of these change nothing, as a record of the same id is in already. */
+  readonly repeated: number;
 }
 
 /** How many records are taken in between two looks at whether time is up. */
@@ -49,7 +51,8 @@ export function fold(
   try {
     return foldAll(deployment, group, admitted, limits, isOver);
   } catch {
-    return foldAll(deployment, group, refuseThrowing(deployment.pipeline, group, admitted, isOver), limits);
+    const tried = refuseThrowing(deployment.pipeline, group, admitted, limits, isOver);
+    return foldAll(deployment, group, tried, limits);
   }
 }
 
@@ -67,9 +70,8 @@ function foldAll(
   const late: LateRecord[] = [];
   const lateRecords: GroupRecord[] = [];
   let lateForAll = 0;
-  const ids = source.lineage.ordered
-    ? undefined
-    : new TakenIds(deployment.pipeline, group.ids, limits.refusedIds);
+  const ids = takenIds(deployment.pipeline, group, limits);
+  let repeated = 0;
   let poisonBytes = 0;
   let lateBytes = 0;
   let taken = 0;
@@ -84,6 +86,12 @@ function foldAll(
     }
     const { key, record } = groupRecord.content;
     let touchedKey = touched.get(key);
+    const watermark = () =>
+      (touchedKey?.state ?? new KeyState(rules, group.keys.get(key))).reached(record.arrival);
+    if (ids?.isRepeated(groupRecord, key, watermark)) {
+      repeated++;
+      continue;
+    }
     if (touchedKey === undefined) {
       touchedKey = { number: touched.size, state: new KeyState(rules, group.keys.get(key)) };
       touched.set(key, touchedKey);
@@ -101,7 +109,7 @@ function foldAll(
       lateRecords.push(groupRecord);
     }
     if (applied) {
-      ids?.take(groupRecord, key, record.at);
+      ids?.take(groupRecord, key, record.at, touchedKey.state.watermark);
     } else {
       lateForAll++;
       ids?.refuse(groupRecord);
@@ -116,14 +124,16 @@ function foldAll(
     ids?.forget(key, state.watermark);
   }
   const positions = source.lineage.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
-  const applied = taken - lateForAll - poison.length;
+  const applied = taken - repeated - lateForAll - poison.length;
   const counted = { applied, lateForAll, poison: poison.length, late: lateByWindow(late) };
   return {
     taken,
+    repeated,
     positions,
     inherited: group.inherited.filter((part) => isAhead(part, positions)),
     keys,
-    ids: ids?.taken() ?? group.ids,
+    // A definition without ids keeps none of those that the definition before it kept.
+    ids: ids?.taken() ?? NO_IDS,
     counters: sumOfCounters([group.counters, counted]),
     panes: columnsOf(deployment, [...touched.keys()], panes),
     poison,
@@ -131,6 +141,11 @@ function foldAll(
     lateRecords,
   };
 }
+
+const NO_IDS: Group['ids'] = new Map();
+
+const takenIds = (pipeline: Pipeline, { ids }: Group, { refusedIds }: Limits): TakenIds | undefined =>
+  keepsIds(pipeline) ? new TakenIds(pipeline, ids, refusedIds) : undefined;
 
 const isDue = (taken: number, isOver: () => boolean): boolean =>
   taken > 0 && taken % RECORDS_PER_LOOK === 0 && isOver();
@@ -191,11 +206,14 @@ function refuseNewKeys(
  * something threw is of no more use.
  */
 function refuseThrowing(
-  { rules }: Pipeline,
+  pipeline: Pipeline,
   group: Group,
   records: readonly GroupRecord[],
+  limits: Limits,
   isOver: () => boolean,
 ): readonly GroupRecord[] {
+  const { rules } = pipeline;
+  const ids = takenIds(pipeline, group, limits);
   const keys = new Map(group.keys);
   const panes = new Panes(rules);
   const tried: GroupRecord[] = [];
@@ -208,11 +226,13 @@ function refuseThrowing(
     const { key, record } = groupRecord.content;
     try {
       const state = new KeyState(rules, keys.get(key));
-      state.apply(record, panes);
-      keys.set(key, state.freeze() as StoredKey);
       tried.push(groupRecord);
+      if (ids?.isRepeated(groupRecord, key, () => state.reached(record.arrival))) continue;
+      const isApplied = state.apply(record, panes) < rules.windows.length;
+      if (isApplied) ids?.take(groupRecord, key, record.at, state.watermark);
+      keys.set(key, state.freeze() as StoredKey);
     } catch (error) {
-      tried.push(groupRecord.refused('fold', messageOf(error)));
+      tried[tried.length - 1] = groupRecord.refused('fold', messageOf(error));
     }
   }
   return tried;

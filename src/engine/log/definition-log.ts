@@ -4,7 +4,14 @@ import { after, type EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
 import type { EnginePorts } from '../../ports/index.ts';
-import { changedWindows, firstDiffering, lockOf, wentDown } from '../../wiring/definition.ts';
+import {
+  changedIdentity,
+  changedWindows,
+  firstDiffering,
+  lockOf,
+  lostIdentity,
+  wentDown,
+} from '../../wiring/definition.ts';
 import { definitionLog } from '../../wiring/names.ts';
 import { pack, unpack } from '../format/packed.ts';
 import { type Deployment, type Generation, OutdatedError } from '../group/deployment.ts';
@@ -21,6 +28,8 @@ interface Written {
   /** The names of all windows that the pipeline ever had. */
   readonly names: readonly string[];
   readonly incarnation: number;
+  /** What the source's records are known by beside their positions, where that is anything. */
+  readonly id?: string;
   /** The sources of the records that were taken in, once some were. */
   readonly sources?: Sources;
 }
@@ -230,8 +239,9 @@ function nextOf(
 }
 
 function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
-  const { version, windows } = lockOf(pipeline);
+  const { version, windows, source } = lockOf(pipeline);
   return {
+    ...identityOf(source.id),
     version,
     generations: [[1, pipeline.groups, now]],
     windows: windows.map(([window, signature]) => [window, signature, 0] as const),
@@ -240,14 +250,25 @@ function firstOf(pipeline: Pipeline, now: EpochMillis): Written {
   };
 }
 
-function windowsAfter(pipeline: Pipeline, before: Written): Written {
-  const { version, windows } = lockOf(pipeline);
+const identityOf = (id: string | undefined): Pick<Written, 'id'> => (id === undefined ? {} : { id });
+
+function windowsAfter(pipeline: Pipeline, written: Written): Written {
+  const { id: idBefore, ...before } = written;
+  const {
+    version,
+    windows,
+    source: { id },
+  } = lockOf(pipeline);
   const { name } = pipeline;
   if (version < before.version) throw new OutdatedError(wentDown(name, version, before.version));
   if (version === before.version) {
     const differing = firstDiffering(windows, before.windows);
-    if (differing === undefined) return before;
-    throw loggable(new RangeError(changedWindows(name, version, differing)));
+    if (differing !== undefined) throw loggable(new RangeError(changedWindows(name, version, differing)));
+    if (id !== idBefore) throw loggable(new RangeError(changedIdentity(name, version, idBefore)));
+    return written;
+  }
+  if (idBefore !== undefined && id !== idBefore && !pipeline.source.lineage.ordered) {
+    throw loggable(new RangeError(lostIdentity(name, idBefore)));
   }
   const earlier = new Map(before.windows.map(([window, signature, epoch]) => [window, { signature, epoch }]));
   const epochOf = (window: string, signature: string): number => {
@@ -257,6 +278,7 @@ function windowsAfter(pipeline: Pipeline, before: Written): Written {
   };
   return {
     ...before,
+    ...identityOf(id),
     version,
     windows: windows.map(([window, signature]) => [window, signature, epochOf(window, signature)] as const),
     names: [...new Set([...before.names, ...windows.map(([window]) => window)])],

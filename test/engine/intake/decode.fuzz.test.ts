@@ -84,9 +84,11 @@ const CODES = Object.keys({
   map: true,
   expand: true,
   filter: true,
+  id: true,
   key: true,
   'event-time': true,
   future: true,
+  past: true,
   select: true,
 } satisfies { [Code in Exclude<PoisonCode, 'fold' | 'no-room'>]: true });
 
@@ -380,11 +382,21 @@ describe('each reason to refuse a record', () => {
     eventTime: ({ measuredAt }) => measuredAt,
     windows: { two: rolling({ count: 2 }, { max: max(boom) }) },
   });
+  const longAgo = ARRIVAL - 3_600_001;
+  it('past: the event time is too long before the arrival', () => {
+    const pipeline = { ...readings, maxPast: millis('1h') };
+    expect(outcomeOf(pipeline, withFields({ measuredAt: longAgo }))).toEqual(
+      refused('past', /too far before/),
+    );
+    expect(told(pipeline, withFields({ measuredAt: longAgo + 1 }))).toBe('record');
+  });
+
   const broken: readonly { code: PoisonCode; pipeline: Pipeline }[] = [
     { code: 'schema', pipeline: readingsWith({ source: kinesis<Reading>({ schema: hostile }) }) },
     { code: 'map', pipeline: readingsWith({ source: kinesis().map(boom) }) },
     { code: 'expand', pipeline: readingsWith({ source: kinesis().expand(boom) }) },
     { code: 'filter', pipeline: readingsWith({ filter: boom }) },
+    { code: 'id', pipeline: readingsWith({ source: kinesis<Reading>({ id: boom }) }) },
     { code: 'key', pipeline: readingsWith({ key: boom }) },
     { code: 'event-time', pipeline: readingsWith({ eventTime: boom }) },
     { code: 'select', pipeline: throwingMax },
@@ -394,7 +406,7 @@ describe('each reason to refuse a record', () => {
   });
 
   it('has an example here', () => {
-    expect(new Set([...bad, ...broken].map(({ code }) => code))).toEqual(new Set(CODES));
+    expect(new Set([...[...bad, ...broken].map(({ code }) => code), 'past'])).toEqual(new Set(CODES));
   });
 });
 
