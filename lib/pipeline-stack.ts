@@ -12,6 +12,7 @@ import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults, type Reading } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
@@ -168,6 +169,7 @@ export class PipelineStack extends Stack {
       sqs: queue,
       fifo: queue,
       kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
+      rabbitmq: (source) => new RabbitmqSource(this, 'Source', { pipeline: name, source }),
     });
   }
 }

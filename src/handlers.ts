@@ -1,6 +1,7 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import * as kafka from './adapters/kafka/records.ts';
 import * as kinesis from './adapters/kinesis/records.ts';
+import * as rabbitmq from './adapters/rabbitmq/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
 import { after, type EpochMillis, millis } from './core/time.ts';
@@ -15,6 +16,7 @@ import { holdDeployment } from './engine/log/definition-log.ts';
 import { GroupCache } from './engine/log/group-cache.ts';
 import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
+import type { OfKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { bySink, type Sink } from './pipeline/sinks.ts';
 import { type Clock, inTime } from './ports/clock.ts';
@@ -39,13 +41,14 @@ export interface BatchAnswer {
 type SourceKind = Pipeline['source']['kind'];
 
 /** Turns the events of a kind of source into records, and names records in an answer. */
-interface SourceAdapter<Event> {
+interface SourceAdapter<Event, Of> {
   /**
    * Returns the records of an event, in the order of their source. A handler calls it before the others.
    *
+   * @param now the time of the invocation, for sources that do not say when a record arrived
    * @throws TypeError or RangeError when the event is not of this kind of source
    */
-  readonly recordsOf: (event: Event) => readonly SourceRecord[];
+  readonly recordsOf: (event: Event, now: EpochMillis, source: Of) => readonly SourceRecord[];
   /**
    * Returns the name of the source that the event's records come from; undefined where the event names none.
    */
@@ -54,6 +57,7 @@ interface SourceAdapter<Event> {
    * Returns the answer to an event.
    *
    * @param again the records of the event that must be redelivered, in order
+   * @throws Error where Lambda redelivers a whole batch, and reads no answer
    */
   readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
 }
@@ -64,21 +68,25 @@ interface SourceEvents extends Record<SourceKind, unknown> {
   readonly sqs: SQSEvent;
   readonly fifo: SQSEvent;
   readonly kafka: kafka.KafkaEvent;
+  readonly rabbitmq: rabbitmq.RabbitEvent;
 }
 
-const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind]> } = {
+type SourceOf<Kind extends SourceKind> = OfKind<Pipeline['source'], Kind>;
+
+const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind], SourceOf<Kind>> } = {
   kinesis,
   sqs,
   fifo,
   kafka,
+  rabbitmq,
 };
 
 /**
  * Returns the adapter of a source for events of unknown type, as Lambda's events have no type. This is safe
  * as `recordsOf` comes first, and throws for an event of any other type.
  */
-const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown> =>
-  ADAPTERS[source.kind] as SourceAdapter<unknown>;
+const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown, unknown> =>
+  ADAPTERS[source.kind] as SourceAdapter<unknown, unknown>;
 
 /**
  * How many bytes of groups an environment caches. The handler caches a fifth of its memory by default, as
@@ -109,7 +117,7 @@ export function processHandler(
   );
   return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
-    const records = recordsOf(event);
+    const records = recordsOf(event, ports.clock.now(), pipeline.source);
     const place = { records: rangesOf(pipeline, records) };
     const from = sourceOf(event);
     if (from !== undefined && from !== source) {

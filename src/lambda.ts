@@ -18,6 +18,7 @@ import { dynamoRows } from './adapters/dynamodb/rows.ts';
 import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
 import { flushing, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
+import { rabbitArrivals } from './adapters/rabbitmq/arrivals.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import { systemClock } from './adapters/system/clock.ts';
@@ -80,8 +81,8 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
   const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
   const ofQueue = (): Arrivals => {
     const url = variable('queueUrl');
-    const dimension = ['QueueName', url.slice(url.lastIndexOf('/') + 1)] as const;
-    const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimension });
+    const dimensions = { QueueName: url.slice(url.lastIndexOf('/') + 1) };
+    const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimensions });
     return sqsArrivals(clientOf(SQSClient), url, oldestAge);
   };
   return byKind(source, {
@@ -89,8 +90,12 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
     sqs: ofQueue,
     fifo: ofQueue,
     kafka() {
-      const dimension = ['FunctionName', variable('topicReader')] as const;
-      return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimension }));
+      const dimensions = { FunctionName: variable('topicReader') };
+      return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimensions }));
+    },
+    rabbitmq({ queue, virtualHost }) {
+      const dimensions = { Broker: variable('brokerName'), VirtualHost: virtualHost, Queue: queue };
+      return rabbitArrivals(gauge({ namespace: 'AWS/AmazonMQ', name: 'MessageCount', dimensions }));
     },
   });
 }

@@ -154,7 +154,7 @@ describe('a planted violation is seen', () => {
   it.each([
     'src/planted.ts',
     'src/utils/planted.ts',
-    'src/adapters/rabbitmq/planted.ts',
+    'src/adapters/nats/planted.ts',
     'src/indexed/planted.ts',
   ])('in a file that has no place: %s', (path) => {
     expect(violationsOf(new Map([[path, '']]))).toEqual([`${path} has no place in the table of imports`]);

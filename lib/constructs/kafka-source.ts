@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import type { Cluster, SecretWay } from '../../src/pipeline/cluster.ts';
 import type { KafkaSource as Topic } from '../../src/pipeline/source.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
-import type { PipelineFunction } from './pipeline-function.ts';
+import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
 
 /** The most records that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
@@ -125,15 +125,6 @@ export class KafkaSource extends Construct {
     if ('msk' in cluster || networkOf(cluster).length > 0) handler.permit(NETWORK_ACTIONS, '*');
   }
 }
-
-const NETWORK_ACTIONS = [
-  'ec2:CreateNetworkInterface',
-  'ec2:DeleteNetworkInterface',
-  'ec2:DescribeNetworkInterfaces',
-  'ec2:DescribeSecurityGroups',
-  'ec2:DescribeSubnets',
-  'ec2:DescribeVpcs',
-];
 
 interface UsedSecret {
   readonly type: lambda.SourceAccessConfigurationType;

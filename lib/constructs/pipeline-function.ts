@@ -25,6 +25,16 @@ export const FUNCTION_TIMEOUT = Duration.minutes(1);
  */
 const HEAP_SHARE = 0.6;
 
+/** What Lambda must be allowed to reach a broker in a VPC: the network interfaces there have no names that anybody knows. */
+export const NETWORK_ACTIONS = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSecurityGroups',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeVpcs',
+];
+
 /** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {

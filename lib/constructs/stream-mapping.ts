@@ -45,12 +45,13 @@ const failuresTo = (bucket: PrivateBucket): lambda.IEventSourceDlq => ({
 
 /**
  * Lists the faults of the mappings of a scope. Unless a mapping asks for reports, Lambda ignores which
- * records a handler refused.
+ * records a handler refused. A mapping of a broker of Amazon MQ cannot ask for them: its handler throws instead.
  */
 export const mappingFaults = (scope: IConstruct): string[] =>
   scope.node
     .findAll()
     .filter((construct) => construct instanceof lambda.CfnEventSourceMapping)
+    .filter(({ queues }) => queues === undefined)
     .map(({ node, functionResponseTypes = [] }) => ({ path: node.path, responses: functionResponseTypes }))
     .filter(({ responses }) => !responses.includes('ReportBatchItemFailures'))
     .map(

@@ -39,6 +39,7 @@ function readAgain({ source }: Pipeline, from: Restored['from']): readonly strin
     sqs: sendAgain,
     fifo: sendAgain,
     kafka: () => readFrom('offset', from),
+    rabbitmq: sendAgain,
   });
 }
 

@@ -28,6 +28,11 @@ interface TimeRules {
    * for a window that has closed.
    */
   readonly maxLateness: Millis | undefined;
+  /**
+   * Set where a record arrives when it is read, as its source does not say when it came. Then it may have waited
+   * since the record before it, and its arrival says nothing of silence.
+   */
+  readonly arrivesWhenRead?: true | undefined;
 }
 
 /**
@@ -79,7 +84,7 @@ export class KeyState {
     const { at, arrival } = record;
     const { outOfOrderness, maxLateness } = this.#rules.time;
     const watermarks = this.#watermarks;
-    this.idle(arrival, panes);
+    this.pass(this.reachedBy(arrival), undefined, panes);
     if (maxLateness !== undefined && this.#isForgotten(arrival)) this.#begin();
     if (arrival > this.#lastArrival) this.#lastArrival = arrival;
 
@@ -116,6 +121,11 @@ export class KeyState {
     const silence = now - this.#lastArrival - idleAfter;
     if (this.#maxEventTime === NEVER || silence <= 0) return this.watermark;
     return Math.max(this.#maxEventTime - outOfOrderness + silence, this.watermark) as EpochMillis;
+  }
+
+  /** Returns the watermark that the silence until a record's arrival brings, before the record is taken in. */
+  reachedBy(arrival: EpochMillis): EpochMillis {
+    return this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);
   }
 
   /**

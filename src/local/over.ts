@@ -1,5 +1,5 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { kafka, kinesis, type Source, sqs } from '../pipeline/source.ts';
+import { kafka, kinesis, rabbitmq, type Source, sqs } from '../pipeline/source.ts';
 
 /** The kinds of source, by the names that definitions and commands give them. */
 type SourceKind = Source<unknown>['kind'];
@@ -10,6 +10,7 @@ const MAKERS: { readonly [Kind in SourceKind]: (name: string, lanes: number) => 
   sqs: () => sqs(),
   fifo: () => sqs({ fifo: true }),
   kafka: (topic, partitions) => kafka({ topic, partitions }),
+  rabbitmq: (queue) => rabbitmq({ queue }),
 };
 
 /** Every kind of source. */
@@ -34,7 +35,8 @@ export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
   // What a record is decoded by belongs to the definition, and all else to the kind.
   const { steps: _, map: __, expand: ___, ...facts } = MAKERS[kind](name, lanesOf(source));
   const over = { ...source, ...facts } as Source<unknown>;
-  const { ordered, retention = Number.POSITIVE_INFINITY } = facts.lineage;
+  const { ordered, retention = Number.POSITIVE_INFINITY, arrivesWhenRead } = facts.lineage;
+  const timed = (of: Pipeline['rules']) => ({ ...of, time: { ...of.time, arrivesWhenRead } });
   const { maxLateness } = rules.time;
   if (!ordered && maxLateness !== undefined && maxLateness < retention) {
     throw new RangeError(
@@ -42,7 +44,7 @@ export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
     );
   }
   if (ordered || !rules.windows.some(({ operator }) => operator.ordered)) {
-    return { pipeline: { ...pipeline, source: over }, left: [] };
+    return { pipeline: { ...pipeline, source: over, rules: timed(rules) }, left: [] };
   }
   const unordered = pipeline.withoutOrder();
   const left = rules.windows.flatMap((window) => (window.operator.ordered ? [window.name] : []));
@@ -51,7 +53,7 @@ export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
       `Cannot run "${name}" over ${kind} as some window must not follow the order of the source, which has none: all do (${left.join(', ')})`,
     );
   }
-  return { pipeline: { ...pipeline, source: over, rules: unordered }, left };
+  return { pipeline: { ...pipeline, source: over, rules: timed(unordered) }, left };
 }
 
 /** How many shards or partitions a source has; 1 for a queue. */

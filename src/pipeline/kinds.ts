@@ -3,7 +3,7 @@ interface Kinded {
 }
 
 /** The member of a union that is of a kind; one that stands for several kinds is the member of each. */
-type OfKind<Union extends Kinded, Kind> = Union extends unknown
+export type OfKind<Union extends Kinded, Kind> = Union extends unknown
   ? Kind extends Union['kind']
     ? Union
     : never

@@ -266,6 +266,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     outOfOrderness: millis(options.outOfOrderness ?? '0s'),
     idleAfter: millis(options.idleAfter ?? '1m'),
     maxLateness,
+    ...(source.lineage.arrivesWhenRead && { arrivesWhenRead: true as const }),
   };
   const rulesOf = (recipes: typeof windows): KeyRules<unknown> => {
     const inputs = new Inputs<unknown>();
@@ -281,7 +282,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
   if (first !== undefined && !ordered) {
     throw new RangeError(
       `Cannot define window "${first}" as rolling, batches and running windows follow the order of ` +
-        'the source: a standard queue has none',
+        `the source: a source of the kind ${source.kind} has none`,
     );
   }
   const definition: Pipeline<PanesOf<Shapes>> = {

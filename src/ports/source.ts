@@ -10,6 +10,8 @@ export interface SourceRecord {
   readonly arrival: EpochMillis;
   readonly partitionKey: string;
   readonly data: Uint8Array;
+  /** Set where the record lacks the id by which it would be known when it comes again: it is refused. */
+  readonly unidentified?: true;
 }
 
 /**

@@ -52,14 +52,15 @@ export class Taken {
     return this.#refused.has(recordName(truth));
   }
 
-  take(truth: Part, by: Deployed): Outcome {
+  take(truth: Part, by: Deployed, arrival: EpochMillis): Outcome {
     // Once more, it changes nothing: it is counted late, as its windows have closed.
     if (this.has(truth)) {
+      this.#oracle.takeAgain(truth, by, arrival);
       const windows = by.pipeline.rules.windows.map(({ name }) => name);
       this.refusals.set(truth, windows);
       return 'lateForAll';
     }
-    const [outcome, refusing] = this.#oracle.take(truth, by);
+    const [outcome, refusing] = this.#oracle.take(truth, by, arrival);
     this.refusals.set(truth, refusing);
     const name = recordName(truth);
     this.#names.add(name);
@@ -158,7 +159,7 @@ export class GroupLogAudit {
     }
   }
 
-  appended(entry: LogEntry, by: Deployed, batch: readonly Part[]): void {
+  appended(entry: LogEntry, by: Deployed, batch: readonly Part[], arrival: EpochMillis | undefined): void {
     const where = `group ${this.#index} of ${this.groups}, entry ${entry.ordinal}`;
     must(!this.sealed, `Nothing follows a sealed entry (${where})`);
     const view = this.#reader.take(entry, by);
@@ -168,7 +169,7 @@ export class GroupLogAudit {
     if (entry.ordinal === 1 && this.#parts) this.#begin(view, this.#parts, where);
     must(version >= this.version, `Older code refuses what newer wrote (${where})`);
     if (version > this.version || entry.ordinal === 1) this.handOver(by, entry.committedAt);
-    const outcomes = this.#take(view, by, batch, where);
+    const outcomes = this.#take(view, by, batch, arrival, where);
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, this.#taken.refusals, by, where);
     if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(recordName)]);
@@ -215,6 +216,7 @@ export class GroupLogAudit {
     { counters, late: listed, poison: refused }: EntryView,
     by: Deployed,
     batch: readonly Part[],
+    arrival: EpochMillis | undefined,
     where: string,
   ): ReadonlyMap<Part, Outcome> {
     const news = recordsIn(counters) - recordsIn(this.counted);
@@ -225,8 +227,11 @@ export class GroupLogAudit {
     // Where bounds are small no function throws, so that a whole record which is refused has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
     const knownKeys = new Set(this.watermarks.keys());
-    // A sweep does not wait for a record that is no longer in the queue.
-    for (const truth of fresh) if (this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
+    // A sweep does not wait for a record that is no longer in the queue, and no time passes by a record that may
+    // have waited.
+    for (const truth of fresh) {
+      if (arrival !== undefined || this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
+    }
     for (const truth of fresh) {
       must(
         !ordered || this.#isNext(truth),
@@ -234,7 +239,9 @@ export class GroupLogAudit {
         () => recordName(truth),
       );
       const isOutside = outside.has(recordName(truth));
-      const outcome = isOutside ? this.#taken.refuse(truth) : this.#taken.take(truth, by);
+      const outcome = isOutside
+        ? this.#taken.refuse(truth)
+        : this.#taken.take(truth, by, arrival ?? truth.arrival);
       if (truth.content && isOutside) {
         must(
           !knownKeys.has(truth.content.key),

@@ -62,8 +62,15 @@ export class Audit {
    *
    * @param version the version that appended it
    * @param batch the records of the invocation that appended it; empty if it processed no batch
+   * @param arrival when all of them arrived, where their source does not say so
    */
-  appended(log: string, entry: LogEntry, version: number, batch: readonly Truth[]): void {
+  appended(
+    log: string,
+    entry: LogEntry,
+    version: number,
+    batch: readonly Truth[],
+    arrival: EpochMillis | undefined,
+  ): void {
     const entries = this.#entries.get(log) ?? [];
     must(entries.length + 1 === entry.ordinal, `The ordinals of log ${log} are 1, 2, 3, …`, () => ({
       ordinal: entry.ordinal,
@@ -77,7 +84,7 @@ export class Audit {
       this.deployments.begin(definition.version);
     }
     if (log.startsWith(groupLogPrefix(name)))
-      this.#groupOf(log).appended(entry, this.deployments.at(version), batch.flatMap(this.#partsOf));
+      this.#groupOf(log).appended(entry, this.deployments.at(version), batch.flatMap(this.#partsOf), arrival);
   }
 
   /** How many generations have begun. */

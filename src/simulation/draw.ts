@@ -1,3 +1,4 @@
+import { placeByContent } from '../adapters/rabbitmq/records.ts';
 import { defineAggregate } from '../core/aggregates/define.ts';
 import type { Duration, EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
@@ -13,6 +14,7 @@ import {
   mean,
   type Pane,
   type Pipeline,
+  rabbitmq,
   rolling,
   running,
   session,
@@ -69,6 +71,7 @@ const SOURCES = {
   sqs: sqs<Reading>(),
   fifo: sqs<Reading>({ fifo: true }),
   kafka: kafka<Reading>({ topic: SOURCE_NAME }),
+  rabbitmq: rabbitmq<Reading>({ queue: SOURCE_NAME }),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 /** The same sources, of records that hold several readings; one that holds no list of them throws. */
@@ -77,6 +80,7 @@ const EXPANDED = {
   sqs: sqs<Packed>().expand(({ of }) => of.slice()),
   fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice()),
   kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice()),
+  rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME }).expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
@@ -191,6 +195,8 @@ interface Habits extends Extent {
   readonly reshards: boolean;
   /** Whether all records of a key are in one lineage. */
   readonly keepsKeys: boolean;
+  /** Whether producers may leave out the id of a record. */
+  readonly lacksIds?: true;
 }
 
 const HABITS: { readonly [Kind in SourceKind]: Habits } = {
@@ -199,6 +205,14 @@ const HABITS: { readonly [Kind in SourceKind]: Habits } = {
   // A record that is moved back from a dead-letter queue comes after all that are there.
   fifo: { homes: 6, records: 10, maxLateness: '14d', reshards: false, keepsKeys: false },
   kafka: { homes: 4, records: 16, maxLateness: '1d', reshards: false, keepsKeys: true },
+  rabbitmq: {
+    homes: 3,
+    records: 20,
+    maxLateness: '14d',
+    reshards: false,
+    keepsKeys: false,
+    lacksIds: true,
+  },
 };
 
 /** So few records that every fault can be tried at every step. */
@@ -268,9 +282,11 @@ function drawLineages(
     ({ parents, sent: records }, at): Lineage => ({
       name: lineageNamed(kind, at),
       parents,
-      truths: records.map((record, index) =>
-        (isExpanded ? drawPacked : drawTruth)(random, versions, placeOf(kind, at, index, ordinal++), record),
-      ),
+      truths: records.map((record, index) => {
+        const draw = isExpanded ? drawPacked : drawTruth;
+        const truth = draw(random, versions, placeOf(kind, at, index, ordinal++), record);
+        return HABITS[kind].lacksIds && random.chance(0.06) ? withoutId(truth) : truth;
+      }),
     }),
   );
 }
@@ -314,6 +330,18 @@ function drawSent(
       return { home, arrival: arrival as EpochMillis, reading, more };
     });
   });
+}
+
+/**
+ * Takes a record's id away, so that it is refused. Records that may be equal to others keep theirs, as they
+ * could not be told apart.
+ */
+function withoutId(truth: Truth): Truth {
+  const { lineage, arrival, data, children } = truth;
+  if (!(children ?? [truth]).some(({ content }) => content !== undefined)) return truth;
+  const place = placeByContent(data);
+  const hash = hashOf(place.partitionKey);
+  return { lineage, ...place, arrival, data, unidentified: true, hash, fate: 'poison' };
 }
 
 interface Path {

@@ -22,7 +22,7 @@ interface Key {
  */
 export class Oracle {
   /** The steps so far, which are repeated without a record that throws. */
-  readonly #done: (() => void)[] = [];
+  readonly #done: (() => unknown)[] = [];
   readonly #keys = new Map<string, Key>();
   readonly #touched = new Set<string>();
   readonly #panes = new Map<Deployed, Panes>();
@@ -30,13 +30,17 @@ export class Oracle {
   #closed: GroupPane[] = [];
 
   /** @returns also the names of the windows that refused it as late */
-  take(truth: Part, by: Deployed): readonly [outcome: Outcome, refusing: readonly string[]] {
+  take(
+    truth: Part,
+    by: Deployed,
+    arrival: EpochMillis,
+  ): readonly [outcome: Outcome, refusing: readonly string[]] {
     if (truth.content === undefined) return ['poison', []];
     const { of = by } = this.#keys.get(truth.content.key) ?? {};
     must(of === by, 'A key is handed over before newer code takes its records in');
     try {
-      const refusing = this.#apply(truth, by);
-      this.#done.push(() => this.#apply(truth, by));
+      const refusing = this.#apply(truth, by, arrival);
+      this.#done.push(() => this.#apply(truth, by, arrival));
       const isLateForAll = refusing.length === by.pipeline.rules.windows.length;
       return [isLateForAll ? 'lateForAll' : 'applied', refusing];
     } catch {
@@ -47,6 +51,12 @@ export class Oracle {
       for (const again of this.#done) again();
       return ['poison', []];
     }
+  }
+
+  /** Takes in a record that no window takes any more: its key was not silent until it arrived once more. */
+  takeAgain(truth: Part, by: Deployed, arrival: EpochMillis): void {
+    if (truth.content !== undefined && arrival > truth.arrival)
+      this.#do(() => this.#apply(truth, by, arrival));
   }
 
   /** Ends a commit. */
@@ -107,12 +117,12 @@ export class Oracle {
   }
 
   /** Runs a step that is repeated where a later record throws. */
-  #do(step: () => void): void {
+  #do(step: () => unknown): void {
     step();
     this.#done.push(step);
   }
 
-  #apply({ content, arrival }: Part, by: Deployed): readonly string[] {
+  #apply({ content }: Part, by: Deployed, arrival: EpochMillis): readonly string[] {
     const { key, at, values } = content as NonNullable<Part['content']>;
     const held = this.#keys.get(key) ?? {
       number: this.#keys.size,

@@ -1,3 +1,4 @@
+import { placeById } from '../adapters/rabbitmq/records.ts';
 import { type Position, positionOf, unorderedPositionOf } from '../core/position.ts';
 import type { SourceKind } from './shapes.ts';
 import type { Place } from './truth.ts';
@@ -16,6 +17,7 @@ const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
   sqs: () => SOURCE_NAME,
   fifo: (at) => `${SOURCE_NAME}.fifo/${encodeURIComponent(groupName(at))}`,
   kafka: (at) => `${SOURCE_NAME}/${at}`,
+  rabbitmq: () => encodeURIComponent(`${SOURCE_NAME}::/`),
 };
 
 /**
@@ -46,6 +48,7 @@ const PLACES: { readonly [Kind in SourceKind]: PlaceOf } = {
     partitionKey: groupName(at),
   }),
   kafka: keyed,
+  rabbitmq: (lineage, _at, _index, ordinal) => ({ lineage, ...placeById(`message ${ordinal}`) }),
 };
 
 function messageAt(lineage: string, id: string): Place {

@@ -1,5 +1,6 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type { KafkaEvent } from '../adapters/kafka/records.ts';
+import { type RabbitEvent, UnsettledError } from '../adapters/rabbitmq/records.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bucket, type Sink, table } from '../pipeline/sinks.ts';
 import type { SourceRecord } from '../ports/source.ts';
@@ -26,6 +27,8 @@ export interface SourceShape {
   readonly identifierOf: (record: SourceRecord) => unknown;
   /** Whether naming a record also redelivers all after it in its lineage. */
   readonly fromNamedOn: boolean;
+  /** Whether what a handler throws asks for the whole batch again, as no answer can. */
+  readonly asksForAll: (thrown: unknown) => boolean;
 }
 
 /** Makes the event that Lambda makes of a shard's records. */
@@ -109,11 +112,33 @@ function kafkaEvent(records: readonly SourceRecord[]): KafkaEvent & { readonly e
   return { eventSource: 'SelfManagedKafka', bootstrapServers: 'broker:9092', records: partitions };
 }
 
+/** Makes the event that Lambda makes of messages of a RabbitMQ queue. Ids and redeliveries come as they may. */
+function rabbitEvent(records: readonly SourceRecord[]): RabbitEvent {
+  const messages = records.map(({ partitionKey, data, unidentified }) => ({
+    basicProperties: {
+      messageId: unidentified ? null : partitionKey,
+      timestamp: 'Jan 1, 1970, 12:33:41 AM',
+      bodySize: data.length,
+    },
+    redelivered: false,
+    data: Buffer.from(data).toString('base64'),
+  }));
+  return {
+    eventSource: 'aws:rmq',
+    eventSourceArn: 'arn:aws:mq:eu-central-1:123456789012:broker:plant:b-0123',
+    rmqMessagesByQueue: { [decodeURIComponent(records[0]?.lineage ?? '')]: messages },
+  };
+}
+
+/** What holds of every source but those that say otherwise. */
+const SAID = { asksForAll: () => false };
+
 /** Fewer receives than a real queue allows, so that some messages fail as often. */
 const MOST_RECEIVES = 5;
 
 export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   kinesis: {
+    ...SAID,
     lineages: 1,
     records: 10_000,
     receives: Number.POSITIVE_INFINITY,
@@ -124,6 +149,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     fromNamedOn: true,
   },
   sqs: {
+    ...SAID,
     lineages: 1,
     records: 10_000,
     receives: MOST_RECEIVES,
@@ -134,6 +160,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     fromNamedOn: false,
   },
   fifo: {
+    ...SAID,
     lineages: 10,
     records: 10,
     receives: MOST_RECEIVES,
@@ -144,6 +171,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     fromNamedOn: false,
   },
   kafka: {
+    ...SAID,
     lineages: 4,
     records: 10_000,
     receives: Number.POSITIVE_INFINITY,
@@ -155,6 +183,17 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
       return { partition: `${topic}-${partition}`, offset: Number(position) };
     },
     fromNamedOn: true,
+  },
+  rabbitmq: {
+    lineages: 1,
+    records: 10_000,
+    receives: Number.POSITIVE_INFINITY,
+    ordered: false,
+    notes: false,
+    eventOf: rabbitEvent,
+    identifierOf: ({ position }) => position,
+    fromNamedOn: false,
+    asksForAll: (thrown) => thrown instanceof UnsettledError,
   },
 };
 

@@ -18,7 +18,7 @@ import { behind, type Call } from './gate.ts';
 import { Random } from './random.ts';
 import { drawRollout, mistaken } from './rollout.ts';
 import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
-import { type Delivery, namedBy, type SourceModel, sourceModel } from './source.ts';
+import { type Delivery, namedBy, type SourceModel, sourceModel, wholeBatchAgain } from './source.ts';
 import { type Ending, type Environment, type Invocation, injectedAt, Stage } from './stage.ts';
 import type { Case, Truth } from './truth.ts';
 import { must, Violation } from './violation.ts';
@@ -156,6 +156,8 @@ interface Work {
   readonly version: number;
   readonly batch: readonly Truth[];
   readonly begunAt: EpochMillis;
+  /** When the records of the batch arrived, by the clock of its environment, where their source does not say so. */
+  readonly arrival: EpochMillis | undefined;
 }
 
 class Simulation {
@@ -460,7 +462,7 @@ class Simulation {
     const context = { getRemainingTimeInMillis: () => deadline - this.#now() };
     const invocation = this.#invoke(
       host,
-      () => host.process(event as never, context),
+      () => host.process(event as never, context).catch(wholeBatchAgain(SHAPES[this.#kind], batch)),
       (ending) => {
         this.#inFlight.delete(invocation);
         const { met, telemetry } = invocation;
@@ -579,7 +581,11 @@ class Simulation {
       });
     });
     this.#running.add(invocation);
-    this.#work.set(invocation, { version: host.pipeline.version, batch, begunAt: this.#now() });
+    const begunAt = this.#now();
+    const arrival = this.#pipeline.source.lineage.arrivesWhenRead
+      ? ((begunAt + host.skew) as EpochMillis)
+      : undefined;
+    this.#work.set(invocation, { version: host.pipeline.version, batch, begunAt, arrival });
     return invocation;
   }
 
@@ -670,9 +676,9 @@ class Simulation {
     if (call !== 'log.append' || answer !== 'committed') return;
     const entry = this.#world.log.logs.get(name)?.at(-1);
     this.#held(() => {
-      const { version, batch } = this.#work.get(invocation) as Work;
+      const { version, batch, arrival } = this.#work.get(invocation) as Work;
       const { length } = this.#audit.deployments;
-      if (entry) this.#audit.appended(name, this.#whole(entry), version, batch);
+      if (entry) this.#audit.appended(name, this.#whole(entry), version, batch, arrival);
       if (this.#audit.deployments.length > length) this.#deployedAt = this.#now();
     });
     const { name: pipeline } = this.#pipeline;

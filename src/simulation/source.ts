@@ -65,6 +65,14 @@ export function namedBy(
   return back;
 }
 
+/** Returns the answer that asks for a whole batch again, where a handler can only say so by an error. */
+export const wholeBatchAgain =
+  ({ asksForAll, identifierOf }: SourceShape, batch: readonly Truth[]) =>
+  (thrown: unknown): BatchResponse => {
+    if (!asksForAll(thrown)) throw thrown;
+    return { batchItemFailures: batch.map((truth) => ({ itemIdentifier: identifierOf(truth) })) };
+  };
+
 export const sourceModel = (random: Random, shape: SourceShape, simulated: Case): SourceModel =>
   shape.ordered ? new OrderedSource(random, shape, simulated) : new Queue(random, shape, simulated);
 

@@ -10,6 +10,8 @@ export const ENVIRONMENT = {
   queueUrl: 'MILLRACE_QUEUE_URL',
   /** The function that reads the topic. */
   topicReader: 'MILLRACE_TOPIC_READER',
+  /** The broker's name, by which CloudWatch knows it. */
+  brokerName: 'MILLRACE_BROKER_NAME',
   stateTable: 'MILLRACE_STATE_TABLE',
   rowsTable: 'MILLRACE_ROWS_TABLE',
   bucket: 'MILLRACE_BUCKET',

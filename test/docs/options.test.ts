@@ -67,6 +67,7 @@ const MAKERS: { readonly [heading: string]: (options: Given) => string } = {
   kinesis: written(millrace.kinesis),
   sqs: written(millrace.sqs),
   kafka: written(millrace.kafka, { topic: 'readings' }),
+  rabbitmq: written(millrace.rabbitmq, { queue: 'readings' }),
   bucket: written(millrace.bucket),
   rolling: windowWith(millrace.rolling, { count: 2 }),
   batches: windowWith(millrace.batches, { count: 2 }),

@@ -189,7 +189,7 @@ const refused = {
         eventTime: () => 0,
         windows: { ten: rolling({ count: 10 }, { n: count() }) },
       }),
-    told: 'Cannot define window "ten" as rolling, batches and running windows follow the order of the source: a standard queue has none',
+    told: 'Cannot define window "ten" as rolling, batches and running windows follow the order of the source: a source of the kind sqs has none',
   },
 };
 

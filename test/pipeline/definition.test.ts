@@ -10,6 +10,7 @@ import {
   definePipeline,
   kafka,
   kinesis,
+  rabbitmq,
   rolling,
   running,
   sliding,
@@ -389,6 +390,41 @@ describe('a wrong definition throws when it is made', () => {
     );
   });
 
+  const QUEUE = 'Cannot read a queue of RabbitMQ as';
+  it.each([
+    [{}, `${QUEUE} queue must be 1 to 255 bytes of text: it is undefined`],
+    [{ queue: '' }, `${QUEUE} queue must be 1 to 255 bytes of text: it is ""`],
+    [{ queue: 'é'.repeat(128) }, `${QUEUE} queue must be 1 to 255 bytes of text: it is "${'é'.repeat(128)}"`],
+    [{ queue: 'a', virtualHost: '' }, `${QUEUE} virtualHost must be 1 to 255 bytes of text: it is ""`],
+    [
+      { queue: 'a', deadLetterExchange: 7 },
+      `${QUEUE} deadLetterExchange must be 1 to 255 bytes of text: it is number`,
+    ],
+    [
+      { queue: 'a', id: 'id' },
+      `${QUEUE} id must be "messageId", "content" or a function of the record: it is "id"`,
+    ],
+    [
+      { queue: 'a', broker: 'plant' },
+      `${QUEUE} broker must be the ARN of a broker of Amazon MQ: it is "plant"`,
+    ],
+    [
+      { queue: 'a', secret: 'user:password' },
+      `${QUEUE} secret must be the ARN of a secret of Secrets Manager: it is another text`,
+    ],
+    [{ queue: 'a', deliveryLimit: 20 }, `${QUEUE} deliveryLimit must be "none" or left out: it is number`],
+    [
+      { queue: 'a', deliveryLimit: 'none', deadLetterExchange: 'dead' },
+      `${QUEUE} it must have either a dead-letter exchange or no delivery limit: both deadLetterExchange and deliveryLimit are set`,
+    ],
+    [
+      { queue: 'a', fifo: true },
+      'Cannot read a queue of RabbitMQ with "fifo" as the options are queue, virtualHost, broker, secret, id, deadLetterExchange, deliveryLimit, schema',
+    ],
+  ])('a queue of RabbitMQ with %j', (options, told) => {
+    expect(() => rabbitmq(options as never)).toThrow(told);
+  });
+
   it('a queue whose fifo is neither true nor false', () => {
     expect(() => sqs({ fifo: 'yes' } as never)).toThrow(
       new TypeError('Cannot read a queue as fifo must be true or false: it is string'),
@@ -406,9 +442,12 @@ describe('a wrong definition throws when it is made', () => {
         eventTime: ({ measuredAt }) => measuredAt,
         windows: { minute: minute(), window },
       });
+    expect(() => of(rabbitmq<Reading>({ queue: 'readings' }))).toThrow(
+      /: a source of the kind rabbitmq has none$/,
+    );
     expect(() => of(sqs<Reading>())).toThrow(
       new RangeError(
-        'Cannot define window "window" as rolling, batches and running windows follow the order of the source: a standard queue has none',
+        'Cannot define window "window" as rolling, batches and running windows follow the order of the source: a source of the kind sqs has none',
       ),
     );
     expect(() => [sqs<Reading>({ fifo: true }), kafka<Reading>({ topic: 'readings' })].map(of)).not.toThrow();
@@ -490,6 +529,23 @@ describe('a definition', () => {
       },
     ],
     [kafka({ topic: 'a', partitions: 5 }), { kind: 'kafka', topic: 'a', groups: 32 }],
+    [
+      rabbitmq({ queue: 'a' }),
+      {
+        kind: 'rabbitmq',
+        lineage: {
+          ordered: false,
+          retention: millis('14d'),
+          notesProgress: false,
+          arrivesWhenRead: true,
+          namedByProducers: false,
+        },
+        groups: 4,
+        queue: 'a',
+        virtualHost: '/',
+        placedBy: 'messageId',
+      },
+    ],
   ] as const)(
     'knows of its source %#: what holds of its lineages, and the key groups for it',
     (source, known) => {
@@ -507,7 +563,12 @@ describe('a definition', () => {
 
   it('has the steps of its source in order, whatever the source', () => {
     const schema = z.object({ machineId: z.string() });
-    for (const source of [kinesis({ schema }), sqs({ schema }), kafka({ topic: 'readings', schema })]) {
+    for (const source of [
+      kinesis({ schema }),
+      sqs({ schema }),
+      kafka({ topic: 'readings', schema }),
+      rabbitmq({ queue: 'a', schema }),
+    ]) {
       const mapped = source.map(({ machineId }) => machineId).map((id) => ({ id }));
       expect(mapped.steps.map((step) => Object.keys(step))).toEqual([['validate'], ['reshape'], ['reshape']]);
     }

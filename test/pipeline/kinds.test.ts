@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bucket, kafka, kinesis, sqs, table } from '../../src/index.ts';
+import { bucket, kafka, kinesis, rabbitmq, sqs, table } from '../../src/index.ts';
 import { compiled } from '../compiled.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -82,9 +82,15 @@ describe('a kind that is added to its union alone', () => {
 });
 
 describe('the kind of a source or a sink', () => {
-  const kinds = [kinesis(), sqs(), sqs({ fifo: true }), kafka({ topic: 'any' }), table(), bucket()].map(
-    ({ kind }) => kind,
-  );
+  const kinds = [
+    kinesis(),
+    sqs(),
+    sqs({ fifo: true }),
+    kafka({ topic: 'any' }),
+    rabbitmq({ queue: 'any' }),
+    table(),
+    bucket(),
+  ].map(({ kind }) => kind);
   // A question that has two answers goes on having two when there are more kinds.
   const asked = new RegExp(
     `(?:[!=]==|\\bcase) '(?:${kinds.join('|')})'|\\binstanceof \\w+(?:Source|Sink)\\b`,

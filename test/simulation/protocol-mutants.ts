@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'silence waits for the sweeper',
     rule: 'Before a record is applied the watermark advances as if now were its arrival',
     file: 'src/core/key.ts',
-    find: 'this.idle(arrival, panes);',
+    find: 'this.pass(this.reachedBy(arrival), undefined, panes);',
     replace: '',
   },
   {
@@ -209,8 +209,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'one batch at a time is kept',
     rule: 'An environment may be given several batches at once: what one is about is its own',
     file: 'src/handlers.ts',
-    find: 'const records = recordsOf(event);',
-    replace: 'records = recordsOf(event);',
+    find: 'const records = recordsOf(event, ports.clock.now(), pipeline.source);',
+    replace: 'records = recordsOf(event, ports.clock.now(), pipeline.source);',
     also: [
       {
         file: 'src/handlers.ts',

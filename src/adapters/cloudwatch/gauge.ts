@@ -5,7 +5,7 @@ import type { Gauge } from '../../ports/gauge.ts';
 export interface CloudWatchMetric {
   readonly namespace: string;
   readonly name: string;
-  readonly dimension: readonly [name: string, value: string];
+  readonly dimensions: Readonly<Record<string, string>>;
 }
 
 /** How far back a value is looked for: services publish a value once a minute, some minutes late. */
@@ -14,14 +14,14 @@ const OF_LATE = millis('10m');
 /** Reads a CloudWatch metric by the minute. */
 export const cloudWatchGauge = (
   client: CloudWatchClient,
-  { namespace, name, dimension: [dimension, value] }: CloudWatchMetric,
+  { namespace, name, dimensions }: CloudWatchMetric,
 ): Gauge => ({
   async latest(now) {
     const { Datapoints = [] } = await client.send(
       new GetMetricStatisticsCommand({
         Namespace: namespace,
         MetricName: name,
-        Dimensions: [{ Name: dimension, Value: value }],
+        Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
         StartTime: new Date(before(now, OF_LATE)),
         EndTime: new Date(now),
         Period: 60,

@@ -270,6 +270,7 @@ export interface Poison {
 }
 
 export type PoisonCode =
+  | 'no-id'
   | 'too-large'
   | 'not-json'
   | 'too-deep'

@@ -183,9 +183,11 @@ function decodeValue(
   first = 0,
   idOf?: () => string,
 ): Decoded {
-  const { arrival, data } = source;
-  let step: PoisonCode = 'map';
+  const { arrival, data, unidentified } = source;
+  let step: PoisonCode = 'no-id';
   try {
+    if (unidentified) throw new Error('the record has no id by which it is known when it comes again');
+    step = 'map';
     let value = parsed;
     let identify = idOf;
     const { steps } = pipeline.source;

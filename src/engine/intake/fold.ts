@@ -353,7 +353,7 @@ export function foldBefore(
   const stored = group.keys.get(key);
   if (stored === undefined) return undefined;
   const panes = new Panes(rules);
-  const silence = new KeyState(rules, stored).reached(record.arrival);
+  const silence = new KeyState(rules, stored).reachedBy(record.arrival);
   const byRecord = Math.max(silence, record.at - rules.time.outOfOrderness) as EpochMillis;
   const passages = [
     { until: silence, shown: undefined },

@@ -12,6 +12,7 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
   sqs: undefined,
   fifo: undefined,
   kafka: undefined,
+  rabbitmq: undefined,
 };
 
 /**

@@ -90,7 +90,7 @@ const CODES = Object.keys({
   future: true,
   past: true,
   select: true,
-} satisfies { [Code in Exclude<PoisonCode, 'fold' | 'no-room'>]: true });
+} satisfies { [Code in Exclude<PoisonCode, 'fold' | 'no-room' | 'no-id'>]: true });
 
 /** Decodes, and checks that what comes out is one of the three outcomes, whole. */
 function outcomeOf(pipeline: Pipeline, data: string | Uint8Array): Decoded {

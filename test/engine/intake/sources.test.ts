@@ -13,7 +13,16 @@ import { positionOf } from '../../../src/core/position.ts';
 import type { EpochMillis } from '../../../src/core/time.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
 import { processHandler } from '../../../src/handlers.ts';
-import { count, definePipeline, kafka, kinesis, type Pipeline, sqs, tumbling } from '../../../src/index.ts';
+import {
+  count,
+  definePipeline,
+  kafka,
+  kinesis,
+  type Pipeline,
+  rabbitmq,
+  sqs,
+  tumbling,
+} from '../../../src/index.ts';
 import { sweepHandler } from '../../../src/lambda.ts';
 import { localSourceOf } from '../../../src/local/sources/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
@@ -510,7 +519,7 @@ describe('what waits on a topic', () => {
 });
 
 describe('a metric', () => {
-  const METRIC = { namespace: 'AWS/SQS', name: 'Age', dimension: ['QueueName', 'readings'] } as const;
+  const METRIC = { namespace: 'AWS/SQS', name: 'Age', dimensions: { QueueName: 'readings' } } as const;
 
   it('has the value published last, whatever the order they come in', async () => {
     const { client, asked } = answering(CloudWatchClient, {
@@ -547,6 +556,7 @@ describe('a sweeper', () => {
     ['queueUrl', sqs()],
     ['queueUrl', sqs({ fifo: true })],
     ['topicReader', kafka({ topic: 'plant.readings' })],
+    ['brokerName', rabbitmq({ queue: 'readings' })],
   ] as const)('must be told the %s where that is what it looks at', (name, source) => {
     const pipeline = readings(source);
     vi.stubEnv(ENVIRONMENT.pipeline, pipeline.name);
@@ -569,7 +579,7 @@ describe('a sweeper', () => {
   });
 });
 
-it.each([sqs(), sqs({ fifo: true }), kafka({ topic: 'plant.readings' })])(
+it.each([sqs(), sqs({ fifo: true }), kafka({ topic: 'plant.readings' }), rabbitmq({ queue: 'readings' })])(
   'a run on this machine refuses a source of the kind $kind',
   (source) => {
     expect(() => localSourceOf(readings(source))).toThrow(
