@@ -112,6 +112,8 @@ describe('a planted violation is seen', () => {
     ['src/simulation/simulation.ts', '../local/replay.ts'],
     ['src/simulation/source.ts', '../adapters/dynamodb/rows.ts'],
     ['src/simulation/shrink.ts', 'fast-check'],
+    ['src/producer/producer.ts', '@smithy/node-http-handler'],
+    ['src/producer/kinesis.ts', '../adapters/kinesis/arrivals.ts'],
     ['src/wiring/names.ts', '../core/time.ts'],
     ['src/wiring/names.ts', 'node:path'],
     ['src/index.ts', './lambda.ts'],

@@ -76,6 +76,20 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/lambda.ts', COMPOSITION],
   ['src/testing.ts', COMPOSITION],
   ['src/commands/', [...COMPOSITION, COMPUTED]],
+  ['src/producer.ts', COMPOSITION],
+  [
+    'src/producer/',
+    [
+      'src/core/time.ts',
+      'src/ports/clock.ts',
+      'src/adapters/kinesis/kpl.ts',
+      'src/engine/group/key-group.ts',
+      '.',
+      '@aws-sdk/client-kinesis',
+      '@aws-sdk/client-sqs',
+      'node:crypto',
+    ],
+  ],
   // A package of its own.
   [
     'src/local/servers/',
