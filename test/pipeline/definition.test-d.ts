@@ -355,6 +355,71 @@ for (const source of [sqs<Reading>(), sqs<Reading>({ fifo: true }), kafka<Readin
     },
   });
 }
+
+// What follows the order of the source needs one.
+const ofReading = {
+  key: (reading: Reading) => reading.machineId,
+  eventTime: (reading: Reading) => reading.measuredAt,
+};
+const perMinute = { minute: tumbling({ size: '1m' }, { n: count() }) };
+for (const source of [
+  kinesis<Reading>(),
+  sqs<Reading>({ fifo: true }),
+  kafka<Reading>({ topic: 'readings' }),
+]) {
+  definePipeline('ordered', source, {
+    ...ofReading,
+    windows: {
+      ten: rolling({ count: 10 }, { n: count() }),
+      batch: batches({ count: 10 }, { n: count() }),
+      all: running({}, { n: count() }),
+    },
+  });
+}
+for (const queue of [
+  sqs<Reading>(),
+  sqs<Reading>({}),
+  sqs<Reading>({ fifo: false }),
+  sqs<Reading>({ id: ({ machineId }) => machineId }),
+  sqs<Reading>().map((reading) => reading),
+  sqs<{ of: Reading[] }>().expand(({ of }) => of),
+]) {
+  definePipeline('unordered', queue, { ...ofReading, windows: perMinute });
+  definePipeline('unordered', queue, {
+    ...ofReading,
+    windows: {
+      ...perMinute,
+      // @ts-expect-error a standard queue has no order
+      ten: rolling({ count: 10 }, { n: count() }),
+    },
+  });
+  definePipeline('unordered', queue, {
+    ...ofReading,
+    windows: {
+      // @ts-expect-error a standard queue has no order
+      batch: batches({ count: 10 }, { n: count() }),
+      // @ts-expect-error a standard queue has no order
+      all: running({}, { n: count() }),
+    },
+  });
+}
+// Whether there is an order shows as the definition is made, where types do not tell.
+declare const either: boolean;
+definePipeline('either', sqs<Reading>({ fifo: either }), {
+  ...ofReading,
+  windows: { ten: rolling({ count: 10 }, { n: count() }) },
+});
+
+// A record is known by a text of its own.
+kinesis<Reading>({ id: (reading) => reading.machineId });
+sqs({ schema: z.object({ machineId: z.string() }), id: (reading) => reading.machineId, fifo: true });
+kinesis<{ of: Reading[] }>().expand(({ of }) => of, { id: (reading) => reading.machineId });
+// @ts-expect-error an id is a text
+kinesis<Reading>({ id: (reading) => reading.celsius });
+// @ts-expect-error no such field
+kafka<Reading>({ topic: 'readings', id: (reading) => reading.machine });
+// @ts-expect-error children have no such field
+kinesis<{ of: Reading[] }>().expand(({ of }) => of, { id: (reading) => reading.machine });
 // @ts-expect-error a topic must be named
 kafka<Reading>({ partitions: 2 });
 expectTypeOf(kinesis<Reading>().map((reading) => reading.celsius).map)
