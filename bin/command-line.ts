@@ -104,6 +104,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .option('-d, --data <directory>', DATA, notEmpty)
     .addOption(sourceOption())
+    .option('--broker <address>', BROKER, notEmpty)
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option(
       '-k, --keep',
@@ -158,6 +159,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .option('-d, --data <directory>', DATA, notEmpty)
     .addOption(sourceOption())
+    .option('--broker <address>', BROKER, notEmpty)
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
@@ -342,6 +344,9 @@ function notEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
 }
+
+const BROKER =
+  'a broker that runs already, where the source has one: host:port for kafka (default: the run starts its own)';
 
 const sourceOption = (): Option =>
   new Option(

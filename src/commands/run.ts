@@ -39,6 +39,8 @@ export interface LocalRunOptions {
   readonly strict?: boolean | undefined;
   /** Carries the records instead of the source of the definition. */
   readonly source?: Pipeline['source']['kind'] | undefined;
+  /** The address of a broker that runs already. */
+  readonly broker?: string | undefined;
   readonly startServers?: LocalOptions['startServers'];
   /** Where a person watches. Default standard output. */
   readonly terminal?: NodeJS.WriteStream | undefined;
@@ -251,7 +253,7 @@ const SAME_INTERRUPT_MILLIS = 500;
  */
 async function running(
   pipeline: Pipeline,
-  { data, batchSize, port, startServers }: LocalRunOptions,
+  { data, batchSize, port, broker, startServers }: LocalRunOptions,
   startScreen: (tally: Tally) => Screen,
   work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
 ): Promise<number> {
@@ -273,6 +275,7 @@ async function running(
       dataDirectory: data,
       batchSize,
       port,
+      broker,
       startServers,
       decorate: tally.watch,
     });

@@ -33,6 +33,8 @@ export interface LocalOptions {
   readonly batchSize?: number | undefined;
   /** The port of Kinesis; DynamoDB and S3 take the next two. Without it, each takes a free one. */
   readonly port?: number | undefined;
+  /** The address of a broker of the source's kind that runs already; without it, the run starts its own. */
+  readonly broker?: string | undefined;
   /** Wraps the ports between the handlers and the servers, to watch them or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
   /** Starts the servers; without it, they run in a thread of their own. */
@@ -89,6 +91,7 @@ async function startParts(
     dataDirectory,
     batchSize,
     port,
+    broker,
     decorate = (ports) => ports,
     startServers = (await serversPackage()).startServersBeside,
   } = options;
@@ -122,6 +125,7 @@ async function startParts(
     progress,
     clock,
     dataDirectory,
+    broker,
     batchSize,
   });
   onClose(source.close);

@@ -64,20 +64,6 @@ export interface Options<Rec, Shapes> {
   readonly windows: { readonly [Name in keyof Shapes]: Window<NoInfer<Rec>, Shapes[Name] & PaneShape> };
 }
 
-/**
- * What the compiler asks of a definition beside its options: over a source that never has an order, no window
- * that follows one.
- */
-type Contract<Ordered extends boolean, Shapes> = true extends Ordered
-  ? unknown
-  : {
-      readonly windows: {
-        readonly [Name in keyof Shapes]: Shapes[Name] extends { readonly order: 'source' }
-          ? 'rolling, batches and running windows follow the order of the source: this source has none'
-          : unknown;
-      };
-    };
-
 /** A pipeline that has no sinks yet. */
 export interface PipelineDefinition<Panes> extends Pipeline<Panes> {
   /** Returns the same pipeline with its panes going to `sinks`. */
@@ -214,14 +200,10 @@ function checkPanes(name: string, windows: readonly (readonly [name: string, Win
  * export const records = [{ machineId: 'pump', measuredAt: Date.UTC(2026, 0, 5, 12), celsius: 20 }];
  * ```
  */
-export function definePipeline<
-  Rec,
-  Shapes extends { readonly [name: string]: PaneShape },
-  Ordered extends boolean,
->(
+export function definePipeline<Rec, Shapes extends { readonly [name: string]: PaneShape }>(
   name: string,
-  source: Source<Rec> & { readonly lineage: { readonly ordered: Ordered } },
-  options: Options<Rec, Shapes> & Contract<Ordered, NoInfer<Shapes>>,
+  source: Source<Rec>,
+  options: Options<Rec, Shapes>,
 ): PipelineDefinition<PanesOf<Shapes>> {
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new RangeError(

@@ -313,7 +313,6 @@ const STREAM_ARN = /^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream\/[\w.-]{1,1
  */
 export function sqs<Rec = unknown>(options: FifoOptions<Rec>): QueueSource<Rec, 'fifo'>;
 export function sqs<Rec = unknown>(options?: StandardOptions<Rec>): QueueSource<Rec, 'sqs'>;
-export function sqs<Rec = unknown>(options: QueueOptions<Rec>): QueueSource<Rec>;
 export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource<Rec> {
   checkOptions('read a queue', options, ['fifo', 'schema', 'id']);
   const { fifo = false } = options;

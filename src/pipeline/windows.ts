@@ -16,8 +16,6 @@ import { trailingOperator } from '../core/windows/trailing.ts';
 export interface PaneShape {
   readonly kind: PaneKind;
   readonly results: unknown;
-  /** Present where the window follows the order of the source, which a source without one does not have. */
-  readonly order?: 'source';
 }
 
 /** A window as a definition holds it: a recipe for its operator, and the shape of its panes. */
@@ -34,12 +32,6 @@ export interface Window<in Rec, out Shape extends PaneShape = PaneShape> {
 }
 
 type Shape<Kind extends PaneKind, Of> = { readonly kind: Kind; readonly results: Of };
-
-interface InOrder<out Kind extends PaneKind, out Of> extends PaneShape {
-  readonly kind: Kind;
-  readonly results: Of;
-  readonly order: 'source';
-}
 
 /**
  * The panes that a window of time may emit by its options. Where only a run can tell an option, all kinds are
@@ -124,7 +116,7 @@ interface SessionOptions<Rec, When> extends Emits<When> {
 export function rolling<Rec, Of extends Results>(
   options: { readonly count: number; readonly partial?: boolean },
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, InOrder<'rolling', Of>> {
+): Window<Rec, Shape<'rolling', Of>> {
   checkWindow('rolling', options, ['count', 'partial'], aggregates);
   const { count, partial = true } = options;
   checkFlag('rolling', 'partial', partial);
@@ -149,7 +141,7 @@ export function rolling<Rec, Of extends Results>(
 export function batches<Rec, Of extends Results>(
   options: { readonly count: number },
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, InOrder<'final', Of>> {
+): Window<Rec, Shape<'final', Of>> {
   checkWindow('batches', options, ['count'], aggregates);
   const { count } = options;
   if (!isCount(count, 1_000_000)) {
@@ -434,7 +426,7 @@ export function session<Rec, Of extends Results, When extends Emit = 'close'>(
 export function running<Rec, Of extends Results>(
   options: { readonly emit?: Exclude<Emit, 'close'> },
   aggregates: Aggregates<Rec, Of>,
-): Window<Rec, InOrder<'running', Of>> {
+): Window<Rec, Shape<'running', Of>> {
   checkWindow('running', options, ['emit'], aggregates);
   const { emit = 'record' } = options;
   const settings = { emit: emitOf(emit, ['record', 'update']) };

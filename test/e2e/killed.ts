@@ -1,5 +1,6 @@
 import { flights } from '../../functions/flights/pipeline.ts';
 import { bucket } from '../../src/index.ts';
+import { pipelineOver } from '../../src/local/over.ts';
 import { startServersBeside } from '../../src/local/servers/servers.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import { readFlights } from './flights.ts';
@@ -9,13 +10,14 @@ import { runLocally } from './local.ts';
  * Runs some flights with a data directory, into the bucket alone or into every sink, in a process that says when it begins,
  * and that kills itself at its `nth` call of a kind, before the call takes effect or after, where it is told to.
  */
-const [dataDirectory, sinks, limit, call, moment, nth] = process.argv.slice(2) as [
+const [dataDirectory, sinks, limit, call, moment, nth, kind = 'kinesis'] = process.argv.slice(2) as [
   string,
   'bucket' | 'every sink',
   string,
   string?,
   string?,
   string?,
+  ('kinesis' | 'kafka')?,
 ];
 
 let calls = 0;
@@ -40,7 +42,7 @@ const decorate = (ports: Ports): Ports => ({
   },
 });
 
-const pipeline = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights;
+const { pipeline } = pipelineOver(sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights, kind);
 const lines = readFlights(Number(limit)).map((flight) => JSON.stringify(flight));
 process.send?.('begun');
 // A dozen batches, so that there is something between any two moments.

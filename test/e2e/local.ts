@@ -27,21 +27,25 @@ export async function runLocally(
   lines: readonly string[],
   options: {
     readonly batchSize?: number;
+    readonly broker?: string;
     readonly dataDirectory?: string;
     readonly decorate?: (ports: Ports) => Ports;
     readonly speed?: number | undefined;
     readonly signal?: AbortSignal;
     readonly onSent?: (sent: number) => void;
     readonly startServers?: LocalOptions['startServers'];
+    /** Is called once all runs, before the first record is sent. */
+    readonly before?: (runtime: LocalRuntime) => Promise<void>;
     /** Whether time passes from the beginning on, as it does once an input has ended. */
     readonly timePasses?: boolean;
   } = {},
 ): Promise<LocalRun> {
   const tally = createTally(pipeline);
-  const { speed, signal, onSent = () => {}, timePasses, ...local } = options;
+  const { speed, signal, onSent = () => {}, timePasses, before, ...local } = options;
   const runtime = await startLocal({ pipeline, telemetry: tally, startServers, ...local });
   try {
     if (timePasses) runtime.clock.start();
+    await before?.(runtime);
     const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
     const panes: string[] = [];
     for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);

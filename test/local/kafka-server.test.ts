@@ -70,7 +70,10 @@ describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () 
         [1, 1],
       ]),
     ).toEqual({ 0: ['c'], 1: [] });
-    expect(Object.fromEntries(await client.ends('ordered'))).toEqual({ 0: 2, 1: 1 });
+    expect(Object.fromEntries(await client.bounds('ordered'))).toEqual({
+      0: { first: 0, end: 2 },
+      1: { first: 0, end: 1 },
+    });
   });
 
   it('goes on after it was killed and after it was stopped, with all that it acknowledged', async () => {

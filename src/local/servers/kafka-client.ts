@@ -1,4 +1,4 @@
-import kafkajs, { type Kafka } from 'kafkajs';
+import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import socketFactory from 'kafkajs/src/network/socketFactory.js';
@@ -51,8 +51,8 @@ export interface KafkaClient {
    * @throws where the topic has no such offset, or the broker cannot be reached
    */
   fetch(topic: string, from: ReadonlyMap<number, number>, maxBytes: number): Promise<readonly Fetched[]>;
-  /** Returns, for each partition, the offset that its next record gets. */
-  ends(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Returns, for each partition, the offset of the oldest record that is kept, and that of the next record. */
+  bounds(topic: string): Promise<ReadonlyMap<number, { readonly first: number; readonly end: number }>>;
   /** Sends records in order, each once, and returns the offset of the last one by partition. */
   send(topic: string, records: readonly SentRecord[]): Promise<ReadonlyMap<number, number>>;
   /** Returns the partition that a producer of Apache Kafka would choose for a key. */
@@ -79,11 +79,15 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
     await reader.connect();
     await reader.refreshMetadata();
     const choose = kafkajs.Partitioners.DefaultPartitioner();
-    let producer: ReturnType<Kafka['producer']> | undefined;
-    const connected = async () => {
-      if (producer !== undefined) return producer;
-      // A request that is repeated puts no record twice.
-      producer = kafka.producer({
+    const producers = new Map<string, { readonly producer: Producer; readonly partitions: number }>();
+    onClose(() => Promise.all([...producers.values()].map(({ producer }) => producer.disconnect())));
+    /** Returns the producer of a topic, made anew for partitions that it has not heard of: it would drop their records. */
+    const producerFor = async (topic: string, partition: number): Promise<Producer> => {
+      const made = producers.get(topic);
+      if (made && partition < made.partitions) return made.producer;
+      await made?.producer.disconnect();
+      const producer = kafka.producer({
+        // A request that is repeated puts no record twice.
         idempotent: true,
         maxInFlightRequests: 1,
         retry: { maxRetryTime: 1_000, retries: Number.MAX_SAFE_INTEGER },
@@ -91,7 +95,8 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       });
       await producer.connect();
-      onClose(() => producer?.disconnect());
+      const found = await describedBy(await reader.brokerPool.findConnectedBroker(), topic);
+      producers.set(topic, { producer, partitions: found?.partitions.length ?? 0 });
       return producer;
     };
 
@@ -115,9 +120,11 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
           return fetchFrom(reader, topic, from, maxBytes);
         });
       },
-      async ends(topic) {
+      async bounds(topic) {
         const offsets = await admin.fetchTopicOffsets(topic);
-        return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
+        return new Map(
+          offsets.map(({ partition, low, high }) => [partition, { first: Number(low), end: Number(high) }]),
+        );
       },
       async send(topic, records) {
         if (records.length === 0) return new Map();
@@ -126,7 +133,14 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
           value: value && Buffer.from(value),
           ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }),
         }));
-        const answers = await (await connected()).send({ topic, messages });
+        const producer = await producerFor(topic, Math.max(...records.map(({ partition }) => partition)));
+        const answers = await producer.send({ topic, messages });
+        const taken = new Set(answers.map(({ partition }) => partition));
+        if (records.some(({ partition }) => !taken.has(partition))) {
+          throw new Error(
+            `Cannot send to topic ${topic} as all partitions must take their records: some did not`,
+          );
+        }
         return new Map(
           answers.map(({ partition, baseOffset }) => {
             const sent = records.filter((record) => record.partition === partition);

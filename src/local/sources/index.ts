@@ -11,7 +11,7 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
   kinesis: async () => (await import('./kinesis.ts')).openKinesis,
   sqs: undefined,
   fifo: undefined,
-  kafka: undefined,
+  kafka: async () => (await import('./kafka.ts')).openKafka,
   rabbitmq: undefined,
 };
 

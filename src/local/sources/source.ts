@@ -21,6 +21,8 @@ interface SourceSettings {
    * memory. It belongs to this run alone by now.
    */
   readonly dataDirectory: string | undefined;
+  /** The address of a broker that runs already; without it, a source that has one starts its own. */
+  readonly broker: string | undefined;
   /** The most records of one event; without it, each kind of source has its own default. */
   readonly batchSize: number | undefined;
 }
