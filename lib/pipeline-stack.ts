@@ -9,6 +9,7 @@ import { bySink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
+import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
@@ -44,6 +45,11 @@ export interface PipelineStackProps extends StackProps {
   /** For how long commits gather before their panes are delivered. Default 10 s. */
   readonly deliveryWindow?: Duration;
   /**
+   * The ARN of the stream of the table that the definition reads, such as `table.tableStreamArn`, where the
+   * definition does not say it.
+   */
+  readonly tableStream?: string;
+  /**
    * What happens to the stream or the queues, the tables and the buckets when the stack is destroyed. Default
    * RETAIN.
    */
@@ -69,7 +75,7 @@ export class PipelineStack extends Stack {
     const entry = entryOf(path);
     checkLock(this, pipeline, entry.pipeline);
 
-    const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy });
+    const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy, stream: props.tableStream });
     const state = new StateTable(this, 'State', { removalPolicy });
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
     // The body of an entry is useless once no table has the entry any more; the body of an append that lost
@@ -160,7 +166,11 @@ export class PipelineStack extends Stack {
 
   #sourceOf(
     { name, source }: Pipeline,
-    settings: { readonly batchingWindow: Duration; readonly removalPolicy: RemovalPolicy },
+    settings: {
+      readonly batchingWindow: Duration;
+      readonly removalPolicy: RemovalPolicy;
+      readonly stream: string | undefined;
+    },
   ): SourceResources {
     const queue = (source: SqsSourceProps['source']) =>
       new SqsSource(this, 'Source', { ...settings, source });
@@ -170,6 +180,7 @@ export class PipelineStack extends Stack {
       fifo: queue,
       kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
       rabbitmq: (source) => new RabbitmqSource(this, 'Source', { pipeline: name, source }),
+      dynamodb: (source) => new DynamoDBSource(this, 'Source', { ...settings, name, source }),
     });
   }
 }

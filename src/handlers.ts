@@ -1,4 +1,5 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
+import * as dynamodb from './adapters/dynamodb-stream/records.ts';
 import * as kafka from './adapters/kafka/records.ts';
 import * as kinesis from './adapters/kinesis/records.ts';
 import * as rabbitmq from './adapters/rabbitmq/records.ts';
@@ -36,6 +37,8 @@ const ANSWER_MARGIN = 2_000;
 /** The records that Lambda must redeliver. Each kind of source has its own way to name a record. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string | kafka.KafkaItem }[];
+  /** What Lambda passes on within a tumbling window; nothing is ever in it. */
+  readonly state?: object;
 }
 
 type SourceKind = Pipeline['source']['kind'];
@@ -69,6 +72,7 @@ interface SourceEvents extends Record<SourceKind, unknown> {
   readonly fifo: SQSEvent;
   readonly kafka: kafka.KafkaEvent;
   readonly rabbitmq: rabbitmq.RabbitEvent;
+  readonly dynamodb: dynamodb.ChangeEvent;
 }
 
 type SourceOf<Kind extends SourceKind> = OfKind<Pipeline['source'], Kind>;
@@ -79,6 +83,7 @@ const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind
   fifo,
   kafka,
   rabbitmq,
+  dynamodb,
 };
 
 /**

@@ -29,7 +29,7 @@ export { SelectError } from './core/select.ts';
 export type { Duration } from './core/time.ts';
 export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
 export { bucket, table } from './pipeline/sinks.ts';
-export { kafka, kinesis, rabbitmq, sqs } from './pipeline/source.ts';
+export { dynamodbStream, kafka, kinesis, rabbitmq, sqs } from './pipeline/source.ts';
 export {
   batches,
   cumulate,

@@ -7,6 +7,7 @@
 
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -15,6 +16,7 @@ import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/ga
 import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from './adapters/dynamodb/progress.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
+import { dynamodbArrivals } from './adapters/dynamodb-stream/arrivals.ts';
 import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
 import { flushing, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
@@ -89,6 +91,8 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
     kinesis: () => kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress, clock),
     sqs: ofQueue,
     fifo: ofQueue,
+    dynamodb: ({ kinds }) =>
+      dynamodbArrivals(clientOf(DynamoDBStreamsClient), variable('tableStream'), kinds, progress, clock),
     kafka() {
       const dimensions = { FunctionName: variable('topicReader') };
       return kafkaArrivals(gauge({ namespace: 'AWS/Lambda', name: 'OffsetLag', dimensions }));
@@ -131,7 +135,8 @@ export function projectHandler(pipeline: Pipeline) {
 /**
  * Makes what all handlers need.
  *
- * @throws Error when the function was deployed for another pipeline than its bundle holds
+ * @throws Error when the function was deployed for another pipeline than its bundle holds, or the pipeline reads a
+ * table that it writes
  */
 function common(pipeline: Pipeline) {
   const deployed = variable('pipeline');
@@ -142,6 +147,12 @@ function common(pipeline: Pipeline) {
   }
   const dynamo = clientOf(DynamoDBClient);
   const table = variable('stateTable');
+  const { source } = pipeline;
+  if ('table' in source && [table, process.env[ENVIRONMENT.rowsTable]].includes(source.table)) {
+    throw new Error(
+      `Cannot start as a pipeline must not read the tables that it writes, as each commit would be read as a change: "${pipeline.name}" reads "${source.table}"`,
+    );
+  }
   return {
     telemetry: powertoolsTelemetry(pipeline.name),
     dynamo,

@@ -1,5 +1,5 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { kafka, kinesis, rabbitmq, type Source, sqs } from '../pipeline/source.ts';
+import { dynamodbStream, kafka, kinesis, rabbitmq, type Source, sqs } from '../pipeline/source.ts';
 
 /** The kinds of source, by the names that definitions and commands give them. */
 type SourceKind = Source<unknown>['kind'];
@@ -11,6 +11,8 @@ const MAKERS: { readonly [Kind in SourceKind]: (name: string, lanes: number) => 
   fifo: () => sqs({ fifo: true }),
   kafka: (topic, partitions) => kafka({ topic, partitions }),
   rabbitmq: (queue) => rabbitmq({ queue }),
+  // A table's name has three characters at least, where a pipeline's may have one.
+  dynamodb: (name) => dynamodbStream({ table: `${name}-changes` }),
 };
 
 /** Every kind of source. */

@@ -7,6 +7,7 @@ import {
   collect,
   count,
   definePipeline,
+  dynamodbStream,
   kafka,
   kinesis,
   last,
@@ -24,11 +25,13 @@ import {
   trailing,
   tumbling,
 } from '../index.ts';
+import type { Change } from '../pipeline/source.ts';
 import type { PaneShape, Window } from '../pipeline/windows.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
+import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
-import { SINKS, type SourceKind } from './shapes.ts';
+import { keepingAll, SINKS, type SourceKind } from './shapes.ts';
 import type { Case, Fate, Lineage, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
@@ -66,12 +69,21 @@ interface AnyShape extends PaneShape {
   readonly results: Pane['results'];
 }
 
+/** An item of a table that holds a record as text. */
+interface Row {
+  readonly text: string;
+}
+
+/** Reads the record in an item. Where it is no JSON this throws, so that the change is refused. */
+const inRow = ({ newImage }: { readonly newImage?: Row }) => JSON.parse(newImage?.text ?? '');
+
 const SOURCES = {
   kinesis: kinesis<Reading>(),
   sqs: sqs<Reading>(),
   fifo: sqs<Reading>({ fifo: true }),
   kafka: kafka<Reading>({ topic: SOURCE_NAME }),
   rabbitmq: rabbitmq<Reading>({ queue: SOURCE_NAME }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME }).map((change): Reading => inRow(change)),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 /** The same sources, of records that hold several readings; one that holds no list of them throws. */
@@ -81,6 +93,9 @@ const EXPANDED = {
   fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice()),
   kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice()),
   rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME }).expand(({ of }) => of.slice()),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+    .map((change): Packed => inRow(change))
+    .expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
@@ -154,16 +169,18 @@ function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Ca
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
-    ...definePipeline('sim', (isExpanded ? EXPANDED : SOURCES)[kind] as typeof SOURCES.kinesis, {
-      filter: ({ skip }: Reading) => !skip,
-      key: ({ key }: Reading) => key,
-      eventTime: ({ at }: Reading) => at,
-      ...times,
-      allowedLateness,
-      groups,
-      version,
-      windows,
-    }),
+    ...keepingAll(
+      definePipeline('sim', (isExpanded ? EXPANDED : SOURCES)[kind] as typeof SOURCES.kinesis, {
+        filter: ({ skip }: Reading) => !skip,
+        key: ({ key }: Reading) => key,
+        eventTime: ({ at }: Reading) => at,
+        ...times,
+        allowedLateness,
+        groups,
+        version,
+        windows,
+      }),
+    ),
     sinks: Object.values(SINKS),
   });
   const versions = random.pick([1, 1, 2, 3]);
@@ -213,6 +230,7 @@ const HABITS: { readonly [Kind in SourceKind]: Habits } = {
     keepsKeys: false,
     lacksIds: true,
   },
+  dynamodb: { homes: 3, records: 16, maxLateness: '1d', reshards: true, keepsKeys: false },
 };
 
 /** So few records that every fault can be tried at every step. */
@@ -283,13 +301,31 @@ function drawLineages(
       name: lineageNamed(kind, at),
       parents,
       truths: records.map((record, index) => {
-        const draw = isExpanded ? drawPacked : drawTruth;
-        const truth = draw(random, versions, placeOf(kind, at, index, ordinal++), record);
+        const place = placeOf(kind, at, index, ordinal++);
+        const drawn = (isExpanded ? drawPacked : drawTruth)(random, versions, place, record);
+        const truth = { ...drawn, data: SENT_AS[kind](drawn) };
         return HABITS[kind].lacksIds && random.chance(0.06) ? withoutId(truth) : truth;
       }),
     }),
   );
 }
+
+const asItIs = ({ data }: SourceRecord): Uint8Array => data;
+
+/** What the source carries of a record: a table's stream has changes of items that hold it. */
+const SENT_AS: { readonly [Kind in SourceKind]: (record: SourceRecord) => Uint8Array } = {
+  kinesis: asItIs,
+  sqs: asItIs,
+  fifo: asItIs,
+  kafka: asItIs,
+  rabbitmq: asItIs,
+  dynamodb: ({ data, arrival, partitionKey }) => {
+    const keys = Object.fromEntries(JSON.parse(partitionKey));
+    const newImage: Row = { text: Buffer.from(data).toString() };
+    const change: Change<Row> = { kind: 'INSERT', keys, newImage, changedAt: arrival, expired: false };
+    return Buffer.from(JSON.stringify(change));
+  },
+};
 
 /** What arrives, by home, in order. */
 function drawSent(

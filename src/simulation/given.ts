@@ -6,7 +6,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
-import { SINKS } from './shapes.ts';
+import { keepingAll, SHAPES, SINKS } from './shapes.ts';
 import type { Case, Fate, Truth } from './truth.ts';
 
 /** A record that the author of a test provides, as a source would carry it. */
@@ -54,7 +54,7 @@ const MOST_GROUPS = 4;
 export function caseOf(random: Random, defined: Pipeline, records: readonly GivenRecord[]): Case {
   const { kind, lineage } = defined.source;
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
-  const pipeline = { ...defined, groups, sinks: Object.values(SINKS) };
+  const pipeline = keepingAll({ ...defined, groups, sinks: Object.values(SINKS) });
   const lanes = lineage.ordered ? random.whole(1, 3) : 1;
   const isExpanded = records.some(({ outcome }) => outcome.outcome === 'expanded');
   const homes = new Map<string, number>();
@@ -66,7 +66,9 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
     const home = homes.get(key) ?? random.whole(0, lanes - 1);
     homes.set(key, home);
     const lane = truths[home] as Truth[];
-    lane.push(truthOf({ ...source, ...placeOf(kind, home, lane.length, ordinal) }, outcome));
+    const placed = { ...source, ...placeOf(kind, home, lane.length, ordinal) };
+    const carried = SHAPES[kind].carried?.(placed);
+    lane.push(carried ? truthOf(carried, decodeRecord(pipeline, carried)) : truthOf(placed, outcome));
   }
   return {
     versions: [pipeline],

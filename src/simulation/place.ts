@@ -18,6 +18,7 @@ const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
   fifo: (at) => `${SOURCE_NAME}.fifo/${encodeURIComponent(groupName(at))}`,
   kafka: (at) => `${SOURCE_NAME}/${at}`,
   rabbitmq: () => encodeURIComponent(`${SOURCE_NAME}::/`),
+  dynamodb: (at) => `${SOURCE_NAME}/2026-01-05T08:00:00.000/shardId-${at}`,
 };
 
 /**
@@ -49,6 +50,10 @@ const PLACES: { readonly [Kind in SourceKind]: PlaceOf } = {
   }),
   kafka: keyed,
   rabbitmq: (lineage, _at, _index, ordinal) => ({ lineage, ...placeById(`message ${ordinal}`) }),
+  dynamodb: (lineage, at, index, ordinal) => {
+    const { partitionKey, ...place } = keyed(lineage, at, index, ordinal);
+    return { ...place, partitionKey: JSON.stringify([['id', partitionKey]]) };
+  },
 };
 
 function messageAt(lineage: string, id: string): Place {

@@ -1,10 +1,12 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type { KafkaEvent } from '../adapters/kafka/records.ts';
 import { type RabbitEvent, UnsettledError } from '../adapters/rabbitmq/records.ts';
+import { millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bucket, type Sink, table } from '../pipeline/sinks.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { STATE_KEY } from '../wiring/names.ts';
+import { carriedChange, changeEvent } from './changes.ts';
 
 export type SourceKind = Pipeline['source']['kind'];
 
@@ -23,12 +25,32 @@ export interface SourceShape {
   /** Whether the noted progress tells what waits. Otherwise the records that are not deleted do. */
   readonly notes: boolean;
   readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
+  /** Returns a record as handlers read it from an event, where that is not as it was sent. */
+  readonly carried?: (record: SourceRecord) => SourceRecord;
   /** Returns how an answer names a record. */
   readonly identifierOf: (record: SourceRecord) => unknown;
   /** Whether naming a record also redelivers all after it in its lineage. */
   readonly fromNamedOn: boolean;
   /** Whether what a handler throws asks for the whole batch again, as no answer can. */
   readonly asksForAll: (thrown: unknown) => boolean;
+}
+
+/** From here on a source's retention is its own affair: schedules of queues stand still for less than that. */
+const KEPT_LONG = millis('14d');
+
+/** Longer than any schedule stands still with records under way. */
+const BEYOND_OUTAGES = millis('365d');
+
+/**
+ * Returns a pipeline whose source keeps its records through every outage of a schedule, as those that it dropped
+ * would be no fault of the engine.
+ */
+export function keepingAll<Panes>(pipeline: Pipeline<Panes>): Pipeline<Panes> {
+  const { source } = pipeline;
+  const { lineage } = source;
+  if (lineage.retention === undefined || lineage.retention >= KEPT_LONG) return pipeline;
+  const kept = { ...source, lineage: { ...lineage, retention: BEYOND_OUTAGES } };
+  return { ...pipeline, source: kept as typeof source };
 }
 
 /** Makes the event that Lambda makes of a shard's records. */
@@ -194,6 +216,18 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     identifierOf: ({ position }) => position,
     fromNamedOn: false,
     asksForAll: (thrown) => thrown instanceof UnsettledError,
+  },
+  dynamodb: {
+    ...SAID,
+    lineages: 1,
+    records: 10_000,
+    receives: Number.POSITIVE_INFINITY,
+    ordered: true,
+    notes: true,
+    eventOf: changeEvent,
+    carried: carriedChange,
+    identifierOf: ({ position }) => position,
+    fromNamedOn: true,
   },
 };
 

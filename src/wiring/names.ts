@@ -8,6 +8,8 @@ export const ENVIRONMENT = {
   pipeline: 'MILLRACE_PIPELINE',
   stream: 'MILLRACE_STREAM',
   queueUrl: 'MILLRACE_QUEUE_URL',
+  /** The ARN of the stream of the table whose changes are read. */
+  tableStream: 'MILLRACE_TABLE_STREAM',
   /** The function that reads the topic. */
   topicReader: 'MILLRACE_TOPIC_READER',
   /** The broker's name, by which CloudWatch knows it. */

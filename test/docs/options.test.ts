@@ -68,6 +68,7 @@ const MAKERS: { readonly [heading: string]: (options: Given) => string } = {
   sqs: written(millrace.sqs),
   kafka: written(millrace.kafka, { topic: 'readings' }),
   rabbitmq: written(millrace.rabbitmq, { queue: 'readings' }),
+  dynamodbStream: written(millrace.dynamodbStream, { table: 'orders' }),
   bucket: written(millrace.bucket),
   rolling: windowWith(millrace.rolling, { count: 2 }),
   batches: windowWith(millrace.batches, { count: 2 }),

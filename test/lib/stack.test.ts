@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
 import { millis } from '../../src/core/time.ts';
-import { kafka, kinesis, type Pipeline, sqs, table } from '../../src/index.ts';
+import { dynamodbStream, kafka, kinesis, type Pipeline, sqs, table } from '../../src/index.ts';
 import { ENTRY_LIFETIME } from '../../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { writeEntry } from './stack-entry.ts';
@@ -789,6 +789,101 @@ describe('the stack of a pipeline that reads a topic', () => {
     );
     expect(() => reading({ msk: MSK }, { env: { region: 'eu-central-1' } })).not.toThrow();
   });
+});
+
+describe('the stack of a pipeline that reads a table', () => {
+  const TABLE_STREAM =
+    'arn:aws:dynamodb:eu-central-1:123456789012:table/orders/stream/2026-01-05T08:00:00.000';
+  const reading = (options: Partial<Parameters<typeof dynamodbStream>[0]> = {}, tableStream?: string) => {
+    const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
+    const pipeline = { ...flights, source: dynamodbStream({ table: 'orders', ...options }) };
+    const props = { pipeline, entry: entryOf('flights'), ...(tableStream ? { tableStream } : {}) };
+    return Template.fromStack(new PipelineStack(app, 'Table', props));
+  };
+
+  it('makes neither table nor stream for it', () => {
+    const template = reading({ stream: TABLE_STREAM });
+    template.resourceCountIs('AWS::Kinesis::Stream', 0);
+    expect(namesOf(template, 'AWS::DynamoDB::Table')).toEqual(['Rows', 'State']);
+  });
+
+  it.each([
+    ['definition', () => reading({ stream: TABLE_STREAM })],
+    ['stack', () => reading({}, TABLE_STREAM)],
+  ])('reads the stream that the %s says in order, shard by shard, from its beginning', (_, of) => {
+    const template = of();
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      EventSourceArn: TABLE_STREAM,
+      FunctionName: { Ref: Match.stringLikeRegexp('^Handler') },
+      StartingPosition: 'TRIM_HORIZON',
+      BatchSize: 10_000,
+      MaximumBatchingWindowInSeconds: 5,
+      // With it alone Lambda says which shard a batch is of.
+      TumblingWindowInSeconds: 900,
+      ParallelizationFactor: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      BisectBatchOnFunctionError: true,
+      MaximumRetryAttempts: -1,
+      FilterCriteria: Match.absent(),
+      DestinationConfig: {
+        OnFailure: { Destination: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Failures'), 'Arn'] } },
+      },
+    });
+    for (const { Properties } of Object.values(template.findResources('AWS::Lambda::Function'))) {
+      expect(Properties.Environment.Variables[ENVIRONMENT.tableStream]).toBe(TABLE_STREAM);
+    }
+  });
+
+  it('has Lambda leave out the kinds of changes that are not read', () => {
+    reading({ stream: TABLE_STREAM, kinds: ['INSERT', 'MODIFY'] }).hasResourceProperties(
+      'AWS::Lambda::EventSourceMapping',
+      {
+        EventSourceArn: TABLE_STREAM,
+        FilterCriteria: { Filters: [{ Pattern: JSON.stringify({ eventName: ['INSERT', 'MODIFY'] }) }] },
+      },
+    );
+  });
+
+  it('lets handler and sweeper read the stream, and every call that the adapter makes', () => {
+    const { Handler = [], Sweeper = [] } = permissionsOf(reading({ stream: TABLE_STREAM }));
+    const ofStream = (all: readonly string[]) =>
+      all.filter((one) => one.startsWith('dynamodb:') && !/ (State|Rows)$/.test(one));
+    expect(ofStream(Handler)).toEqual([
+      `dynamodb:DescribeStream ${TABLE_STREAM}`,
+      `dynamodb:GetRecords ${TABLE_STREAM}`,
+      `dynamodb:GetShardIterator ${TABLE_STREAM}`,
+      'dynamodb:ListStreams *',
+    ]);
+    expect(ofStream(Sweeper)).toEqual([
+      `dynamodb:DescribeStream ${TABLE_STREAM}`,
+      `dynamodb:GetRecords ${TABLE_STREAM}`,
+      `dynamodb:GetShardIterator ${TABLE_STREAM}`,
+    ]);
+    expect(Sweeper).toContain('dynamodb:GetItem State');
+    const allowed = ofStream(Sweeper).map((one) => one.split(' ')[0]);
+    expect([...new Set(callsOf('dynamodb-stream'))].map((call) => `dynamodb:${call}`).toSorted()).toEqual(
+      allowed,
+    );
+  });
+
+  it('is refused where nobody says which stream', () => {
+    expect(() => reading()).toThrow(
+      new RangeError(
+        'Cannot make a stack of "flights" as the ARN of the stream of its table must be known: give dynamodbStream a stream, or the stack a tableStream',
+      ),
+    );
+  });
+
+  it.each(['Table-State1C20CC9A-1ABC', 'Table-Rows1C20CC9A-1ABC'])(
+    'is refused where the table is its own: %s',
+    (name) => {
+      expect(() => reading({ table: name }, TABLE_STREAM)).toThrow(
+        new RangeError(
+          `Cannot make a stack of "flights" as a pipeline must not read the tables that it writes: "${name}" is one of the stack`,
+        ),
+      );
+    },
+  );
 });
 
 it('refuses a mapping that would have Lambda ignore which records failed', () => {

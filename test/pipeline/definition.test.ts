@@ -8,6 +8,7 @@ import {
   cumulate,
   type Duration,
   definePipeline,
+  dynamodbStream,
   kafka,
   kinesis,
   rabbitmq,
@@ -43,6 +44,7 @@ const define = (options: Given = {}, name = 'temperature') =>
 
 const MSK = 'arn:aws:kafka:eu-central-1:123456789012:cluster/plant/2f6a-1';
 const SECRET = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader';
+const TABLE_STREAM = 'arn:aws:dynamodb:eu-central-1:123456789012:table/orders/stream/2026-01-05T08:00:00.000';
 const STREAM = 'arn:aws:kinesis:eu-central-1:123456789012:stream/readings';
 
 describe('a wrong definition throws when it is made', () => {
@@ -379,6 +381,39 @@ describe('a wrong definition throws when it is made', () => {
     expect(() => kafka({ topic: 'readings', cluster } as never)).toThrow(message);
   });
 
+  it.each([undefined, '', 'ab', 'a/b', 'a'.repeat(256), 'é-table'])('a table "%s"', (table) => {
+    expect(() => dynamodbStream({ table } as never)).toThrow(
+      new RangeError(
+        `Cannot read a table "${table}" as tables must be 3 to 255 letters, digits, dots, hyphens and underscores`,
+      ),
+    );
+  });
+
+  it.each(['', 'orders', TABLE_STREAM.replace('orders', 'others'), STREAM])(
+    'a table by the stream "%s"',
+    (stream) => {
+      expect(() => dynamodbStream({ table: 'orders', stream })).toThrow(
+        new RangeError(
+          `Cannot read the table "orders" by the stream "${stream}" as stream must be the ARN of a stream of the table: arn:aws:dynamodb:<region>:<account>:table/orders/stream/<label>`,
+        ),
+      );
+    },
+  );
+
+  it.each([[[]], [['insert']], ['INSERT'], [['INSERT', 7]]])('a table with the kinds %j', (kinds) => {
+    expect(() => dynamodbStream({ table: 'orders', kinds } as never)).toThrow(
+      new RangeError(
+        `Cannot read the table "orders" as kinds must be a list of INSERT, MODIFY and REMOVE: it is ${JSON.stringify(kinds)}`,
+      ),
+    );
+  });
+
+  it('a table with an option that it does not have', () => {
+    expect(() => dynamodbStream({ table: 'orders', shards: 2 } as never)).toThrow(
+      new TypeError('Cannot read a table with "shards" as the options are table, stream, kinds, schema, id'),
+    );
+  });
+
   it('a topic or a queue with an option that it does not have', () => {
     expect(() => kafka({ topic: 'readings', groups: 4 } as never)).toThrow(
       new TypeError(
@@ -528,6 +563,17 @@ describe('a definition', () => {
         partitions: 1,
       },
     ],
+    [
+      dynamodbStream({ table: 'orders', stream: TABLE_STREAM }),
+      {
+        kind: 'dynamodb',
+        lineage: { ordered: true, retention: millis('2d'), notesProgress: true, namedByProducers: false },
+        groups: 16,
+        table: 'orders',
+        stream: TABLE_STREAM,
+        kinds: ['INSERT', 'MODIFY', 'REMOVE'],
+      },
+    ],
     [kafka({ topic: 'a', partitions: 5 }), { kind: 'kafka', topic: 'a', groups: 32 }],
     [
       rabbitmq({ queue: 'a' }),
@@ -568,6 +614,7 @@ describe('a definition', () => {
       sqs({ schema }),
       kafka({ topic: 'readings', schema }),
       rabbitmq({ queue: 'a', schema }),
+      dynamodbStream({ table: 'readings', schema }),
     ]) {
       const mapped = source.map(({ machineId }) => machineId).map((id) => ({ id }));
       expect(mapped.steps.map((step) => Object.keys(step))).toEqual([['validate'], ['reshape'], ['reshape']]);

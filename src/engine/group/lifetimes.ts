@@ -1,6 +1,11 @@
 import { invariant } from '../../core/plain.ts';
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
-import { LONGEST_RETENTION, SHARD_REMEMBERED } from '../../pipeline/source.ts';
+import {
+  CHANGES_KEPT,
+  CHANGES_REMEMBERED,
+  LONGEST_RETENTION,
+  SHARD_REMEMBERED,
+} from '../../pipeline/source.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 
 // This file holds every duration that follows from how long a log keeps an entry. It asserts, as it loads, how
@@ -49,6 +54,10 @@ invariant(
 invariant(
   LONGEST_RETENTION <= SHARD_REMEMBERED,
   'no stream gives a record again whose shard a group has forgotten, though its owner changes its retention',
+);
+invariant(
+  2 * CHANGES_KEPT <= CHANGES_REMEMBERED,
+  'no table gives a change again whose shard a group has forgotten, though DynamoDB drops it a day late',
 );
 
 /** Tells whether what was appended at `committedAt` must be appended anew. */

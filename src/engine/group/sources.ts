@@ -48,8 +48,11 @@ export function sourcesWith(
   return { names: [...earlier, next], version: Math.max(version, before.version) };
 }
 
-/** Returns what the source's lineages begin with: the name of a stream, a queue or a topic. */
-const lastNameOf = (source: string): string => source.slice(source.search(/[^/:]*$/));
+/**
+ * Returns what the source's lineages begin with: the name of a stream, a queue or a topic. A table's stream is
+ * named by the table and a label, so that another one of the table has another name.
+ */
+const lastNameOf = (source: string): string => source.slice(source.search(/[^/:]*(?:\/stream\/[^/]*)?$/));
 
 /**
  * Compares two sources. Clusters without an ARN are the same where they share a server, as servers come and

@@ -13,6 +13,7 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
   fifo: undefined,
   kafka: async () => (await import('./kafka.ts')).openKafka,
   rabbitmq: undefined,
+  dynamodb: undefined,
 };
 
 /**

@@ -1,11 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as tableRecords from '../../../src/adapters/dynamodb-stream/records.ts';
 import * as kafkaRecords from '../../../src/adapters/kafka/records.ts';
 import * as kinesisRecords from '../../../src/adapters/kinesis/records.ts';
 import * as queueRecords from '../../../src/adapters/sqs/standard.ts';
 import { sourcesWith } from '../../../src/engine/group/sources.ts';
 import { processHandler, sweepHandler } from '../../../src/handlers.ts';
-import { count, definePipeline, kafka, kinesis, type Pipeline, sqs, tumbling } from '../../../src/index.ts';
+import {
+  count,
+  definePipeline,
+  dynamodbStream,
+  kafka,
+  kinesis,
+  type Pipeline,
+  sqs,
+  tumbling,
+} from '../../../src/index.ts';
 import { kinesisEvent, SHAPES } from '../../../src/simulation/shapes.ts';
 import { definitionLog } from '../../../src/wiring/names.ts';
 import { at, type Reading, Scene } from '../scene.ts';
@@ -126,6 +136,33 @@ describe('the source of an event', () => {
       typeof queueRecords.sourceOf
     >[0];
     expect(queueRecords.sourceOf(event)).toBe('arn:aws:sqs:eu-central-1:123456789012:readings');
+  });
+
+  it('is the stream of a table: another one of the table is of another name, as it has another label', () => {
+    const arn = 'arn:aws:dynamodb:eu-central-1:123456789012:table/readings/stream/2026-01-05T08:00:00.000';
+    const next = arn.replace('08:00', '09:00');
+    const event = SHAPES.dynamodb.eventOf([
+      {
+        ...record,
+        lineage: 'readings/2026-01-05T08:00:00.000/shardId-0',
+        data: Buffer.from(JSON.stringify({ kind: 'INSERT', keys: { id: 'a' } })),
+      },
+    ]) as Parameters<typeof tableRecords.sourceOf>[0];
+    expect(tableRecords.sourceOf(event)).toBe(arn);
+    const pipeline = (version: number) => ({
+      name: 'readings',
+      version,
+      source: dynamodbStream({ table: 'readings' }),
+    });
+    const before = sourcesWith(pipeline(1), undefined, arn);
+    expect(() => sourcesWith(pipeline(1), before, next)).toThrow(
+      /to read another source on purpose, give the definition version: 2$/,
+    );
+    expect(sourcesWith(pipeline(2), before, next).names).toEqual([arn, next]);
+    // Of one label in two regions, shards cannot be told apart.
+    expect(() => sourcesWith(pipeline(2), before, arn.replace('eu-central-1', 'eu-west-1'))).toThrow(
+      /positions in two sources of one name cannot be told apart/,
+    );
   });
 
   it('is a topic of a cluster, by its ARN or its servers in whatever order', () => {

@@ -16,6 +16,7 @@ import { processHandler } from '../../../src/handlers.ts';
 import {
   count,
   definePipeline,
+  dynamodbStream,
   kafka,
   kinesis,
   type Pipeline,
@@ -23,7 +24,7 @@ import {
   sqs,
   tumbling,
 } from '../../../src/index.ts';
-import { sweepHandler } from '../../../src/lambda.ts';
+import { lambdaHandler, sweepHandler } from '../../../src/lambda.ts';
 import { localSourceOf } from '../../../src/local/sources/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import { kinesisEvent } from '../../../src/simulation/shapes.ts';
@@ -557,6 +558,7 @@ describe('a sweeper', () => {
     ['queueUrl', sqs({ fifo: true })],
     ['topicReader', kafka({ topic: 'plant.readings' })],
     ['brokerName', rabbitmq({ queue: 'readings' })],
+    ['tableStream', dynamodbStream({ table: 'plant.readings' })],
   ] as const)('must be told the %s where that is what it looks at', (name, source) => {
     const pipeline = readings(source);
     vi.stubEnv(ENVIRONMENT.pipeline, pipeline.name);
@@ -569,6 +571,20 @@ describe('a sweeper', () => {
     expect(() => sweepHandler(pipeline)).toThrow(/: it is empty$/);
     vi.stubEnv(ENVIRONMENT[name], 'https://any/1/readings');
     expect(sweepHandler(pipeline)).toBeTypeOf('function');
+  });
+
+  it.each(['stateTable', 'rowsTable'] as const)('must not read the %s that it writes', (written) => {
+    const pipeline = readings(dynamodbStream({ table: 'plant.readings' }));
+    vi.stubEnv(ENVIRONMENT.pipeline, pipeline.name);
+    vi.stubEnv(ENVIRONMENT.stateTable, 'any');
+    vi.stubEnv(ENVIRONMENT[written], 'plant.readings');
+    for (const start of [sweepHandler, lambdaHandler]) {
+      expect(() => start(pipeline)).toThrow(
+        new Error(
+          'Cannot start as a pipeline must not read the tables that it writes, as each commit would be read as a change: "readings" reads "plant.readings"',
+        ),
+      );
+    }
   });
 
   it('must be of the pipeline that it was deployed for', () => {

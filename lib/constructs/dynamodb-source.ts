@@ -1,0 +1,86 @@
+import { Duration, Stack } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Construct } from 'constructs';
+import type { DynamoDBSource as Changes } from '../../src/pipeline/source.ts';
+import { ENVIRONMENT } from '../../src/wiring/names.ts';
+import type { PipelineFunction } from './pipeline-function.ts';
+import { type Reading, readingInOrder } from './stream-mapping.ts';
+
+/** The most changes that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
+const BATCH_SIZE = 10_000;
+
+/**
+ * Only with a tumbling window does an event say which shard its changes are of. The longest one ends least
+ * often, which costs an invocation without records.
+ */
+const WINDOW = Duration.minutes(15);
+
+export interface DynamoDBSourceProps {
+  /** The name of the pipeline. */
+  readonly name: string;
+  readonly source: Changes<unknown>;
+  /** The ARN of the table's stream, where the source does not say it. */
+  readonly stream: string | undefined;
+}
+
+/**
+ * The stream of a table that exists.
+ *
+ * @throws RangeError when nobody says which stream, or the table is one that the stack itself makes
+ */
+export class DynamoDBSource extends Construct {
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string } = {};
+  readonly #table: dynamodb.ITable;
+  readonly #stream: string;
+  readonly #kinds: Changes<unknown>['kinds'];
+
+  constructor(scope: Construct, id: string, { name, source, stream = source.stream }: DynamoDBSourceProps) {
+    super(scope, id);
+    const { table, kinds } = source;
+    if (stream === undefined) {
+      throw new RangeError(
+        `Cannot make a stack of "${name}" as the ARN of the stream of its table must be known: give dynamodbStream a stream, or the stack a tableStream`,
+      );
+    }
+    const own = `${Stack.of(this).stackName}-`;
+    if (table.startsWith(`${own}State`) || table.startsWith(`${own}Rows`)) {
+      throw new RangeError(
+        `Cannot make a stack of "${name}" as a pipeline must not read the tables that it writes: "${table}" is one of the stack`,
+      );
+    }
+    this.#stream = stream;
+    this.#kinds = kinds;
+    this.#table = dynamodb.Table.fromTableAttributes(this, 'Table', {
+      tableName: table,
+      tableStreamArn: stream,
+    });
+    this.environment = { [ENVIRONMENT.tableStream]: stream };
+  }
+
+  /** Passes every change of the kinds that the definition reads to `handler`. */
+  feed(handler: PipelineFunction, reading: Reading): void {
+    handler.addEventSource(
+      new DynamoEventSource(this.#table, {
+        ...readingInOrder(reading),
+        batchSize: BATCH_SIZE,
+        tumblingWindow: WINDOW,
+        ...(this.#kinds.length === 3
+          ? {}
+          : {
+              filters: [lambda.FilterCriteria.filter({ eventName: lambda.FilterRule.or(...this.#kinds) })],
+            }),
+      }),
+    );
+  }
+
+  /** Lets the sweeper see which changes no handler has read yet. */
+  allowLook(sweeper: PipelineFunction): void {
+    sweeper.permit(
+      ['dynamodb:DescribeStream', 'dynamodb:GetShardIterator', 'dynamodb:GetRecords'],
+      this.#stream,
+    );
+  }
+}
