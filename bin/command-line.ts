@@ -12,6 +12,7 @@ import { checkCommand } from '../src/commands/check.ts';
 import { explainCommand } from '../src/commands/explain.ts';
 import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
 import { loadPipeline } from '../src/commands/load.ts';
+import { instantOf, listKeptCommand, redriveKeptCommand, showKeptCommand } from '../src/commands/refused.ts';
 import { rescaleCommand } from '../src/commands/rescale.ts';
 import { restoreCommand } from '../src/commands/restore.ts';
 import { resumeCommand } from '../src/commands/resume.ts';
@@ -31,7 +32,18 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
  * Exit code 1 of these commands says what they found, or may come to say it. So they end with 2 when they
  * could not look.
  */
-const LOOKING: readonly string[] = ['check', 'audit', 'explain', 'rescale', 'restore', 'resume', 'backfill'];
+const LOOKING: readonly string[] = [
+  'check',
+  'audit',
+  'explain',
+  'poison',
+  'late',
+  'redrive',
+  'rescale',
+  'restore',
+  'resume',
+  'backfill',
+];
 
 /** The exit code of a command that could not do its work. */
 export const failureCode = ([command = '']: readonly string[]): number => (LOOKING.includes(command) ? 2 : 1);
@@ -211,8 +223,8 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .action((folder, { template }) => void process.stdout.write(init(folder, template)));
 
   /** Defines a command on what a pipeline keeps, on this machine or in AWS. */
-  const deployed = (name: string): Command =>
-    program
+  const deployed = (name: string, parent = program): Command =>
+    parent
       .command(name)
       .argument('<pipeline>', 'a folder of functions/, or a file that exports a pipeline')
       .option(
@@ -258,6 +270,49 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
         explainCommand(await loadPipeline(await fileOf(pipeline)), key, options),
       ),
     );
+
+  for (const kind of ['poison', 'late'] as const) {
+    const what = kind === 'poison' ? 'records that were refused' : 'records that came late';
+    const group = program
+      .command(kind)
+      .description(`list and show ${what}, and take them in again`)
+      .exitOverride();
+    const filtered = (name: string): Command =>
+      (kind === 'poison'
+        ? deployed(name, group).option('--code <code>', 'those of this code alone', notEmpty)
+        : deployed(name, group).option('--window <name>', 'those that this window refused alone', notEmpty)
+      )
+        .option('--from <time>', 'those that arrived from this date or time on, in ISO 8601', instant)
+        .option('--until <time>', 'those that arrived before it', instant);
+    filtered('list')
+      .description(`count ${what} and were kept, and name them: exit code 0, 2 unread`)
+      .option('--json', 'a line of JSON for each, without what it holds')
+      .action(
+        ending(async (pipeline, options) =>
+          listKeptCommand(await loadPipeline(await fileOf(pipeline)), kind, options),
+        ),
+      );
+    deployed('show', group)
+      .description('show a record with what it holds: exit code 0, 1 where it is not kept, 2 unread')
+      .argument('<record>', 'as list names it')
+      .action(
+        ending(async (pipeline, record, options) =>
+          showKeptCommand(await loadPipeline(await fileOf(pipeline)), kind, record, options),
+        ),
+      );
+    filtered('redrive')
+      .description(
+        'take records in again, each once: exit code 0, 2 not done; the same command again goes on',
+      )
+      .argument('[records...]', 'as list names them; all that match without any')
+      .option('--again', 'those too that a redrive has taken in before, and that were refused again')
+      .option('--unconfirmed', 'those too of which the logs no longer tell whether they were taken in later')
+      .action(
+        ending(async (pipeline, records, options) =>
+          redriveKeptCommand(await loadPipeline(await fileOf(pipeline)), kind, records, options),
+        ),
+      );
+  }
 
   deployed('rescale')
     .description(
@@ -371,6 +426,13 @@ function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY))
     throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+function instant(text: string): number {
+  const value = instantOf(text);
+  if (value === undefined)
+    throw new InvalidArgumentError('It must be a date, or a date and time with a zone, in ISO 8601.');
   return value;
 }
 

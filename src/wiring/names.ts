@@ -26,10 +26,11 @@ export const ENVIRONMENT = {
 export const STATE_KEY = { partition: 'pk', sort: 'sk', expiry: 'ttl' } as const;
 export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 
-/** The folders of the bucket for panes, for refused records and for late ones. */
+/** The folders of the bucket for panes, for refused records, for late ones, and for what was redriven. */
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';
 export const LATE_PREFIX = 'late/';
+export const REDRIVE_PREFIX = 'redrive/';
 
 /** The folder to which objects are moved whose panes were taken back with the logs. */
 export const SUPERSEDED_PREFIX = 'superseded/';
@@ -65,5 +66,30 @@ export function keptObject(
   digest: string,
 ): string {
   const [pipeline, generation, group] = log.split('/');
-  return `${prefix}pipeline=${pipeline}/date=${day}/${generation}-${group}-${ordinal}-${digest}.ndjson`;
+  return `${ofPipeline(prefix, pipeline as string)}date=${day}/${generation}-${group}-${ordinal}-${digest}.ndjson`;
 }
+
+/** The place of the entry that commits the records of an object; undefined where its name does not say it. */
+export function keptPlace(
+  object: string,
+): { readonly generation: number; readonly group: number; readonly ordinal: number } | undefined {
+  const [, generation, group, ordinal] = /\/(\d+)-(\d+)-(\d+)-[0-9a-f]+\.ndjson$/.exec(object) ?? [];
+  if (ordinal === undefined) return undefined;
+  return { generation: Number(generation), group: Number(group), ordinal: Number(ordinal) };
+}
+
+/** The folder of a pipeline's objects below a prefix. */
+export const ofPipeline = (prefix: string, pipeline: string): string => `${prefix}pipeline=${pipeline}/`;
+
+/**
+ * The object that lists the records of a redrive, and the object that says that all of them are taken in.
+ *
+ * @param number from 1, without a gap
+ */
+export const redriveObject = (pipeline: string, number: number): string =>
+  `${ofPipeline(REDRIVE_PREFIX, pipeline)}${String(number).padStart(NUMBER_DIGITS, '0')}.ndjson`;
+export const redriveDone = (pipeline: string, number: number): string =>
+  redriveObject(pipeline, number).replace(/ndjson$/, 'done');
+
+/** Padded to this many digits, numbers of objects list in their order. */
+const NUMBER_DIGITS = 9;

@@ -42,7 +42,10 @@ const follows = (a: GroupRecord, b: GroupRecord): boolean =>
     : isAfter(a.source.position, b.source.position);
 
 /** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */
-function isInherited(inherited: readonly Inherited[], { lineage, position, hash }: GroupRecord): boolean {
+export function isInherited(
+  inherited: readonly Inherited[],
+  { lineage, position, hash }: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>,
+): boolean {
   for (const { groups, group, positions } of inherited) {
     const last = positions.get(lineage)?.position;
     if (last !== undefined && groupOf(hash, groups) === group && !isAfter(position, last)) return true;

@@ -38,6 +38,7 @@ export interface BatchOutcome {
  * @param deadline no commit begins at or after it, and nobody waits for one that is under way then
  * @param renew finds the logs of another deployment where a group stopped as its deployment is outdated,
  * and the uncommitted records are then tried again; undefined where that took too long
+ * @param wants says which parts of the records are to be taken in; all of them without it
  */
 export async function processBatch(
   ports: BatchPorts,
@@ -45,15 +46,16 @@ export async function processBatch(
   records: readonly SourceRecord[],
   deadline: EpochMillis,
   renew?: () => Promise<GroupLogs | undefined>,
+  wants?: Wants,
 ): Promise<BatchOutcome> {
   const { deployment } = logs;
-  let { unfinished, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map());
+  let { unfinished, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map(), wants);
   for (let tried = deployment; outdated && renew; ) {
     const found = await renew();
     // Only another deployment helps, and there may be several of them while one batch is taken in.
     if (found === undefined || isSameDeployment(tried, found.deployment)) break;
     tried = found.deployment;
-    ({ unfinished, outdated, pending } = await takeIn(ports, found, unfinished, deadline, pending));
+    ({ unfinished, outdated, pending } = await takeIn(ports, found, unfinished, deadline, pending, wants));
   }
   // This covers the whole batch, whichever try took its last record in.
   const { notesProgress } = deployment.pipeline.source.lineage;
@@ -62,6 +64,9 @@ export async function processBatch(
     outdated,
   };
 }
+
+/** Says whether a part of a record is to be taken in, by its place and the hash of its key. */
+export type Wants = (source: SourceRecord, member: number, child: number, hash: number) => boolean;
 
 /**
  * For records at which an earlier try of the batch stopped, the parts that are not committed. The other
@@ -82,9 +87,10 @@ async function takeIn(
   records: readonly SourceRecord[],
   deadline: EpochMillis,
   before: Pending,
+  wants: Wants | undefined,
 ): Promise<TakenIn> {
   const { pipeline } = logs.deployment;
-  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline, before);
+  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline, before, wants);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
       let uncommitted: readonly GroupRecord[] = share;
@@ -161,6 +167,7 @@ async function splitByGroup(
   records: readonly SourceRecord[],
   deadline: EpochMillis,
   pending: Pending,
+  wants: Wants | undefined,
 ): Promise<Split> {
   const begun = ports.clock.now();
   const pause = begun + (deadline - begun) / 2;
@@ -205,12 +212,13 @@ async function splitByGroup(
   const add = (source: SourceRecord, child: number, content: DecodedPart, expanded: boolean): void => {
     const parts = pending.size > 0 ? pending.get(source) : undefined;
     if (parts?.has(subPositionOf(ordered, source.position, 0, child)) === false) return;
+    // A record without a key counts in the group of its partition key.
+    const key = content.outcome === 'record' ? content.key : source.partitionKey;
+    if (wants?.(source, 0, child, hashOf(key)) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;
     }
-    // A record without a key counts in the group of its partition key.
-    const key = content.outcome === 'record' ? content.key : source.partitionKey;
     const { hash, share } = byKey.get(key) ?? placeOf(key);
     share.records.push(new GroupRecord(ordered, source, 0, child, hash, content, expanded));
   };

@@ -1,0 +1,286 @@
+import { type EpochMillis, parseIsoTime } from '../core/time.ts';
+import { type Kept, type KeptKind, keptRecords } from '../engine/intake/kept-records.ts';
+import {
+  isRedrivable,
+  Redrive,
+  type RedriveCounts,
+  type RedrivePorts,
+  redrivenRecords,
+  redriveOf,
+} from '../engine/intake/redrive.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
+import { plural, progressOn, shown, tableText, thousands } from './text.ts';
+
+/** Which of the records that are kept a command is about. */
+export interface KeptFilter {
+  /** Late records that this window refused. */
+  readonly window?: string | undefined;
+  /** Refused records of this code. */
+  readonly code?: string | undefined;
+  /** Records that arrived from this instant on, and before that one. */
+  readonly from?: EpochMillis | undefined;
+  readonly until?: EpochMillis | undefined;
+}
+
+type FilteredOptions = DeploymentOptions & KeptFilter;
+
+/** How many records a list names one by one. */
+const NAMED = 50;
+
+/**
+ * Lists what is kept on standard output: how many records by reason, and the first of them.
+ *
+ * @returns the exit code, 0
+ */
+export async function listKeptCommand(
+  pipeline: Pipeline,
+  kind: KeptKind,
+  { json, window, code, from, until, ...where }: FilteredOptions & { readonly json?: boolean | undefined },
+): Promise<number> {
+  const matches = matcherOf({ window, code, from, until });
+  const rows = new Map<
+    string,
+    { readonly cells: readonly string[]; count: number; first: string; last: string }
+  >();
+  const named: Kept[] = [];
+  let redriven = 0;
+  let unconfirmed = 0;
+  const listing = progressOn(process.stderr);
+  await withKept(pipeline, where, async ({ engine, ports: { reading } }) => {
+    const ports = { log: engine.log, reading };
+    const listed = await redrivenRecords(ports, pipeline.name);
+    const tell = (objects: number) => listing.tell(`${plural(objects, 'object')} read`);
+    for await (const kept of keptRecords(ports, pipeline.name, kind, tell)) {
+      if (!matches(kept)) continue;
+      if (listed.has(kept.id)) {
+        redriven++;
+        continue;
+      }
+      const { data: _, reason: _reason, ...line } = kept.record as Kept['record'] & { reason?: string };
+      if (json)
+        process.stdout.write(`${JSON.stringify({ id: kept.id, confirmed: kept.confirmed, ...line })}\n`);
+      if (!kept.confirmed) unconfirmed++;
+      if (named.length < NAMED) named.push(kept);
+      const cells = whyOf(kept);
+      const { arrival } = kept.record;
+      const row = rows.get(cells.join('\n')) ?? { cells, count: 0, first: arrival, last: arrival };
+      row.count++;
+      if (arrival < row.first) row.first = arrival;
+      if (arrival > row.last) row.last = arrival;
+      rows.set(cells.join('\n'), row);
+    }
+  }).finally(listing.end);
+  if (json) return 0;
+  const total = [...rows.values()].reduce((sum, { count }) => sum + count, 0);
+  const head = HEADS[kind];
+  process.stdout.write(
+    `${[
+      `"${pipeline.name}" keeps ${plural(total, `${kind} record`)}${redriven > 0 ? `, and ${thousands(redriven)} more that were redriven` : ''}`,
+      ...(unconfirmed > 0
+        ? [`  of ${thousands(unconfirmed)} of them the logs no longer tell whether they were taken in later`]
+        : []),
+      ...(total > 0
+        ? [
+            tableText(
+              [...head, 'records', 'first arrival', 'last arrival'],
+              [...rows.values()]
+                .sort((a, b) => b.count - a.count)
+                .map(({ cells, count, first, last }) => [...cells, thousands(count), first, last]),
+            ),
+            '',
+            tableText(
+              ['record', 'arrival', ...head],
+              named.map((kept) => [kept.id, kept.record.arrival, ...whyOf(kept)]),
+            ),
+            ...(total > named.length
+              ? [`and ${thousands(total - named.length)} more: --json lists all`]
+              : []),
+          ]
+        : []),
+    ].join('\n')}\n`,
+  );
+  return 0;
+}
+
+const HEADS: { readonly [Kind in KeptKind]: readonly string[] } = {
+  poison: ['code'],
+  late: ['late for', 'taken by others'],
+};
+
+const whyOf = ({ record }: Kept): readonly string[] =>
+  'code' in record ? [record.code] : [record.windows.join(', '), record.applied ? 'yes' : 'no'];
+
+/**
+ * Shows one record on standard output, with what it holds.
+ *
+ * @returns the exit code: 0, or 1 where no such record is kept
+ */
+export async function showKeptCommand(
+  pipeline: Pipeline,
+  kind: KeptKind,
+  id: string,
+  where: DeploymentOptions,
+): Promise<number> {
+  const searching = progressOn(process.stderr);
+  const found = await withKept(pipeline, where, async ({ engine, ports: { reading } }) => {
+    const ports = { log: engine.log, reading };
+    const tell = (objects: number) => searching.tell(`${plural(objects, 'object')} read`);
+    for await (const kept of keptRecords(ports, pipeline.name, kind, tell)) {
+      if (kept.id !== id) continue;
+      return { kept, isRedriven: (await redrivenRecords(ports, pipeline.name)).has(id) };
+    }
+    return undefined;
+  }).finally(searching.end);
+  if (found === undefined) {
+    process.stderr.write(
+      `Cannot show record "${shown(id)}" as "${pipeline.name}" must keep a ${kind} record of that name: list names them\n`,
+    );
+    return 1;
+  }
+  const { kept, isRedriven } = found;
+  const { data, ...record } = kept.record;
+  const number = redriveOf(record);
+  const facts = Object.entries({ ...record, object: kept.object }).map(
+    ([name, value]) => `${name.padEnd(13)} ${shown(Array.isArray(value) ? value.join(', ') : value)}`,
+  );
+  process.stdout.write(
+    `${[
+      `${kind} record ${kept.id} of "${pipeline.name}"${isRedriven ? ', redriven since' : ''}${number === undefined ? '' : `, refused again by redrive ${number}`}`,
+      ...facts,
+      ...(kept.confirmed
+        ? []
+        : ['The entry that commits it has expired: the logs do not tell whether it was taken in later']),
+      '',
+      textOf(Buffer.from(data, 'base64')),
+    ].join('\n')}\n`,
+  );
+  return 0;
+}
+
+/** Returns bytes as the text that they are, or in base64. */
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString();
+  return Buffer.from(text).equals(bytes) ? text.split('\n').map(shown).join('\n') : bytes.toString('base64');
+}
+
+/**
+ * Takes kept records in again, each once however often that is called, and reports on standard output.
+ *
+ * @param ids the records; all that match without any
+ * @returns the exit code, 0
+ * @throws Error when it cannot be done; the same call continues what was begun
+ */
+export async function redriveKeptCommand(
+  pipeline: Pipeline,
+  kind: KeptKind,
+  ids: readonly string[],
+  {
+    unconfirmed = false,
+    again = false,
+    window,
+    code,
+    from,
+    until,
+    ...where
+  }: FilteredOptions & {
+    readonly unconfirmed?: boolean | undefined;
+    readonly again?: boolean | undefined;
+  },
+): Promise<number> {
+  const matches = matcherOf({ window, code, from, until });
+  const wanted = new Set(ids);
+  let left = { unconfirmed: 0, takenByOthers: 0, refusedAgain: 0 };
+  const counts = await withKept(pipeline, where, (data) =>
+    redriving(pipeline, data, async (redrive, ports, tell) => {
+      // What this very redrive refuses again is for the next one.
+      const { last } = redrive;
+      left = { unconfirmed: 0, takenByOthers: 0, refusedAgain: 0 };
+      await redrive.take(
+        (async function* () {
+          for await (const kept of keptRecords(ports, pipeline.name, kind, tell)) {
+            if (ids.length > 0 ? !wanted.delete(kept.id) : !matches(kept)) continue;
+            const redriven = redriveOf(kept.record) ?? 0;
+            if (redriven > last || redrive.has(kept.record)) continue;
+            if (!isRedrivable(kept)) left.takenByOthers++;
+            else if (redriven > 0 && !again) left.refusedAgain++;
+            else if (!kept.confirmed && !unconfirmed) left.unconfirmed++;
+            else yield kept.record;
+          }
+        })(),
+      );
+    }),
+  );
+  process.stdout.write(
+    `${[
+      `${countsText(pipeline, `${kind} record`, counts)}`,
+      ...(left.takenByOthers > 0
+        ? [
+            `  ${thousands(left.takenByOthers)} were left, as other windows took them and would count them twice`,
+          ]
+        : []),
+      ...(left.refusedAgain > 0
+        ? [
+            `  ${thousands(left.refusedAgain)} were left, as they were redriven before and refused again: --again takes them in once more`,
+          ]
+        : []),
+      ...(left.unconfirmed > 0
+        ? [
+            `  ${thousands(left.unconfirmed)} were left, as the logs no longer tell whether they were taken in later: --unconfirmed takes them in`,
+          ]
+        : []),
+      ...[...wanted].map((id) => `  ${shown(id)} is no ${kind} record that is kept`),
+    ].join('\n')}\n`,
+  );
+  return 0;
+}
+
+/** Opens a redrive, and shows how far it has come. */
+export async function redriving(
+  pipeline: Pipeline,
+  { engine, ports: { reading } }: Pick<PipelineData, 'engine' | 'ports'>,
+  work: (redrive: Redrive, ports: RedrivePorts, tell: (objects: number) => void) => Promise<void>,
+): Promise<RedriveCounts> {
+  const progress = progressOn(process.stderr);
+  let objects = 0;
+  let taken = 0;
+  const tell = () =>
+    progress.tell(`${plural(objects, 'object')} read, ${plural(taken, 'record')} taken in again`);
+  try {
+    const ports = { ...engine, reading };
+    const redrive = await Redrive.begin(ports, pipeline, ({ records }) => {
+      taken = records;
+      tell();
+    });
+    await work(redrive, ports, (read) => {
+      objects = read;
+      tell();
+    });
+    return redrive.counts;
+  } finally {
+    progress.end();
+  }
+}
+
+export const countsText = (
+  { name }: Pipeline,
+  what: string,
+  { records, applied, late, filtered, poison }: RedriveCounts,
+): string =>
+  records === 0
+    ? `"${name}" has no ${what} to redrive`
+    : `"${name}" took ${plural(records, what)} in again: ${thousands(applied)} applied, ${thousands(late)} late for every window, ${thousands(poison)} refused again, ${thousands(filtered)} filtered`;
+
+function matcherOf({ window, code, from, until }: KeptFilter): (kept: Kept) => boolean {
+  return ({ record }) => {
+    const arrival = Date.parse(record.arrival);
+    if (from !== undefined && arrival < from) return false;
+    if (until !== undefined && arrival >= until) return false;
+    if ('code' in record) return code === undefined || record.code === code;
+    return window === undefined || record.windows.includes(window);
+  };
+}
+
+/** Reads an instant: a date, which begins at midnight UTC, or a date-time with a zone, in ISO 8601. */
+export const instantOf = (text: string): EpochMillis | undefined =>
+  parseIsoTime(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
