@@ -13,7 +13,7 @@ import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn, shown, tableText, thousands } from './text.ts';
 
 /** Which of the records that are kept a command is about. */
-export interface KeptFilter {
+interface KeptFilter {
   /** Late records that this window refused. */
   readonly window?: string | undefined;
   /** Refused records of this code. */
@@ -236,7 +236,7 @@ export async function redriveKeptCommand(
 }
 
 /** Opens a redrive, and shows how far it has come. */
-export async function redriving(
+async function redriving(
   pipeline: Pipeline,
   { engine, ports: { reading } }: Pick<PipelineData, 'engine' | 'ports'>,
   work: (redrive: Redrive, ports: RedrivePorts, tell: (objects: number) => void) => Promise<void>,
@@ -262,7 +262,7 @@ export async function redriving(
   }
 }
 
-export const countsText = (
+const countsText = (
   { name }: Pipeline,
   what: string,
   { records, applied, late, filtered, poison }: RedriveCounts,

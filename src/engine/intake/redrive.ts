@@ -26,7 +26,7 @@ export interface RedrivePorts extends Pick<EnginePorts, 'log' | 'objects' | 'clo
 }
 
 /** The lineage of all records that are redriven. No source's lineage has this name, as it has a colon. */
-export const REDRIVE_LINEAGE = 'redrive:';
+const REDRIVE_LINEAGE = 'redrive:';
 
 /** A record that is to be taken in again. */
 export interface Redriven extends KeptRecord {
