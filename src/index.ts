@@ -27,6 +27,17 @@ export { weightedMean } from './core/aggregates/weighted.ts';
 export type { NumberSelector, ValueSelector } from './core/select.ts';
 export { SelectError } from './core/select.ts';
 export type { Duration } from './core/time.ts';
+export {
+  base64,
+  cloudWatchLogs,
+  type Decode,
+  type Decoder,
+  gzip,
+  json,
+  jsonLines,
+  jsonTexts,
+  type LogEvent,
+} from './pipeline/decoders.ts';
 export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
 export { bucket, table } from './pipeline/sinks.ts';
 export { dynamodbStream, kafka, kinesis, rabbitmq, sqs } from './pipeline/source.ts';

@@ -11,7 +11,7 @@ import { writtenPane } from './engine/delivery/written-pane.ts';
 import { type Deployment, firstDeployment } from './engine/group/deployment.ts';
 import type { Poison } from './engine/group/group.ts';
 import { EMPTY_GROUP, type Folded, type GroupPane, GroupRecord, listPanes } from './engine/group/group.ts';
-import { decodedParts } from './engine/intake/decode.ts';
+import { placedParts } from './engine/intake/decode.ts';
 import { fold, foldIdle } from './engine/intake/fold.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
 import { LIMITS } from './ports/limits.ts';
@@ -21,17 +21,22 @@ import { shrink } from './simulation/shrink.ts';
 import { runSchedule } from './simulation/simulation.ts';
 
 /**
- * Says which record: by its place among the records, and where its source is expanded, by the child's place
- * in it.
+ * Says which record: by its place among the records, by the member's place in it where its source makes
+ * several records of one, and by the child's place in that where its source is expanded.
  */
 interface RecordAt {
   /** From 0. */
   readonly at: number;
   /** From 0. */
+  readonly member?: number;
+  /** From 0. */
   readonly child?: number;
 }
 
-/** What a pipeline made of some records. Where its source is expanded, the counts are of children. */
+/**
+ * What a pipeline made of some records. The counts are of members where its source makes several records of
+ * one, and of children where it is expanded.
+ */
 export interface Tried<Panes> {
   /** The panes in the order in which they were emitted; those after the last record come key by key. */
   readonly panes: readonly Panes[];
@@ -115,12 +120,11 @@ function tryOnce(
   { arrivals, close = true }: TryOptions,
 ): Tried<Pane> {
   const decoded = decodeGiven(pipeline, records, arrivals);
-  const parts = decoded.map(({ outcome }) => decodedParts(outcome));
-  const taken = decoded.flatMap(({ source, outcome }, at) =>
-    (parts[at] ?? []).flatMap((content, child) => {
-      if (content.outcome === 'filtered') return [];
-      return [new GroupRecord(true, source, 0, child, 0, content, outcome.outcome === 'expanded')];
-    }),
+  const parts = decoded.flatMap(({ source, outcome }) =>
+    placedParts(source, outcome).map((placed) => ({ ...placed, source })),
+  );
+  const taken = parts.flatMap(({ source, member, child, expanded, part }) =>
+    part.outcome === 'filtered' ? [] : [new GroupRecord(true, source, member, child, 0, part, expanded)],
   );
   const deployment = firstDeployment(pipeline);
   const folded = fold(deployment, EMPTY_GROUP, taken, { ...LIMITS, poison: Number.POSITIVE_INFINITY });
@@ -131,7 +135,7 @@ function tryOnce(
     late: folded.counters.late,
     lateForAll: folded.counters.lateForAll,
     lateRecords: folded.late.map(({ position, windows }) => ({ ...recordAt(position, decoded), windows })),
-    filtered: parts.flat().filter(({ outcome }) => outcome === 'filtered').length,
+    filtered: parts.filter(({ part }) => part.outcome === 'filtered').length,
     poison: folded.poison.flatMap(({ position, content }) =>
       content.outcome === 'poison' ? [{ ...recordAt(position, decoded), ...content.poison }] : [],
     ),
@@ -139,9 +143,16 @@ function tryOnce(
 }
 
 function recordAt(position: SubPosition, given: readonly GivenRecord[]): RecordAt {
-  const { position: place, child } = subPlaceOf(position);
+  const { position: place, member, child } = subPlaceOf(position);
   const at = Number(place);
-  return given[at]?.outcome.outcome === 'expanded' ? { at, child } : { at };
+  const outcome = given[at]?.outcome;
+  const isPacked = outcome?.outcome === 'packed';
+  const decoded = isPacked ? outcome.members[member]?.decoded : outcome;
+  return {
+    at,
+    ...(isPacked ? { member } : {}),
+    ...(decoded?.outcome === 'expanded' ? { child } : {}),
+  };
 }
 
 /** Lets ever more time pass after the last arrival, until no window is open, and returns the panes. */

@@ -237,13 +237,15 @@ export const refusedLines = (refused: RefusedByCode): readonly string[] =>
         const place =
           record.line === undefined
             ? 'a record'
-            : `line ${record.line}${record.child === undefined ? '' : `, child ${record.child}`}`;
+            : `line ${record.line}${placed('member', record.member)}${placed('child', record.child)}`;
         const differs = record.reason === reason ? '' : ` (${shortly(record.reason)})`;
         return `    ${place}: ${beginningOf(record.data)}${differs}`;
       }),
       ...(times > first.length ? [`    and ${plural(times - first.length, 'other')}`] : []),
     ];
   });
+
+const placed = (what: string, at: number | undefined): string => (at === undefined ? '' : `, ${what} ${at}`);
 
 const SHOWN_REASON = 300;
 

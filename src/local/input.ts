@@ -10,6 +10,7 @@ import {
   CLOSE_MAP,
   COMMA,
   isBlank,
+  LINE_FEED,
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,
@@ -353,5 +354,3 @@ function isNumber(cell: string): boolean {
   if (fraction === undefined && sign === undefined) return Number.isSafeInteger(Number(cell));
   return (fraction !== undefined || sign !== '') && Number.isFinite(Number(cell));
 }
-
-const LINE_FEED = 0x0a;

@@ -8,6 +8,8 @@ import type { InputRecord } from './input.ts';
 export interface RefusedLine {
   /** The line of the input on which the record begins, from 1; undefined where it is not known. */
   readonly line?: number | undefined;
+  /** Which member of the record is refused, from 0; undefined where the record has only one. */
+  readonly member?: number | undefined;
   /** Which child of the record is refused, from 0; undefined where the record has only one. */
   readonly child?: number | undefined;
   readonly reason: string;

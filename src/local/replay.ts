@@ -4,10 +4,11 @@ import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { present } from '../engine/group/deployment.ts';
 import { type Counters, sumOfCounters } from '../engine/group/group.ts';
-import { decodedParts, decodeRecord } from '../engine/intake/decode.ts';
+import { decodeRecord, placedParts } from '../engine/intake/decode.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
 import { GroupLogs } from '../engine/log/group-logs.ts';
 import { enginePorts } from '../engine/log/spill.ts';
+import { makesSeveral } from '../pipeline/decoders.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
@@ -38,8 +39,8 @@ export interface Replayed extends Counters {
   /** How many of these records an earlier run of the same data directory had sent. */
   readonly resumed: number;
   /**
-   * How many children the sent records were expanded into, at least one each; undefined without an `expand`
-   * step.
+   * How many members and children the sent records were taken apart into, at least one each; undefined where
+   * the source makes one record of each.
    */
   readonly children: number | undefined;
   readonly filtered: number;
@@ -80,6 +81,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   const { clock } = runtime;
   const pace = pacer(clock, speed);
   const isExpanded = pipeline.source.steps.some((step) => 'expand' in step);
+  const severalMembers = makesSeveral(pipeline.source.decoder);
   let read = 0;
   let children = 0;
   let filtered = 0;
@@ -89,10 +91,10 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     signal?.throwIfAborted();
     read++;
     const source = { lineage: '', position: NOWHERE, arrival: clock.real(), partitionKey: '', data };
-    const parts = decodedParts(decodeRecord(pipeline, source));
-    const taken = parts.find((part) => part.outcome === 'record');
+    const parts = placedParts(source, decodeRecord(pipeline, source));
+    const taken = parts.map(({ part }) => part).find((part) => part.outcome === 'record');
     const eventTime = taken?.record.at;
-    filtered += parts.filter(({ outcome }) => outcome === 'filtered').length;
+    filtered += parts.filter(({ part }) => part.outcome === 'filtered').length;
     const partitionKey = taken ? partitionKeyOf(taken.key) : 'none';
     let sent = feed.holds(partitionKey, data);
     if (sent) pace.passed(eventTime);
@@ -103,11 +105,12 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
     else {
       children += parts.length;
-      for (const [child, part] of parts.entries()) {
+      for (const { member, child, part } of parts) {
         if (part.outcome !== 'poison') continue;
         addRefused(poisonLines, part.poison.code, () => ({
           ...refusedLine(pipeline, record, source, part.poison),
-          child: parts.length > 1 ? child : undefined,
+          member: severalMembers ? member : undefined,
+          child: parts.length > 1 && isExpanded ? child : undefined,
         }));
       }
       if (taken && data.length <= MAX_SHOWN_BYTES) last = { partitionKey, data };
@@ -124,7 +127,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   return {
     ...(await totals(runtime.ports, pipeline)),
     read,
-    children: isExpanded ? children : undefined,
+    children: isExpanded || severalMembers ? children : undefined,
     resumed: feed.resumed,
     others: feed.held - feed.resumed,
     filtered,

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkOptions } from '../core/options.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 import { type Cluster, checkCluster } from './cluster.ts';
+import { type Decode, type Decoder, decoderOf } from './decoders.ts';
 
 /**
  * Where a pipeline's records come from, and what type they have when its windows see them.
@@ -45,7 +46,9 @@ interface AnySource<Ordered extends boolean> {
   readonly identity: Identity | undefined;
   /** The number of key groups of a pipeline that does not set `groups`. */
   readonly groups: number;
-  /** The steps from a decoded JSON value to a record. */
+  /** How the bytes of a record become values. */
+  readonly decoder: Decoder;
+  /** The steps from a decoded value to a record. */
   readonly steps: readonly Step[];
 }
 
@@ -197,6 +200,12 @@ interface AnyOptions<Rec> extends Identified<Rec> {
    * poison.
    */
   readonly schema?: StandardSchemaV1<unknown, Rec>;
+  /**
+   * How a record's bytes become what the schema, or the first function of the definition, sees: `json`
+   * (default), `jsonLines`, `jsonTexts`, `cloudWatchLogs`, any of these in `gzip(...)` or `base64(...)`, or a
+   * pure function of the bytes. Where it throws, the record is poison.
+   */
+  readonly decode?: Decode;
 }
 
 interface KinesisOptions<Rec> extends AnyOptions<Rec> {
@@ -244,7 +253,7 @@ interface RabbitOptions<Rec> extends Omit<AnyOptions<Rec>, 'id'>, RabbitQueue {
   readonly id?: 'messageId' | 'content' | Identified<Rec>['id'];
 }
 
-interface ChangeOptions<Rec> extends AnyOptions<Rec> {
+interface ChangeOptions<Rec> extends Omit<AnyOptions<Rec>, 'decode'> {
   /** The name of the table, which must exist. */
   readonly table: string;
   /** The ARN of the table's stream. Otherwise the stack must be told it. */
@@ -286,7 +295,16 @@ const ON_DEMAND_SHARDS = 4;
  * ```
  */
 export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): KinesisSource<Rec> {
-  checkOptions('read a stream', options, ['mode', 'shards', 'retention', 'fanOut', 'stream', 'schema', 'id']);
+  checkOptions('read a stream', options, [
+    'mode',
+    'shards',
+    'retention',
+    'fanOut',
+    'stream',
+    'schema',
+    'id',
+    'decode',
+  ]);
   const { mode = 'provisioned', fanOut = false } = options;
   const { shards = mode === 'on-demand' ? ON_DEMAND_SHARDS : 1 } = options;
   if (!isCount(shards)) {
@@ -366,7 +384,7 @@ const STREAM_ARN = /^arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream\/[\w.-]{1,1
 export function sqs<Rec = unknown>(options: FifoOptions<Rec>): QueueSource<Rec, 'fifo'>;
 export function sqs<Rec = unknown>(options?: StandardOptions<Rec>): QueueSource<Rec, 'sqs'>;
 export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource<Rec> {
-  checkOptions('read a queue', options, ['fifo', 'schema', 'id']);
+  checkOptions('read a queue', options, ['fifo', 'schema', 'id', 'decode']);
   const { fifo = false } = options;
   if (typeof fifo !== 'boolean') {
     throw new TypeError(`Cannot read a queue as fifo must be true or false: it is ${typeof fifo}`);
@@ -406,7 +424,7 @@ export function sqs<Rec = unknown>(options: QueueOptions<Rec> = {}): QueueSource
  * ```
  */
 export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Rec> {
-  checkOptions('read a topic', options, ['topic', 'partitions', 'cluster', 'schema', 'id']);
+  checkOptions('read a topic', options, ['topic', 'partitions', 'cluster', 'schema', 'id', 'decode']);
   const { topic, partitions = 1, cluster } = options;
   if (!isTopic(topic)) {
     throw new RangeError(
@@ -459,8 +477,9 @@ export function rabbitmq<Rec = unknown>(options: RabbitOptions<Rec>): RabbitSour
     'deadLetterExchange',
     'deliveryLimit',
     'schema',
+    'decode',
   ]);
-  const { virtualHost = '/', id = 'messageId', schema, ...queue } = options;
+  const { virtualHost = '/', id = 'messageId', schema, decode, ...queue } = options;
   const identify = typeof id === 'string' ? undefined : id;
   const refuse = (rule: string, state: string): RangeError =>
     new RangeError(`Cannot read a queue of RabbitMQ as ${rule}: it is ${state}`);
@@ -508,7 +527,7 @@ export function rabbitmq<Rec = unknown>(options: RabbitOptions<Rec>): RabbitSour
   const placedBy = id === 'messageId' ? 'messageId' : 'content';
   return sourceOf(
     { kind: 'rabbitmq', lineage, groups, ...queue, virtualHost, placedBy },
-    { ...(schema && { schema }), ...(identify && { id: identify }) },
+    { ...(schema && { schema }), ...(decode !== undefined && { decode }), ...(identify && { id: identify }) },
   );
 }
 
@@ -602,13 +621,15 @@ const isCount = (count: number): boolean => Number.isInteger(count) && count >= 
 const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
 
 function sourceOf<Of extends Source<unknown>, Rec>(
-  own: Omit<Of, 'identity' | 'steps' | 'map' | 'expand'>,
-  { schema, id }: AnyOptions<Rec>,
+  own: Omit<Of, 'identity' | 'decoder' | 'steps' | 'map' | 'expand'>,
+  { schema, id, decode }: AnyOptions<Rec>,
 ): Of {
+  const decoder = decoderOf('read a source', decode);
   const having = (steps: readonly Step[]): Of =>
     ({
       ...own,
       identity: steps.some((step) => 'identify' in step) ? 'function' : undefined,
+      decoder,
       steps,
       map: (reshape: (record: never) => unknown) => having([...steps, { reshape }]),
       expand: (expand: (record: never) => readonly unknown[], options: Identified<never> = {}) => {

@@ -12,6 +12,8 @@ export interface SourceRecord {
   readonly data: Uint8Array;
   /** Set where the record lacks the id by which it would be known when it comes again: it is refused. */
   readonly unidentified?: true;
+  /** The records that a producer packed into this one; undefined for an ordinary record. */
+  readonly members?: readonly Pick<SourceRecord, 'partitionKey' | 'data'>[];
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Packer } from '../adapters/kinesis/kpl.ts';
 import { placeByContent } from '../adapters/rabbitmq/records.ts';
 import { defineAggregate } from '../core/aggregates/define.ts';
 import type { Duration, EpochMillis } from '../core/time.ts';
@@ -8,6 +9,7 @@ import {
   count,
   definePipeline,
   dynamodbStream,
+  jsonLines,
   kafka,
   kinesis,
   last,
@@ -31,8 +33,8 @@ import { LIMITS, type Limits } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf, SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
-import { keepingAll, SINKS, type SourceKind } from './shapes.ts';
-import type { Case, Fate, Lineage, Place, Truth } from './truth.ts';
+import { keepingAll, SHAPES, SINKS, type SourceKind } from './shapes.ts';
+import type { Case, Fate, Lineage, PartFate, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
 const SECOND = 1_000;
@@ -98,6 +100,37 @@ const EXPANDED = {
     .expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
+/** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
+export type Simulated = SourceKind | 'kpl';
+
+export const SIMULATED: readonly Simulated[] = [...(Object.keys(SHAPES) as SourceKind[]), 'kpl'];
+
+export const kindOf = (simulated: Simulated): SourceKind => (simulated === 'kpl' ? 'kinesis' : simulated);
+
+/** How a record holds several readings: packed by its producer, as lines, as a list, or some of these at once. */
+interface Form {
+  readonly isPacked: boolean;
+  readonly isLines: boolean;
+  readonly isExpanded: boolean;
+}
+
+function drawForm(random: Random, simulated: Simulated): Form {
+  const draw = random.next();
+  return {
+    isPacked: simulated === 'kpl',
+    // A change of a table is a value, whatever the bytes are.
+    isLines: simulated !== 'dynamodb' && draw >= 0.35 && draw < 0.5,
+    isExpanded: draw < 0.4,
+  };
+}
+
+const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean => isPacked || isLines || isExpanded;
+
+const sourceOf = (kind: SourceKind, { isLines, isExpanded }: Form): Pipeline['source'] => ({
+  ...(isExpanded ? EXPANDED : SOURCES)[kind],
+  ...(isLines ? { decoder: jsonLines } : {}),
+});
+
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
 
 const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
@@ -159,7 +192,7 @@ function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
  * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes
  * while it runs.
  */
-function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Case['versions'] {
+function drawVersions(random: Random, kind: SourceKind, form: Form): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
@@ -170,7 +203,7 @@ function drawVersions(random: Random, kind: SourceKind, isExpanded: boolean): Ca
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
     ...keepingAll(
-      definePipeline('sim', (isExpanded ? EXPANDED : SOURCES)[kind] as typeof SOURCES.kinesis, {
+      definePipeline('sim', sourceOf(kind, form) as typeof SOURCES.kinesis, {
         filter: ({ skip }: Reading) => !skip,
         key: ({ key }: Reading) => key,
         eventTime: ({ at }: Reading) => at,
@@ -237,18 +270,19 @@ const HABITS: { readonly [Kind in SourceKind]: Habits } = {
 export const SMALL: Extent = { homes: 2, records: 4 };
 
 /** Draws a pipeline, and the records of its source. */
-export function drawCase(random: Random, kind: SourceKind, extent: Extent = HABITS[kind]): Case {
-  const isExpanded = random.chance(0.4);
-  const versions = drawVersions(random, kind, isExpanded);
+export function drawCase(random: Random, simulated: Simulated, extent?: Extent): Case {
+  const kind = kindOf(simulated);
+  const form = drawForm(random, simulated);
+  const versions = drawVersions(random, kind, form);
   return {
     versions,
-    lineages: drawLineages(random, versions, kind, extent, isExpanded),
+    lineages: drawLineages(random, versions, kind, extent ?? HABITS[kind], form),
     limits: random.chance(0.4) ? drawLimits(random, versions, kind) : undefined,
     resent: (truth, place, arrival) => {
-      const moved = (fate: Fate): Fate =>
+      const moved = <Of extends Fate>(fate: Of): Of =>
         fate.hash === hashOf(truth.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
       const again = { ...truth, ...moved(truth), ...place, arrival };
-      return truth.children ? { ...again, children: truth.children.map(moved) } : again;
+      return truth.parts ? { ...again, parts: truth.parts.map(moved) } : again;
     },
   };
 }
@@ -288,11 +322,12 @@ function drawLineages(
   versions: Case['versions'],
   kind: SourceKind,
   { homes, records }: Extent,
-  isExpanded: boolean,
+  form: Form,
 ): readonly Lineage[] {
-  const sent = drawSent(random, random.whole(1, homes), records, isExpanded);
+  const sent = drawSent(random, random.whole(1, homes), records, holdsSeveral(form));
+  const draw = form.isPacked || form.isLines ? drawMembers : form.isExpanded ? drawExpanded : drawTruth;
   const paths =
-    HABITS[kind].reshards && !isExpanded
+    HABITS[kind].reshards && !holdsSeveral(form)
       ? reshard(random, sent)
       : sent.map((records): Path => ({ parents: [], sent: records }));
   let ordinal = 0;
@@ -302,7 +337,7 @@ function drawLineages(
       parents,
       truths: records.map((record, index) => {
         const place = placeOf(kind, at, index, ordinal++);
-        const drawn = (isExpanded ? drawPacked : drawTruth)(random, versions, place, record);
+        const drawn = draw(random, versions, place, record, form);
         const truth = { ...drawn, data: SENT_AS[kind](drawn) };
         return HABITS[kind].lacksIds && random.chance(0.06) ? withoutId(truth) : truth;
       }),
@@ -332,7 +367,7 @@ function drawSent(
   random: Random,
   homes: number,
   most: number,
-  isExpanded: boolean,
+  several: boolean,
 ): readonly (readonly Sent[])[] {
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
@@ -361,7 +396,7 @@ function drawSent(
         };
       };
       const reading = drawReading(`${home}-${index}`);
-      const others = isExpanded ? random.pick([0, 0, 1, 2, 4]) : 0;
+      const others = several ? random.pick([0, 0, 1, 2, 4]) : 0;
       const more = Array.from({ length: others }, (___, at) => drawReading(`${home}-${index}-${at}`));
       return { home, arrival: arrival as EpochMillis, reading, more };
     });
@@ -373,8 +408,8 @@ function drawSent(
  * could not be told apart.
  */
 function withoutId(truth: Truth): Truth {
-  const { lineage, arrival, data, children } = truth;
-  if (!(children ?? [truth]).some(({ content }) => content !== undefined)) return truth;
+  const { lineage, arrival, data, parts } = truth;
+  if (!(parts ?? [truth]).some(({ content }) => content !== undefined)) return truth;
   const place = placeByContent(data);
   const hash = hashOf(place.partitionKey);
   return { lineage, ...place, arrival, data, unidentified: true, hash, fate: 'poison' };
@@ -419,7 +454,7 @@ function cutAt(
  * Draws a record of several readings, each with a fate of its own. Some records hold none, and some none that
  * can be told apart.
  */
-function drawPacked(
+function drawExpanded(
   random: Random,
   versions: Case['versions'],
   place: Place,
@@ -442,8 +477,60 @@ function drawPacked(
     return { ...drawn, text: text.endsWith('}') || text === 'null' ? text : '{}' };
   });
   const data = Buffer.from(`{"of": [${children.map(({ text }) => text).join(', ')}]}`);
-  const fates = children.map(({ hash, fate, content }): Fate => ({ hash, fate, content }));
-  return { ...whole, data, fate: 'record', children: fates };
+  const parts = children.map(({ hash, fate, content }, child) => ({ hash, fate, content, member: 0, child }));
+  return { ...whole, data, fate: 'record', parts };
+}
+
+/**
+ * Draws a record of several members, each of which holds one reading or a list of them. Some records hold
+ * none, and some none that can be told apart.
+ */
+function drawMembers(
+  random: Random,
+  versions: Case['versions'],
+  place: Place,
+  { home, arrival, reading, more }: Sent,
+  { isPacked, isLines, isExpanded }: Form,
+): Truth {
+  const whole = { ...place, arrival, hash: hashOf(place.partitionKey) };
+  const readings = random.chance(0.05) ? [] : [reading, ...more];
+  const parts: PartFate[] = [];
+  let member = 0;
+  const drawText = ({ partitionKey }: { partitionKey: string }): string => {
+    const [reading, ...more] = readings.splice(0, isExpanded ? random.whole(1, 2) : 1);
+    const sent = { home, arrival, reading: reading as Reading, more };
+    const draw = isExpanded ? drawExpanded : drawTruth;
+    const { data, ...drawn } = draw(random, versions, { ...place, partitionKey }, sent);
+    const { hash, fate, content } = drawn;
+    const filtered = { hash, fate: 'filtered' as const, child: 0 };
+    const alone = { hash, fate, content, child: 0 };
+    const fates = drawn.parts?.length === 0 ? [filtered] : (drawn.parts ?? [alone]);
+    parts.push(...fates.map((part) => ({ ...part, member })));
+    member++;
+    return Buffer.from(data).toString();
+  };
+  const drawTexts = (at: { partitionKey: string }): string => {
+    if (!isLines) return drawText(at);
+    let lines = random.pick(['', '', '\n', ' \r\n']);
+    for (
+      let most = isPacked ? random.whole(0, 3) : readings.length;
+      most > 0 && readings.length > 0;
+      most--
+    ) {
+      lines += drawText(at) + random.pick(['\n', '\n', '\r\n', '\n\n']);
+    }
+    return lines;
+  };
+  if (!isPacked) return { ...whole, data: Buffer.from(drawTexts(place)), fate: 'record', parts };
+  const packer = new Packer();
+  while (readings.length > 0) {
+    const partitionKey = `${place.partitionKey}/u${random.whole(0, 3)}`;
+    packer.add({ partitionKey, data: Buffer.from(drawTexts({ partitionKey })) });
+  }
+  const data = packer.pack();
+  if (isLines || random.chance(0.95)) return { ...whole, data, fate: 'record', parts };
+  // A record that only begins like packed records is an ordinary one, and no JSON.
+  return { ...whole, data: data.with(-1, ~(data.at(-1) as number)), fate: 'poison' };
 }
 
 function drawTruth(

@@ -1,7 +1,7 @@
 import { positionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
-import { type Decoded, type DecodedPart, decodedParts, decodeRecord } from '../engine/intake/decode.ts';
+import { type Decoded, type DecodedPart, decodeRecord, placedParts } from '../engine/intake/decode.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf } from './place.ts';
@@ -32,14 +32,15 @@ export function decodeGiven(
   const timeless = { ...pipeline, maxPast: undefined };
   const drafts = records.map((record, at) => {
     const data = record instanceof Uint8Array ? record : new TextEncoder().encode(JSON.stringify(record));
-    const source = { lineage: 'test', position: positionOf(String(at)), partitionKey: '', data };
-    return { source, happened: decodeRecord(timeless, { ...source, arrival: HEREAFTER }) };
+    const place = { lineage: 'test', position: positionOf(String(at)), partitionKey: '' };
+    const source = withMembers(pipeline, { ...place, data, arrival: HEREAFTER });
+    return { source, happened: decodeRecord(timeless, source) };
   });
-  const timesOf = (happened: Decoded): readonly EpochMillis[] =>
-    decodedParts(happened).flatMap((part) => (part.outcome === 'record' ? [part.record.at] : []));
-  let latest = drafts.flatMap(({ happened }) => timesOf(happened))[0] ?? (0 as EpochMillis);
+  const timesOf = (source: SourceRecord, happened: Decoded): readonly EpochMillis[] =>
+    placedParts(source, happened).flatMap(({ part }) => (part.outcome === 'record' ? [part.record.at] : []));
+  let latest = drafts.flatMap(({ source, happened }) => timesOf(source, happened))[0] ?? (0 as EpochMillis);
   return drafts.map(({ source, happened }, at) => {
-    const times = timesOf(happened);
+    const times = timesOf(source, happened);
     for (const time of times) if (time > latest) latest = time;
     const isKnown = arrivals[at] !== undefined || times.length > 0;
     const arrived = { ...source, arrival: (arrivals[at] ?? latest) as EpochMillis };
@@ -56,13 +57,15 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
   const pipeline = keepingAll({ ...defined, groups, sinks: Object.values(SINKS) });
   const lanes = lineage.ordered ? random.whole(1, 3) : 1;
-  const isExpanded = records.some(({ outcome }) => outcome.outcome === 'expanded');
+  const hasParts = records.some(({ outcome }) => ['expanded', 'packed'].includes(outcome.outcome));
   const homes = new Map<string, number>();
   const truths = Array.from({ length: lanes }, () => [] as Truth[]);
   for (const [ordinal, { source, outcome }] of records.entries()) {
-    const keys = decodedParts(outcome).flatMap((part) => (part.outcome === 'record' ? [part.key] : []));
-    // Where records have children of several keys, one lineage alone keeps the order of each key.
-    const key = isExpanded ? '' : (keys[0] ?? '');
+    const keys = placedParts(source, outcome).flatMap(({ part }) =>
+      part.outcome === 'record' ? [part.key] : [],
+    );
+    // Where records have parts of several keys, one lineage alone keeps the order of each key.
+    const key = hasParts ? '' : (keys[0] ?? '');
     const home = homes.get(key) ?? random.whole(0, lanes - 1);
     homes.set(key, home);
     const lane = truths[home] as Truth[];
@@ -75,17 +78,30 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
     lineages: truths.map((lane, at) => ({ name: lineageNamed(kind, at), parents: [], truths: lane })),
     // What was ahead of its arrival may no longer be.
     resent: ({ data }, place, arrival) => {
-      const source = { ...place, data, arrival };
+      const source = withMembers(defined, { ...place, data, arrival });
       return truthOf(source, decodeRecord(pipeline, source));
     },
   };
 }
 
-function truthOf({ lineage, position, partitionKey, data, arrival }: SourceRecord, outcome: Decoded): Truth {
-  const source = { lineage, position, partitionKey, data, arrival };
-  if (outcome.outcome !== 'expanded') return { ...source, ...fateOf(outcome, partitionKey) };
-  const children = outcome.children.map((child) => fateOf(child, partitionKey));
-  return { ...source, hash: hashOf(partitionKey), fate: 'record', children };
+/** Takes a record's bytes apart as the adapter of its source does. */
+function withMembers(pipeline: Pipeline, record: SourceRecord): SourceRecord {
+  const members = SHAPES[pipeline.source.kind].membersOf?.(record.data);
+  return members ? { ...record, members } : record;
+}
+
+function truthOf(source: SourceRecord, outcome: Decoded): Truth {
+  const { lineage, position, partitionKey, data, arrival } = source;
+  const record = { lineage, position, partitionKey, data, arrival };
+  if (outcome.outcome !== 'expanded' && outcome.outcome !== 'packed') {
+    return { ...record, ...fateOf(outcome, partitionKey) };
+  }
+  const parts = placedParts(source, outcome).map(({ member, child, partitionKey, part }) => ({
+    member,
+    child,
+    ...fateOf(part, partitionKey),
+  }));
+  return { ...record, hash: hashOf(partitionKey), fate: 'record', parts };
 }
 
 function fateOf(outcome: DecodedPart, partitionKey: string): Fate {

@@ -101,7 +101,7 @@ export function refusedIn(
   const lines = Buffer.from(body).toString().split('\n').slice(0, -1);
   let [before, bytes] = ['', ''];
   return lines.map((line) => {
-    const { lineage, position, child, data, windows = [] } = JSON.parse(line);
+    const { lineage, position, member, child, data, windows = [] } = JSON.parse(line);
     const record = `${lineage} ${position}`;
     must(
       (data === undefined) === (record === before),
@@ -109,7 +109,7 @@ export function refusedIn(
     );
     before = record;
     bytes = data ?? bytes;
-    return { lineage, position: positionIn(position, child, ordered), data: bytes, windows };
+    return { lineage, position: positionIn(position, member, child, ordered), data: bytes, windows };
   });
 }
 

@@ -1,5 +1,6 @@
 import type { DynamoDBStreamEvent, KinesisStreamEvent, SQSEvent } from 'aws-lambda';
 import type { KafkaEvent } from '../adapters/kafka/records.ts';
+import { unpackRecords } from '../adapters/kinesis/kpl.ts';
 import { type RabbitEvent, UnsettledError } from '../adapters/rabbitmq/records.ts';
 import { millis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -27,6 +28,8 @@ export interface SourceShape {
   readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
   /** Returns a record as handlers read it from an event, where that is not as it was sent. */
   readonly carried?: (record: SourceRecord) => SourceRecord;
+  /** Takes a record's bytes apart, where producers may have packed several records into one. */
+  readonly membersOf?: (data: Uint8Array) => SourceRecord['members'] | undefined;
   /** Returns how an answer names a record. */
   readonly identifierOf: (record: SourceRecord) => unknown;
   /** Whether naming a record also redelivers all after it in its lineage. */
@@ -167,6 +170,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     ordered: true,
     notes: true,
     eventOf: kinesisEvent,
+    membersOf: unpackRecords,
     identifierOf: ({ position }) => position,
     fromNamedOn: true,
   },

@@ -12,7 +12,7 @@ import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { groupLogPrefix, POISON_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
-import { drawCase } from './draw.ts';
+import { drawCase, type Simulated } from './draw.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
 import { Random } from './random.ts';
@@ -31,8 +31,8 @@ export interface Schedule {
 }
 
 export interface Settings {
-  /** A kind of source, for which pipelines and records are drawn, or a function that makes a case. */
-  readonly given: SourceKind | ((random: Random) => Case);
+  /** What is simulated, for which pipelines and records are drawn, or a function that makes a case. */
+  readonly given: Simulated | ((random: Random) => Case);
   /** Stands between the handlers and the gate, to break a rule on purpose. */
   readonly tamper?: ((ports: Ports) => Ports) | undefined;
   readonly trace?: ((line: string) => void) | undefined;

@@ -29,13 +29,19 @@ export interface Fate {
     | undefined;
 }
 
-/** A record of the source, and what must become of it: where it is expanded, of each of its children. */
-export interface Truth extends SourceRecord, Fate {
-  readonly children?: readonly Fate[];
+/** What must become of a part of a record, and where in the record it stands. */
+export interface PartFate extends Fate {
+  readonly member: number;
+  readonly child: number;
 }
 
-/** A part of a record, as a group takes it in: a child, or the whole. */
-export interface Part extends Omit<SourceRecord, 'position'>, Fate {
+/** A record of the source, and what must become of it: where it has parts, of each of them. */
+export interface Truth extends Omit<SourceRecord, 'members'>, Fate {
+  readonly parts?: readonly PartFate[];
+}
+
+/** A part of a record, as a group takes it in: a member, a child, or the whole. */
+export interface Part extends Omit<SourceRecord, 'position' | 'members'>, Fate {
   readonly position: SubPosition;
 }
 
@@ -45,13 +51,13 @@ const PARTS = new WeakMap<Truth, readonly Part[]>();
 export function partsOfTruth(truth: Truth, ordered: boolean): readonly Part[] {
   const made = PARTS.get(truth);
   if (made) return made;
-  const { children, ...whole } = truth;
-  const parts = (children ?? [whole]).map(
-    (fate, child): Part => ({
+  const { parts: fates, ...whole } = truth;
+  const parts = (fates ?? [{ ...whole, member: 0, child: 0 }]).map(
+    ({ member, child, ...fate }): Part => ({
       ...whole,
       ...fate,
       content: fate.content,
-      position: positionIn(truth.position, child, ordered),
+      position: positionIn(truth.position, member, child, ordered),
     }),
   );
   PARTS.set(truth, parts);
@@ -59,10 +65,10 @@ export function partsOfTruth(truth: Truth, ordered: boolean): readonly Part[] {
 }
 
 /** Returns the position of a part by the rule that docs/glossary.md states, whatever the engine does. */
-export const positionIn = (position: string, child: number, ordered: boolean): SubPosition =>
+export const positionIn = (position: string, member: number, child: number, ordered: boolean): SubPosition =>
   (ordered
-    ? String(BigInt(position) * 1_000_000_000_000n + BigInt(child))
-    : `${position}.0.${child}`) as SubPosition;
+    ? String(BigInt(position) * 1_000_000_000_000n + BigInt(member) * 1_000_000n + BigInt(child))
+    : `${position}.${member}.${child}`) as SubPosition;
 
 /** Where a source keeps some of its records in order: a shard, a partition, a message group. */
 export interface Lineage {

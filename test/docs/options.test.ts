@@ -118,7 +118,8 @@ const AGGREGATES = {
 
 describe('docs/options.md', () => {
   it('has everything that a definition is made of', () => {
-    const others = ['SelectError', 'count', 'derive', 'defineAggregate', 'table'];
+    const decoders = ['json', 'jsonLines', 'jsonTexts', 'cloudWatchLogs', 'gzip', 'base64'];
+    const others = ['SelectError', 'count', 'derive', 'defineAggregate', 'table', ...decoders];
     const named = [...Object.keys(MAKERS), ...Object.keys(AGGREGATES), ...others];
     expect(named.toSorted()).toEqual(Object.keys(millrace).toSorted());
   });

@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
 import { count, definePipeline, kinesis, tumbling } from '../../src/index.ts';
 import type { Ports } from '../../src/ports/index.ts';
+import { kindOf, SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
 import type { Fault } from '../../src/simulation/faults.ts';
 import { caseOf, decodeGiven } from '../../src/simulation/given.ts';
-import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
+import { SHAPES } from '../../src/simulation/shapes.ts';
 import { shrink } from '../../src/simulation/shrink.ts';
 import { type Happened, runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { add, emptyTally, runSeeds, told } from './engine-sim.ts';
@@ -11,7 +12,7 @@ import { exhaust } from './exhaustive.ts';
 
 /** Of all sources together; `npm run sim` runs one of them again, or many more. */
 const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? (process.env['CI'] ? 2_000 : 240));
-const SOURCES = Object.keys(SHAPES) as SourceKind[];
+const SOURCES = SIMULATED;
 const OWN = Math.ceil(SCHEDULES / SOURCES.length);
 const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, at) => first + at);
 
@@ -35,7 +36,7 @@ it.each(SOURCES)(
     console.info(`${given}: ${told(tally)}`);
     // That the schedules go where rules could break.
     const { byKind, seconds: _, ...figures } = tally;
-    const { receives } = SHAPES[given];
+    const { receives } = SHAPES[kindOf(given)];
     for (const [what, times] of Object.entries({ ...figures, ...byKind })) {
       if (receives === Number.POSITIVE_INFINITY && OF_QUEUES.includes(what)) continue;
       expect(times, what).toBeGreaterThan(OWN < 100 ? 0 : OWN / 50);
@@ -74,7 +75,7 @@ it.each(SOURCES)('takes the same steps for the same seed and faults: %s', async 
 /** Schedules that break a rule where the code is as it was once; those without faults with the ones drawn. */
 const FOUND: readonly (readonly [
   what: string,
-  given: SourceKind,
+  given: Simulated,
   seed: number,
   faults: readonly Fault[] | undefined,
 ])[] = [

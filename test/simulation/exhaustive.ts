@@ -1,7 +1,6 @@
-import { drawCase, SMALL } from '../../src/simulation/draw.ts';
+import { drawCase, type Simulated, SMALL } from '../../src/simulation/draw.ts';
 import { FAULT_KINDS, type Fault } from '../../src/simulation/faults.ts';
 import { Random } from '../../src/simulation/random.ts';
-import type { SourceKind } from '../../src/simulation/shapes.ts';
 import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { emptyTally, runAll, type Tally } from './engine-sim.ts';
 
@@ -20,7 +19,7 @@ interface Share {
 
 /** Cases of few records. */
 export const smallOf =
-  (kind: SourceKind): Settings['given'] =>
+  (kind: Simulated): Settings['given'] =>
   (random) =>
     drawCase(random, kind, SMALL);
 
@@ -38,7 +37,7 @@ const PER_SINGLE = 1.25;
  * @param tell what some of the runs came to
  */
 export async function exhaust(
-  kind: SourceKind,
+  kind: Simulated,
   { runs, job, jobs }: Share,
   tell: (tally: Tally) => void,
 ): Promise<Found | undefined> {

@@ -1,16 +1,15 @@
-import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
+import { SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
 import { runSchedule } from '../../src/simulation/simulation.ts';
 
 /** What a bundle with a mutant tells as it runs: a schedule went well, or broke a rule, and after the last one nothing. */
 export interface Told {
-  readonly source: SourceKind;
+  readonly source: Simulated;
   readonly seed: number;
   readonly broken: string | undefined;
 }
 
 const [seeds, ...first] = process.argv.slice(2);
-const all = Object.keys(SHAPES) as SourceKind[];
-const sources = [...(first as SourceKind[]), ...all.filter((one) => !first.includes(one))];
+const sources = [...(first as Simulated[]), ...SIMULATED.filter((one) => !first.includes(one))];
 /** So many seeds of one source are run before those of the next. */
 const TURN = 25;
 

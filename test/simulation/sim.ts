@@ -1,20 +1,20 @@
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
 import type { Fault } from '../../src/simulation/faults.ts';
-import { SHAPES, type SourceKind } from '../../src/simulation/shapes.ts';
 import { shrink } from '../../src/simulation/shrink.ts';
 import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';
 import { add, emptyTally, runSeeds, type Tally, told } from './engine-sim.ts';
 import { exhaust, type Found, smallOf } from './exhaustive.ts';
 
-const USAGE = `npm run sim -- [--seeds N] [--first S] [--source ${Object.keys(SHAPES).join('|')}] [--jobs N]
+const USAGE = `npm run sim -- [--seeds N] [--first S] [--source ${SIMULATED.join('|')}] [--jobs N]
 npm run sim -- --source … --seed S [--small] [--faults '[…]'] [--trace]
 npm run sim -- --exhaustive [--runs N] [--source …] [--jobs N]`;
 
 /** A child's report: what its schedules came to, and the first one that broke a rule. */
 interface Report {
-  readonly given: SourceKind;
+  readonly given: Simulated;
   readonly tally: Tally;
   readonly broken: Found | undefined;
 }
@@ -36,21 +36,21 @@ const { values } = parseArgs({
     job: { type: 'string' },
   },
 });
-const sources =
-  values.source === undefined ? (Object.keys(SHAPES) as SourceKind[]) : [sourceOf(values.source)];
+const sources = values.source === undefined ? SIMULATED : [sourceOf(values.source)];
 const jobs = Number(values.jobs);
 
 if (values.seed !== undefined) process.exitCode = await replay(Number(values.seed));
 else if (values.job !== undefined) await (values.exhaustive ? workThrough : work)(Number(values.job));
 else process.exitCode = await runAll();
 
-function sourceOf(name: string): SourceKind {
-  if (name in SHAPES) return name as SourceKind;
+function sourceOf(name: string): Simulated {
+  const found = SIMULATED.find((simulated) => simulated === name);
+  if (found) return found;
   console.error(`Cannot simulate source "${name}" as there is none\n${USAGE}`);
   process.exit(2);
 }
 
-function settingsOf(source: SourceKind, small: boolean): Settings {
+function settingsOf(source: Simulated, small: boolean): Settings {
   return { given: small ? smallOf(source) : source };
 }
 
@@ -104,7 +104,7 @@ function report(one: Report): void {
 async function runAll(): Promise<number> {
   const tally = emptyTally();
   const bySource = new Map(sources.map((given) => [given, 0]));
-  const broken: (Found & { readonly given: SourceKind })[] = [];
+  const broken: (Found & { readonly given: Simulated })[] = [];
   const total = values.exhaustive ? Number(values.runs) : Number(values.seeds) * sources.length;
   await Promise.all(
     Array.from({ length: jobs }, (_, job) => {

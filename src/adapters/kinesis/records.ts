@@ -4,6 +4,7 @@ import { positionOf } from '../../core/position.ts';
 
 import { isInstant } from '../../core/time.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
+import { unpackRecords } from './kpl.ts';
 
 /**
  * Returns the records of the event that Lambda passes to a Kinesis consumer.
@@ -63,13 +64,16 @@ function recordOf(
       ),
     );
   }
-  return {
+  const data = Buffer.from(kinesis.data, 'base64');
+  const record = {
     lineage: lineages.of(eventSourceARN, eventID),
     position: positionOf(kinesis.sequenceNumber),
     arrival,
     partitionKey: kinesis.partitionKey,
-    data: Buffer.from(kinesis.data, 'base64'),
+    data,
   };
+  const members = unpackRecords(data);
+  return members === undefined ? record : { ...record, members };
 }
 
 /**

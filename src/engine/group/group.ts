@@ -272,6 +272,7 @@ export interface Poison {
 export type PoisonCode =
   | 'no-id'
   | 'too-large'
+  | 'decode'
   | 'not-json'
   | 'too-deep'
   | 'schema'

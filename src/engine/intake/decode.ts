@@ -3,6 +3,7 @@ import type { KeyRecord } from '../../core/key.ts';
 import { loggable } from '../../core/loggable.ts';
 import { MAX_PARTS } from '../../core/position.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../../core/time.ts';
+import { type Decoder, makesSeveral } from '../../pipeline/decoders.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Poison, PoisonCode } from '../group/group.ts';
@@ -16,6 +17,7 @@ import {
   OPEN_MAP,
   QUOTE,
 } from './json-bytes.ts';
+import { membersIn } from './members.ts';
 
 /**
  * The bounds of what is decoded. The size is Kinesis' own bound for a record. The depth is twice what any
@@ -25,7 +27,7 @@ export const MAX_RECORD_BYTES = 1_048_576;
 export const MAX_JSON_DEPTH = 64;
 export const MAX_KEY_BYTES = 1_024;
 
-/** The outcome for one source record, or for one child of it. */
+/** The outcome for one source record, or for a part of it. */
 export type DecodedPart =
   | {
       readonly outcome: 'record';
@@ -36,42 +38,174 @@ export type DecodedPart =
   | { readonly outcome: 'filtered' }
   | { readonly outcome: 'poison'; readonly poison: Poison };
 
-/** The outcome for one source record. An expanded record has an outcome for each of its children. */
-export type Decoded =
+/** The outcome for one source record, or for one member of it, with an outcome for each child where expanded. */
+type DecodedMember =
   | DecodedPart
   | { readonly outcome: 'expanded'; readonly children: readonly DecodedPart[] };
 
-/**
- * Returns the parts of a record: its children, or the record itself. A record that was expanded into no
- * children counts as filtered.
- */
-export function decodedParts(decoded: Decoded): readonly DecodedPart[] {
-  if (decoded.outcome !== 'expanded') return [decoded];
-  return decoded.children.length === 0 ? [FILTERED] : decoded.children;
+/** A member of a record, with its own partition key if its producer packed it into the record. */
+interface PackedMember {
+  readonly partitionKey: string | undefined;
+  readonly decoded: DecodedMember;
 }
 
-/** Decodes records in order, a chunk at a time, without side effects. */
+/** The outcome for one source record. A record of several members has an outcome for each of them. */
+export type Decoded =
+  | DecodedMember
+  | { readonly outcome: 'packed'; readonly members: readonly PackedMember[] };
+
+/** A part of a record, and where in the record it stands. */
+export interface PlacedPart {
+  readonly member: number;
+  readonly child: number;
+  /** Whether it is a child that `expand` made, and not the whole of the record's member. */
+  readonly expanded: boolean;
+  readonly partitionKey: string;
+  readonly part: DecodedPart;
+}
+
+/**
+ * Returns the parts of a record: the children of its members, its members, or the record itself. What has no
+ * parts, a record without members or a member without children, counts as filtered.
+ */
+export function placedParts(
+  { partitionKey }: Pick<SourceRecord, 'partitionKey'>,
+  decoded: Decoded,
+): readonly PlacedPart[] {
+  if (decoded.outcome !== 'packed') return placedMember(decoded, 0, partitionKey);
+  if (decoded.members.length === 0) return placedMember(FILTERED, 0, partitionKey);
+  return decoded.members.flatMap((member, at) =>
+    placedMember(member.decoded, at, member.partitionKey ?? partitionKey),
+  );
+}
+
+function placedMember(decoded: DecodedMember, member: number, partitionKey: string): readonly PlacedPart[] {
+  const expanded = decoded.outcome === 'expanded';
+  const children = expanded ? decoded.children : [decoded];
+  if (children.length === 0) return [{ member, child: 0, expanded, partitionKey, part: FILTERED }];
+  return children.map((part, child) => ({ member, child, expanded, partitionKey, part }));
+}
+
+/**
+ * Decodes records in order, a chunk at a time, without side effects. A chunk of none says that a record of
+ * many members is under way.
+ */
 export function* decodeAll(
   pipeline: Pipeline,
   sources: readonly SourceRecord[],
 ): Generator<readonly Decoded[]> {
   const keys: Keys = new Map();
   for (let from = 0; from < sources.length; ) {
-    const to = endOfChunk(sources, from);
+    const source = sources[from] as SourceRecord;
+    if (!isPlain(pipeline, source)) {
+      yield [yield* decodeMembers(pipeline, source, keys)];
+      from++;
+      continue;
+    }
+    let to = endOfChunk(sources, from);
+    for (let at = from + 1; at < to; at++) if (!isPlain(pipeline, sources[at] as SourceRecord)) to = at;
     yield decodeChunk(pipeline, sources.slice(from, to), keys);
     from = to;
   }
 }
 
-function decodeChunk(pipeline: Pipeline, sources: readonly SourceRecord[], keys: Keys): readonly Decoded[] {
+/** Tells whether the bytes of a record are one JSON text, and nothing else is to be said of it. */
+const isPlain = ({ source: { decoder } }: Pipeline, { members, unidentified }: SourceRecord): boolean =>
+  members === undefined && !unidentified && decoder.into === 'json' && decoder.unpack.length === 0;
+
+/** The bytes of a member as a record of their own, and its value or its fault where that is known by then. */
+interface Found extends SourceRecord {
+  readonly known?: { readonly value: unknown } | { readonly poison: DecodedPart };
+}
+
+/** Decodes a record member by member. It pauses after each chunk of members. */
+function* decodeMembers(
+  pipeline: Pipeline,
+  record: SourceRecord,
+  keys: Keys,
+): Generator<readonly never[], Decoded> {
+  const { decoder } = pipeline.source;
+  if (record.unidentified) {
+    return refused('no-id', new Error('the record has no id by which it is known when it comes again'));
+  }
+  const found = findMembers(decoder, record);
+  if (found === undefined) {
+    return refused('decode', new Error(`a record must have at most ${MAX_PARTS} members: it has more`));
+  }
+  const members: PackedMember[] = [];
+  for (let from = 0; from < found.length; ) {
+    const to = endOfChunk(found, from);
+    const chunk = found.slice(from, to);
+    const decoded = chunk.some(({ known }) => known)
+      ? chunk.map((member) => decodeFound(pipeline, member, keys))
+      : decodeChunk(pipeline, chunk, keys);
+    for (let at = 0; at < chunk.length; at++) {
+      const partitionKey = record.members && (chunk[at] as Found).partitionKey;
+      members.push({ partitionKey, decoded: decoded[at] as DecodedMember });
+    }
+    from = to;
+    if (from < found.length) yield [];
+  }
+  const isAlone = record.members === undefined && !makesSeveral(decoder);
+  const [first] = members;
+  return isAlone && first ? first.decoded : { outcome: 'packed', members };
+}
+
+/** Returns the members of a record; undefined when it has more than it may. */
+function findMembers(decoder: Decoder, record: SourceRecord): readonly Found[] | undefined {
+  const { lineage, position, arrival } = record;
+  const place = { lineage, position, arrival };
+  const found: Found[] = [];
+  for (const { partitionKey, data } of record.members ?? [record]) {
+    try {
+      for (const member of membersIn(decoder, data)) {
+        if (found.length === MAX_PARTS) return undefined;
+        found.push(
+          member instanceof Uint8Array
+            ? { ...place, partitionKey, data: member }
+            : { ...place, partitionKey, data: member.bytes, known: { value: answered(member.value) } },
+        );
+      }
+    } catch (error) {
+      if (found.length === MAX_PARTS) return undefined;
+      const known = { poison: refused('decode', error) };
+      found.push({ ...place, partitionKey, data, known });
+    }
+  }
+  return found;
+}
+
+function decodeFound(pipeline: Pipeline, member: Found, keys: Keys): DecodedMember {
+  const { known } = member;
+  if (known === undefined) return decodeText(pipeline, member, keys);
+  return 'poison' in known ? known.poison : decodeValue(pipeline, known.value, member, keys);
+}
+
+/** Decodes records whose bytes are one JSON text each. */
+function decodeChunk(
+  pipeline: Pipeline,
+  sources: readonly SourceRecord[],
+  keys: Keys,
+): readonly DecodedMember[] {
   const values = parseTogether(sources);
   return sources.map((source, at) =>
-    values ? decodeValue(pipeline, values[at], source, keys) : decodeRecord(pipeline, source, keys),
+    values ? decodeValue(pipeline, values[at], source, keys) : decodeText(pipeline, source, keys),
   );
 }
 
 /** Decodes one record. */
-export function decodeRecord(pipeline: Pipeline, source: SourceRecord, keys: Keys = new Map()): Decoded {
+export function decodeRecord(pipeline: Pipeline, source: SourceRecord): Decoded {
+  const keys: Keys = new Map();
+  if (isPlain(pipeline, source)) return decodeText(pipeline, source, keys);
+  const members = decodeMembers(pipeline, source, keys);
+  for (;;) {
+    const step = members.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Decodes a record whose bytes are one JSON text. */
+function decodeText(pipeline: Pipeline, source: SourceRecord, keys: Keys): DecodedMember {
   const { data } = source;
   let step: PoisonCode = 'not-json';
   let value: unknown;
@@ -182,12 +316,10 @@ function decodeValue(
   keys: Keys,
   first = 0,
   idOf?: () => string,
-): Decoded {
-  const { arrival, data, unidentified } = source;
-  let step: PoisonCode = 'no-id';
+): DecodedMember {
+  const { arrival, data } = source;
+  let step: PoisonCode = 'map';
   try {
-    if (unidentified) throw new Error('the record has no id by which it is known when it comes again');
-    step = 'map';
     let value = parsed;
     let identify = idOf;
     const { steps } = pipeline.source;
@@ -242,7 +374,10 @@ const FILTERED: DecodedPart = { outcome: 'filtered' };
  * Decodes the children with which an author's `expand` answers. Where a child is expanded in turn, its
  * children take its place.
  */
-function expanded(answer: unknown, decodeChild: (child: unknown, place: number) => Decoded): Decoded {
+function expanded(
+  answer: unknown,
+  decodeChild: (child: unknown, place: number) => DecodedMember,
+): DecodedMember {
   if (!Array.isArray(answer)) {
     const type = answer === null ? 'null' : typeof answer;
     throw new Error(`it answers with ${type}, not with a list of records`);

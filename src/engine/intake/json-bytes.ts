@@ -1,5 +1,6 @@
 /** The bytes that structure a JSON text. They are the same numbers as its UTF-16 code units. */
 
+export const LINE_FEED = 0x0a;
 export const COMMA = 0x2c;
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
@@ -10,4 +11,4 @@ export const CLOSE_MAP = 0x7d;
 
 /** Tells whether a byte is a space, a tab, a line feed or a carriage return. */
 export const isBlank = (byte: number | undefined): boolean =>
-  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;

@@ -13,7 +13,7 @@ import { isSameDeployment } from '../log/definition-log.ts';
 import { bytesOf } from '../log/group-cache.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
-import { type Decoded, type DecodedPart, decodeAll, decodedParts } from './decode.ts';
+import { type Decoded, type DecodedPart, decodeAll, placedParts } from './decode.ts';
 import { rangesOf } from './record-ranges.ts';
 
 type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
@@ -209,18 +209,25 @@ async function splitByGroup(
   };
   let filtered = 0;
   const { ordered } = deployment.pipeline.source.lineage;
-  const add = (source: SourceRecord, child: number, content: DecodedPart, expanded: boolean): void => {
+  const add = (
+    source: SourceRecord,
+    partitionKey: string,
+    member: number,
+    child: number,
+    content: DecodedPart,
+    expanded: boolean,
+  ): void => {
     const parts = pending.size > 0 ? pending.get(source) : undefined;
-    if (parts?.has(subPositionOf(ordered, source.position, 0, child)) === false) return;
+    if (parts?.has(subPositionOf(ordered, source.position, member, child)) === false) return;
     // A record without a key counts in the group of its partition key.
-    const key = content.outcome === 'record' ? content.key : source.partitionKey;
-    if (wants?.(source, 0, child, hashOf(key)) === false) return;
+    const key = content.outcome === 'record' ? content.key : partitionKey;
+    if (wants?.(source, member, child, hashOf(key)) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;
     }
     const { hash, share } = byKey.get(key) ?? placeOf(key);
-    share.records.push(new GroupRecord(ordered, source, 0, child, hash, content, expanded));
+    share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded));
   };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
@@ -228,18 +235,18 @@ async function splitByGroup(
     for (let at = 0; at < decoded.length; at++) {
       const source = records[taken + at] as SourceRecord;
       const content = decoded[at] as Decoded;
-      if (content.outcome !== 'expanded') {
-        add(source, 0, content, false);
+      if (content.outcome !== 'expanded' && content.outcome !== 'packed') {
+        add(source, source.partitionKey, 0, 0, content, false);
         continue;
       }
-      const parts = decodedParts(content);
-      for (let child = 0; child < parts.length; child++)
-        add(source, child, parts[child] as DecodedPart, true);
+      for (const { member, child, expanded, partitionKey, part } of placedParts(source, content)) {
+        add(source, partitionKey, member, child, part, expanded);
+      }
     }
     taken += decoded.length;
     if (taken < records.length) {
       if (ports.clock.now() >= pause) break;
-      if (shares.size > before) await ports.clock.turn();
+      if (shares.size > before || decoded.length === 0) await ports.clock.turn();
     }
   }
   ports.telemetry.count('filtered', filtered);

@@ -78,6 +78,7 @@ const withFields = (fields: object): string => JSON.stringify({ ...good, ...fiel
 
 const CODES = Object.keys({
   'too-large': true,
+  decode: true,
   'not-json': true,
   'too-deep': true,
   schema: true,
@@ -392,6 +393,7 @@ describe('each reason to refuse a record', () => {
   });
 
   const broken: readonly { code: PoisonCode; pipeline: Pipeline }[] = [
+    { code: 'decode', pipeline: readingsWith({ source: kinesis<Reading>({ decode: boom }) }) },
     { code: 'schema', pipeline: readingsWith({ source: kinesis<Reading>({ schema: hostile }) }) },
     { code: 'map', pipeline: readingsWith({ source: kinesis().map(boom) }) },
     { code: 'expand', pipeline: readingsWith({ source: kinesis().expand(boom) }) },
