@@ -12,6 +12,7 @@ import { deliver, type Projector } from './engine/delivery/projector.ts';
 import { type Deployment, groupLogsOf, OutdatedError } from './engine/group/deployment.ts';
 import { processBatch, TIME_IS_UP } from './engine/intake/process-batch.ts';
 import { rangesOf } from './engine/intake/record-ranges.ts';
+import { ShardOverlap } from './engine/intake/shard-overlap.ts';
 import { type Sweep, sweep } from './engine/intake/sweep.ts';
 import { holdDeployment } from './engine/log/definition-log.ts';
 import { GroupCache } from './engine/log/group-cache.ts';
@@ -115,6 +116,7 @@ export function processHandler(
   const { recordsOf, sourceOf, responseOf } = adapterForAnyEvent(pipeline);
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
+  const overlap = new ShardOverlap(pipeline, ports.telemetry);
   let source: string | undefined;
   const logs = held(
     ports.clock,
@@ -157,6 +159,7 @@ export function processHandler(
       return responseOf(records, event);
     }
     const outcome = await processBatch(engine, groupLogs, records, deadline, renew);
+    overlap.see(records, outcome.spread, ports.clock.now());
     return responseOf(outcome.again, event);
   };
 }

@@ -325,13 +325,20 @@ function conclude(
     );
   const late = lateLines(replayed.late).map((line) => `  ${line}`);
   const faults = [...tally.faults].map(([fault, times]) => `  ${times} × cannot ${fault}`);
+  const warnings = [...tally.warnings].map((warning) => `  ${warning}`);
   const failure = failureOf(replayed, strict);
   const verdict = failure === undefined ? [] : [failure];
   return {
     failure,
-    text: [...lines, ...refusedLines(poison), ...late, ...faults, ...verdict, ledger(replayed, place)].join(
-      '\n',
-    ),
+    text: [
+      ...lines,
+      ...refusedLines(poison),
+      ...late,
+      ...faults,
+      ...warnings,
+      ...verdict,
+      ledger(replayed, place),
+    ].join('\n'),
   };
 }
 

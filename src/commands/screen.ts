@@ -42,7 +42,7 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
   let shown = false;
   let said = '';
   let logged = started;
-  const newFaults = faultsOf(tally);
+  const newTrouble = troubleOf(tally);
 
   const say = (text: string): void => {
     live?.clear();
@@ -81,7 +81,7 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
       shown = true;
       say(`\nFirst panes, after ${secondsSince().toFixed(1)} s${live ? '' : `:\n${paneTable(tally)}`}`);
     }
-    for (const fault of newFaults()) say(fault);
+    for (const fault of newTrouble()) say(fault);
     const now = counts();
     const lines = [[...progress(), now].join(' · ')];
     if (live === undefined) {
@@ -150,18 +150,22 @@ function windowText(signature: string): string {
 /** Returns a screen that only shows messages and faults. */
 export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   const say = (text: string) => void output.write(`${text}\n`);
-  const newFaults = faultsOf(tally);
-  const timer = setInterval(() => newFaults().forEach(say), LOG_MILLIS);
+  const newTrouble = troubleOf(tally);
+  const timer = setInterval(() => newTrouble().forEach(say), LOG_MILLIS);
   return { say, read() {}, sent() {}, stop: () => clearInterval(timer) };
 }
 
-/** Returns a function that returns the faults since its last call. */
-function faultsOf(tally: Tally): () => readonly string[] {
-  let told = 0;
+/** Returns a function that returns the faults and warnings since its last call. */
+function troubleOf(tally: Tally): () => readonly string[] {
+  let [faults, warnings] = [0, 0];
   return () => {
-    const faults = [...tally.faults.keys()].slice(told);
-    told += faults.length;
-    return faults.map((fault) => `Cannot ${fault}; trying again`);
+    const news = [
+      ...[...tally.faults.keys()].slice(faults).map((fault) => `Cannot ${fault}; trying again`),
+      ...[...tally.warnings].slice(warnings),
+    ];
+    faults = tally.faults.size;
+    warnings = tally.warnings.size;
+    return news;
   };
 }
 

@@ -19,6 +19,7 @@ export interface Tally extends Telemetry {
   /** The number of records that each window refused as late. */
   readonly late: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
+  readonly warnings: ReadonlySet<string>;
   readonly panes: number;
   /** The furthest watermark of any key that is known. */
   readonly watermark: EpochMillis | undefined;
@@ -42,6 +43,7 @@ export function createTally(pipeline: Pipeline): Tally {
   const metrics = new Map<Metric, number>();
   const late = new Map<string, number>();
   const faults = new Map<string, number>();
+  const warnings = new Set<string>();
   const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
@@ -84,6 +86,7 @@ export function createTally(pipeline: Pipeline): Tally {
     metrics,
     late,
     faults,
+    warnings,
     get panes() {
       return panes;
     },
@@ -138,6 +141,7 @@ export function createTally(pipeline: Pipeline): Tally {
     }),
     count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
     countLate: (window, by) => late.set(window, (late.get(window) ?? 0) + by),
+    warn: (message) => warnings.add(message),
     fault(what, cause) {
       const name = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
       faults.set(name, (faults.get(name) ?? 0) + 1);

@@ -31,6 +31,11 @@ interface LineageFacts<Ordered extends boolean = boolean> {
   /** Set where the source does not say when a record came: the record arrives when a handler is given it. */
   readonly arrivesWhenRead?: true;
   /**
+   * Whether it has the records of a range of hashes of partition keys, by which key groups are cut as well, so that
+   * a lineage may have groups of its own.
+   */
+  readonly ofHashRange?: true;
+  /**
    * Whether its name is the source's name, a slash, and a name that producers chose. The latter may be a key,
    * so it stands in no log line.
    */
@@ -326,6 +331,7 @@ export function kinesis<Rec = unknown>(options: KinesisOptions<Rec> = {}): Kines
     ordered: true,
     retention: SHARD_REMEMBERED,
     notesProgress: true,
+    ofHashRange: true,
     namedByProducers: false,
   } as const;
   return sourceOf({ kind: 'kinesis', lineage, groups, shards, stream, fanOut }, options);

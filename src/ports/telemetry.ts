@@ -13,6 +13,8 @@ export const METRICS = [
   'poison',
   'panes',
   'conflicts',
+  /** Batches of a shard that touch the key groups of other shards, as their partition keys are not their keys. */
+  'misaligned',
   /** Refused records for which a group had no room. */
   'noRoom',
   /** Commits of groups that are half-way to where they have no room for new keys. */
@@ -46,6 +48,8 @@ export interface Telemetry {
   count(metric: Metric, by: number): void;
   /** Counts records that a window refused as late, whether or not other windows took them. */
   countLate(window: string, by: number): void;
+  /** Logs what works, and costs more than it must. */
+  warn(message: string): void;
   /** Logs what could not be done, and where. It will be tried again. */
   fault(what: string, cause: unknown, place?: Place): void;
 }

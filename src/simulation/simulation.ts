@@ -655,6 +655,7 @@ class Simulation {
       telemetry: {
         count: (metric, by) => this.#stage.running.telemetry.count(metric, by),
         countLate: (window, by) => this.#stage.running.telemetry.countLate(window, by),
+        warn: (message) => this.#stage.running.telemetry.warn(message),
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);

@@ -8,6 +8,7 @@ export interface TelemetryHarness {
     readonly counted: Partial<Record<Metric, number>>;
     /** By window. */
     readonly late: Readonly<Record<string, number>>;
+    readonly warnings: readonly string[];
     readonly faults: readonly string[];
   };
 }
@@ -30,6 +31,12 @@ export function telemetryContract(open: () => TelemetryHarness): void {
       telemetry.countLate('minute', 3);
       expect(told()).toMatchObject({ counted: {}, late: { minute: 5, constructor: 1 } });
       expect(told().counted.late ?? 0).toBe(0);
+    });
+
+    it('tells each warning once, as no fault', () => {
+      const { telemetry, told } = open();
+      for (const message of ['this costs more', 'that does']) telemetry.warn(message);
+      expect(told()).toMatchObject({ warnings: ['this costs more', 'that does'], faults: [] });
     });
 
     it('tells each fault once, whatever was thrown', () => {

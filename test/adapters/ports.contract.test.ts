@@ -124,6 +124,7 @@ describe('the model in memory has', () => {
       told: () => ({
         counted: telemetry.counted,
         late: Object.fromEntries(telemetry.late),
+        warnings: telemetry.warnings,
         faults: telemetry.faults.map(({ what }) => what),
       }),
     };
@@ -375,6 +376,7 @@ describe('Powertools has', () => {
         return {
           counted: metrics.find((line) => !('window' in line)) ?? {},
           late: Object.fromEntries(late.map(({ window, lateForWindow }) => [window, lateForWindow])),
+          warnings: lines.flatMap(({ level, message }) => (level === 'WARN' ? [message] : [])),
           faults: faults.map(({ message }) => message.replace(/^Cannot /, '')),
         };
       },

@@ -4,22 +4,28 @@ import { METRICS, type Metric, type Telemetry } from '../../ports/telemetry.ts';
 export interface MemoryTelemetry extends Telemetry {
   readonly counted: Readonly<Record<Metric, number>>;
   readonly late: ReadonlyMap<string, number>;
+  readonly warnings: readonly string[];
   readonly faults: readonly { readonly what: string; readonly cause: unknown }[];
 }
 
 export function memoryTelemetry(): MemoryTelemetry {
   const counted = Object.fromEntries(METRICS.map((metric) => [metric, 0])) as Record<Metric, number>;
   const late = new Map<string, number>();
+  const warnings: string[] = [];
   const faults: { readonly what: string; readonly cause: unknown }[] = [];
   return {
     counted,
     late,
+    warnings,
     faults,
     count(metric, by) {
       counted[metric] += by;
     },
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
+    },
+    warn(message) {
+      warnings.push(message);
     },
     fault(what, cause) {
       faults.push({ what, cause });

@@ -24,6 +24,9 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
     },
+    warn(message) {
+      logger.warn(message);
+    },
     fault(what, cause, place) {
       logger.error(`Cannot ${what}`, { ...place, error: told(cause) });
     },

@@ -15,6 +15,7 @@ import type { GroupLogs } from '../log/group-logs.ts';
 import { commitGroup, type GroupOutcome } from './commit-group.ts';
 import { type Decoded, type DecodedPart, decodeAll, placedParts } from './decode.ts';
 import { rangesOf } from './record-ranges.ts';
+import { Spread } from './shard-overlap.ts';
 
 type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
 
@@ -26,6 +27,8 @@ export interface BatchOutcome {
    * empty when all records are committed, and that is noted.
    */
   readonly again: readonly SourceRecord[];
+  /** How the batch is spread over the key groups with which it began. */
+  readonly spread: Spread;
   /** Whether a group stopped because the deployment has changed since it was read. */
   readonly outdated: boolean;
 }
@@ -49,7 +52,14 @@ export async function processBatch(
   wants?: Wants,
 ): Promise<BatchOutcome> {
   const { deployment } = logs;
-  let { unfinished, outdated, pending } = await takeIn(ports, logs, records, deadline, new Map(), wants);
+  let { unfinished, outdated, pending, spread } = await takeIn(
+    ports,
+    logs,
+    records,
+    deadline,
+    new Map(),
+    wants,
+  );
   for (let tried = deployment; outdated && renew; ) {
     const found = await renew();
     // Only another deployment helps, and there may be several of them while one batch is taken in.
@@ -61,6 +71,7 @@ export async function processBatch(
   const { notesProgress } = deployment.pipeline.source.lineage;
   return {
     again: notesProgress ? await noteProgress(ports, deployment, records, unfinished, deadline) : unfinished,
+    spread,
     outdated,
   };
 }
@@ -78,6 +89,7 @@ type Pending = ReadonlyMap<SourceRecord, ReadonlySet<SubPosition>>;
 interface TakenIn {
   readonly unfinished: readonly SourceRecord[];
   readonly pending: Pending;
+  readonly spread: Spread;
   readonly outdated: boolean;
 }
 
@@ -90,7 +102,7 @@ async function takeIn(
   wants: Wants | undefined,
 ): Promise<TakenIn> {
   const { pipeline } = logs.deployment;
-  const { shares, decoded } = await splitByGroup(ports, logs, records, deadline, before, wants);
+  const { shares, decoded, spread } = await splitByGroup(ports, logs, records, deadline, before, wants);
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
       let uncommitted: readonly GroupRecord[] = share;
@@ -128,6 +140,7 @@ async function takeIn(
   return {
     unfinished: records.filter((record, at) => at >= decoded || pending.has(record)),
     pending: new Map([...before, ...pending]),
+    spread,
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
   };
 }
@@ -152,6 +165,7 @@ interface Share {
 /** The records of a batch, or the first of them, by their groups. */
 interface Split {
   readonly shares: ReadonlyMap<number, Share>;
+  readonly spread: Spread;
   /** How many records were decoded before half of the time was over. The others wait for another try. */
   readonly decoded: number;
 }
@@ -208,6 +222,7 @@ async function splitByGroup(
     return place;
   };
   let filtered = 0;
+  const spread = new Spread(shares, groups);
   const { ordered } = deployment.pipeline.source.lineage;
   const add = (
     source: SourceRecord,
@@ -227,6 +242,7 @@ async function splitByGroup(
       return;
     }
     const { hash, share } = byKey.get(key) ?? placeOf(key);
+    spread.add(key, hash, partitionKey);
     share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded));
   };
   let taken = 0;
@@ -250,7 +266,7 @@ async function splitByGroup(
     }
   }
   ports.telemetry.count('filtered', filtered);
-  return { shares, decoded: taken };
+  return { shares, spread, decoded: taken };
 }
 
 /**

@@ -199,6 +199,7 @@ export class Redrive {
     const telemetry = {
       count: (metric: Metric, by: number) => void counted.set(metric, (counted.get(metric) ?? 0) + by),
       countLate: () => {},
+      warn: () => {},
       fault: (_what: string, cause: unknown) => {
         fault = cause;
       },
