@@ -19,10 +19,9 @@ import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show, showAll } from '../src/commands/run.ts';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
-import { SOURCE_KINDS } from '../src/local/over.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
 import { serversPackage } from '../src/local/servers-package.ts';
-import { localSourceOf } from '../src/local/sources/index.ts';
+import { LOCAL_KINDS } from '../src/local/sources/index.ts';
 import { lockFileOf } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
 
@@ -188,7 +187,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'call the built bundle of a pipeline as Lambda would, on a Lambda event, and write its answer',
     )
     .argument('<pipeline>', 'a folder of functions/')
-    .argument('<event.json>', 'a Kinesis event as Lambda hands it over')
+    .argument('<event.json>', 'an event as Lambda hands it over')
     .option('-d, --data <directory>', 'keep tables and objects here, and go on from what is there', notEmpty)
     .addHelpText('after', '\nExit code: 0 the handler answered; 1 it threw, or could not be called.')
     .action(
@@ -196,7 +195,6 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
         inFolder(async (folder) => {
           const file = await fileOf(name);
           const pipeline = await loadPipeline(file);
-          localSourceOf(pipeline);
           const event = await readEvent(eventFile);
           const built = new Bundles(entryOf(file), ['handler']).write('handler', folder);
           const variables = Object.values(ENVIRONMENT).map((variable) => [variable, 'any']);
@@ -407,7 +405,7 @@ const sourceOption = (): Option =>
   new Option(
     '--source <kind>',
     'what carries the records; windows that need its order are left out over sqs (default: what the definition reads)',
-  ).choices(SOURCE_KINDS);
+  ).choices(LOCAL_KINDS);
 
 function separatorOption(): Option {
   return new Option(

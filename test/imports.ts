@@ -103,8 +103,18 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   // A package of its own.
   [
     'src/local/servers/',
-    ['src/local/servers/', 'src/local/closing.ts', 'src/local/failure.ts', ANY_PACKAGE, COMPUTED],
+    [
+      'src/local/servers/',
+      'src/local/mapping/',
+      'src/local/closing.ts',
+      'src/local/failure.ts',
+      'src/core/time.ts',
+      ANY_PACKAGE,
+      COMPUTED,
+    ],
   ],
+  // Rules without I/O and time, which the servers, the local run and authors' tests share.
+  ['src/local/mapping/', ['src/core/', 'src/local/mapping/']],
   ['src/local/', LOCAL],
   ['lib/loading.ts', ['node:', COMPUTED]],
   [

@@ -15,9 +15,6 @@ const MAKERS: { readonly [Kind in SourceKind]: (name: string, lanes: number) => 
   dynamodb: (name) => dynamodbStream({ table: `${name}-changes` }),
 };
 
-/** Every kind of source. */
-export const SOURCE_KINDS = Object.keys(MAKERS) as readonly SourceKind[];
-
 /** A pipeline over a source of another kind than its definition has. */
 interface Over {
   readonly pipeline: Pipeline;

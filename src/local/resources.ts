@@ -44,7 +44,7 @@ export const LOCAL_CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local
  * Requests have no time limits. The servers belong to this process and stand still whenever it does, even for
  * hours, so a long wait says nothing.
  */
-const UNHURRIED: Patience = { connectionTimeout: 0, socketTimeout: 0, requestTimeout: 0 };
+export const UNHURRIED: Patience = { connectionTimeout: 0, socketTimeout: 0, requestTimeout: 0 };
 
 /**
  * Leaves requests unsigned: a signature takes a tenth of the time of a request, and no server checks it. Some
@@ -64,7 +64,7 @@ const uncheckedFor = (service: string): Signer => ({
  * Settings that reach a server of this machine whatever the environment and the configuration files of AWS
  * say.
  */
-const settingsFor = (service: string, endpoint: string) =>
+export const settingsFor = (service: string, endpoint: string) =>
   ({
     endpoint,
     region: LOCAL_REGION,

@@ -21,7 +21,7 @@ import { connect, createResources, disconnect, type ResourceNames, resourceNames
 import type { LocalServers, startServersBeside } from './servers/servers.ts';
 import { serversPackage } from './servers-package.ts';
 import { localSourceOf } from './sources/index.ts';
-import type { LocalSource } from './sources/source.ts';
+import type { Handle, LocalSource } from './sources/source.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
@@ -37,6 +37,8 @@ export interface LocalOptions {
   readonly broker?: string | undefined;
   /** Wraps the ports between the handlers and the servers, to watch them or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
+  /** Wraps the handler as the event source mapping calls it, to deliver records in another way. */
+  readonly deliver?: (handle: Handle) => Handle;
   /** Starts the servers; without it, they run in a thread of their own. */
   readonly startServers?: typeof startServersBeside | undefined;
 }
@@ -93,6 +95,7 @@ async function startParts(
     port,
     broker,
     decorate = (ports) => ports,
+    deliver = (handle) => handle,
     startServers = (await serversPackage()).startServersBeside,
   } = options;
   const openSource = localSourceOf(pipeline);
@@ -158,9 +161,12 @@ async function startParts(
   // This refuses a directory that was kept by another definition: the handlers would fail for ever.
   await holdDeployment(enginePorts(ports), pipeline);
   const process = processHandler(ports, inRealTime(pipeline, clock));
-  const consumption = await source.consume((event) => process(event, INVOCATION), {
-    onError: (error) => telemetry.fault('deliver a batch', error),
-  });
+  const consumption = await source.consume(
+    deliver((event) => process(event, INVOCATION)),
+    {
+      onError: (error) => telemetry.fault('deliver a batch', error),
+    },
+  );
   onClose(consumption.stop);
   // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
   wakeUps.schedule();

@@ -30,6 +30,7 @@ export async function runLocally(
     readonly broker?: string;
     readonly dataDirectory?: string;
     readonly decorate?: (ports: Ports) => Ports;
+    readonly deliver?: NonNullable<LocalOptions['deliver']>;
     readonly speed?: number | undefined;
     readonly signal?: AbortSignal;
     readonly onSent?: (sent: number) => void;

@@ -193,8 +193,8 @@ const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
       works: true,
     },
     {
-      use: 'a pipeline whose source is a queue',
-      args: () => using(command, { pipeline: 'queue.ts', data: 'new' }),
+      use: '`--source sqs`, and every window follows the order of the source',
+      args: () => [...using(command, { pipeline: 'rolling.ts', data: 'new' }), '--source', 'sqs'],
     },
     ofOption('--source', 'pigeons'),
     ofOption('--separator', '::'),
@@ -271,8 +271,8 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
       needsPermissions: true,
     },
     {
-      use: 'a pipeline whose source is a queue',
-      args: () => using('invoke', { pipeline: 'queue.ts', data: 'new' }),
+      use: 'an event of a stream, where the source is a queue',
+      args: () => using('invoke', { pipeline: 'queue.ts' }),
     },
     {
       use: 'data of a newer version of the pipeline',

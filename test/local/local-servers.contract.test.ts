@@ -46,8 +46,8 @@ import kinesaliteDb from 'kinesalite/db/index.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect as connectClients, disconnect } from '../../src/local/resources.ts';
 import { useParsedConditions } from '../../src/local/servers/conditions.ts';
+import { type JournalEntry, openJournal } from '../../src/local/servers/journal.ts';
 import { runServer } from '../../src/local/servers/lifecycle.ts';
-import { type JournalEntry, openJournal } from '../../src/local/servers/s3-journal.ts';
 import { useNativeSequences } from '../../src/local/servers/sequences.ts';
 import {
   type LocalServers,
@@ -378,15 +378,12 @@ describe('S3', () => {
 
   it('replays the whole entries of a journal that was cut anywhere', async () => {
     const path = join(dataDirectory, 'journal');
-    const entries = ['ä', '', 'three'].map(
-      (body): JournalEntry => ({
-        method: 'PUT',
-        url: `/b/${body}`,
-        headers: { h: body },
-        body: Buffer.from(body),
-      }),
-    );
-    const written = await openJournal(path, async () => {});
+    const entries = ['ä', '', 'three'].map((body) => ({
+      url: `/b/${body}`,
+      headers: { h: body },
+      body: Buffer.from(body),
+    }));
+    const written = await openJournal<(typeof entries)[number]>(path, async () => {});
     const wholeWithin = entries.map((entry) => {
       written.append(entry);
       return { entry, end: readFileSync(path).length };
@@ -405,9 +402,6 @@ describe('S3', () => {
   it('does not let an entry that the disk had no room for spoil those after it', async () => {
     const path = join(dataDirectory, 'journal');
     const entry = (body: string): JournalEntry => ({
-      method: 'PUT',
-      url: '/',
-      headers: {},
       body: Buffer.from(body),
     });
     const journal = await openJournal(path, async () => {});

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { count, definePipeline, kinesis, mean, rolling, sqs, tumbling } from '../../src/index.ts';
-import { pipelineOver, SOURCE_KINDS } from '../../src/local/over.ts';
+import { pipelineOver } from '../../src/local/over.ts';
+import { LOCAL_KINDS } from '../../src/local/sources/index.ts';
 import { tryPipeline } from '../../src/testing.ts';
 
 interface Reading {
@@ -36,7 +37,7 @@ const records = Array.from({ length: 20 }, (_, at) => ({
 }));
 
 describe('a pipeline over a source of another kind', () => {
-  it.each(SOURCE_KINDS)('keeps how records are decoded: over %s', (kind) => {
+  it.each(LOCAL_KINDS)('keeps how records are decoded: over %s', (kind) => {
     const definition = both;
     const { pipeline } = pipelineOver(definition, kind);
     expect(pipeline.source.kind).toBe(kind);

@@ -16,7 +16,7 @@ const PLANTED = [
   readonly kind: 'plantedSource';
   map<Next>(reshape: (record: Rec) => Next): PlantedSource<Next>;
 }
-export type Source<Rec> = PlantedSource<Rec> |`,
+export type Source<Rec> = | PlantedSource<Rec>`,
   },
   {
     file: 'src/pipeline/sinks.ts',

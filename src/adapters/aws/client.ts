@@ -36,6 +36,8 @@ interface Settings {
   readonly useDualstackEndpoint?: boolean;
   readonly defaultsMode?: 'standard';
   readonly forcePathStyle?: boolean;
+  /** Whether requests go to the host of a queue's URL, SQS's default, even where an endpoint is given. */
+  readonly useQueueUrlAsEndpoint?: boolean;
   /** How often a request is sent at most. Default 5. */
   readonly maxAttempts?: number;
   /** Replaces the handler that waits as `Patience` says. */

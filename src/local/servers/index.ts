@@ -10,6 +10,7 @@ export {
   type Topic,
   type TopicRecord,
 } from './kafka-client.ts';
+export { sentTo } from './queues.ts';
 export { type LocalServers, startServers, startServersBeside } from './servers.ts';
 
 const { resolve: entryOf } = createRequire(import.meta.url);

@@ -1,6 +1,14 @@
 import { buildApp } from 'fauxqs';
+import { type Journal, type JournalEntry, openJournal } from './journal.ts';
 import { type RunningServer, withoutTimeOuts } from './lifecycle.ts';
-import { type Journal, openJournal } from './s3-journal.ts';
+import { openQueues } from './queues.ts';
+
+/** A request that changed an S3 object or bucket. */
+interface StoredRequest extends JournalEntry {
+  readonly method: 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 /** The headers that a replayed request needs besides its body. Credentials are left out. */
 const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-source|metadata-directive))$/;
@@ -9,7 +17,7 @@ const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-sou
  * Starts S3, and SQS beside it, on the loopback address and in memory; port 0 takes a free one.
  *
  * The server honours `If-None-Match: *`. With a journal, buckets and objects are back after a restart, with
- * new LastModified times; queues are not. Multipart uploads and DeleteObjects are refused with 501, as both
+ * new LastModified times; see `openQueues` for queues. Multipart uploads and DeleteObjects are refused with 501, as both
  * the check and the journal would miss them. An object has at most 11 MiB.
  *
  * The server checks, carries out, journals and answers a request in one turn of the event loop, so no two
@@ -18,11 +26,13 @@ const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-sou
 export async function startS3(options: {
   port: number;
   journalPath?: string | undefined;
+  queuesPath?: string | undefined;
 }): Promise<RunningServer> {
-  const app = buildApp({ logger: false });
+  const queues = await openQueues(options.queuesPath);
+  const app = buildApp({ logger: false, stores: queues.stores });
   withoutTimeOuts(app.server);
   const present = new Set<string>();
-  let journal: Journal | undefined;
+  let journal: Journal<StoredRequest> | undefined;
 
   app.addHook('preHandler', ({ method, params, headers }, reply, done) => {
     const { bucket, path } = target(params);
@@ -55,7 +65,7 @@ export async function startS3(options: {
   });
 
   if (options.journalPath !== undefined) {
-    journal = await openJournal(options.journalPath, ({ body, ...request }) =>
+    journal = await openJournal<StoredRequest>(options.journalPath, ({ body, ...request }) =>
       app.inject({ ...request, payload: body }),
     );
   }
@@ -64,6 +74,7 @@ export async function startS3(options: {
     async close() {
       await app.close();
       journal?.close();
+      queues.close();
     },
   };
 }

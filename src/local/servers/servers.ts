@@ -9,6 +9,7 @@ import { type Ask, askAt, askingOf } from './direct.ts';
 import { speakHttp2 } from './http2.ts';
 import { checkPort, runServer } from './lifecycle.ts';
 import { lockDirectory } from './lock.ts';
+import { queuesPathIn } from './queues.ts';
 import { keepRecords } from './retention.ts';
 import { startS3 } from './s3-server.ts';
 import { useNativeSequences } from './sequences.ts';
@@ -78,7 +79,11 @@ export async function startServers({ dataDirectory, ports }: LocalServersOptions
     const dynamodb = await runServer(tables, ports?.dynamodb ?? 0);
     onClose(dynamodb.close);
 
-    const s3 = await startS3({ port: ports?.s3 ?? 0, journalPath: within('s3.journal') });
+    const s3 = await startS3({
+      port: ports?.s3 ?? 0,
+      journalPath: within('s3.journal'),
+      queuesPath: dataDirectory && queuesPathIn(dataDirectory),
+    });
     onClose(s3.close);
 
     return {

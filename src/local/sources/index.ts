@@ -9,12 +9,17 @@ type SourceKind = Pipeline['source']['kind'];
  */
 const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | undefined } = {
   kinesis: async () => (await import('./kinesis.ts')).openKinesis,
-  sqs: undefined,
-  fifo: undefined,
+  sqs: async () => (await import('./sqs.ts')).openStandardQueue,
+  fifo: async () => (await import('./sqs.ts')).openFifoQueue,
   kafka: async () => (await import('./kafka.ts')).openKafka,
   rabbitmq: undefined,
   dynamodb: undefined,
 };
+
+/** The kinds of source that run on this machine. */
+export const LOCAL_KINDS = (Object.keys(OPENERS) as SourceKind[]).filter(
+  (kind) => OPENERS[kind] !== undefined,
+);
 
 /**
  * Returns what opens a pipeline's source on this machine.
@@ -24,9 +29,8 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
 export function localSourceOf({ name, source }: Pipeline): OpenSource {
   const load = OPENERS[source.kind];
   if (load === undefined) {
-    const kinds = Object.keys(OPENERS).filter((kind) => OPENERS[kind as SourceKind] !== undefined);
     throw new RangeError(
-      `Cannot run "${name}" on this machine as its source must be of a kind that runs here (${kinds.join(', ')}): it is ${source.kind}`,
+      `Cannot run "${name}" on this machine as its source must be of a kind that runs here (${LOCAL_KINDS.join(', ')}): it is ${source.kind}`,
     );
   }
   return async (settings) => (await load())(settings);

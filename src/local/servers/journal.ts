@@ -1,16 +1,13 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeFileSync } from 'node:fs';
 
-/** A request that changed an S3 object or bucket. */
+/** What changed something that outlives the process: some JSON, and bytes. */
 export interface JournalEntry {
-  readonly method: 'PUT' | 'DELETE';
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
-export interface Journal {
+export interface Journal<Entry extends JournalEntry> {
   /** Returns once the entry would outlive a kill of this process, though not a power failure. */
-  append(entry: JournalEntry): void;
+  append(entry: Entry): void;
   close(): void;
 }
 
@@ -18,26 +15,26 @@ export interface Journal {
 const PREFIX_BYTES = 8;
 
 /**
- * Opens an append-only file of requests, after it has replayed in order the requests that the file holds.
+ * Opens an append-only file, after it has replayed in order the entries that the file holds.
  *
- * An entry is its prefix, its head (the request without its body, in JSON) and its body. A kill or a full
+ * An entry is its prefix, its head (the entry without its body, in JSON) and its body. A kill or a full
  * disk can cut short only the last entry. That one was never acknowledged, and is dropped.
  */
-export async function openJournal(
+export async function openJournal<Entry extends JournalEntry>(
   path: string,
-  replay: (entry: JournalEntry) => Promise<unknown>,
-): Promise<Journal> {
+  replay: (entry: Entry) => unknown,
+): Promise<Journal<Entry>> {
   const file = openSync(path, 'a+');
   let end = 0;
-  for (let next = readEntry(file, end); next; next = readEntry(file, end)) {
+  for (let next = readEntry<Entry>(file, end); next; next = readEntry<Entry>(file, end)) {
     await replay(next.entry);
     end = next.end;
   }
   ftruncateSync(file, end);
 
   return {
-    append({ body, ...request }) {
-      const head = Buffer.from(JSON.stringify(request));
+    append({ body, ...rest }) {
+      const head = Buffer.from(JSON.stringify(rest));
       const prefix = Buffer.alloc(PREFIX_BYTES);
       prefix.writeUInt32BE(head.length, 0);
       prefix.writeUInt32BE(body.length, 4);
@@ -53,15 +50,32 @@ export async function openJournal(
   };
 }
 
-function readEntry(file: number, start: number): { entry: JournalEntry; end: number } | undefined {
+/** Yields the entries of a journal that another process or thread may be appending to. */
+export function* readJournal<Entry extends JournalEntry>(path: string): Generator<Entry> {
+  const file = openSync(path, 'r');
+  try {
+    let end = 0;
+    for (let next = readEntry<Entry>(file, end); next; next = readEntry<Entry>(file, end)) {
+      yield next.entry;
+      end = next.end;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readEntry<Entry extends JournalEntry>(
+  file: number,
+  start: number,
+): { entry: Entry; end: number } | undefined {
   const prefix = readBytes(file, start, PREFIX_BYTES);
   if (!prefix) return undefined;
   const [headBytes, bodyBytes] = [prefix.readUInt32BE(0), prefix.readUInt32BE(4)];
   const content = readBytes(file, start + PREFIX_BYTES, headBytes + bodyBytes);
   if (!content) return undefined;
-  const request = JSON.parse(content.toString('utf8', 0, headBytes));
+  const rest = JSON.parse(content.toString('utf8', 0, headBytes));
   return {
-    entry: { ...request, body: content.subarray(headBytes) },
+    entry: { ...rest, body: content.subarray(headBytes) } as Entry,
     end: start + PREFIX_BYTES + content.length,
   };
 }

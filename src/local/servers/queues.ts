@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { buildApp } from 'fauxqs';
+import { type Journal, type JournalEntry, openJournal, readJournal } from './journal.ts';
+
+type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>;
+type Store = Stores['sqsStore'];
+type Queue = ReturnType<Store['createQueue']>;
+type Message = Parameters<Queue['enqueue']>[0];
+
+/** What changed a queue: a message that came, whose body is the entry's, or the ids of messages that went. */
+interface QueueEntry extends JournalEntry {
+  readonly queue: string;
+  readonly came?: Omit<Message, 'body'>;
+  readonly went?: readonly string[];
+}
+
+/** The messages of a queue that outlived a process. */
+interface Kept {
+  readonly messages: Map<string, Message>;
+  /** The highest sequence number that was given. */
+  sequence: bigint;
+}
+
+/** Sequence numbers of SQS have twenty digits from the beginning on. */
+const FIRST_SEQUENCE = 18_800_000_000_000_000_000n;
+
+export const queuesPathIn = (dataDirectory: string): string => join(dataDirectory, 'sqs.journal');
+
+/**
+ * Returns the stores of fauxqs with queues that do more of what SQS does, in memory or in a journal:
+ *
+ * - A receive from a FIFO queue answers with several messages of a message group, in their order.
+ * - Messages of a group whose visibility timeouts end together come again in their order.
+ * - With a journal, the messages of a queue are in it again, and visible, when a queue of its name is created
+ *   after a restart, with their ids and sequence numbers. How often they were received is counted anew.
+ */
+export async function openQueues(path: string | undefined) {
+  const load = async (file: string) => import(new URL(file, import.meta.resolve('fauxqs')).href);
+  const { SqsQueue, SqsStore } = (await load('./sqs/sqsStore.js')) as {
+    SqsQueue: new (...args: Parameters<Store['createQueue']>) => Queue;
+    SqsStore: new () => Store;
+  };
+  const { SnsStore } = await load('./sns/snsStore.js');
+  const { S3Store } = await load('./s3/s3Store.js');
+
+  const kept = new Map<string, Kept>();
+  const keptOf = (queue: string): Kept => {
+    const found = kept.get(queue) ?? { messages: new Map(), sequence: FIRST_SEQUENCE };
+    kept.set(queue, found);
+    return found;
+  };
+  let journal: Journal<QueueEntry> | undefined;
+  if (path !== undefined) {
+    journal = await openJournal<QueueEntry>(path, ({ queue, came, went = [], body }) => {
+      const { messages } = keptOf(queue);
+      if (came) {
+        messages.set(came.messageId, { ...came, body: body.toString() });
+        const sequence = BigInt(came.sequenceNumber ?? 0);
+        if (sequence > keptOf(queue).sequence) keptOf(queue).sequence = sequence;
+      }
+      for (const id of went) messages.delete(id);
+    });
+  }
+
+  class KeptQueue extends SqsQueue {
+    /** Whether messages are put back that the journal has. */
+    #restores = false;
+    #sequence = FIRST_SEQUENCE;
+
+    restore({ messages, sequence }: Kept): void {
+      this.#restores = true;
+      this.#sequence = sequence;
+      for (const message of messages.values()) this.enqueue(message);
+      this.#restores = false;
+    }
+
+    override nextSequenceNumber(): string {
+      this.#sequence++;
+      return String(this.#sequence);
+    }
+
+    override enqueue(message: Message): void {
+      super.enqueue(message);
+      if (this.#restores) return;
+      const { body, ...came } = message;
+      journal?.append({ queue: this.name, came, body: Buffer.from(body) });
+    }
+
+    override dequeue(...[most, timeout, deadLetters]: Parameters<Queue['dequeue']>) {
+      const dead: string[] = [];
+      const ofQueue: typeof deadLetters = (arn) => {
+        const target = deadLetters?.(arn);
+        return (
+          target &&
+          Object.assign(Object.create(target) as Queue, {
+            enqueue(message: Message) {
+              dead.push(message.messageId);
+              target.enqueue(message);
+            },
+          })
+        );
+      };
+      const received = this.isFifo()
+        ? this.#ofGroups(most, timeout, ofQueue)
+        : super.dequeue(most, timeout, ofQueue);
+      this.#forget(dead);
+      return received;
+    }
+
+    /** Receives from each message group that does not wait as many messages as there is room for. */
+    #ofGroups(...[most, timeout, deadLetters]: Parameters<Queue['dequeue']>) {
+      const received: ReturnType<Queue['dequeue']> = [];
+      const taken = new Map<string, number>();
+      while (received.length < Math.min(most, 10)) {
+        const [message] = super.dequeue(1, timeout, deadLetters);
+        if (message === undefined) break;
+        received.push(message);
+        const { messageGroupId: group = '' } =
+          this.inflightMessages.get(message.ReceiptHandle)?.message ?? {};
+        taken.set(group, (taken.get(group) ?? 0) + 1);
+        // A receive takes one message of a group, and makes the group wait. It does so here after the last one.
+        this.fifoLockedGroups.delete(group);
+      }
+      for (const [group, messages] of taken) this.fifoLockedGroups.set(group, messages);
+      return received;
+    }
+
+    override processTimers(): void {
+      this.#inOrder(() => super.processTimers());
+    }
+
+    override changeVisibility(...args: Parameters<Queue['changeVisibility']>): void {
+      this.#inOrder(() => super.changeVisibility(...args));
+    }
+
+    /** Puts each group in order where messages have come back to it, which the queue does one by one. */
+    #inOrder(work: () => void): void {
+      const hidden = this.inflightMessages.size;
+      work();
+      if (this.inflightMessages.size === hidden) return;
+      const before = ({ sequenceNumber: a = '' }: Message, { sequenceNumber: b = '' }: Message): number =>
+        a < b ? -1 : 1;
+      for (const messages of this.fifoMessages.values()) messages.sort(before);
+    }
+
+    override deleteMessage(receipt: string): boolean {
+      const id = this.inflightMessages.get(receipt)?.message.messageId;
+      const deleted = super.deleteMessage(receipt);
+      if (id !== undefined) this.#forget([id]);
+      return deleted;
+    }
+
+    override purge(): void {
+      const { ready, delayed, inflight } = this.inspectMessages();
+      super.purge();
+      this.#forget(
+        [...ready, ...delayed, ...inflight.map(({ message }) => message)].map((one) => one.messageId),
+      );
+    }
+
+    #forget(went: readonly string[]): void {
+      if (went.length > 0) journal?.append({ queue: this.name, went, body: Buffer.alloc(0) });
+    }
+  }
+
+  class KeptStore extends SqsStore {
+    override createQueue(...[name, url, arn, attributes, tags]: Parameters<Store['createQueue']>): Queue {
+      super.createQueue(name, url, arn, attributes, tags);
+      const queue = new KeptQueue(name, url, arn, attributes, tags);
+      // The store keeps the queue that it has just made under three names.
+      for (const queues of Object.values(this)) {
+        if (!(queues instanceof Map)) continue;
+        for (const [key, found] of queues) if (found.url === url) queues.set(key, queue);
+      }
+      queue.restore(keptOf(name));
+      kept.delete(name);
+      return queue;
+    }
+  }
+
+  return {
+    stores: { sqsStore: new KeptStore(), snsStore: new SnsStore(), s3Store: new S3Store() } as Stores,
+    close: () => journal?.close(),
+  };
+}
+
+/** The first 48 bits of the MD5 of each message that a queue of a data directory was ever sent, in order. */
+export function sentTo(dataDirectory: string, queue: string): readonly number[] {
+  const path = queuesPathIn(dataDirectory);
+  if (!existsSync(path)) return [];
+  const sent: number[] = [];
+  for (const { queue: name, came, body } of readJournal<QueueEntry>(path))
+    if (name === queue && came) sent.push(createHash('md5').update(body).digest().readUIntBE(0, 6));
+  return sent;
+}

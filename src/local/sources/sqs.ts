@@ -1,0 +1,327 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import {
+  CreateQueueCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  type SendMessageBatchRequestEntry,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import type { SQSRecord } from 'aws-lambda';
+import { clientOf } from '../../adapters/aws/client.ts';
+import { sqsArrivals } from '../../adapters/sqs/arrivals.ts';
+import { type EpochMillis, millis } from '../../core/time.ts';
+import { checkQueueMapping, type QueueItem, QueueMappingMachine } from '../mapping/queue.ts';
+import { LOCAL_REGION, settingsFor, UNHURRIED } from '../resources.ts';
+import { serversPackage } from '../servers-package.ts';
+import { quoted } from '../shell.ts';
+import type { LocalSource, OpenSource } from './source.ts';
+
+/** The bounds that SQS sets on one message, and on the messages of one request. */
+const MAX_MESSAGE_BYTES = 1_048_576;
+const MAX_REQUEST_MESSAGES = 10;
+
+/** SQS's own default. AWS wants six times the time limit of the function, but here someone waits. */
+const VISIBILITY_SECONDS = 30;
+const MAX_RECEIVES = 100;
+const LONG_POLL_SECONDS = 20;
+const RETRY_MILLIS = 200;
+
+/** How a kind of queue is read. */
+interface Reading {
+  readonly fifo: boolean;
+  readonly batchSize: number;
+  readonly batchingWindow: ReturnType<typeof millis>;
+  /** How many batches are in flight at once. */
+  readonly batches: number;
+}
+
+/**
+ * One batch of a standard queue is in flight, where AWS would have two: the order in which batches are committed
+ * is then that of the queue, and the results of a run can be had again.
+ */
+const STANDARD: Reading = { fifo: false, batchSize: 1_000, batchingWindow: millis('1s'), batches: 1 };
+const FIFO: Reading = { fifo: true, batchSize: 10, batchingWindow: millis('0s'), batches: 10 };
+
+/** A standard queue on the server of the run. */
+export const openStandardQueue: OpenSource = (settings) => openQueue(settings, STANDARD);
+
+/** A FIFO queue on the server of the run. A record's partition key is its message group. */
+export const openFifoQueue: OpenSource = (settings) => openQueue(settings, FIFO);
+
+/** A message as the mapping has it. */
+interface Held extends QueueItem {
+  readonly receipt: string;
+  readonly record: SQSRecord;
+}
+
+async function openQueue(
+  { names, endpoints, clock, dataDirectory, batchSize }: Parameters<OpenSource>[0],
+  reading: Reading,
+): Promise<LocalSource> {
+  const { fifo } = reading;
+  const mapping = { ...reading, batchSize: batchSize ?? reading.batchSize, reportsFailures: true };
+  checkQueueMapping(mapping, reading);
+  const endpoint = endpoints.s3;
+  const client = clientOf(
+    SQSClient,
+    // A request that is sent twice could put a message twice. Queues' addresses need not be known to this machine.
+    { ...settingsFor('sqs', endpoint), maxAttempts: 1, useQueueUrlAsEndpoint: false },
+    UNHURRIED,
+  );
+  const suffix = fifo ? '.fifo' : '';
+  const name = `${names.stream}${suffix}`;
+  const create = async (QueueName: string, attributes: Record<string, string>) => {
+    const Attributes = { ...attributes, ...(fifo && { FifoQueue: 'true' }) };
+    const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName, Attributes }));
+    return QueueUrl;
+  };
+  const deadLetters = `${names.stream}-failed${suffix}`;
+  const deadLetterUrl = await create(deadLetters, {});
+  const { Attributes: { QueueArn: deadLetterTargetArn } = {} } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] }),
+  );
+  const url = await create(name, {
+    VisibilityTimeout: String(VISIBILITY_SECONDS),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MAX_RECEIVES }),
+  });
+
+  const stopping = new AbortController();
+  const machine = new QueueMappingMachine<Held>(mapping);
+  const waiting = new Set<() => void>();
+  let inFlight = 0;
+
+  /** Settles everyone who waits for the queue to be empty, if it is. */
+  const lookWhetherEmpty = async (): Promise<void> => {
+    if (waiting.size === 0 || inFlight > 0 || machine.waiting > 0) return;
+    const { Attributes = {} } = await client.send(
+      new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
+    );
+    if (!COUNTS.every((count) => Attributes[count] === '0')) return;
+    for (const settle of waiting) settle();
+    waiting.clear();
+  };
+
+  return {
+    place: {
+      service: 'SQS',
+      resource: `queue ${name}`,
+      endpoint,
+      mostBytes: `${MAX_MESSAGE_BYTES.toLocaleString('en')} of text in UTF-8`,
+      environment: { AWS_ENDPOINT_URL_SQS: endpoint },
+      commands: (last) => [
+        ...(last
+          ? [
+              `aws --endpoint-url ${endpoint} sqs send-message --queue-url ${url}${fifo ? ` --message-group-id ${quoted(groupOf(last.partitionKey))} --message-deduplication-id "$RANDOM"` : ''} --message-body ${quoted(last.text)}`,
+            ]
+          : []),
+        `aws --endpoint-url ${endpoint} sqs get-queue-attributes --queue-url ${url} --attribute-names All`,
+      ],
+    },
+    // CloudWatch, which knows the age of the oldest message, does not run here: while messages wait, nothing is known.
+    arrivals: sqsArrivals(client, url, { latest: async () => undefined }),
+    async openFeed() {
+      const sent = dataDirectory === undefined ? [] : (await serversPackage()).sentTo(dataDirectory, name);
+      let resumed = 0;
+      let ordinal = sent.length;
+      let batch: SendMessageBatchRequestEntry[] = [];
+      let batchBytes = 0;
+      const flush = async (): Promise<void> => {
+        if (batch.length > 0) {
+          const { Failed = [] } = await client.send(
+            new SendMessageBatchCommand({ QueueUrl: url, Entries: batch }),
+          );
+          const [failed] = Failed;
+          if (failed) throw new Error(`Cannot send a message to queue ${name}: ${failed.Message}`);
+        }
+        batch = [];
+        batchBytes = 0;
+      };
+      return {
+        held: sent.length,
+        get resumed() {
+          return resumed;
+        },
+        holds(_partitionKey, data) {
+          if (!isMessage(data) || resumed === sent.length) return false;
+          if (digestOf(data) !== sent[resumed++]) {
+            throw new Error(
+              `Cannot go on as the queue must have been sent what the input begins with: message ${resumed} of ${name} is another`,
+            );
+          }
+          return true;
+        },
+        async send(partitionKey, data) {
+          if (!isMessage(data)) return false;
+          if (batch.length === MAX_REQUEST_MESSAGES || batchBytes + data.length > MAX_MESSAGE_BYTES)
+            await flush();
+          const id = String(ordinal++);
+          batch.push({
+            Id: id,
+            MessageBody: Buffer.from(data).toString(),
+            ...(fifo && { MessageGroupId: groupOf(partitionKey), MessageDeduplicationId: id }),
+          });
+          batchBytes += data.length;
+          return true;
+        },
+        flush,
+        async handled() {
+          const settled = new Promise<void>((settle) => waiting.add(settle));
+          await lookWhetherEmpty();
+          await settled;
+        },
+      };
+    },
+    async consume(handle, { onError }) {
+      let hasRoom = (): void => {};
+      let timer: NodeJS.Timeout | undefined;
+      const now = () => Date.now() as EpochMillis;
+
+      const remove = (done: readonly Held[]) =>
+        Promise.all(
+          chunksOf(done).map((chunk) =>
+            client.send(
+              new DeleteMessageBatchCommand({
+                QueueUrl: url,
+                Entries: chunk.map(({ receipt }, at) => ({ Id: String(at), ReceiptHandle: receipt })),
+              }),
+            ),
+          ),
+        );
+      const deliver = async (batch: readonly Held[]): Promise<void> => {
+        const event = JSON.parse(JSON.stringify({ Records: batch.map(({ record }) => record) }));
+        const outcome = await handle(event).then(
+          (answer) => ({ answer }),
+          (error: unknown) => {
+            onError(error);
+            return { error };
+          },
+        );
+        await remove(machine.settle(batch, outcome, now()).done);
+      };
+      const running = new Set<Promise<void>>();
+      const pump = (): void => {
+        clearTimeout(timer);
+        while (inFlight < reading.batches && !stopping.signal.aborted) {
+          const batch = machine.next(now());
+          if (batch === undefined) break;
+          inFlight++;
+          const delivered = deliver(batch)
+            .catch(onError)
+            .then(() => {
+              inFlight--;
+              running.delete(delivered);
+              pump();
+              return lookWhetherEmpty();
+            })
+            .catch(onError);
+          running.add(delivered);
+        }
+        if (machine.waiting < mapping.batchSize * reading.batches) hasRoom();
+        const due = machine.due();
+        if (due !== undefined && inFlight < reading.batches) timer = setTimeout(pump, due - now());
+      };
+
+      const receive = async (): Promise<void> => {
+        while (!stopping.signal.aborted) {
+          const request = new ReceiveMessageCommand({
+            QueueUrl: url,
+            MaxNumberOfMessages: MAX_REQUEST_MESSAGES,
+            WaitTimeSeconds: LONG_POLL_SECONDS,
+            MessageSystemAttributeNames: ['All'],
+          });
+          const { Messages = [] } = await client.send(request, { abortSignal: stopping.signal });
+          machine.offer(
+            Messages.map((message) => heldOf(message, name, clock.at)),
+            now(),
+          );
+          const room = new Promise<void>((settle) => {
+            hasRoom = settle;
+          });
+          pump();
+          if (Messages.length === 0) await lookWhetherEmpty();
+          await room;
+        }
+      };
+      const follow = async (): Promise<void> => {
+        while (!stopping.signal.aborted) {
+          await receive().catch(async (error) => {
+            if (stopping.signal.aborted) return;
+            onError(error);
+            await new Promise((settle) => setTimeout(settle, RETRY_MILLIS));
+          });
+        }
+      };
+      const following = follow();
+      return {
+        async stop() {
+          stopping.abort();
+          clearTimeout(timer);
+          hasRoom();
+          await Promise.all([following, ...running]);
+        },
+      };
+    },
+    async close() {
+      client.destroy();
+    },
+  };
+}
+
+const COUNTS = [
+  'ApproximateNumberOfMessages',
+  'ApproximateNumberOfMessagesNotVisible',
+  'ApproximateNumberOfMessagesDelayed',
+] as const;
+
+/** Says whether SQS takes these bytes as a message: text in UTF-8 without the characters that it refuses. */
+const isMessage = (data: Uint8Array): boolean =>
+  data.length > 0 &&
+  data.length <= MAX_MESSAGE_BYTES &&
+  isUtf8(data) &&
+  !UNTAKEN.test(Buffer.from(data).toString());
+
+const UNTAKEN = /[^\t\n\r\u0020-\uFFFD]/;
+
+/** Returns a key as a message group, whose name has at most 128 printable characters of ASCII. */
+const groupOf = (key: string): string =>
+  /^[!-~]{1,128}$/.test(key) ? key : createHash('sha256').update(key).digest('hex');
+
+/** The first 48 bits of a message's MD5, as a number. */
+const digestOf = (data: Uint8Array): number => createHash('md5').update(data).digest().readUIntBE(0, 6);
+
+const chunksOf = <Item>(items: readonly Item[]): readonly (readonly Item[])[] =>
+  Array.from({ length: Math.ceil(items.length / MAX_REQUEST_MESSAGES) }, (_, at) =>
+    items.slice(MAX_REQUEST_MESSAGES * at, MAX_REQUEST_MESSAGES * (at + 1)),
+  );
+
+/** What an event has for each message beside its body and its attributes, roughly. */
+const ENVELOPE_BYTES = 600;
+
+function heldOf(
+  { MessageId = '', ReceiptHandle = '', Body = '', MD5OfBody = '', Attributes = {} }: Message,
+  queue: string,
+  at: (real: EpochMillis) => EpochMillis,
+): Held {
+  const sent = Number(Attributes.SentTimestamp) as EpochMillis;
+  return {
+    id: MessageId,
+    group: Attributes.MessageGroupId,
+    receipt: ReceiptHandle,
+    bytes: Buffer.byteLength(JSON.stringify(Body)) + ENVELOPE_BYTES,
+    record: {
+      messageId: MessageId,
+      receiptHandle: ReceiptHandle,
+      body: Body,
+      attributes: { ...Attributes, SentTimestamp: String(at(sent)) } as unknown as SQSRecord['attributes'],
+      messageAttributes: {},
+      md5OfBody: MD5OfBody,
+      eventSource: 'aws:sqs',
+      eventSourceARN: `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`,
+      awsRegion: LOCAL_REGION,
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { flights } from '../../functions/flights/pipeline.ts';
+import { bucket } from '../../src/index.ts';
+import { pipelineOver } from '../../src/local/over.ts';
+import { isAccountedFor } from '../../src/local/replay.ts';
+import type { Handle } from '../../src/local/sources/source.ts';
+import type { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { Random } from '../../src/simulation/random.ts';
+import { readFlights } from './flights.ts';
+import { runLocally } from './local.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-queues-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const toBucket: Pipeline = { ...flights, sinks: [bucket()] };
+const linesOf = (records: readonly unknown[]) => records.map((record) => JSON.stringify(record));
+const FLIGHTS = process.env['CI'] ? 3_000 : 400;
+
+const windowOf = (pane: string): string => JSON.parse(pane).window;
+
+describe('flights over a FIFO queue', () => {
+  it('give the panes that they give over a stream, byte for byte', { timeout: 300_000 }, async () => {
+    const lines = linesOf(readFlights(FLIGHTS));
+    const stream = await runLocally(toBucket, lines);
+    const queue = await runLocally(pipelineOver(toBucket, 'fifo').pipeline, lines);
+    expect(isAccountedFor(queue.replayed)).toBe(true);
+    expect(queue.panes).toEqual(stream.panes);
+    expect(queue.rows).toEqual(stream.rows);
+  });
+});
+
+describe('flights over a standard queue', () => {
+  /** Far enough out of order for any order of these flights. */
+  const patient = {
+    ...toBucket,
+    rules: { ...toBucket.rules, time: { ...toBucket.rules.time, outOfOrderness: 366 * 86_400_000 } },
+    withoutOrder: () => {
+      const rules = toBucket.withoutOrder();
+      return { ...rules, time: { ...rules.time, outOfOrderness: 366 * 86_400_000 } };
+    },
+  } as unknown as Pipeline;
+
+  it('give the panes of event time that they give over a stream, shuffled and each delivered twice', {
+    timeout: 300_000,
+  }, async () => {
+    const random = new Random(7);
+    const lines = linesOf(readFlights(FLIGHTS));
+    const { pipeline, left } = pipelineOver(patient, 'sqs');
+    expect(left).toEqual(['lastTen']);
+    const stream = await runLocally(patient, lines);
+    let deliveries = 0;
+    /** Delivers what it is handed in two halves, and then as a whole, each in an order of its own. */
+    const deliver =
+      (handle: Handle): Handle =>
+      async (event) => {
+        const { Records } = event as { Records: readonly unknown[] };
+        const shuffled = random.shuffled(Records);
+        const half = Math.ceil(shuffled.length / 2);
+        for (const part of [shuffled.slice(0, half), shuffled.slice(half)]) await handle({ Records: part });
+        deliveries += 2;
+        return handle({ Records: random.shuffled(Records) });
+      };
+    const queue = await runLocally(pipeline, random.shuffled(lines), { deliver });
+    expect(deliveries).toBeGreaterThan(0);
+    expect(queue.replayed).toMatchObject({ applied: lines.length, lateForAll: 0 });
+    expect(queue.panes).toEqual(stream.panes.filter((pane) => windowOf(pane) !== 'lastTen'));
+  });
+});
+
+describe.each(['sqs', 'fifo'] as const)('a run over %s that is ended and begun again', (kind) => {
+  it('goes on where it stopped: every record is in once', { timeout: 300_000 }, async () => {
+    const lines = linesOf(readFlights(200));
+    const { pipeline } = pipelineOver(toBucket, kind);
+    const whole = await runLocally(pipeline, lines);
+    const dataDirectory = join(folder, kind);
+    const ended = new AbortController();
+    const first = runLocally(pipeline, lines, {
+      dataDirectory,
+      signal: ended.signal,
+      onSent: (sent) => sent === 120 && ended.abort(),
+    });
+    await expect(first).rejects.toThrow('aborted');
+    const second = await runLocally(pipeline, lines, { dataDirectory });
+    expect(second.replayed).toMatchObject({ applied: lines.length, others: 0 });
+    expect(second.replayed.resumed).toBeGreaterThan(0);
+    expect(second.panes).toEqual(whole.panes);
+
+    const others = linesOf(readFlights(3).toReversed());
+    await expect(runLocally(pipeline, others, { dataDirectory })).rejects.toThrow(
+      `Cannot go on as the queue must have been sent what the input begins with: message 1 of flights${kind === 'fifo' ? '.fifo' : ''} is another`,
+    );
+  });
+});
