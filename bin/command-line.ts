@@ -17,6 +17,7 @@ import { rescaleCommand } from '../src/commands/rescale.ts';
 import { restoreCommand } from '../src/commands/restore.ts';
 import { resumeCommand } from '../src/commands/resume.ts';
 import { run, show, showAll } from '../src/commands/run.ts';
+import { sendCommand } from '../src/commands/send.ts';
 import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
@@ -206,6 +207,41 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
           process.stdout.write(`${JSON.stringify(answer)}\n`);
           return 0;
         }),
+      ),
+    );
+
+  program
+    .command('send')
+    .description('send records to a stream, a queue or a topic: packed, in order for each key, with retries')
+    .argument(
+      '<target>',
+      'a pipeline: to its stream or queue, by the name that it has in a local run, and by its keys; or stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue, kafka://<host>:<port>/<topic>',
+    )
+    .argument('<input>', `${INPUT}; or ws://… or wss://…, whose messages are records`)
+    .option('--to <target>', 'where to, instead of the stream or queue of that name', notEmpty)
+    .option(
+      '-k, --key <field>',
+      'the field that is the key, as machine.id, where there is no pipeline',
+      notEmpty,
+    )
+    .option('-r, --rate <number>', 'records a second at most (default: as fast as it goes)', positive)
+    .addOption(separatorOption())
+    .option(
+      '--checkpoint <file>',
+      'says how far it is, and is removed at the end (default: <input>.sent.json; none for - and a WebSocket)',
+      notEmpty,
+    )
+    .addHelpText(
+      'after',
+      `
+The environment says where AWS is, as for the AWS CLI; "millrace start --keep" prints it for a run on this machine.
+The same command again goes on where it was ended or killed.
+
+Exit code: 0 everything was sent; 1 it could not be sent, or a record was too large or had no key; 130 after Ctrl-C.`,
+    )
+    .action(
+      ending((target, input, options) =>
+        sendCommand(target, input, options, async (name) => loadPipeline(await fileOf(name))),
       ),
     );
 

@@ -74,13 +74,24 @@ export function kinesisProducer(options: KinesisProducerOptions): Producer {
 /**
  * Makes a producer for an SQS queue: ten messages a request, and in a FIFO queue the key as message group.
  *
- * @throws RangeError when a setting is no duration; TypeError for an unknown option
+ * @throws RangeError when `queueUrl` is no URL, or a setting is no duration; TypeError for an unknown option
  */
 export function sqsProducer(options: SqsProducerOptions): Producer {
   checkOptions('send to a queue', options, ['queueUrl', ...SETTINGS, ...CLIENT]);
   const { queueUrl } = options;
-  const client = clientOf(SQSClient, settingsOf(options));
+  const { endpoint = originOf(queueUrl) } = options;
+  const client = clientOf(SQSClient, settingsOf({ ...options, endpoint }));
   return producerFor(sqsSender(client, queueUrl, randomUUID()), options);
+}
+
+function originOf(queueUrl: string): string {
+  try {
+    return new URL(queueUrl).origin;
+  } catch (cause) {
+    throw new RangeError(`Cannot send to the queue "${queueUrl}" as queueUrl must be the URL of a queue`, {
+      cause,
+    });
+  }
 }
 
 /** Makes a producer for a sender of your own, such as one of Kafka or RabbitMQ. */

@@ -95,7 +95,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     const taken = parts.map(({ part }) => part).find((part) => part.outcome === 'record');
     const eventTime = taken?.record.at;
     filtered += parts.filter(({ part }) => part.outcome === 'filtered').length;
-    const partitionKey = taken ? partitionKeyOf(taken.key) : 'none';
+    const partitionKey = taken ? partitionKeyOf(taken.key) : NO_KEY;
     let sent = feed.holds(partitionKey, data);
     if (sent) pace.passed(eventTime);
     else {
@@ -141,6 +141,9 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
 const NOWHERE = positionOf('0');
 
 const MAX_SHOWN_BYTES = 300;
+
+/** The partition key of records that no key is known of, such as those that cannot be decoded. */
+export const NO_KEY = 'none';
 
 /** Hashes a long key, as Kinesis takes partition keys of up to 256 characters. */
 const partitionKeyOf = (key: string): string =>

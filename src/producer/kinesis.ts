@@ -40,7 +40,7 @@ export function kinesisSender(client: KinesisClient, stream: string, slices: num
     parcelBytes: MAX_PACKED_BYTES,
     maxRecordBytes: MAX_RECORD_BYTES,
     bytesOf: ({ key, data }) => Buffer.byteLength(partitionKeyOf(key)) + data.length,
-    laneOf: (key) => groupOf(hashOf(partitionKeyOf(key)), slices),
+    laneOf: (key) => groupOf(hashOf(key), slices),
     open: (slice) => parcelOf(hashKeyOf(slice as number, slices)),
     send: (parcels) =>
       outcomesOf(parcels.length, async () => {

@@ -294,7 +294,7 @@ export class Producer {
     } catch (cause) {
       this.#fail(
         new Error(
-          `Cannot send to ${this.#sender.target} as it must take records: ${(cause as Error).message}; ${this.#missing()}`,
+          `Cannot send to ${this.#sender.target} as it must take records: ${reasonOf(cause as Error)}; ${this.#missing()}`,
           { cause },
         ),
       );
@@ -354,6 +354,10 @@ export class Producer {
     this.#waiters.clear();
   }
 }
+
+/** Says why a request failed, in the words of the service unless these may quote what was sent. */
+const reasonOf = ({ name, message }: Error): string =>
+  message === '' || /Validation|InvalidArgument|Serialization/.test(name) ? name : message.replace(/\.$/, '');
 
 const ROOM = Promise.resolve();
 

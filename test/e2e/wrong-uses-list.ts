@@ -11,6 +11,7 @@ export const COMMANDS = [
   'restore',
   'resume',
   'backfill',
+  'send',
 ] as const;
 
 export type Command = (typeof COMMANDS)[number];
@@ -37,7 +38,9 @@ export interface Ports {
 }
 
 const KEEPING: readonly Command[] = ['start', 'run', 'invoke'];
-const HELD: readonly Command[] = COMMANDS.filter((command) => !KEEPING.includes(command));
+/** The commands on a pipeline, which alone it is that `send` may do without. */
+const OF_PIPELINES: readonly Command[] = COMMANDS.filter((command) => command !== 'send');
+const HELD: readonly Command[] = OF_PIPELINES.filter((command) => !KEEPING.includes(command));
 
 interface Right {
   readonly pipeline?: string;
@@ -63,6 +66,8 @@ function using(command: Command, given: Right = {}): string[] {
       return ['explain', pipeline, 'a', ...keeping];
     case 'rescale':
       return ['rescale', pipeline, '--groups', '16', ...keeping];
+    case 'send':
+      return ['send', pipeline, input];
     case 'backfill':
       return ['backfill', pipeline, '--rows', ...keeping];
     default:
@@ -75,6 +80,23 @@ const ofPipeline = (use: string, pipeline: string, more: Partial<WrongUse> = {})
   args: (command) => using(command, { pipeline }),
   ...more,
 });
+
+const WRONG_PIPELINES: readonly WrongUse[] = [
+  ofPipeline('a pipeline that is no folder of `functions/`', 'metres'),
+  ofPipeline('a pipeline whose file is not there', 'metres.ts'),
+  ofPipeline('a directory without a pipeline', 'empty'),
+  ofPipeline('a pipeline that is no program', 'notes.md'),
+  ofPipeline('a pipeline with a syntax error', 'syntax.ts'),
+  ofPipeline('a pipeline that throws when it is loaded', 'throws.ts'),
+  ofPipeline('a pipeline that throws a text', 'throws-text.ts'),
+  ofPipeline('a pipeline that imports what is not installed', 'imports.ts'),
+  ofPipeline('an empty file', 'nothing.ts'),
+  ofPipeline('a file that exports no pipeline', 'exports-none.ts'),
+  ofPipeline('a file that exports two', 'exports-two.ts'),
+  ofPipeline('a definition with a misspelt option', 'misspelt.ts'),
+  ofPipeline('a definition with a window of no length', 'no-length.ts'),
+  ofPipeline('a pipeline that may not be read', 'secret.ts', { needsPermissions: true }),
+];
 
 /** Done wrong with every command. */
 const WITH_ALL: readonly WrongUse[] = [
@@ -90,20 +112,7 @@ const WITH_ALL: readonly WrongUse[] = [
     args: (command) => [...using(command), '--data', ''],
   },
   { use: 'one argument too many', args: (command) => [...using(command), 'meters.ts', 'meters.ts'] },
-  ofPipeline('a pipeline that is no folder of `functions/`', 'metres'),
-  ofPipeline('a pipeline whose file is not there', 'metres.ts'),
-  ofPipeline('a directory without a pipeline', 'empty'),
-  ofPipeline('a pipeline that is no program', 'notes.md'),
-  ofPipeline('a pipeline with a syntax error', 'syntax.ts'),
-  ofPipeline('a pipeline that throws when it is loaded', 'throws.ts'),
-  ofPipeline('a pipeline that throws a text', 'throws-text.ts'),
-  ofPipeline('a pipeline that imports what is not installed', 'imports.ts'),
-  ofPipeline('an empty file', 'nothing.ts'),
-  ofPipeline('a file that exports no pipeline', 'exports-none.ts'),
-  ofPipeline('a file that exports two', 'exports-two.ts'),
-  ofPipeline('a definition with a misspelt option', 'misspelt.ts'),
-  ofPipeline('a definition with a window of no length', 'no-length.ts'),
-  ofPipeline('a pipeline that may not be read', 'secret.ts', { needsPermissions: true }),
+  ...WRONG_PIPELINES,
   { use: 'a data directory that is a file', args: (command) => using(command, { data: 'notes.md' }) },
   { use: 'a data directory that another run uses', args: (command) => using(command, { data: 'busy' }) },
   { use: 'a data directory of something else', args: (command) => using(command, { data: 'photos' }) },
@@ -341,6 +350,77 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
     },
     { use: 'data of a newer version of the pipeline', args: () => using('backfill', { data: 'newer' }) },
   ],
+  send: [
+    ...WRONG_PIPELINES,
+    { use: 'an option that does not exist', args: () => [...using('send'), '--colour'] },
+    { use: 'an option misspelt', args: () => [...using('send'), '--rat', '5'] },
+    { use: 'an option without its value', args: () => [...using('send'), '--to'] },
+    { use: 'an empty value, as of a variable that is not set', args: () => [...using('send'), '--to', ''] },
+    { use: 'one argument too many', args: () => [...using('send'), 'readings.ndjson'] },
+    ...(
+      [
+        ['no target', ['send']],
+        ['no input', ['send', 'stream:meters']],
+        ['an input that is not there', ['send', 'stream:meters', 'readings.csv', '--key', 'meter']],
+        ['an input that is a directory', ['send', 'stream:meters', 'empty', '--key', 'meter']],
+        ['a target of no form', ['send', 'stream:a b', 'readings.ndjson', '--key', 'meter']],
+        ['a target of no form after `--to`', ['send', 'meters.ts', 'readings.ndjson', '--to', 'meters']],
+        ['two targets', ['send', 'stream:meters', 'readings.ndjson', '--to', 'stream:others']],
+        ['a stream, and no key', ['send', 'stream:meters', 'readings.ndjson']],
+        ['a pipeline, and a key', ['send', 'meters.ts', 'readings.ndjson', '--key', 'meter']],
+        ['`--rate 0`', ['send', 'stream:meters', 'readings.ndjson', '--key', 'meter', '--rate', '0']],
+        [
+          'a checkpoint of a WebSocket',
+          ['send', 'stream:meters', 'ws://127.0.0.1:1/', '--key', 'meter', '--checkpoint', 'place.json'],
+        ],
+        [
+          'a checkpoint that is something else',
+          ['send', 'stream:meters', 'readings.ndjson', '--key', 'meter', '--checkpoint', 'notes.md'],
+        ],
+        [
+          'a checkpoint that cannot be written',
+          [
+            'send',
+            'stream:meters',
+            'readings.ndjson',
+            '--key',
+            'meter',
+            '--checkpoint',
+            'no/such/place.json',
+          ],
+        ],
+      ] as const
+    ).map(
+      ([use, args]): WrongUse => ({
+        use,
+        args: () => args,
+        env: () => ({ AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }),
+      }),
+    ),
+    {
+      use: 'a region that is not given',
+      args: () => [
+        'send',
+        'stream:meters',
+        'readings.ndjson',
+        '--key',
+        'meter',
+        '--checkpoint',
+        'place.json',
+      ],
+      env: () => ({ AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }),
+    },
+    {
+      use: 'a queue, and AWS that does not answer',
+      args: () => ['send', 'queue:meters', 'readings.ndjson'],
+      env: ({ silent }) => ({
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: 'a',
+        AWS_SECRET_ACCESS_KEY: 'b',
+        AWS_ENDPOINT_URL: `http://127.0.0.1:${silent}`,
+      }),
+    },
+  ],
 };
 
 /** What is done wrong, by whom it is done wrong with: with all these commands. */
@@ -349,7 +429,7 @@ export const WRONG_USES: readonly (readonly [
   commands: readonly Command[],
   uses: readonly WrongUse[],
 ])[] = [
-  ['Every command', COMMANDS, WITH_ALL],
+  ['Every command', OF_PIPELINES, WITH_ALL],
   ['Every command on what is kept', HELD, WITH_KEPT],
   ...COMMANDS.map((command) => [command, [command], OWN[command]] as const),
 ];

@@ -179,6 +179,7 @@ describe('a producer', () => {
     [() => kinesisProducer({ stream: 's', linger: '1 s' as '1s' }), 'Cannot read "1 s" as a duration'],
     [() => kinesisProducer({ stream: 's', maxBuffered: 0 }), 'Cannot buffer 0 bytes'],
     [() => kinesisProducer({ stream: 's', shards: 3 } as never), 'Cannot send to a stream with "shards"'],
+    [() => sqsProducer({ queueUrl: 'readings' }), 'Cannot send to the queue "readings" as queueUrl must be'],
     [() => sqsProducer({ queueUrl: 'u', groups: 3 } as never), 'Cannot send to a queue with "groups"'],
   ])('is refused where it is told nonsense: %#', (make, message) => {
     expect(make).toThrow(message);

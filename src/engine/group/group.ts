@@ -44,13 +44,9 @@ export interface Base {
   readonly tailBytes: number;
 }
 
-/** How far a group has taken in a lineage. */
+/** How far a group has taken in a lineage, and when its last record arrived. */
 export interface Reached {
   readonly position: SubPosition;
-  /**
-   * When the record at that position arrived; for a source whose positions may begin anew, the latest arrival
-   * of all records up to there.
-   */
   readonly arrival: EpochMillis;
 }
 

@@ -12,6 +12,7 @@ export {
 } from './kafka-client.ts';
 export { sentTo } from './queues.ts';
 export { type LocalServers, startServers, startServersBeside } from './servers.ts';
+export { readWebSocket } from './websocket.ts';
 
 const { resolve: entryOf } = createRequire(import.meta.url);
 
