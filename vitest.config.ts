@@ -15,7 +15,7 @@ export default defineConfig({
   test: {
     // In this order, so that no long file is begun last.
     projects: [
-      { extends: true, test: { name: 'alone', include: ['test/**/*.test.ts'], exclude: SHARING } },
+      { extends: true, test: { name: 'alone', include: ['{examples,test}/**/*.test.ts'], exclude: SHARING } },
       { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
     ],
     reporters: ['default', announcement],
