@@ -36,6 +36,11 @@ interface LineageFacts<Ordered extends boolean = boolean> {
    */
   readonly ofHashRange?: true;
   /**
+   * Whether its positions begin again from 0 when the source is deleted and made again under its name. The
+   * time at which records came then tells new ones from those that come again.
+   */
+  readonly beginsAnew?: true;
+  /**
    * Whether its name is the source's name, a slash, and a name that producers chose. The latter may be a key,
    * so it stands in no log line.
    */
@@ -448,6 +453,7 @@ export function kafka<Rec = unknown>(options: KafkaOptions<Rec>): KafkaSource<Re
   const lineage = {
     ordered: true,
     retention: undefined,
+    beginsAnew: true as const,
     notesProgress: false,
     namedByProducers: false,
   } as const;

@@ -44,9 +44,13 @@ export interface Base {
   readonly tailBytes: number;
 }
 
-/** How far a group has taken in a lineage, and when its last record arrived. */
+/** How far a group has taken in a lineage. */
 export interface Reached {
   readonly position: SubPosition;
+  /**
+   * When the record at that position arrived; for a source whose positions may begin anew, the latest arrival
+   * of all records up to there.
+   */
   readonly arrival: EpochMillis;
 }
 

@@ -1,14 +1,19 @@
 import { createHash } from 'node:crypto';
+import { loggable } from '../../core/loggable.ts';
 import { isAfter, type SubPosition } from '../../core/position.ts';
 import { Table } from '../../core/table.ts';
-import { after, type EpochMillis } from '../../core/time.ts';
+import { after, type EpochMillis, isoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Limits } from '../../ports/limits.ts';
 import type { Group, GroupRecord, Inherited } from './group.ts';
 import { groupOf } from './key-group.ts';
 import { lineageWeight, stateWeight } from './room.ts';
 
-/** Returns the records that a group has not taken in yet, each of them once. */
+/**
+ * Returns the records that a group has not taken in yet, each of them once.
+ *
+ * @throws RangeError when the source was made again, so that its records would be taken for earlier ones
+ */
 export function newsOf(
   { source }: Pipeline,
   group: Group,
@@ -19,7 +24,7 @@ export function newsOf(
   let last: GroupRecord | undefined;
   let committed: SubPosition | undefined;
   const reached = new Map<string, GroupRecord | undefined>();
-  return records.filter((record) => {
+  const news = records.filter((record) => {
     if (record.lineage !== lineage) {
       if (lineage !== undefined) reached.set(lineage, last);
       lineage = record.lineage;
@@ -33,6 +38,32 @@ export function newsOf(
     last = record;
     return !isInherited(group.inherited, record);
   });
+  if (source.lineage.beginsAnew && news.length < records.length) {
+    const isNew = new Set(news);
+    for (const record of records) if (!isNew.has(record)) checkCameBefore(group, record);
+  }
+  return news;
+}
+
+/**
+ * Checks that a record which seems to be in has come before, and is no record of a source that was made again.
+ * What comes again came when it came first. So a record that came later than every record that is in, although
+ * it stands before the last one, has taken the place of another.
+ *
+ * @throws RangeError when the record came later than all that are in
+ */
+function checkCameBefore({ positions, inherited }: Group, record: GroupRecord): void {
+  const { lineage, position, arrival } = record;
+  const reached = [positions, ...inherited.map((part) => part.positions)]
+    .flatMap((positions) => positions.get(lineage) ?? [])
+    .filter((place) => !isAfter(position, place.position));
+  const latest = Math.max(...reached.map((place) => place.arrival));
+  if (reached.length === 0 || arrival <= latest) return;
+  throw loggable(
+    new RangeError(
+      `Cannot take records of ${lineage} in as what comes again must have come before: the one at ${record.source.position} came at ${isoTime(arrival)}, and all that are in, up to there and beyond, by ${isoTime(latest as EpochMillis)}, so the source was made again under its name; give the source, or the pipeline, another name`,
+    ),
+  );
 }
 
 /** Says whether a record stands after another of the same lineage, without making their sub-positions. */
@@ -69,11 +100,26 @@ export const isAhead = ({ positions }: Pick<Inherited, 'positions'>, reached: Gr
  * Returns how far a group has taken in its lineages once it has taken in records, which are in order within
  * each lineage.
  */
-export function reachedBy({ positions }: Group, records: readonly GroupRecord[]): Group['positions'] {
+export function reachedBy(
+  { lineage: { beginsAnew } }: Pipeline['source'],
+  { positions, inherited }: Group,
+  records: readonly GroupRecord[],
+): Group['positions'] {
   const reached = new Map(positions);
+  const latestIn = (lineage: string): number =>
+    Math.max(
+      ...[reached, ...inherited.map((part) => part.positions)].map(
+        (positions) => positions.get(lineage)?.arrival ?? Number.NEGATIVE_INFINITY,
+      ),
+    );
+  let latest = Number.NEGATIVE_INFINITY;
   for (let at = 0; at < records.length; at++) {
     const { lineage, position, arrival } = records[at] as GroupRecord;
-    if (records[at + 1]?.lineage !== lineage) reached.set(lineage, { position, arrival });
+    latest = Math.max(latest, arrival);
+    if (records[at + 1]?.lineage === lineage) continue;
+    const arrived = beginsAnew ? Math.max(latest, latestIn(lineage)) : arrival;
+    reached.set(lineage, { position, arrival: arrived as EpochMillis });
+    latest = Number.NEGATIVE_INFINITY;
   }
   return reached;
 }

@@ -123,7 +123,9 @@ function foldAll(
     keys.set(key, state.freeze() as StoredKey);
     ids?.forget(key, state.watermark);
   }
-  const positions = source.lineage.ordered ? reachedBy(group, records.slice(0, taken)) : group.positions;
+  const positions = source.lineage.ordered
+    ? reachedBy(source, group, records.slice(0, taken))
+    : group.positions;
   const applied = taken - repeated - lateForAll - poison.length;
   const counted = { applied, lateForAll, poison: poison.length, late: lateByWindow(late) };
   return {
