@@ -80,7 +80,7 @@ interface Started {
   close(): Promise<void>;
 }
 
-async function startMoto(): Promise<Started> {
+export async function startMoto(): Promise<Started> {
   const server = spawn('moto_server', ['-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const port = await new Promise<string>((resolve, reject) => {
     let said = '';

@@ -1,11 +1,21 @@
+import {
+  DescribeStreamCommand,
+  type DynamoDBStreamsClient,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  TrimmedDataAccessException,
+} from '@aws-sdk/client-dynamodb-streams';
 import type { AttributeValue, DynamoDBRecord } from 'aws-lambda';
 import { describe, expect, it } from 'vitest';
+import { dynamodbArrivals } from '../../src/adapters/dynamodb-stream/arrivals.ts';
 import {
   type ChangeEvent,
   recordsOf,
   responseOf,
   sourceOf,
 } from '../../src/adapters/dynamodb-stream/records.ts';
+import { memoryProgress } from '../../src/adapters/memory/progress.ts';
+import { positionOf } from '../../src/core/position.ts';
 import { at, NOON } from '../engine/scene.ts';
 
 const STREAM = 'arn:aws:dynamodb:eu-central-1:123456789012:table/orders/stream/2026-01-05T08:00:00.000';
@@ -226,5 +236,71 @@ describe('an event of a table', () => {
   it('is answered by the lowest sequence number that must come again, and a state', () => {
     const records = recordsOf(eventOf(changeOf({ SequenceNumber: '5' }), changeOf({ SequenceNumber: '6' })));
     expect(responseOf(records)).toEqual({ batchItemFailures: [{ itemIdentifier: '5' }], state: {} });
+  });
+});
+
+describe('what waits on the stream of a table', () => {
+  /** A page is empty, or has the record of that minute, or is the last of a closed shard. */
+  type Page = 'empty' | 'closed' | number;
+
+  /** One shard, read page by page; what was committed last may have been dropped by now. */
+  function shardOf(pages: readonly Page[], trimmed = false) {
+    const asked: string[] = [];
+    const answers: Record<string, (input: Record<string, string>) => object> = {
+      [DescribeStreamCommand.name]: () => ({ StreamDescription: { Shards: [{ ShardId: SHARD }] } }),
+      [GetShardIteratorCommand.name]({ ShardIteratorType = '', SequenceNumber }) {
+        asked.push(ShardIteratorType);
+        if (trimmed && SequenceNumber !== undefined) {
+          throw new TrimmedDataAccessException({ message: 'trimmed', $metadata: {} });
+        }
+        return { ShardIterator: '0' };
+      },
+      [GetRecordsCommand.name]({ ShardIterator = '' }) {
+        const page = pages[Number(ShardIterator)] ?? 'empty';
+        return {
+          Records:
+            typeof page === 'number'
+              ? [{ eventName: 'INSERT', dynamodb: { ApproximateCreationDateTime: new Date(at(page)) } }]
+              : [],
+          NextShardIterator: page === 'closed' ? undefined : String(Number(ShardIterator) + 1),
+        };
+      },
+    };
+    const client = {
+      send: async (command: { readonly input: object }) =>
+        answers[command.constructor.name]?.(command.input as Record<string, string>),
+    } as unknown as DynamoDBStreamsClient;
+    const clock = {
+      now: () => NOON,
+      alarm(_: number, ring: () => void) {
+        queueMicrotask(ring);
+        return () => {};
+      },
+      turn: async () => {},
+    };
+    const progress = memoryProgress();
+    const arrivals = dynamodbArrivals(client, STREAM, ['INSERT'], progress, clock);
+    return { arrivals, progress, asked };
+  }
+
+  const empty = (pages: number): Page[] => Array.from({ length: pages }, () => 'empty');
+
+  it('is found though nine empty pages come before it, and again though more do', async () => {
+    const { arrivals } = shardOf([...empty(9), 7]);
+    expect([await arrivals.frontier(at(60)), await arrivals.frontier(at(60))]).toEqual([at(7), at(7)]);
+  });
+
+  it.each([
+    ['ten empty pages', [...empty(10), 7]],
+    ['the end of a closed shard', ['closed' as const]],
+  ])('is nothing after %s', async (_, pages) => {
+    expect(await shardOf(pages).arrivals.frontier(at(60))).toBe(at(60));
+  });
+
+  it('is looked for from the beginning where what was committed last has been dropped', async () => {
+    const { arrivals, progress, asked } = shardOf([7], true);
+    await progress.note(`orders/2026-01-05T08:00:00.000/${SHARD}`, positionOf('5'));
+    expect(await arrivals.frontier(at(60))).toBe(at(7));
+    expect(asked).toEqual(['AFTER_SEQUENCE_NUMBER', 'TRIM_HORIZON']);
   });
 });

@@ -447,6 +447,14 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['dynamodb'],
   },
   {
+    name: 'an empty page is the end of a shard of a table',
+    rule: 'DynamoDB gives empty pages before those with changes',
+    file: 'src/adapters/dynamodb-stream/arrivals.ts',
+    find: 'emptyPagesAtEnd: 10,',
+    replace: 'emptyPagesAtEnd: 1,',
+    killedBy: 'test/adapters/dynamodb-stream.test.ts',
+  },
+  {
     name: 'a number past 2^53 is rounded',
     rule: 'No digit of a whole number is lost',
     file: 'src/adapters/dynamodb-stream/records.ts',
