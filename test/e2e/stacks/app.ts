@@ -1,0 +1,59 @@
+import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { flights } from '../../../functions/flights/pipeline.ts';
+import { PipelineStack } from '../../../lib/pipeline-stack.ts';
+import { dynamodbStream, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../../../src/index.ts';
+
+const PLACE = 'us-east-1:123456789012';
+const secretOf = (name: string) => `arn:aws:secretsmanager:${PLACE}:secret:${name}-AbCdEf`;
+
+/** A pipeline over every kind of source, by the names of their stacks. */
+const SOURCES: { readonly [stack: string]: Pipeline['source'] } = {
+  Provisioned: kinesis({ shards: 2 }),
+  OnDemand: kinesis({ mode: 'on-demand' }),
+  FanOut: kinesis({ fanOut: true }),
+  Existing: kinesis({ stream: `arn:aws:kinesis:${PLACE}:stream/existing` }),
+  Queue: sqs(),
+  Fifo: sqs({ fifo: true }),
+  Msk: kafka({ topic: 'flights', cluster: { msk: `arn:aws:kafka:${PLACE}:cluster/plant/2f6a-1` } }),
+  Brokers: kafka({
+    topic: 'flights',
+    cluster: {
+      brokers: ['one.plant.example:9096'],
+      auth: { scram256: secretOf('reader') },
+      subnets: ['subnet-1'],
+      securityGroups: ['sg-1'],
+    },
+  }),
+  Rabbit: rabbitmq({
+    queue: 'flights',
+    broker: `arn:aws:mq:${PLACE}:broker:plant:b-9bcfa592-423a-4942-879d-eb284b418fc8`,
+    secret: secretOf('rabbit'),
+    deadLetterExchange: 'refused',
+  }),
+  Table: dynamodbStream({ table: 'orders', kinds: ['INSERT'] }),
+};
+
+/** The stream of the table: of one that was made, or any. */
+const {
+  TABLE_STREAM: tableStream = `arn:aws:dynamodb:${PLACE}:table/orders/stream/2026-01-05T08:00:00.000`,
+} = process.env;
+
+// The code of functions is tried elsewhere, and takes long to bundle.
+const app = new App({ postCliContext: { 'aws:cdk:bundling-stacks': [] } });
+const stacks = Object.entries(SOURCES).map(
+  ([id, source]) =>
+    new PipelineStack(app, id, {
+      pipeline: { ...flights, source },
+      entry: 'test/e2e/stacks',
+      removalPolicy: RemovalPolicy.DESTROY,
+      env: { account: '123456789012', region: 'us-east-1' },
+      tableStream,
+      // What a change of the stacks changes.
+      batchingWindow: Duration.seconds(process.env['CHANGED'] ? 9 : 5),
+    }),
+);
+
+// cfn-lint 1.51.0 does not know RecordDistributionStrategy yet, which CloudFormation has.
+const onDemand = stacks.find(({ stackName }) => stackName === 'OnDemand')?.node.findChild('Source');
+const stream = onDemand?.node.findChild('Stream').node.defaultChild as CfnResource;
+stream.addMetadata('cfn-lint', { config: { ignore_checks: ['E3002'] } });
