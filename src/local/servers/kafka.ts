@@ -1,18 +1,16 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { lineOf } from '../failure.ts';
+import { freePorts, guardOf, HOST, isOver, untilOpen } from './child.ts';
 import { checkPort } from './lifecycle.ts';
 
 const run = promisify(execFile);
 
-const HOST = '127.0.0.1';
 const KAFKA = '4.1.0';
 const JAVA = 17;
 
@@ -78,7 +76,7 @@ export async function startKafka({ directory, port }: KafkaServerOptions = {}): 
   if (lack !== undefined) throw new Error(lack);
   const jars = await download();
   if (port !== undefined) await checkPort(port);
-  const [listens = 0, controls = 0] = await freePorts(port);
+  const [listens = 0, controls = 0] = await freePorts(2, port);
   const home = directory ?? mkdtempSync(join(tmpdir(), 'millrace-kafka-'));
   const settings = join(home, 'server.properties');
   const java = [WARNINGS_ONLY, ...SMALL, '-cp', join(jars, '*')];
@@ -201,7 +199,7 @@ const MAX_SAID = 2_000;
 /** Starts a broker, and waits until it takes connections, which it does once it can serve them. */
 async function startBroker(command: readonly string[], port: number): Promise<Broker> {
   const broker = spawn('java', command, { stdio: ['ignore', 'ignore', 'pipe'] });
-  const guard = guardOf(broker);
+  const guard = guardOf(broker.pid as number);
   let said = '';
   broker.stderr?.on('data', (some: Buffer) => {
     said = (said + some).slice(-MAX_SAID);
@@ -223,49 +221,4 @@ async function startBroker(command: readonly string[], port: number): Promise<Br
       await hasEnded;
     },
   };
-}
-
-const isOver = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
-
-/**
- * Ends the broker when this process ends: the guard's input is closed then, even where this process is killed.
- */
-function guardOf({ pid }: ChildProcess): ChildProcess {
-  const guard = spawn('sh', ['-c', `cat; kill -9 ${pid}`], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // A signal to this process' group, as Ctrl+C is one, does not reach it.
-    detached: true,
-  });
-  guard.unref();
-  return guard;
-}
-
-const CHECK_MILLIS = 50;
-
-/** Settles once a server listens on the port. */
-async function untilOpen(port: number, isOver: () => boolean): Promise<void> {
-  while (!isOver()) {
-    const socket = connect(port, HOST);
-    const isOpen = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (isOpen) return;
-    await delay(CHECK_MILLIS);
-  }
-}
-
-/** Returns the port, or a free one, and another free one. */
-async function freePorts(port: number | undefined): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    [0, 0].map(async (any) => {
-      const server = createServer().listen(any, HOST);
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const free = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return port === undefined ? free : [port, ...free.slice(1)];
 }
