@@ -435,7 +435,7 @@ function notEmpty(text: string): string {
 }
 
 const BROKER =
-  'a broker that runs already, where the source has one: host:port for kafka (default: the run starts its own)';
+  'a broker that runs already, where the source has one: host:port for kafka, amqp://user:password@host:port for rabbitmq (default: the run starts its own)';
 
 const sourceOption = (): Option =>
   new Option(

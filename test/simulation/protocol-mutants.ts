@@ -431,6 +431,46 @@ export const MUTANTS: readonly Mutant[] = [
     killedBy: 'test/adapters/kinesis-arrivals.test.ts',
   },
   {
+    name: 'a batch of RabbitMQ is acknowledged in parts',
+    rule: 'A batch of RabbitMQ is acknowledged as a whole, or comes again as a whole',
+    file: 'src/adapters/rabbitmq/records.ts',
+    find: 'if (again.length === 0) return { batchItemFailures: [] };',
+    replace:
+      'if (again.length < queuesOf(event).flatMap(([, all]) => all).length) return { batchItemFailures: [] };',
+    sources: ['rabbitmq'],
+  },
+  {
+    name: 'a message without an id is known by its content',
+    rule: 'A message without an id is poison',
+    file: 'src/adapters/rabbitmq/records.ts',
+    find: '...(lacksId && { unidentified: true })',
+    replace: '...(lacksId && data.length === 0 && { unidentified: true })',
+    sources: ['rabbitmq'],
+  },
+  {
+    name: 'a message is known by its delivery',
+    rule: 'A message of RabbitMQ is known by its id when it comes again',
+    file: 'src/adapters/rabbitmq/records.ts',
+    find: "position: digestOf('id', id),",
+    replace: "position: digestOf('id', id + deliveries++),",
+    also: [
+      {
+        file: 'src/adapters/rabbitmq/records.ts',
+        find: 'export const placeById',
+        replace: 'let deliveries = 0;\nexport const placeById',
+      },
+    ],
+    sources: ['rabbitmq'],
+  },
+  {
+    name: 'a message that waited makes time pass',
+    rule: 'No time passes by the arrival of a record that arrives when it is read',
+    file: 'src/core/key.ts',
+    find: 'return this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);',
+    replace: 'return this.reached(arrival);',
+    sources: ['rabbitmq'],
+  },
+  {
     name: 'a whole table is one lineage',
     rule: 'Positions compare within one shard alone',
     file: 'src/adapters/dynamodb-stream/records.ts',

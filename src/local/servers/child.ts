@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** What servers that are processes of their own listen on. */
 export const HOST = '127.0.0.1';
 
-export const isOver = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+export const isOver = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode !== null || signalCode !== null;
 
 /**
  * Ends a process when this process ends: the guard's input is closed then, even where this process is killed.

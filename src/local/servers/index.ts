@@ -11,6 +11,13 @@ export {
   type TopicRecord,
 } from './kafka-client.ts';
 export { sentTo } from './queues.ts';
+export { type RabbitmqServer, rabbitmqLacks, startRabbitmq } from './rabbitmq.ts';
+export {
+  connectRabbitmq,
+  type RabbitmqClient,
+  type RabbitmqDelivery,
+  type RabbitmqMessage,
+} from './rabbitmq-client.ts';
 export { type LocalServers, startServers, startServersBeside } from './servers.ts';
 export { readWebSocket } from './websocket.ts';
 

@@ -56,7 +56,10 @@ export function rabbitmqLacks(find: typeof programOf = programOf): string | unde
  *
  * @throws Error when RabbitMQ is not installed, or does not start
  */
-export async function startRabbitmq({ directory, port }: RabbitmqServerOptions = {}): Promise<RabbitmqServer> {
+export async function startRabbitmq({
+  directory,
+  port,
+}: RabbitmqServerOptions = {}): Promise<RabbitmqServer> {
   const lack = rabbitmqLacks();
   if (lack !== undefined) throw new Error(lack);
   if (port !== undefined) await checkPort(port);
@@ -82,7 +85,8 @@ export async function startRabbitmq({ directory, port }: RabbitmqServerOptions =
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     // The script waits for the broker, which alone ends properly when it is told to.
-    const target = signal === 'SIGTERM' ? Number(readFileSync(environment.RABBITMQ_PID_FILE, 'utf8')) : undefined;
+    const target =
+      signal === 'SIGTERM' ? Number(readFileSync(environment.RABBITMQ_PID_FILE, 'utf8')) : undefined;
     await broker?.end(signal, target);
     broker = undefined;
   };

@@ -12,7 +12,7 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
   sqs: async () => (await import('./sqs.ts')).openStandardQueue,
   fifo: async () => (await import('./sqs.ts')).openFifoQueue,
   kafka: async () => (await import('./kafka.ts')).openKafka,
-  rabbitmq: undefined,
+  rabbitmq: async () => (await import('./rabbitmq.ts')).openRabbitmq,
   dynamodb: undefined,
 };
 

@@ -595,12 +595,12 @@ describe('a sweeper', () => {
   });
 });
 
-it.each([rabbitmq({ queue: 'readings' })])(
+it.each([dynamodbStream({ table: 'readings' })])(
   'a run on this machine refuses a source of the kind $kind',
   (source) => {
     expect(() => localSourceOf(readings(source))).toThrow(
       new RangeError(
-        `Cannot run "readings" on this machine as its source must be of a kind that runs here (kinesis, sqs, fifo, kafka): it is ${source.kind}`,
+        `Cannot run "readings" on this machine as its source must be of a kind that runs here (kinesis, sqs, fifo, kafka, rabbitmq): it is ${source.kind}`,
       ),
     );
   },

@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RabbitmqServer, rabbitmqLacks, startRabbitmq } from '../../src/local/servers/rabbitmq.ts';
+import { connectRabbitmq, type RabbitmqClient } from '../../src/local/servers/rabbitmq-client.ts';
+
+describe('a machine without RabbitMQ', () => {
+  it.each([
+    ['rabbitmq-server', () => undefined],
+    ['epmd', (program: string) => (program === 'epmd' ? undefined : `/usr/bin/${program}`)],
+  ])('is told what to install where it has no %s', (missing, find) => {
+    expect(rabbitmqLacks(find)).toBe(
+      `Cannot start RabbitMQ as it must be installed: there is no program ${missing}; install it (Debian: apt-get install rabbitmq-server), or give the address of a broker that runs: --broker amqp://user:password@host:port`,
+    );
+  });
+
+  it('is told nothing where it lacks nothing', () => {
+    expect(rabbitmqLacks((program) => `/usr/bin/${program}`)).toBeUndefined();
+  });
+});
+
+const lack = rabbitmqLacks();
+
+describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-'));
+  let server: RabbitmqServer;
+  let client: RabbitmqClient;
+
+  beforeAll(async () => {
+    server = await startRabbitmq({ directory });
+    client = await connectRabbitmq(server.url);
+  }, 120_000);
+
+  afterAll(async () => {
+    await client?.close();
+    await server?.close();
+    rmSync(directory, { recursive: true });
+  }, 60_000);
+
+  const messages = (...ids: readonly string[]) =>
+    ids.map((id) => ({ id, body: Buffer.from(`{"${id}": 1}`) }));
+
+  /** Reads so many messages of a queue, and gives them back. */
+  const idsOf = (queue: string, count: number): Promise<readonly string[]> =>
+    new Promise((resolve) => {
+      const ids: string[] = [];
+      void connectRabbitmq(server.url).then((reader) => {
+        reader.consume(queue, 100, {
+          delivered({ properties, body }) {
+            expect(body.toString()).toBe(`{"${properties.messageId}": 1}`);
+            if (ids.push(properties.messageId) < count) return;
+            void reader.close().then(() => resolve(ids));
+          },
+          lost() {},
+        });
+      });
+    });
+
+  it.each([
+    ['classic', undefined],
+    ['quorum', 'refused'],
+  ])(
+    'keeps what it has acknowledged in a %s queue when it is killed, or stopped, and started again',
+    {
+      timeout: 240_000,
+    },
+    async (queue, deadLetterExchange) => {
+      await client.declare({ queue, deadLetterExchange });
+      // A broker writes down a while later which quorum queues it has: it loses one that was made just before it is killed.
+      await server.stop();
+      await server.start();
+      await client.publish(queue, messages('a', 'b', 'c'));
+      await server.kill();
+      const sent = client.publish(queue, messages('d'));
+      await server.start();
+      await sent;
+      await server.stop();
+      await server.start();
+      expect(await idsOf(queue, 4)).toEqual(['a', 'b', 'c', 'd']);
+    },
+  );
+
+  it('says so where a queue of the name is another', async () => {
+    await client.declare({ queue: 'taken' });
+    await expect(client.declare({ queue: 'taken', deadLetterExchange: 'refused' })).rejects.toThrow(
+      /PRECONDITION_FAILED/,
+    );
+  });
+
+  it('is refused a second broker on its port', async () => {
+    const port = Number(new URL(server.url).port);
+    await expect(startRabbitmq({ port })).rejects.toThrow(
+      `Cannot listen on port ${port} of 127.0.0.1 as it must be free: another program listens there`,
+    );
+  });
+});
+
+it('says where no broker listens, without its password', async () => {
+  await expect(connectRabbitmq('amqp://me:hidden@127.0.0.1:1')).rejects.toThrow(
+    /^Cannot read RabbitMQ as a broker must listen at 127.0.0.1:1: (?!.*hidden)/,
+  );
+});
