@@ -265,6 +265,8 @@ export class TakenIds {
   readonly #maxRefused: number;
   readonly #added = new Map<string, (readonly [until: number, ...Digest])[]>();
   readonly #forgotten = new Map<string, number>();
+  /** The keys that begin anew. */
+  readonly #anew = new Set<string>();
   /** By key, the records that are in: from which watermark on each is not known any more. */
   readonly #known = new Map<string, Map<string, number>>();
 
@@ -276,13 +278,23 @@ export class TakenIds {
   }
 
   /**
-   * Says whether a record of the same key and id is in, and still known at the watermark that the record meets.
+   * Says whether a record of the same key and id is in, and still known at the watermark that its arrival brings.
    * Its place says nothing of that.
    */
-  isRepeated(record: GroupRecord, key: string, watermarkOf: () => EpochMillis): boolean {
+  isRepeated(record: GroupRecord, key: string, watermark: EpochMillis): boolean {
     const ownId = ownIdOf(record);
     const until = ownId && this.#knownOf(key).get(ownId.join());
-    return until !== undefined && until > watermarkOf();
+    return until !== undefined && until > watermark;
+  }
+
+  /**
+   * Lets go of a key's ids, as the key begins anew: its watermark falls, and none of them may be known again. A
+   * sweep that came by in between would have forgotten them with the key.
+   */
+  beginAnew(key: string): void {
+    this.#anew.add(key);
+    this.#added.delete(key);
+    this.#known.delete(key);
   }
 
   /** @param watermark that of its key once the record is taken in */
@@ -311,6 +323,7 @@ export class TakenIds {
 
   taken(): Group['ids'] {
     const ids = new Map(this.#before);
+    for (const key of this.#anew) ids.delete(key);
     for (const [key, added] of this.#added) ids.set(key, tableOf([...rowsOf(ids.get(key)), ...added]));
     for (const [key, passed] of this.#forgotten) forgetPassed(ids, key, passed);
     const refused = ids.get(REFUSED);
@@ -329,7 +342,12 @@ export class TakenIds {
   #knownOf(key: string): Map<string, number> {
     const known =
       this.#known.get(key) ??
-      new Map(rowsOf(this.#before.get(key)).map(([until, ...digest]) => [digest.join(), until as number]));
+      new Map(
+        rowsOf(this.#anew.has(key) ? undefined : this.#before.get(key)).map(([until, ...digest]) => [
+          digest.join(),
+          until as number,
+        ]),
+      );
     this.#known.set(key, known);
     return known;
   }

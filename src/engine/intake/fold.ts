@@ -86,30 +86,31 @@ function foldAll(
     }
     const { key, record } = groupRecord.content;
     let touchedKey = touched.get(key);
-    const watermark = () =>
-      (touchedKey?.state ?? new KeyState(rules, group.keys.get(key))).reached(record.arrival);
-    if (ids?.isRepeated(groupRecord, key, watermark)) {
+    const state = touchedKey?.state ?? new KeyState(rules, group.keys.get(key));
+    const reached = state.reached(record.arrival);
+    if (ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
     }
     if (touchedKey === undefined) {
-      touchedKey = { number: touched.size, state: new KeyState(rules, group.keys.get(key)) };
+      touchedKey = { number: touched.size, state };
       touched.set(key, touchedKey);
     }
     panes.key = touchedKey.number;
-    const refusing = touchedKey.state.apply(record, panes);
+    const refusing = state.apply(record, panes);
+    if (state.watermark < reached) ids?.beginAnew(key);
     const applied = refusing < rules.windows.length;
     if (refusing > 0) {
       const { at: time } = record;
       const { lineage, position } = groupRecord;
-      const { watermark } = touchedKey.state;
+      const { watermark } = state;
       const windows = panes.refusing.slice(0, refusing).map((place) => nameIn(rules, place));
       late.push({ key, at: time, lineage, position, watermark, windows, applied });
       lateBytes += keptBytes(groupRecord, windows, lateRecords.at(-1));
       lateRecords.push(groupRecord);
     }
     if (applied) {
-      ids?.take(groupRecord, key, record.at, touchedKey.state.watermark);
+      ids?.take(groupRecord, key, record.at, state.watermark);
     } else {
       lateForAll++;
       ids?.refuse(groupRecord);
@@ -229,8 +230,10 @@ function refuseThrowing(
     try {
       const state = new KeyState(rules, keys.get(key));
       tried.push(groupRecord);
-      if (ids?.isRepeated(groupRecord, key, () => state.reached(record.arrival))) continue;
+      const reached = state.reached(record.arrival);
+      if (ids?.isRepeated(groupRecord, key, reached)) continue;
       const isApplied = state.apply(record, panes) < rules.windows.length;
+      if (state.watermark < reached) ids?.beginAnew(key);
       if (isApplied) ids?.take(groupRecord, key, record.at, state.watermark);
       keys.set(key, state.freeze() as StoredKey);
     } catch (error) {

@@ -39,7 +39,10 @@ const SETTINGS = {
 };
 const idOf = ({ id }: Reading) => id;
 
-type More = Pick<Options<Reading, object>, 'allowedLateness' | 'filter' | 'idWithin' | 'maxPast' | 'version'>;
+type More = Pick<
+  Options<Reading, object>,
+  'allowedLateness' | 'filter' | 'idWithin' | 'maxLateness' | 'maxPast' | 'version'
+>;
 
 const minutesOf = (source: Source<Reading>, more: More = {}): Pipeline =>
   definePipeline('readings', source, {
@@ -166,6 +169,20 @@ describe('a record of a stream that a producer sent twice', () => {
       send(scene, 'a', 3, cold),
     ]);
     expect(counted(scene)).toMatchObject({ applied: 2, poison: 1, duplicate: 1 });
+  });
+
+  it.each([
+    ['a sweep has come by', true],
+    ['none has', false],
+  ])('is not known any more once its key was forgotten, whether %s', async (_, isSwept) => {
+    const scene = new Scene(stream({ maxLateness: '1h' }));
+    await scene.process([send(scene, 'a', 30), send(scene, 'b', 31)]);
+    if (isSwept) await scene.sweepAt(at(200));
+    const again = (id: string, seconds: number) =>
+      scene.putText(JSON.stringify({ machine: PUMP, at: at(0, seconds), celsius: 1, id }), at(201));
+    // The key begins anew with an earlier record, for which what was known before would still be known.
+    await scene.process([again('c', 10), again('a', 30), again('b', 31), again('a', 30)]);
+    expect(counted(scene)).toMatchObject({ applied: 5, duplicate: 1 });
   });
 
   it('is known to the groups that take its key over', async () => {
