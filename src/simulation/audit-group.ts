@@ -36,16 +36,48 @@ export class Taken {
   readonly buried = new Set<Part>();
   readonly passed = new Set<Part>();
   readonly #oracle: Oracle;
+  readonly #ordered: boolean;
   readonly #names = new Set<string>();
+  /** By key, the ids of records that windows took, and from which watermark on each is not known any more. */
+  readonly #known = new Map<string, Map<string, number>>();
   /** The names of those records that changed no window. */
   readonly #refused = new Set<string>();
 
-  constructor(oracle: Oracle) {
+  constructor(oracle: Oracle, ordered: boolean) {
     this.#oracle = oracle;
+    this.#ordered = ordered;
   }
 
+  /** Whether it is in; without order, also where a record of its key and id was ever taken by a window. */
   has(truth: Part): boolean {
-    return this.#names.has(recordName(truth));
+    const wasKnown = !this.#ordered && this.#untilOf(truth.content) !== undefined;
+    return wasKnown || this.#names.has(recordName(truth));
+  }
+
+  /** Whether it changes nothing, as a record of its key and id is in. */
+  isRepeated({ content }: Part, arrival: EpochMillis): boolean {
+    const until = this.#untilOf(content);
+    return content !== undefined && until !== undefined && until > this.#oracle.reached(content.key, arrival);
+  }
+
+  /** Notes a record that changes nothing. */
+  repeat(truth: Part): void {
+    this.#names.add(recordName(truth));
+  }
+
+  #untilOf(content: Part['content']): number | undefined {
+    return content?.id === undefined ? undefined : this.#known.get(content.key)?.get(content.id);
+  }
+
+  #know({ key, id, at }: NonNullable<Part['content']>, { pipeline }: Deployed, reached: number): void {
+    const watermark = this.#oracle.watermark(key);
+    const known = watermark < reached ? undefined : this.#known.get(key);
+    if (id === undefined) return;
+    const untils = pipeline.rules.windows.map(({ operator }) => {
+      const refused = operator.refusedFrom(at);
+      return Number.isFinite(refused) ? refused : Math.max(at, watermark) + pipeline.idWithin;
+    });
+    this.#known.set(key, new Map(known).set(id, Math.max(...untils)));
   }
 
   wasRefused(truth: Part): boolean {
@@ -60,8 +92,10 @@ export class Taken {
       this.refusals.set(truth, windows);
       return 'lateForAll';
     }
+    const reached = this.#oracle.reached(truth.content?.key ?? '', arrival);
     const [outcome, refusing] = this.#oracle.take(truth, by, arrival);
     this.refusals.set(truth, refusing);
+    if (truth.content && outcome === 'applied') this.#know(truth.content, by, reached);
     const name = recordName(truth);
     this.#names.add(name);
     if (outcome !== 'applied') this.#refused.add(name);
@@ -213,26 +247,37 @@ export class GroupLogAudit {
 
   /** Checks that the entry took in the first records of its batch that were not in yet. */
   #take(
-    { counters, late: listed, poison: refused }: EntryView,
+    view: EntryView,
     by: Deployed,
     batch: readonly Part[],
     arrival: EpochMillis | undefined,
     where: string,
   ): ReadonlyMap<Part, Outcome> {
+    const { counters, late: listed, poison: refused } = view;
     const news = recordsIn(counters) - recordsIn(this.counted);
     const { ordered } = this.#pipeline.source.lineage;
     const again = new Set(ordered ? [] : listed.filter(({ applied }) => !applied).map(recordName));
     const outcomes = new Map<Part, Outcome>();
-    const fresh = this.#fresh(batch, again).slice(0, news);
+    const fresh = this.#fresh(batch, again);
     // Where bounds are small no function throws, so that a whole record which is refused has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
     const knownKeys = new Set(this.watermarks.keys());
     // A sweep does not wait for a record that is no longer in the queue, and no time passes by a record that may
     // have waited.
     for (const truth of fresh) {
-      if (arrival !== undefined || this.#taken.buried.has(truth)) this.#taken.pass(truth, this.watermarks);
+      const isGone = this.#taken.buried.has(truth) || (truth.content?.id && again.has(recordName(truth)));
+      if (arrival !== undefined || isGone) this.#taken.pass(truth, this.watermarks);
     }
+    let found = 0;
     for (const truth of fresh) {
+      const isCounted = outside.has(recordName(truth)) || again.has(recordName(truth));
+      if (!isCounted && this.#taken.isRepeated(truth, arrival ?? truth.arrival)) {
+        // Of records without order nothing tells whether the entry came to it, and nothing depends on that.
+        if (!ordered || isCovered(view, truth)) this.#taken.repeat(truth);
+        continue;
+      }
+      if (found === news) break;
+      found++;
       must(
         !ordered || this.#isNext(truth),
         `The records of a lineage are taken in one after the other (${where})`,
@@ -296,9 +341,8 @@ export class GroupLogAudit {
     for (const [lineage, parts] of this.#own) {
       const position = view.positions.get(lineage);
       const wrong = parts.find((part) => {
-        const isBehind = position !== undefined && !isAfter(part.position, position);
-        const isCovered = isBehind || view.wasTaken(part);
-        if (!isCovered || !this.#taken.buried.has(part)) return isCovered !== this.#taken.has(part);
+        const isIn = isCovered(view, part);
+        if (!isIn || !this.#taken.buried.has(part)) return isIn !== this.#taken.has(part);
         if (!this.#taken.has(part)) this.#taken.passed.add(part);
         return false;
       });
@@ -329,6 +373,12 @@ export class GroupLogAudit {
       this.#taken.revisions.set(name, next);
     }
   }
+}
+
+/** Whether an ordered source's record is behind its lineage's position. */
+function isCovered({ positions, wasTaken }: EntryView, part: Part): boolean {
+  const position = positions.get(part.lineage);
+  return (position !== undefined && !isAfter(part.position, position)) || wasTaken(part);
 }
 
 const recordsIn = ({ applied, lateForAll, poison }: Counters): number => applied + lateForAll + poison;

@@ -54,7 +54,7 @@ export class Audit {
     [this.#pipeline] = versions;
     this.deployments = new Deployments(versions);
     this.#parts = this.#taking(lineages.flatMap(({ truths }) => truths));
-    this.#taken = new Taken(new Oracle());
+    this.#taken = new Taken(new Oracle(), this.#pipeline.source.lineage.ordered);
   }
 
   /**

@@ -46,6 +46,8 @@ interface Reading {
   readonly value: number;
   readonly tag: string;
   readonly skip?: boolean;
+  /** What it is known by, where a producer may send it twice. */
+  readonly id?: string;
 }
 
 /** The tag that makes the aggregate `tags` throw, which joins the tags of a window to one text. */
@@ -100,6 +102,24 @@ const EXPANDED = {
     .expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
+/** What a reading is known by. Whoever throws for a reading without one makes it poison. */
+const id = ({ id }: Reading): string => id as string;
+
+/** Sources whose producers may send a reading twice, whole or with others beside it. */
+const IDENTIFIED = {
+  kinesis: kinesis({ id }),
+  sqs: sqs({ id }),
+  fifo: sqs({ fifo: true, id }),
+  kafka: kafka({ topic: SOURCE_NAME, id }),
+} satisfies { readonly [Kind in SourceKind]?: Pipeline['source'] };
+
+const EXPANDED_AND_IDENTIFIED = {
+  kinesis: kinesis<Packed>().expand(({ of }) => of.slice(), { id }),
+  sqs: sqs<Packed>().expand(({ of }) => of.slice(), { id }),
+  fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice(), { id }),
+  kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice(), { id }),
+} satisfies { readonly [Kind in SourceKind]?: Pipeline['source'] };
+
 /** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
 export type Simulated = SourceKind | 'kpl';
 
@@ -112,6 +132,8 @@ interface Form {
   readonly isPacked: boolean;
   readonly isLines: boolean;
   readonly isExpanded: boolean;
+  /** Whether each reading has an id, and may be sent twice. */
+  readonly isIdentified: boolean;
 }
 
 function drawForm(random: Random, simulated: Simulated): Form {
@@ -121,15 +143,19 @@ function drawForm(random: Random, simulated: Simulated): Form {
     // A change of a table is a value, whatever the bytes are.
     isLines: simulated !== 'dynamodb' && draw >= 0.35 && draw < 0.5,
     isExpanded: draw < 0.4,
+    isIdentified: kindOf(simulated) in IDENTIFIED && random.chance(0.3),
   };
 }
 
 const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean => isPacked || isLines || isExpanded;
 
-const sourceOf = (kind: SourceKind, { isLines, isExpanded }: Form): Pipeline['source'] => ({
-  ...(isExpanded ? EXPANDED : SOURCES)[kind],
-  ...(isLines ? { decoder: jsonLines } : {}),
-});
+function sourceOf(kind: SourceKind, { isLines, isExpanded, isIdentified }: Form): Pipeline['source'] {
+  const identified: { readonly [Kind in SourceKind]?: Pipeline['source'] } = isExpanded
+    ? EXPANDED_AND_IDENTIFIED
+    : IDENTIFIED;
+  const source = (isIdentified ? identified[kind] : undefined) ?? (isExpanded ? EXPANDED : SOURCES)[kind];
+  return { ...source, ...(isLines ? { decoder: jsonLines } : {}) };
+}
 
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
 
@@ -199,6 +225,7 @@ function drawVersions(random: Random, kind: SourceKind, form: Form): Case['versi
     ...(random.chance(0.7) ? { maxLateness: HABITS[kind].maxLateness } : {}),
   };
   const groups = random.pick([1, 2, 2, 4]);
+  const idWithin = form.isIdentified ? random.pick(['10s', '40s', '1d'] as const) : undefined;
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
@@ -208,6 +235,7 @@ function drawVersions(random: Random, kind: SourceKind, form: Form): Case['versi
         key: ({ key }: Reading) => key,
         eventTime: ({ at }: Reading) => at,
         ...times,
+        ...(idWithin === undefined ? {} : { idWithin }),
         allowedLateness,
         groups,
         version,
@@ -324,7 +352,7 @@ function drawLineages(
   { homes, records }: Extent,
   form: Form,
 ): readonly Lineage[] {
-  const sent = drawSent(random, random.whole(1, homes), records, holdsSeveral(form));
+  const sent = drawSent(random, random.whole(1, homes), records, form, HABITS[kind].keepsKeys);
   const draw = form.isPacked || form.isLines ? drawMembers : form.isExpanded ? drawExpanded : drawTruth;
   const paths =
     HABITS[kind].reshards && !holdsSeveral(form)
@@ -367,11 +395,14 @@ function drawSent(
   random: Random,
   homes: number,
   most: number,
-  several: boolean,
+  form: Form,
+  keepsKeys: boolean,
 ): readonly (readonly Sent[])[] {
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
   const silences = random.pick([0.02, 0.1]);
+  // What was sent, which may be sent again, by another lineage as well where a key's records may be in several.
+  let readings: Reading[] = [];
   // Some pipelines receive no record for days, while entries expire.
   const pause = random.chance(0.1)
     ? { from: START + random.whole(20, 90) * SECOND, length: random.whole(2, random.pick([4, 12])) * DAY }
@@ -379,12 +410,21 @@ function drawSent(
   return Array.from({ length: homes }, (_, home) => {
     const keys = Array.from({ length: random.whole(1, 3) }, (__, key) => `${home}/k${key}`);
     let passed = START as number;
+    if (keepsKeys) readings = [];
     return Array.from({ length: random.whole(2, most) }, (__, index): Sent => {
       passed += random.chance(silences)
         ? random.whole(20, random.pick([28, 240])) * SECOND
         : random.whole(0, 4_000);
       const arrival = passed > pause.from ? passed + pause.length : passed;
       const drawReading = (tag: string): Reading => {
+        const past =
+          form.isIdentified && random.chance(0.25) ? readings.filter(({ at }) => at <= arrival) : [];
+        if (past.length > 0) return random.pick(past);
+        const reading = drawNew(tag);
+        readings.push(reading);
+        return reading;
+      };
+      const drawNew = (tag: string): Reading => {
         const delay = random.chance(lateness) ? random.whole(20, 240) * SECOND : random.whole(0, 12_000);
         const exact = arrival - backfill - delay;
         return {
@@ -393,10 +433,11 @@ function drawSent(
           at: random.chance(0.5) ? exact : exact - (exact % SECOND),
           value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
           tag,
+          ...(form.isIdentified && { id: tag }),
         };
       };
       const reading = drawReading(`${home}-${index}`);
-      const others = several ? random.pick([0, 0, 1, 2, 4]) : 0;
+      const others = holdsSeveral(form) ? random.pick([0, 0, 1, 2, 4]) : 0;
       const more = Array.from({ length: others }, (___, at) => drawReading(`${home}-${index}-${at}`));
       return { home, arrival: arrival as EpochMillis, reading, more };
     });
@@ -542,7 +583,8 @@ function drawTruth(
   const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
   const throws = fate === 'poison' && versions.every(isBrittle) && random.chance(0.4);
   const sent = throws
-    ? JSON.stringify({ ...reading, tag: BAD })
+    ? // It is no repetition of what was taken in, which no window would see.
+      JSON.stringify({ ...reading, tag: BAD, ...(reading.id && { id: `${reading.id}!` }) })
     : fate === 'poison'
       ? spoiled(random, reading, arrival)
       : JSON.stringify(fate === 'filtered' ? { ...reading, skip: true } : reading);
@@ -560,6 +602,7 @@ function drawTruth(
 const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth>['content'] => ({
   key: reading.key,
   at: reading.at as EpochMillis,
+  id: reading.id,
   values: versions.map(({ rules }) => rules.inputs.read(reading)),
 });
 

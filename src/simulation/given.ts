@@ -107,6 +107,6 @@ function truthOf(source: SourceRecord, outcome: Decoded): Truth {
 function fateOf(outcome: DecodedPart, partitionKey: string): Fate {
   const fate = outcome.outcome;
   if (outcome.outcome !== 'record') return { fate, hash: hashOf(partitionKey) };
-  const { key, record } = outcome;
-  return { fate, hash: hashOf(key), content: { key, at: record.at, values: [record.values] } };
+  const { key, record, id } = outcome;
+  return { fate, hash: hashOf(key), content: { key, at: record.at, values: [record.values], id } };
 }

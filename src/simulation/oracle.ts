@@ -55,8 +55,20 @@ export class Oracle {
 
   /** Takes in a record that no window takes any more: its key was not silent until it arrived once more. */
   takeAgain(truth: Part, by: Deployed, arrival: EpochMillis): void {
-    if (truth.content !== undefined && arrival > truth.arrival)
+    const { content } = truth;
+    // One that is known by its id may be another message, which arrived later.
+    if (content !== undefined && (arrival > truth.arrival || content.id !== undefined))
       this.#do(() => this.#apply(truth, by, arrival));
+  }
+
+  /** Returns the watermark that a record's arrival brings, before the record is taken in. */
+  reached(key: string, arrival: EpochMillis): number {
+    return this.#keys.get(key)?.state.reached(arrival) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** Returns a key's watermark as of its last record. */
+  watermark(key: string): number {
+    return this.#keys.get(key)?.state.watermark ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Ends a commit. */

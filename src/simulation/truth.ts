@@ -25,6 +25,8 @@ export interface Fate {
         readonly key: string;
         readonly at: KeyRecord['at'];
         readonly values: readonly KeyRecord['values'][];
+        /** What it is known by beside its position, where its source has an `id`. */
+        readonly id?: string | undefined;
       }
     | undefined;
 }

@@ -714,6 +714,57 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['sqs'],
   },
 
+  // Commit: what a producer sent twice.
+  {
+    name: 'what is sent twice is two records',
+    rule: 'Two records of one key and one id are the same record',
+    file: 'src/engine/group/taken.ts',
+    find: 'return until !== undefined && until > watermark;',
+    replace: 'return until !== undefined && until > watermark && key === "";',
+    sources: ['kinesis', 'fifo', 'kafka'],
+  },
+  {
+    name: 'an id is known in its batch alone',
+    rule: 'An id is kept with its key, for as long as the record could change a window again',
+    file: 'src/engine/group/taken.ts',
+    find: 'rowsOf(this.#anew.has(key) ? undefined : this.#before.get(key))',
+    replace: 'rowsOf(undefined)',
+    sources: ['kinesis', 'fifo', 'kafka'],
+  },
+  {
+    name: 'an id is known for ever',
+    rule: 'An id is let go once no window would take its record, so that state is bounded',
+    file: 'src/engine/group/taken.ts',
+    find: 'return until !== undefined && until > watermark;',
+    replace: 'return until !== undefined;',
+    sources: ['kafka', 'kinesis'],
+  },
+  {
+    name: 'a late record is known by its time alone',
+    rule: 'Where a window refuses no record, an id is kept for idWithin past the watermark that the record met',
+    file: 'src/engine/group/taken.ts',
+    find: 'Math.max(at, watermark) + idWithin',
+    replace: 'at + idWithin',
+    sources: ['kinesis', 'kafka'],
+  },
+  {
+    name: 'a repetition is left where it was',
+    rule: 'A record of an id that is in moves the position on and changes nothing else',
+    file: 'src/engine/intake/fold.ts',
+    find: 'reachedBy(group, records.slice(0, taken))',
+    replace: 'reachedBy(group, records.slice(0, taken - repeated))',
+    sources: ['kinesis', 'kafka'],
+  },
+  {
+    name: 'a key that begins anew knows its ids',
+    rule: 'Ids are forgotten with their key, whether or not the sweeper came by',
+    file: 'src/engine/group/taken.ts',
+    find: 'this.#anew.add(key);',
+    replace: '',
+    killedBy: 'test/engine/intake/ids.test.ts',
+    title: 'is not known any more once its key was forgotten',
+  },
+
   // Projectors.
   {
     name: 'the cursor before its rows',

@@ -289,9 +289,11 @@ export class TakenIds {
 
   /**
    * Lets go of a key's ids, as the key begins anew: its watermark falls, and none of them may be known again. A
-   * sweep that came by in between would have forgotten them with the key.
+   * sweep that came by in between would have forgotten them with the key. Without order they stay for as long as
+   * they can, as nothing else tells records that come again.
    */
   beginAnew(key: string): void {
+    if (!this.#pipeline.source.lineage.ordered) return;
     this.#anew.add(key);
     this.#added.delete(key);
     this.#known.delete(key);
