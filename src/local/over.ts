@@ -31,8 +31,15 @@ interface Over {
 export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
   const { name, source, rules } = pipeline;
   if (source.kind === kind) return { pipeline, left: [] };
-  // What a record is decoded by belongs to the definition, and all else to the kind.
-  const { steps: _, map: __, expand: ___, ...facts } = MAKERS[kind](name, lanesOf(source));
+  // What a record is decoded and known by belongs to the definition, and all else to the kind.
+  const {
+    steps: _,
+    map: __,
+    expand: ___,
+    decoder: ____,
+    identity: _____,
+    ...facts
+  } = MAKERS[kind](name, lanesOf(source));
   const over = { ...source, ...facts } as Source<unknown>;
   const { ordered, retention = Number.POSITIVE_INFINITY, arrivesWhenRead } = facts.lineage;
   const timed = (of: Pipeline['rules']) => ({ ...of, time: { ...of.time, arrivesWhenRead } });
