@@ -63,7 +63,7 @@ export class Oracle {
 
   /** Returns the watermark that a record's arrival brings, before the record is taken in. */
   reached(key: string, arrival: EpochMillis): number {
-    return this.#keys.get(key)?.state.reached(arrival) ?? Number.NEGATIVE_INFINITY;
+    return this.#keys.get(key)?.state.reachedBy(arrival) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Returns a key's watermark as of its last record. */

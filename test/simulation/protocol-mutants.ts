@@ -751,8 +751,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a repetition is left where it was',
     rule: 'A record of an id that is in moves the position on and changes nothing else',
     file: 'src/engine/intake/fold.ts',
-    find: 'reachedBy(group, records.slice(0, taken))',
-    replace: 'reachedBy(group, records.slice(0, taken - repeated))',
+    find: 'reachedBy(source, group, records.slice(0, taken))',
+    replace: 'reachedBy(source, group, records.slice(0, taken - repeated))',
     sources: ['kinesis', 'kafka'],
   },
   {
