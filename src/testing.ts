@@ -15,6 +15,7 @@ import { placedParts } from './engine/intake/decode.ts';
 import { fold, foldIdle } from './engine/intake/fold.ts';
 import type { Pane, Pipeline } from './pipeline/pipeline.ts';
 import { LIMITS } from './ports/limits.ts';
+import { type Delivered, type DeliveryMapping, deliverRecords } from './simulation/deliver.ts';
 import { caseOf, decodeGiven, type GivenRecord } from './simulation/given.ts';
 import type { Random } from './simulation/random.ts';
 import { shrink } from './simulation/shrink.ts';
@@ -243,3 +244,38 @@ export async function simulate<Panes = Pane>(
   }
   return { schedules: seeds, faults, panes };
 }
+
+export type { Delivered, DeliveryMapping };
+
+/**
+ * Hands records to a handler as Lambda's event source mapping of a stream or of a queue does, by the rules that
+ * AWS documents: batches, partial answers, bisecting, retries and age, failure destination, filters, message
+ * groups, visibility timeout and dead letters. Time in it is simulated, and it uses no AWS service.
+ *
+ * @param handler a handler that takes a Lambda event, such as one of `lambdaHandler`
+ * @param mapping the source, and the settings of its mapping
+ * @param records what the source carries: values that become JSON, or bytes as a Uint8Array
+ * @throws RangeError for settings that Lambda would not take; TypeError for an unknown option; Error when the
+ * handler was called 10,000 times and its records were not taken
+ *
+ * @example
+ * ```ts
+ * import { deliver } from 'millrace/testing';
+ *
+ * const { batches, discarded } = await deliver(
+ *   async (event) => {
+ *     const { Records } = event as { Records: { kinesis: { data: string } }[] };
+ *     if (Records.some(({ kinesis }) => atob(kinesis.data) === '"bad"')) throw new Error('A record is bad');
+ *   },
+ *   { source: 'kinesis', bisect: true, retries: 0 },
+ *   ['good', 'bad', 'good', 'good'],
+ * );
+ * if (JSON.stringify(batches) !== '[[0,1,2,3],[0,1],[0],[1],[2,3]]') throw new Error('It must be cut in half');
+ * if (discarded[0]?.records[0] !== 1) throw new Error('The bad record must be given up');
+ * ```
+ */
+export const deliver = (
+  handler: (event: unknown) => Promise<unknown>,
+  mapping: DeliveryMapping,
+  records: readonly unknown[],
+): Promise<Delivered> => deliverRecords(handler, mapping, records);

@@ -60,6 +60,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       'src/adapters/dynamodb-stream/',
       'src/adapters/kinesis/kpl.ts',
       'src/simulation/',
+      'src/local/mapping/',
       'src/handlers.ts',
       'src/index.ts',
       'aws-lambda',

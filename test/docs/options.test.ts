@@ -3,7 +3,7 @@ import { Inputs } from '../../src/core/select.ts';
 import type { Millis } from '../../src/core/time.ts';
 import * as millrace from '../../src/index.ts';
 import type { Window } from '../../src/pipeline/windows.ts';
-import type { SimulateOptions, TryOptions } from '../../src/testing.ts';
+import type { DeliveryMapping, SimulateOptions, TryOptions } from '../../src/testing.ts';
 import { readPages } from './pages.ts';
 
 type Given = { readonly [option: string]: unknown };
@@ -151,8 +151,23 @@ describe('docs/options.md', () => {
       seeds: true,
       first: true,
     };
+    const delivered: { readonly [Option in keyof DeliveryMapping]-?: true } = {
+      source: true,
+      batchSize: true,
+      batchingWindow: true,
+      reportBatchItemFailures: true,
+      filters: true,
+      partitionKey: true,
+      arrival: true,
+      bisect: true,
+      retries: true,
+      maxAge: true,
+      visibilityTimeout: true,
+      maxReceives: true,
+    };
     const optionsUnder = (heading: string) => rowsUnder(heading).flatMap(([option]) => namesIn(option));
     expect(optionsUnder('tryPipeline')).toEqual(Object.keys(tried));
     expect(optionsUnder('simulate')).toEqual(Object.keys(simulated));
+    expect(optionsUnder('deliver')).toEqual(Object.keys(delivered));
   });
 });

@@ -94,7 +94,7 @@ describe('a message group of a FIFO queue', () => {
       fc.record({ kind: fc.constant('wait' as const), seconds: fc.integer({ min: 1, max: 40 }) }),
     );
     fc.assert(
-      fc.property(fc.array(command, { maxLength: 60 }), (commands) => {
+      fc.property(fc.array(command, { maxLength: 60, size: 'max' }), (commands) => {
         const queue = queueOf([], { fifo: true, maxReceives: 1_000 });
         /** What each group must be received as next: everything of it that was sent and not deleted, in order. */
         const left = new Map<string, string[]>();
@@ -258,6 +258,19 @@ describe('the mapping of a queue', () => {
     expect(machine.waiting).toBe(2);
     machine.settle(first, { answer: null }, T0);
     expect(machine.next(T0)?.map(({ id }) => id)).toEqual(['a2', 'b2']);
+  });
+
+  it('lets go what waited for a message that failed, as it must not overtake it', () => {
+    const machine = new QueueMappingMachine<ReturnType<typeof taken>>({
+      batchSize: 2,
+      batchingWindow: millis('0s'),
+      reportsFailures: true,
+    });
+    machine.offer([taken('a1', 'a'), taken('b1', 'b'), taken('a2', 'a'), taken('b2', 'b')], T0);
+    const named = { batchItemFailures: [{ itemIdentifier: 'a1' }] };
+    machine.settle(machine.next(T0) ?? [], { answer: named }, T0);
+    expect(machine.next(T0)?.map(({ id }) => id)).toEqual(['b2']);
+    expect(machine.waiting).toBe(0);
   });
 
   it.each([

@@ -56,7 +56,7 @@ const command = fc.oneof(
 describe.each([{ fifo: false }, { fifo: true }])('a local queue, fifo: $fifo', ({ fifo }) => {
   it('hides, shows again, deletes and buries as the machine does', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(command, { maxLength: 50 }), async (commands) => {
+      fc.asyncProperty(fc.array(command, { maxLength: 50, size: 'max' }), async (commands) => {
         const queues = await openQueues(undefined);
         const { queue, deadLetters, send, receive } = created(queues, fifo);
         const machine = new QueueMachine<string>({ fifo, visibilityTimeout: millis('30s'), maxReceives: 3 });
@@ -66,6 +66,8 @@ describe.each([{ fifo: false }, { fifo: true }])('a local queue, fifo: $fifo', (
           const now = Date.now() as EpochMillis;
           if (todo.kind === 'wait') vi.setSystemTime(now + 1_000 * todo.seconds);
           else if (todo.kind === 'send') {
+            // Which groups come first is the queue's affair, so that one receive must be enough for all.
+            if (machine.size === 10) continue;
             const body = `${sent++}`;
             send(body, todo.group);
             machine.send({ id: body, group: fifo ? todo.group : undefined, sentAt: now, content: body });

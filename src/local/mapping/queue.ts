@@ -167,7 +167,8 @@ export interface QueueItem extends Waiting {
  * batches, and says of an outcome which messages are deleted. The others come again when their visibility
  * timeout ends.
  *
- * One batch of a message group is in flight: messages of a group that are received meanwhile wait for its end.
+ * One batch of a message group is in flight: messages of a group that are received meanwhile wait for its end. Where
+ * a message of the group failed, they are let go, and come again after it.
  */
 export class QueueMappingMachine<Item extends QueueItem> {
   readonly #mapping: QueueMapping;
@@ -216,18 +217,18 @@ export class QueueMappingMachine<Item extends QueueItem> {
     now: EpochMillis,
   ): { readonly done: readonly Item[]; readonly again: readonly Item[] } {
     for (const { group } of batch) if (group !== undefined) this.#busy.delete(group);
-    const held = this.#held.splice(0);
-    this.offer(held, now);
     const verdict = verdictOf(
       outcome,
       batch.map(({ id }) => id),
       this.#mapping,
     );
-    if (verdict.outcome === 'done') return { done: batch, again: [] };
-    if (verdict.outcome === 'failed') return { done: [], again: batch };
-    return {
-      done: batch.filter((_, at) => !verdict.failed.has(at)),
-      again: batch.filter((_, at) => verdict.failed.has(at)),
-    };
+    const isAgain = (at: number): boolean =>
+      verdict.outcome === 'failed' || (verdict.outcome === 'partly' && verdict.failed.has(at));
+    const again = batch.filter((_, at) => isAgain(at));
+    const failed = new Set(again.map(({ group }) => group));
+    // Held messages of a group that failed come again after those that failed, and must not overtake them.
+    const held = this.#held.splice(0).filter(({ group }) => !failed.has(group));
+    this.offer(held, now);
+    return { done: batch.filter((_, at) => !isAgain(at)), again };
   }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type KinesisClient, ListShardsCommand, type _Record as StreamRecord } from '@aws-sdk/client-kinesis';
 import type { KinesisStreamRecord } from 'aws-lambda';
-import type { BatchAnswer } from '../../handlers.ts';
+import { type EpochMillis, millis } from '../../core/time.ts';
+import { type ShardMachine, Shards, type StreamItem } from '../mapping/stream.ts';
 import { readShard } from './kinesis-shard.ts';
 import type { Handle } from './source.ts';
 
@@ -15,13 +16,11 @@ export interface EventSource {
 }
 
 const POLL_MILLIS = 200;
-const FIRST_RETRY_MILLIS = 50;
-const LAST_RETRY_MILLIS = 5_000;
+const AFTER_ERROR_MILLIS = 5_000;
 
 /**
- * Stands in for Lambda's event source mapping of a Kinesis stream. One batch per shard is in flight, from the
- * oldest record on. After a partial failure, the batch is delivered again from the lowest position that the
- * handler names; after an error, the whole batch is delivered again. This goes on for ever.
+ * Stands in for Lambda's event source mapping of a Kinesis stream, by the rules of `ShardMachine`, from the
+ * oldest record on. What fails is delivered again for ever.
  *
  * The mapping keeps no checkpoint: when it is started again it delivers everything again, which must change
  * nothing.
@@ -36,7 +35,7 @@ export async function startEventSource(
   const done = new Map<string, bigint>();
   const waiting = new Set<() => void>();
   let wakeUp = new AbortController();
-  const shards = new Map<string, Promise<void>>();
+  const following = new Map<string, Promise<void>>();
 
   const pause = async (): Promise<void> => {
     const { signal } = wakeUp;
@@ -45,47 +44,64 @@ export async function startEventSource(
     );
   };
 
-  const deliver = async (shard: string, records: readonly StreamRecord[]): Promise<void> => {
-    let pending = records;
-    for (let retry = FIRST_RETRY_MILLIS; pending.length > 0 && !stopping.signal.aborted; ) {
-      try {
-        const event = { Records: pending.map((record) => eventRecord(stream, shard, record)) };
-        const next = firstToRetry(pending, await consume(JSON.parse(JSON.stringify(event))));
-        if (next > 0) retry = FIRST_RETRY_MILLIS;
-        pending = pending.slice(next);
-      } catch (error) {
-        onError(error);
+  const shards = new Shards<Item>({
+    batchSize,
+    batchingWindow: millis('0s'),
+    reportsFailures: true,
+    bisects: false,
+    maxRetries: Number.POSITIVE_INFINITY,
+    maxAge: Number.POSITIVE_INFINITY,
+  });
+
+  /** Has the handler take everything that was offered of a shard, until it is done or the mapping stops. */
+  const drain = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
+    for (let due = machine.due(); due !== undefined && !stopping.signal.aborted; due = machine.due()) {
+      if (due > now()) {
+        await delay(due - now(), undefined, { signal: stopping.signal }).catch(() => undefined);
+        continue;
       }
-      const last = records.at(records.length - pending.length - 1);
-      if (last && pending.length < records.length) done.set(shard, BigInt(last.SequenceNumber as string));
+      const step = machine.next(now());
+      if (step?.step !== 'invoke') continue;
+      const event = { Records: step.batch.map(({ record }) => eventRecord(stream, shard, record)) };
+      const outcome = await consume(JSON.parse(JSON.stringify(event))).then(
+        (answer) => ({ answer }),
+        (error: unknown) => {
+          onError(error);
+          return { error };
+        },
+      );
+      machine.settle(outcome, now());
+      const { checkpoint } = machine;
+      if (checkpoint) done.set(shard, BigInt(checkpoint.identifier));
       for (const check of waiting) check();
-      if (pending.length === 0) return;
-      await delay(retry, undefined, { signal: stopping.signal }).catch(() => undefined);
-      retry = Math.min(2 * retry, LAST_RETRY_MILLIS);
     }
   };
 
-  const follow = async (shard: string): Promise<void> => {
+  const follow = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
+        while (!shards.isReadable(shard) && !stopping.signal.aborted) await pause();
         for await (const records of readShard(client, stream, shard, batchSize)) {
-          await deliver(shard, records);
+          machine.offer(records.map(itemOf), now());
+          await drain(shard, machine);
           if (records.length === 0) await pause();
           if (stopping.signal.aborted) return;
         }
+        shards.end(shard);
         return await discover();
       } catch (error) {
         onError(error);
-        await delay(LAST_RETRY_MILLIS, undefined, { signal: stopping.signal }).catch(() => undefined);
+        await delay(AFTER_ERROR_MILLIS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
   };
 
   const discover = async (): Promise<void> => {
-    const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
-    for (const { ShardId } of Shards) {
-      const shard = ShardId as string;
-      if (!shards.has(shard)) shards.set(shard, follow(shard));
+    const { Shards: found = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
+    for (const { ShardId = '', ParentShardId, AdjacentParentShardId } of found) {
+      if (following.has(ShardId)) continue;
+      const parents = [ParentShardId, AdjacentParentShardId].filter((parent) => parent !== undefined);
+      following.set(ShardId, follow(ShardId, shards.open(ShardId, parents)));
     }
   };
   await discover();
@@ -107,23 +123,29 @@ export async function startEventSource(
       }),
     async stop() {
       stopping.abort();
-      await Promise.all(shards.values());
+      await Promise.all(following.values());
     },
   };
 }
 
-/** The index of the first record to deliver again; the length of the batch when all of it is done. */
-function firstToRetry(records: readonly StreamRecord[], response: BatchAnswer): number {
-  const named = new Set<unknown>(
-    (response.batchItemFailures ?? []).map(({ itemIdentifier }) => itemIdentifier),
-  );
-  if (named.size === 0) return records.length;
-  // A name that is not in the batch fails the whole batch.
-  return Math.max(
-    0,
-    records.findIndex(({ SequenceNumber }) => named.has(SequenceNumber as string)),
-  );
+/** A record as the mapping has it. */
+interface Item extends StreamItem {
+  readonly identifier: string;
+  readonly record: StreamRecord;
 }
+
+/** What an event has for each record beside its data, roughly. */
+const ENVELOPE_BYTES = 700;
+
+const itemOf = (record: StreamRecord): Item => ({
+  identifier: record.SequenceNumber as string,
+  arrival: record.ApproximateArrivalTimestamp?.getTime() as EpochMillis,
+  bytes: Math.ceil(((record.Data?.length ?? 0) * 4) / 3) + ENVELOPE_BYTES,
+  record,
+});
+
+/** The time of a clock that nobody puts back, as batches wait by it. */
+const now = (): EpochMillis => Math.round(performance.timeOrigin + performance.now()) as EpochMillis;
 
 const ACCOUNT = '000000000000';
 const REGION = 'us-east-1';
