@@ -29,6 +29,17 @@ describe('a machine without what Kafka needs', () => {
   });
 });
 
+it.each([
+  [
+    '127.0.0.1:1',
+    'Cannot read Kafka as a broker must listen at 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1',
+  ],
+  ['plant', 'Cannot read Kafka as the address of its broker must be host:port: it is "plant"'],
+  ['127.0.0.1:99999', /^Cannot read Kafka as a broker must listen at 127.0.0.1:99999: /],
+])('a broker at %s is refused at once', async (address, message) => {
+  await expect(connectKafka(address)).rejects.toThrow(message);
+});
+
 const lack = await kafkaLacks();
 
 describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
@@ -5,6 +7,7 @@ import socketFactory from 'kafkajs/src/network/socketFactory.js';
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
 import { openTogether } from '../closing.ts';
+import { lineOf } from '../failure.ts';
 
 /** A record as a topic holds it. */
 export interface TopicRecord {
@@ -69,10 +72,10 @@ const METADATA_AGE = 5_000;
 export const connectKafka = (broker: string): Promise<KafkaClient> =>
   openTogether(async (onClose) => {
     const kafka = new kafkajs.Kafka({ ...CLIENT, brokers: [broker], logLevel: kafkajs.logLevel.NOTHING });
-    const admin = kafka.admin({ retry: { retries: 20 } });
-    await admin.connect().catch((cause) => {
-      throw new Error(`Cannot read Kafka as a broker must listen at ${broker}: ${cause.message}`, { cause });
-    });
+    await checkListens(broker);
+    // A broker that is started again is waited for.
+    const admin = kafka.admin({ retry: { maxRetryTime: 1_000, retries: 60 } });
+    await admin.connect();
     onClose(() => admin.disconnect());
     const reader = readerOf(kafka, broker);
     onClose(() => reader.disconnect());
@@ -156,6 +159,23 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
         }),
     };
   });
+
+/** @throws Error when nothing listens at the address: a client would go on trying for long */
+async function checkListens(broker: string): Promise<void> {
+  const [, host, port] = /^(.+):(\d+)$/.exec(broker) ?? [];
+  if (host === undefined) {
+    throw new Error(`Cannot read Kafka as the address of its broker must be host:port: it is "${broker}"`);
+  }
+  let socket: Socket | undefined;
+  try {
+    socket = connect(Number(port), host);
+    await once(socket, 'connect');
+  } catch (cause) {
+    throw new Error(`Cannot read Kafka as a broker must listen at ${broker}: ${lineOf(cause)}`, { cause });
+  } finally {
+    socket?.destroy();
+  }
+}
 
 const ANY_PARTITION = { partitionErrorCode: 0, replicas: [], isr: [] };
 
