@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Kafka, type Producer } from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
@@ -82,6 +83,8 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
     await reader.connect();
     await reader.refreshMetadata();
     const choose = kafkajs.Partitioners.DefaultPartitioner();
+    const describe = async (topic: string): Promise<Topic | undefined> =>
+      describedBy(await reader.brokerPool.findConnectedBroker(), topic);
     const producers = new Map<string, { readonly producer: Producer; readonly partitions: number }>();
     onClose(() => Promise.all([...producers.values()].map(({ producer }) => producer.disconnect())));
     /** Returns the producer of a topic, made anew for partitions that it has not heard of: it would drop their records. */
@@ -98,7 +101,7 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       });
       await producer.connect();
-      const found = await describedBy(await reader.brokerPool.findConnectedBroker(), topic);
+      const found = await describe(topic);
       producers.set(topic, { producer, partitions: found?.partitions.length ?? 0 });
       return producer;
     };
@@ -112,9 +115,13 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
       },
       async addPartitions(topic, partitions) {
         await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+        await until(async () => (await describe(topic))?.partitions.length === partitions);
       },
-      deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
-      describe: async (topic) => describedBy(await reader.brokerPool.findConnectedBroker(), topic),
+      async deleteTopic(topic) {
+        await admin.deleteTopics({ topics: [topic] });
+        await until(async () => (await describe(topic)) === undefined);
+      },
+      describe,
       async fetch(topic, from, maxBytes) {
         await reader.addTargetTopic(topic);
         return fetchFrom(reader, topic, from, maxBytes).catch(async () => {
@@ -159,6 +166,13 @@ export const connectKafka = (broker: string): Promise<KafkaClient> =>
         }),
     };
   });
+
+const CHECK_MILLIS = 20;
+
+/** Waits until the broker has heard of what its controller did. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await delay(CHECK_MILLIS);
+}
 
 /** @throws Error when nothing listens at the address: a client would go on trying for long */
 async function checkListens(broker: string): Promise<void> {
