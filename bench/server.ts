@@ -4,10 +4,11 @@ import { createServer, type Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CreateTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
+import kinesalite from 'kinesalite';
 import { runServer } from '../src/local/servers/lifecycle.ts';
 import { STATE_KEY } from '../src/wiring/names.ts';
 
-/** Servers of the DynamoDB protocol, by what a process that is one of them has as its argument. */
+/** Servers of the protocols of DynamoDB and Kinesis, by what a process that is one of them has as its argument. */
 const SERVERS = {
   /** Answers every request with an empty one, so many milliseconds later. */
   stub: async () => {
@@ -21,6 +22,7 @@ const SERVERS = {
     return listening(server);
   },
   dynalite: () => listening(dynalite({ createTableMs: 0 })),
+  kinesalite: () => listening(kinesalite({ createStreamMs: 0, shardLimit: 1_000 })),
 } as const;
 
 /** Its connections are kept while others are measured. */

@@ -373,5 +373,6 @@ export const REPORTS: readonly ReportEntry[] = [
   },
   { name: 'cost', title: 'What is written, read and paid for 1,000 records', module: 'reports/cost' },
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
+  { name: 'producer', title: 'Sending 20,000 records to a local server', module: 'reports/producer' },
   { name: 'size', title: 'Code in bytes', module: 'reports/size' },
 ];
