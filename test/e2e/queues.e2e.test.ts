@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { bucket } from '../../src/index.ts';
+import { bucket, kinesis } from '../../src/index.ts';
 import { pipelineOver } from '../../src/local/over.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
 import type { Handle } from '../../src/local/sources/source.ts';
@@ -21,6 +21,17 @@ const FLIGHTS = process.env['CI'] ? 3_000 : 400;
 
 const windowOf = (pane: string): string => JSON.parse(pane).window;
 
+/** Far enough out of order for any order of these flights. */
+const patiently = (pipeline: Pipeline): Pipeline => {
+  const timed = (rules: Pipeline['rules']) =>
+    ({ ...rules, time: { ...rules.time, outOfOrderness: 366 * 86_400_000 } }) as Pipeline['rules'];
+  return {
+    ...pipeline,
+    rules: timed(pipeline.rules),
+    withoutOrder: () => timed(pipeline.withoutOrder()),
+  };
+};
+
 describe('flights over a FIFO queue', () => {
   it('give the panes that they give over a stream, byte for byte', { timeout: 300_000 }, async () => {
     const lines = linesOf(readFlights(FLIGHTS));
@@ -33,15 +44,7 @@ describe('flights over a FIFO queue', () => {
 });
 
 describe('flights over a standard queue', () => {
-  /** Far enough out of order for any order of these flights. */
-  const patient = {
-    ...toBucket,
-    rules: { ...toBucket.rules, time: { ...toBucket.rules.time, outOfOrderness: 366 * 86_400_000 } },
-    withoutOrder: () => {
-      const rules = toBucket.withoutOrder();
-      return { ...rules, time: { ...rules.time, outOfOrderness: 366 * 86_400_000 } };
-    },
-  } as unknown as Pipeline;
+  const patient = patiently(toBucket);
 
   it('give the panes of event time that they give over a stream, shuffled and each delivered twice', {
     timeout: 300_000,
@@ -67,6 +70,43 @@ describe('flights over a standard queue', () => {
     expect(deliveries).toBeGreaterThan(0);
     expect(queue.replayed).toMatchObject({ applied: lines.length, lateForAll: 0 });
     expect(queue.panes).toEqual(stream.panes.filter((pane) => windowOf(pane) !== 'lastTen'));
+  });
+});
+
+describe('flights that their producer sent twice', () => {
+  const source = kinesis({ shards: 2, id: ({ id }: { readonly id: string }) => id });
+  const known = { ...toBucket, source } as unknown as Pipeline;
+  const lines = linesOf(readFlights(FLIGHTS).map((flight, n) => ({ ...flight, id: `flight ${n}` })));
+  // Each comes again beside others that are new, as another record of the source.
+  const twice = [
+    ...lines.flatMap((line, n) => (n < 7 ? [line] : [line, lines[n - 7] as string])),
+    ...lines.slice(-7),
+  ];
+
+  it.each(['kinesis', 'fifo'] as const)(
+    'give over %s the panes that they give when they are sent once, byte for byte',
+    {
+      timeout: 300_000,
+    },
+    async (kind) => {
+      const { pipeline } = pipelineOver(known, kind);
+      const once = await runLocally(pipeline, lines);
+      const again = await runLocally(pipeline, twice);
+      expect(again.replayed).toMatchObject({ read: 2 * lines.length, applied: lines.length });
+      expect(again.panes).toEqual(once.panes);
+      expect(again.rows).toEqual(once.rows);
+    },
+  );
+
+  it('give over a standard queue the panes of event time, in whatever order', {
+    timeout: 300_000,
+  }, async () => {
+    const patient = patiently(known);
+    const stream = await runLocally(patient, lines);
+    const { pipeline } = pipelineOver(patient, 'sqs');
+    const again = await runLocally(pipeline, new Random(11).shuffled(twice));
+    expect(again.replayed).toMatchObject({ read: 2 * lines.length, applied: lines.length });
+    expect(again.panes).toEqual(stream.panes.filter((pane) => windowOf(pane) !== 'lastTen'));
   });
 });
 
