@@ -64,6 +64,8 @@ interface SourceAdapter<Event, Of> {
    * @throws Error where Lambda redelivers a whole batch, and reads no answer
    */
   readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
+  /** Takes a record's bytes apart, where producers may have packed several records into one. */
+  readonly membersOf?: (data: Uint8Array) => SourceRecord['members'];
 }
 
 /** For each kind of source, the event with which Lambda calls the handler. */
@@ -93,6 +95,9 @@ const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind
  */
 const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown, unknown> =>
   ADAPTERS[source.kind] as SourceAdapter<unknown, unknown>;
+
+/** Returns what takes the bytes of a record apart, where producers of its source may pack records. */
+export const unpackerOf = (pipeline: Pipeline) => adapterForAnyEvent(pipeline).membersOf;
 
 /**
  * How many bytes of groups an environment caches. The handler caches a fifth of its memory by default, as

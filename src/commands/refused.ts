@@ -8,6 +8,7 @@ import {
   redrivenRecords,
   redriveOf,
 } from '../engine/intake/redrive.ts';
+import { unpackerOf } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn, shown, tableText, thousands } from './text.ts';
@@ -247,7 +248,7 @@ async function redriving(
   const tell = () =>
     progress.tell(`${plural(objects, 'object')} read, ${plural(taken, 'record')} taken in again`);
   try {
-    const ports = { ...engine, reading };
+    const ports = { ...engine, reading, unpack: unpackerOf(pipeline) };
     const redrive = await Redrive.begin(ports, pipeline, ({ records }) => {
       taken = records;
       tell();

@@ -72,9 +72,12 @@ function recordOf(
     partitionKey: kinesis.partitionKey,
     data,
   };
-  const members = unpackRecords(data);
+  const members = membersOf(data);
   return members === undefined ? record : { ...record, members };
 }
+
+/** Returns the records that a producer packed into one; undefined for an ordinary record. */
+export const membersOf = (data: Uint8Array): SourceRecord['members'] => unpackRecords(data);
 
 /**
  * Returns the lineages of an event's records. Most records have the lineage of the record before, which is

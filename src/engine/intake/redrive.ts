@@ -23,6 +23,8 @@ import { processBatch } from './process-batch.ts';
 
 export interface RedrivePorts extends Pick<EnginePorts, 'log' | 'objects' | 'clock' | 'limits'> {
   readonly reading: { readonly objects: ObjectReader };
+  /** Takes a record's bytes apart, where producers of its source may have packed several records into one. */
+  readonly unpack?: ((data: Uint8Array) => SourceRecord['members']) | undefined;
 }
 
 /** The lineage of all records that are redriven. No source's lineage has this name, as it has a colon. */
@@ -170,19 +172,22 @@ export class Redrive {
   }
 
   async #process(number: number, { at, records }: List): Promise<void> {
-    const { log, objects, clock, limits } = this.#ports;
+    const { log, objects, clock, limits, unpack } = this.#ports;
     const pipeline = this.#pipeline;
     const { ordered } = pipeline.source.lineage;
     const wantedOf = new Map<SourceRecord, readonly Redriven[]>();
     for (const [place, parts] of bySource(records).entries()) {
-      const [{ partitionKey, data }] = parts as readonly [Redriven];
+      const [{ partitionKey, data: base64 }] = parts as readonly [Redriven];
+      const data = Buffer.from(base64, 'base64');
+      const members = unpack?.(data);
       wantedOf.set(
         {
           lineage: REDRIVE_LINEAGE,
           position: redrivePosition(ordered, number, place),
           arrival: at,
           partitionKey,
-          data: Buffer.from(data, 'base64'),
+          data,
+          ...(members && { members }),
         },
         parts,
       );

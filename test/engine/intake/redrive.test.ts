@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Packer, unpackRecords } from '../../../src/adapters/kinesis/kpl.ts';
 import { memoryPorts } from '../../../src/adapters/memory/index.ts';
 import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { positionOf, unorderedPositionOf } from '../../../src/core/position.ts';
@@ -341,4 +342,28 @@ describe('a redrive', () => {
       'Cannot redrive records of "readings" as its definition must be the one at work: that is version 2, this is version 9',
     );
   });
+});
+
+it('takes a refused member of packed records in again, and leaves the others of its record', async () => {
+  const packer = new Packer();
+  for (const celsius of [1, -1, 2, -2]) {
+    const reading = { machine: 'pump', at: at(0, 1), celsius };
+    packer.add({ partitionKey: 'pump', data: Buffer.from(JSON.stringify(reading)) });
+  }
+  const data = packer.pack();
+  const source = kinesis<Reading>();
+  const scene = await new Scene(readings(source), undefined, {
+    ports: Object.assign(memoryPorts({ start: NOON }), { limits: LIMITS }),
+  }).under(readings(source));
+  const record = { ...recordOf(0, {}, source), data, members: unpackRecords(data) };
+  expect(await scene.process([record as SourceRecord])).toEqual([]);
+  const { applied, poison } = scene.groupOf('pump').counters;
+  expect([applied, poison]).toEqual([2, 2]);
+  const fixed = await scene.under(readings(source, 2));
+  const ports = { ...portsOf(fixed), unpack: unpackRecords };
+  const redrive = await Redrive.begin(ports, fixed.pipeline);
+  const kept = (await keptIn(fixed)).filter(isRedrivable).map(({ record }) => record);
+  await redrive.take(kept);
+  expect(redrive.counts).toMatchObject({ records: 2, applied: 2, poison: 0 });
+  expect(fixed.groupOf('pump').counters.applied).toBe(4);
 });
