@@ -13,19 +13,23 @@ import {
   CLOSE_MAP,
   COMMA,
   isBlank,
+  MAX_JSON_DEPTH,
+  nesting,
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,
 } from './json-bytes.ts';
 import { membersIn } from './members.ts';
 
-/**
- * The bounds of what is decoded. The size is Kinesis' own bound for a record. The depth is twice what any
- * hand-written JSON nests.
- */
+/** The bounds of what is decoded. The size is Kinesis' own bound for a record. */
 export const MAX_RECORD_BYTES = 1_048_576;
-export const MAX_JSON_DEPTH = 64;
 export const MAX_KEY_BYTES = 1_024;
+
+/**
+ * How many parts of a record may be refused one by one. A record of more is refused as a whole, as each costs
+ * many times what it takes to send: a record of two kilobytes can hold a million of them.
+ */
+export const MAX_REFUSED_PARTS = 10_000;
 
 /** The outcome for one source record, or for a part of it. */
 export type DecodedPart =
@@ -128,51 +132,65 @@ function* decodeMembers(
   if (record.unidentified) {
     return refused('no-id', new Error('the record has no id by which it is known when it comes again'));
   }
-  const found = findMembers(decoder, record);
-  if (found === undefined) {
-    return refused('decode', new Error(`a record must have at most ${MAX_PARTS} members: it has more`));
-  }
   const members: PackedMember[] = [];
-  for (let from = 0; from < found.length; ) {
-    const to = endOfChunk(found, from);
-    const chunk = found.slice(from, to);
+  let refusedParts = 0;
+  for (const chunk of chunksOf(findMembers(decoder, record))) {
+    if (members.length + chunk.length > MAX_PARTS) {
+      return refused('decode', new Error(`a record must have at most ${MAX_PARTS} members: it has more`));
+    }
+    if (members.length > 0) yield [];
     const decoded = chunk.some(({ known }) => known)
       ? chunk.map((member) => decodeFound(pipeline, member, keys))
       : decodeChunk(pipeline, chunk, keys);
     for (let at = 0; at < chunk.length; at++) {
       const partitionKey = record.members && (chunk[at] as Found).partitionKey;
-      members.push({ partitionKey, decoded: decoded[at] as DecodedMember });
+      const member = decoded[at] as DecodedMember;
+      members.push({ partitionKey, decoded: member });
+      refusedParts += refusedIn(member);
     }
-    from = to;
-    if (from < found.length) yield [];
+    if (refusedParts > MAX_REFUSED_PARTS) return refused('decode', tooManyRefused('members'));
   }
   const isAlone = record.members === undefined && !makesSeveral(decoder);
   const [first] = members;
   return isAlone && first ? first.decoded : { outcome: 'packed', members };
 }
 
-/** Returns the members of a record; undefined when it has more than it may. */
-function findMembers(decoder: Decoder, record: SourceRecord): readonly Found[] | undefined {
+function* chunksOf(members: Iterable<Found>): Generator<readonly Found[]> {
+  let chunk: Found[] = [];
+  let bytes = 0;
+  for (const member of members) {
+    chunk.push(member);
+    bytes += member.data.length + RECORD_BYTES;
+    if (bytes < CHUNK_BYTES) continue;
+    yield chunk;
+    [chunk, bytes] = [[], 0];
+  }
+  if (chunk.length > 0) yield chunk;
+}
+
+/** How many parts of a member are refused. */
+const refusedIn = (member: DecodedMember): number =>
+  member.outcome === 'expanded'
+    ? member.children.filter(({ outcome }) => outcome === 'poison').length
+    : Number(member.outcome === 'poison');
+
+const tooManyRefused = (parts: string): Error =>
+  new Error(`a record must have at most ${MAX_REFUSED_PARTS} ${parts} that are refused: it has more`);
+
+function* findMembers(decoder: Decoder, record: SourceRecord): Generator<Found> {
   const { lineage, position, arrival } = record;
-  const place = { lineage, position, arrival };
-  const found: Found[] = [];
   for (const { partitionKey, data } of record.members ?? [record]) {
+    const found = { lineage, position, arrival, partitionKey };
     try {
       for (const member of membersIn(decoder, data)) {
-        if (found.length === MAX_PARTS) return undefined;
-        found.push(
-          member instanceof Uint8Array
-            ? { ...place, partitionKey, data: member }
-            : { ...place, partitionKey, data: member.bytes, known: { value: answered(member.value) } },
-        );
+        yield member instanceof Uint8Array
+          ? { ...found, data: member }
+          : { ...found, data: member.bytes, known: { value: answered(member.value) } };
       }
     } catch (error) {
-      if (found.length === MAX_PARTS) return undefined;
-      const known = { poison: refused('decode', error) };
-      found.push({ ...place, partitionKey, data, known });
+      yield { ...found, data, known: { poison: refused('decode', error) } };
     }
   }
-  return found;
 }
 
 function decodeFound(pipeline: Pipeline, member: Found, keys: Keys): DecodedMember {
@@ -239,10 +257,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 const CHUNK_BYTES = 32_768;
 
+/** What a record counts beside its bytes, as thousands of tiny ones take longer than one of their size. */
+const RECORD_BYTES = 16;
+
 function endOfChunk(sources: readonly SourceRecord[], from: number): number {
   let to = from;
   for (let bytes = 0; to < sources.length && bytes < CHUNK_BYTES; to++) {
-    bytes += (sources[to] as SourceRecord).data.length;
+    bytes += (sources[to] as SourceRecord).data.length + RECORD_BYTES;
   }
   return to;
 }
@@ -383,9 +404,12 @@ function expanded(
     throw new Error(`it answers with ${type}, not with a list of records`);
   }
   const children: DecodedPart[] = [];
+  let refusedChildren = 0;
   const take = (child: DecodedPart): void => {
     children.push(child);
     checkChildren(children.length);
+    if (child.outcome === 'poison') refusedChildren++;
+    if (refusedChildren > MAX_REFUSED_PARTS) throw tooManyRefused('children');
   };
   checkChildren(answer.length);
   for (let at = 0; at < answer.length; at++) {
@@ -510,25 +534,6 @@ function instantOf(answer: unknown): unknown {
     typeof answer.getTime === 'function'
     ? answer.getTime()
     : answer;
-}
-
-/** Returns how deep the brackets of a JSON text nest, without those inside strings. */
-function nesting(text: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (let at = 0; at < text.length; at++) {
-    const character = text.charCodeAt(at);
-    if (character === QUOTE) {
-      for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) {
-        if (text.charCodeAt(at) === BACKSLASH) at++;
-      }
-    } else if (character === OPEN_LIST || character === OPEN_MAP) {
-      deepest = Math.max(deepest, ++depth);
-    } else if (character === CLOSE_LIST || character === CLOSE_MAP) {
-      depth--;
-    }
-  }
-  return deepest;
 }
 
 /** The most characters that a reason has, as a schema may find as many faults as a record has fields. */

@@ -12,3 +12,25 @@ export const CLOSE_MAP = 0x7d;
 /** Tells whether a byte is a space, a tab, a line feed or a carriage return. */
 export const isBlank = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
+
+/** Twice as deep as any hand-written JSON nests. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Returns how deep the brackets of a JSON text nest, without those inside strings. */
+export function nesting(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charCodeAt(at);
+    if (character === QUOTE) {
+      for (at++; at < text.length && text.charCodeAt(at) !== QUOTE; at++) {
+        if (text.charCodeAt(at) === BACKSLASH) at++;
+      }
+    } else if (character === OPEN_LIST || character === OPEN_MAP) {
+      deepest = Math.max(deepest, ++depth);
+    } else if (character === CLOSE_LIST || character === CLOSE_MAP) {
+      depth--;
+    }
+  }
+  return deepest;
+}

@@ -6,6 +6,8 @@ import {
   CLOSE_MAP,
   isBlank,
   LINE_FEED,
+  MAX_JSON_DEPTH,
+  nesting,
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,
@@ -133,7 +135,10 @@ interface Envelope extends Omit<LogEvent, 'id' | 'timestamp' | 'message'> {
 }
 
 function* logEventsOf(bytes: Uint8Array): Generator<FoundMember> {
-  const envelope = JSON.parse(utf8.decode(bytes)) as Envelope | null;
+  const text = utf8.decode(bytes);
+  // Millions of levels take seconds to parse.
+  if (nesting(text) > MAX_JSON_DEPTH) throw new Error(`nested deeper than ${MAX_JSON_DEPTH}`);
+  const envelope = JSON.parse(text) as Envelope | null;
   const { messageType, logEvents, owner, logGroup, logStream, subscriptionFilters } = envelope ?? {};
   if (messageType === 'CONTROL_MESSAGE') return;
   if (messageType !== 'DATA_MESSAGE' || !Array.isArray(logEvents)) {

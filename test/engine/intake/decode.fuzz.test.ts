@@ -14,11 +14,11 @@ import {
   type Decoded,
   decodeAll,
   decodeRecord,
-  MAX_JSON_DEPTH,
   MAX_KEY_BYTES,
   MAX_RECORD_BYTES,
 } from '../../../src/engine/intake/decode.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
+import { MAX_JSON_DEPTH } from '../../../src/engine/intake/json-bytes.ts';
 import { keepRefused, readRefused } from '../../../src/engine/intake/poison.ts';
 import {
   collect,

@@ -232,7 +232,8 @@ describe('what expands records', () => {
     const thousand = new Array(1_001).fill(0);
     const squared = kinesis()
       .expand(() => thousand)
-      .expand(() => thousand);
+      .expand(() => thousand)
+      .map(() => reading(PUMP, 1, { note: 'test' }) as Reading);
     const record = {
       position: '1' as Position,
       lineage: 's',

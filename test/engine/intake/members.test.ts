@@ -5,7 +5,13 @@ import { Packer, unpackRecords } from '../../../src/adapters/kinesis/kpl.ts';
 import { positionOf, subPlaceOf } from '../../../src/core/position.ts';
 import { decodeLedger } from '../../../src/engine/format/entry.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
-import { type Decoded, decodeAll, decodeRecord, placedParts } from '../../../src/engine/intake/decode.ts';
+import {
+  type Decoded,
+  decodeAll,
+  decodeRecord,
+  MAX_REFUSED_PARTS,
+  placedParts,
+} from '../../../src/engine/intake/decode.ts';
 import { MAX_UNPACKED_BYTES, membersIn } from '../../../src/engine/intake/members.ts';
 import { readRefused } from '../../../src/engine/intake/poison.ts';
 import { processHandler } from '../../../src/handlers.ts';
@@ -98,10 +104,37 @@ describe('lines of JSON', () => {
   });
 
   it('are at most a million', () => {
-    expect(told(jsonLines, '0\n'.repeat(1_000_001))).toEqual(['0.0 decode']);
-    expect(reasonOf(jsonLines, '0\n'.repeat(1_000_001))).toBe(
-      'a record must have at most 1000000 members: it has more',
+    const nothing = definePipeline('nothing', kinesis<Reading>({ decode: jsonLines }), {
+      ...OPTIONS,
+      filter: () => false,
+    });
+    const source = sourceRecord('0\n'.repeat(1_000_001));
+    expect(decodeRecord(nothing, source)).toEqual({
+      outcome: 'poison',
+      poison: { code: 'decode', reason: 'a record must have at most 1000000 members: it has more' },
+    });
+  });
+
+  it('are refused one by one up to ten thousand of them, and as a whole with one more', () => {
+    const lines = `${reading('a')}\n${'{}\n'.repeat(MAX_REFUSED_PARTS)}`;
+    const outcomes = told(jsonLines, lines);
+    expect(outcomes[0]).toBe('0.0 a');
+    expect(outcomes.filter((outcome) => outcome.endsWith(' key'))).toHaveLength(10_000);
+    expect(told(jsonLines, `${lines}{}`)).toEqual(['0.0 decode']);
+    expect(reasonOf(jsonLines, `${lines}{}`)).toBe(
+      'a record must have at most 10000 members that are refused: it has more',
     );
+    const list = kinesis<unknown[]>().expand((all) => all);
+    const ofList = (length: number): string[] => {
+      const source = sourceRecord(JSON.stringify(new Array(length).fill({})));
+      return toldOf(source, decodeRecord(pipelineOf(list), source));
+    };
+    expect(ofList(10_000)).toHaveLength(10_000);
+    expect(ofList(10_001)).toEqual(['0.0 expand']);
+    // Children of several members count together.
+    const lists = kinesis<unknown[]>({ decode: jsonLines }).expand((all) => all);
+    const record = sourceRecord(`${JSON.stringify(new Array(6_000).fill({}))}\n`.repeat(2));
+    expect(toldOf(record, decodeRecord(pipelineOf(lists), record))).toEqual(['0.0 decode']);
   });
 
   it('keep the digits of each line to itself, where a key is a whole number past 2^53', () => {
@@ -249,6 +282,7 @@ describe('the envelope of CloudWatch Logs', () => {
     ['no object', gzipSync('null')],
     ['no JSON', gzipSync('{')],
     ['no gzip', Buffer.from('{}')],
+    ['nested deeper than any', gzipSync('['.repeat(65))],
   ])('is refused where it is %s', (_, data) => {
     expect(told(cloudWatchLogs, data)).toEqual(['0.0 decode']);
   });
