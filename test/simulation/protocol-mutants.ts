@@ -948,9 +948,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'nothing after a bad member',
     rule: 'A member that is refused leaves the others of its record as they are',
     file: 'src/engine/intake/decode.ts',
-    find: '    from = to;\n    if (from < found.length) yield [];',
+    find: '      refusedParts += refusedIn(member);',
     replace:
-      "    from = to;\n    const bad = members.findIndex(({ decoded }) => decoded.outcome === 'poison');\n    if (bad >= 0) {\n      members.length = bad + 1;\n      break;\n    }\n    if (from < found.length) yield [];",
+      "      refusedParts += refusedIn(member);\n      if (member.outcome === 'poison') return { outcome: 'packed', members };",
     sources: ['kpl'],
   },
   {

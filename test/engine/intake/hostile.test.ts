@@ -11,6 +11,7 @@ import { placeOf } from '../../../src/simulation/place.ts';
 import { SHAPES, type SourceKind } from '../../../src/simulation/shapes.ts';
 import { NOON, Scene } from '../scene.ts';
 import { carriedBy, hostilePipeline, neighbour } from './carriers.ts';
+import { type Fuzzed, fuzzBatch } from './fuzz.ts';
 import { HOSTILE, type Hostile } from './hostile.ts';
 
 const KINDS = Object.keys(SHAPES) as SourceKind[];
@@ -90,4 +91,11 @@ it('never holds up a function: between two pauses few parts are decoded, whateve
       work = 0;
     }
   }
+});
+
+// `npx tsx test/engine/intake/fuzz.ts` tries a million, as CI does.
+it('lose, double and stop nothing, altered at random from every source', async () => {
+  const fuzzed: Fuzzed = { payloads: 0, refused: 0, longest: 0 };
+  for (let seed = 1; fuzzed.payloads < 4_000; seed++) await fuzzBatch(seed, fuzzed);
+  expect(fuzzed.refused).toBeGreaterThan(1_000);
 });
