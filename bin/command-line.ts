@@ -215,7 +215,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .description('send records to a stream, a queue or a topic: packed, in order for each key, with retries')
     .argument(
       '<target>',
-      'a pipeline: to its stream or queue, by the name that it has in a local run, and by its keys; or stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue, kafka://<host>:<port>/<topic>',
+      'a pipeline: to its stream or queue, by the name that it has in a local run, and by its keys; or stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue, kafka://<host>:<port>/<topic>, amqp://<host>:<port>/<queue>',
     )
     .argument('<input>', `${INPUT}; or ws://… or wss://…, whose messages are records`)
     .option('--to <target>', 'where to, instead of the stream or queue of that name', notEmpty)

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { clientOf } from '../adapters/aws/client.ts';
-import type { KafkaClient, SentRecord } from '../local/servers/index.ts';
+import type { KafkaClient, RabbitmqClient, RabbitmqMessage, SentRecord } from '../local/servers/index.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -14,10 +15,14 @@ export type Target =
   | { readonly kind: 'stream'; readonly stream: string }
   | { readonly kind: 'queue'; readonly url: string }
   | { readonly kind: 'named queue'; readonly name: string }
-  | { readonly kind: 'topic'; readonly broker: string; readonly topic: string };
+  | { readonly kind: 'topic'; readonly broker: string; readonly topic: string }
+  /** The URL of the broker may hold a password, and is not shown. */
+  | { readonly kind: 'amqp queue'; readonly url: string; readonly host: string; readonly queue: string };
 
 const FORMS =
-  'stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue or kafka://<host>:<port>/<topic>';
+  'stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue, kafka://<host>:<port>/<topic> or amqp://<host>:<port>/<queue>';
+
+const withoutPassword = (text: string): string => text.replace(/(?<=:\/\/)[^/]*@/, '');
 
 /** Says whether a text is meant as a target, and not as the name of a pipeline or the path of one. */
 export const isTarget = (text: string): boolean => /^(?:arn|stream|queue|https?|kafka|amqps?):/.test(text);
@@ -33,7 +38,12 @@ export function targetOf(text: string): Target {
   if (name !== undefined) return { kind: 'named queue', name };
   const [, broker, topic] = /^kafka:\/\/([^/]+:\d+)\/([\w.-]{1,249})$/.exec(text) ?? [];
   if (broker !== undefined && topic !== undefined) return { kind: 'topic', broker, topic };
-  throw new RangeError(`Cannot send to "${text}" as a target must be ${FORMS}`);
+  if (/^amqps?:\/\/[^/]+\/[^/?#]+$/.test(text) && URL.canParse(text)) {
+    const { host, pathname } = new URL(text);
+    const url = text.slice(0, text.lastIndexOf('/'));
+    return { kind: 'amqp queue', url, host, queue: decodeURIComponent(pathname.slice(1)) };
+  }
+  throw new RangeError(`Cannot send to "${withoutPassword(text)}" as a target must be ${FORMS}`);
 }
 
 /**
@@ -51,16 +61,13 @@ export function targetOfPipeline({ name, source }: Pipeline): Target {
     fifo: () => ({ kind: 'named queue', name: `${name}.fifo` }),
     kafka: () => unknown('where a broker listens: kafka://<host>:<port>/<topic>'),
     dynamodb: () => unknown('where records can be sent: its records are the changes of a table'),
-    rabbitmq: () =>
-      unknown('where records can be sent: a queue of RabbitMQ is written to by its own clients'),
+    rabbitmq: () => unknown('where a broker listens: amqp://<host>:<port>/<queue>'),
   });
 }
 
 /** A sender, and what closes it. */
 export interface OpenTarget {
   readonly sender: Sender;
-  /** Whether the records of a key are kept together, so that keys matter. */
-  readonly hasKeys: boolean;
   close(): Promise<void>;
 }
 
@@ -76,7 +83,7 @@ export async function openTarget(target: Target, slices: number, run: string): P
     case 'stream': {
       const client = clientOf(KinesisClient, once);
       const close = async () => client.destroy();
-      return { sender: erased(kinesisSender(client, target.stream, slices)), hasKeys: true, close };
+      return { sender: erased(kinesisSender(client, target.stream, slices)), close };
     }
     case 'queue':
     case 'named queue': {
@@ -89,20 +96,74 @@ export async function openTarget(target: Target, slices: number, run: string): P
       const client = clientOf(SQSClient, settings);
       const url = target.kind === 'queue' ? target.url : await urlOf(client, target.name);
       const close = async () => client.destroy();
-      return { sender: erased(sqsSender(client, url, run)), hasKeys: url.endsWith('.fifo'), close };
+      return { sender: erased(sqsSender(client, url, run)), close };
+    }
+    case 'amqp queue': {
+      const { connectRabbitmq } = await serversPackage();
+      const client = await connectRabbitmq(target.url);
+      const close = () => client.close();
+      // A message to a queue that is not there would be dropped without a word.
+      if (await client.has(target.queue)) return { sender: erased(amqpSender(client, target.queue)), close };
+      await close();
+      throw new Error(`Cannot send to queue ${target.queue} as it must be there: it is not`);
     }
     case 'topic': {
       const { connectKafka } = await serversPackage();
       const client = await connectKafka(target.broker);
       const close = () => client.close();
       try {
-        return { sender: erased(await topicSender(client, target.topic)), hasKeys: true, close };
+        return { sender: erased(await topicSender(client, target.topic)), close };
       } catch (error) {
         await close();
         throw error;
       }
     }
   }
+}
+
+/** How many messages a broker of RabbitMQ is asked to write down at once. */
+const AMQP_MESSAGES = 1_000;
+
+interface AmqpParcel extends Parcel {
+  readonly messages: readonly RabbitmqMessage[];
+}
+
+/**
+ * Sends to a queue of RabbitMQ, which is one lane, as a queue has one order. The id of a record is the message's id, by
+ * which a pipeline knows a message that comes again.
+ */
+function amqpSender(client: RabbitmqClient, queue: string): Sender<AmqpParcel> {
+  return {
+    target: `queue ${queue}`,
+    maxParcels: 1,
+    maxBytes: Number.POSITIVE_INFINITY,
+    parcelBytes: TOPIC_PARCEL_BYTES,
+    maxRecordBytes: 1_048_576,
+    bytesOf: ({ data }) => data.length,
+    laneOf: () => queue,
+    open() {
+      const messages: RabbitmqMessage[] = [];
+      let bytes = 0;
+      return {
+        messages,
+        get bytes() {
+          return bytes;
+        },
+        add({ data, id }) {
+          const isFull = messages.length === AMQP_MESSAGES || bytes + data.length > TOPIC_PARCEL_BYTES;
+          if (messages.length > 0 && isFull) return false;
+          messages.push({ id: id ?? randomUUID(), body: data });
+          bytes += data.length;
+          return true;
+        },
+      };
+    },
+    // The client itself sends again what is not confirmed.
+    async send(parcels) {
+      for (const { messages } of parcels) await client.publish(queue, messages);
+      return parcels.map(() => 'taken' as const);
+    },
+  };
 }
 
 /** A producer gives a sender back only the parcels that the sender itself has opened. */

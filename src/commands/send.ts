@@ -176,6 +176,8 @@ function nameOf(target: Target): string {
       return `queue ${target.url}`;
     case 'named queue':
       return `queue ${target.name}`;
+    case 'amqp queue':
+      return `queue ${target.queue} of ${target.host}`;
     case 'topic':
       return `topic ${target.topic} of ${target.broker}`;
   }

@@ -37,6 +37,8 @@ export interface RabbitmqClient {
    * not known as the connection is lost is sent again, so that the queue may hold it twice.
    */
   publish(queue: string, messages: readonly RabbitmqMessage[]): Promise<void>;
+  /** Says whether there is a queue of this name. */
+  has(queue: string): Promise<boolean>;
   /** Returns how many messages of a queue wait for a consumer. */
   count(queue: string): Promise<number>;
   /** Reads a queue, at most `most` messages ahead of what is acknowledged. It is called once. */
@@ -56,6 +58,9 @@ const DELIVERY_LIMIT = 20;
 
 /** The codes with which a broker refuses what it would refuse again: no access, and a queue that is there but is another. */
 const REFUSALS: readonly unknown[] = [403, 406];
+
+/** The code with which a broker says that there is no such queue. */
+const NOT_FOUND = 404;
 
 const RETRY_MILLIS = 100;
 
@@ -121,6 +126,18 @@ class Connected implements RabbitmqClient {
         });
       }
       await channel.waitForConfirms();
+    });
+  }
+
+  has(queue: string): Promise<boolean> {
+    return this.#retried(async (channel) => {
+      try {
+        await channel.checkQueue(queue);
+        return true;
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== NOT_FOUND) throw error;
+        return false;
+      }
     });
   }
 
