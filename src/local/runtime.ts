@@ -159,7 +159,7 @@ async function startParts(
 
   await createResources(names, clients);
   // This refuses a directory that was kept by another definition: the handlers would fail for ever.
-  await holdDeployment(enginePorts(ports), pipeline);
+  await holdDeployment(enginePorts(ports), pipeline, source.arn);
   const process = processHandler(ports, inRealTime(pipeline, clock));
   const consumption = await source.consume(
     deliver((event) => process(event, INVOCATION)),

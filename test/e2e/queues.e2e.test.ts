@@ -110,6 +110,16 @@ describe('flights that their producer sent twice', () => {
   });
 });
 
+it('data of another source are refused at once, not tried again for ever', { timeout: 120_000 }, async () => {
+  const lines = linesOf(readFlights(20));
+  const dataDirectory = join(folder, 'of-a-stream');
+  await runLocally(toBucket, lines, { dataDirectory });
+  const { pipeline } = pipelineOver(toBucket, 'fifo');
+  await expect(runLocally(pipeline, lines, { dataDirectory })).rejects.toThrow(
+    'Cannot take records of arn:aws:sqs:us-east-1:000000000000:flights.fifo in as pipeline "flights" reads arn:aws:kinesis:us-east-1:000000000000:stream/flights',
+  );
+});
+
 describe.each(['sqs', 'fifo'] as const)('a run over %s that is ended and begun again', (kind) => {
   it('goes on where it stopped: every record is in once', { timeout: 300_000 }, async () => {
     const lines = linesOf(readFlights(200));

@@ -150,12 +150,15 @@ const now = (): EpochMillis => Math.round(performance.timeOrigin + performance.n
 const ACCOUNT = '000000000000';
 const REGION = 'us-east-1';
 
+/** The ARN of a stream, as events name it. */
+export const streamArn = (stream: string): string => `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${stream}`;
+
 const eventRecord = (stream: string, shard: string, record: StreamRecord): KinesisStreamRecord => ({
   eventID: `${shard}:${record.SequenceNumber}`,
   eventName: 'aws:kinesis:record',
   eventVersion: '1.0',
   eventSource: 'aws:kinesis',
-  eventSourceARN: `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${stream}`,
+  eventSourceARN: streamArn(stream),
   awsRegion: REGION,
   invokeIdentityArn: `arn:aws:iam::${ACCOUNT}:role/millrace-local`,
   kinesis: {

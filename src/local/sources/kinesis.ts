@@ -8,7 +8,7 @@ import {
 import { kinesisArrivals } from '../../adapters/kinesis/arrivals.ts';
 import { lanesOf } from '../over.ts';
 import { quoted } from '../shell.ts';
-import { type EventSource, startEventSource } from './kinesis-events.ts';
+import { type EventSource, startEventSource, streamArn } from './kinesis-events.ts';
 import { MAX_PUT_BYTES, openStreamFeed } from './kinesis-feed.ts';
 import type { OpenSource } from './source.ts';
 
@@ -37,6 +37,7 @@ export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clie
         `aws --endpoint-url ${endpoints.kinesis} kinesis describe-stream-summary --stream-name ${stream}`,
       ],
     },
+    arn: streamArn(stream),
     arrivals: kinesisArrivals(kinesis, stream, settings.progress, settings.clock),
     async openFeed() {
       const feed = await openStreamFeed(kinesis, stream);

@@ -38,6 +38,8 @@ export type OpenSource = (settings: SourceSettings) => Promise<LocalSource>;
 /** The source of a pipeline on this machine, and the event source mapping that reads it. */
 export interface LocalSource {
   readonly place: SourcePlace;
+  /** The source as its events name it, where that is known before the first one: data of another is refused. */
+  readonly arn?: string;
   /** Tells the sweeper what waits, as the kind of source does it in AWS. */
   readonly arrivals: Arrivals;
   /**

@@ -121,6 +121,7 @@ async function openQueue(
         `aws --endpoint-url ${endpoint} sqs get-queue-attributes --queue-url ${url} --attribute-names All`,
       ],
     },
+    arn: queueArn(name),
     // CloudWatch, which knows the age of the oldest message, does not run here: while messages wait, nothing is known.
     arrivals: sqsArrivals(client, url, { latest: async () => undefined }),
     async openFeed() {
@@ -272,6 +273,9 @@ async function openQueue(
   };
 }
 
+/** The ARN of a queue, as events name it. */
+const queueArn = (queue: string): string => `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`;
+
 const COUNTS = [
   'ApproximateNumberOfMessages',
   'ApproximateNumberOfMessagesNotVisible',
@@ -321,7 +325,7 @@ function heldOf(
       messageAttributes: {},
       md5OfBody: MD5OfBody,
       eventSource: 'aws:sqs',
-      eventSourceARN: `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`,
+      eventSourceARN: queueArn(queue),
       awsRegion: LOCAL_REGION,
     },
   };
