@@ -14,7 +14,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { Deployed } from './deployed.ts';
-import { type EntryView, LogReader } from './log-format.ts';
+import { type EntryView, LogReader, REDRIVEN } from './log-format.ts';
 import type { Oracle, Outcome } from './oracle.ts';
 import type { Part } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
@@ -262,10 +262,13 @@ export class GroupLogAudit {
     // Where bounds are small no function throws, so that a whole record which is refused has found no room.
     const outside = new Set(this.#limits === undefined ? [] : refused.map(recordName));
     const knownKeys = new Set(this.watermarks.keys());
-    // A sweep does not wait for a record that is no longer in the queue, and no time passes by a record that may
+    // A sweep does not wait for a record that is no longer in the source, and no time passes by a record that may
     // have waited.
     for (const truth of fresh) {
-      const isGone = this.#taken.buried.has(truth) || (truth.content?.id && again.has(recordName(truth)));
+      const isGone =
+        this.#taken.buried.has(truth) ||
+        truth.lineage === REDRIVEN ||
+        (truth.content?.id && again.has(recordName(truth)));
       if (arrival !== undefined || isGone) this.#taken.pass(truth, this.watermarks);
     }
     let found = 0;

@@ -18,7 +18,14 @@ import {
 } from '../wiring/names.ts';
 import { GroupLogAudit, lateName, recordName, Taken, windowLabel } from './audit-group.ts';
 import { Deployments } from './deployed.ts';
-import { type Covered, intentOf, refusedIn, rowsCoveredBy, writtenDefinition } from './log-format.ts';
+import {
+  type Covered,
+  intentOf,
+  redrivenIn,
+  refusedIn,
+  rowsCoveredBy,
+  writtenDefinition,
+} from './log-format.ts';
 import { Oracle } from './oracle.ts';
 import { type Case, type Part, partsOfTruth, type Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
@@ -41,6 +48,10 @@ export class Audit {
   readonly deployments: Deployments;
   /** Of all records, those that are taken in or refused. */
   #parts: readonly Part[];
+  /** The records that redrives have taken in again. */
+  readonly #copied = new Set<Part>();
+  /** Those that redrives have listed, in order. */
+  readonly #redriven: Part[] = [];
   readonly #taken: Taken;
   /** The audits of group logs, by log. */
   readonly #groups = new Map<string, GroupLogAudit>();
@@ -68,7 +79,7 @@ export class Audit {
     log: string,
     entry: LogEntry,
     version: number,
-    batch: readonly Truth[],
+    batch: readonly Truth[] | 'redriven',
     arrival: EpochMillis | undefined,
   ): void {
     const entries = this.#entries.get(log) ?? [];
@@ -84,7 +95,12 @@ export class Audit {
       this.deployments.begin(definition.version);
     }
     if (log.startsWith(groupLogPrefix(name)))
-      this.#groupOf(log).appended(entry, this.deployments.at(version), batch.flatMap(this.#partsOf), arrival);
+      this.#groupOf(log).appended(
+        entry,
+        this.deployments.at(version),
+        batch === 'redriven' ? this.#redriven : batch.flatMap(this.#partsOf),
+        arrival,
+      );
   }
 
   /** How many generations have begun. */
@@ -98,6 +114,29 @@ export class Audit {
    */
   buried(dead: ReadonlySet<Truth>): void {
     for (const truth of dead) for (const part of this.#partsOf(truth)) this.#taken.buried.add(part);
+  }
+
+  /**
+   * Adds the records of a list that a redrive has created, if it is one.
+   *
+   * @returns how many these are
+   */
+  listed(list: Uint8Array = new Uint8Array()): number {
+    const { ordered } = this.#pipeline.source.lineage;
+    const originals = new Map(this.#parts.map((part) => [recordName(part), part]));
+    const parts = redrivenIn(list, ordered).map(({ of, ...place }): Part => {
+      const original = originals.get(recordName(of));
+      must(original !== undefined, 'A redrive takes in what was refused or came late', () => of);
+      // A source without order may deliver a record once more when it is forgotten. Then it counts as late.
+      must(!ordered || this.#taken.wasRefused(original), 'A redrive takes in no record that is in', () => of);
+      must(!this.#copied.has(original), 'A record is in one list at most', () => of);
+      this.#copied.add(original);
+      return { ...original, ...place };
+    });
+    this.#parts = [...this.#parts, ...parts];
+    this.#redriven.push(...parts);
+    for (const group of this.#groups.values()) group.add(parts);
+    return parts.length;
   }
 
   /** Adds records that were moved back to the source from a dead-letter queue. */

@@ -113,6 +113,39 @@ export function refusedIn(
   });
 }
 
+/** The lineage of the records that are redriven. */
+export const REDRIVEN = 'redrive:';
+
+/**
+ * Returns the records that the list of a redrive takes in again: what each is a copy of, and the place that the
+ * list gives it. The records of one source record share a position.
+ */
+export function redrivenIn(
+  list: Uint8Array,
+  ordered: boolean,
+): readonly (RedrivenPlace & { readonly of: Place })[] {
+  const [head, ...lines] = Buffer.from(list)
+    .toString()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+  let [at, before] = [-1, ''];
+  return lines.map(({ lineage, position, member, child }) => {
+    if (before !== `${lineage} ${position}`) at++;
+    before = `${lineage} ${position}`;
+    const place = ordered ? String(head.redrive * 1_000_000 + at) : `redrive-${head.redrive}-${at}`;
+    return {
+      of: { lineage, position: positionIn(position, member, child, ordered) },
+      lineage: REDRIVEN,
+      position: positionIn(place, member, child, ordered),
+      arrival: head.at,
+    };
+  });
+}
+
+type Place = Pick<GroupRecord, 'lineage' | 'position'>;
+type RedrivenPlace = Place & Pick<GroupRecord, 'arrival'>;
+
 /** How far the panes of each group are covered, by log: an ordinal, and a pane within the next entry. */
 export type Covered = ReadonlyMap<string, readonly [ordinal: number, panes: number]>;
 

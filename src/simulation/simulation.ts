@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { memoryPorts } from '../adapters/memory/index.ts';
+import { memoryReading } from '../adapters/memory/reading.ts';
 import type { EpochMillis, Millis } from '../core/time.ts';
 import { OutdatedError } from '../engine/group/deployment.ts';
+import { type Kept, keptRecords } from '../engine/intake/kept-records.ts';
 import { TIME_IS_UP } from '../engine/intake/process-batch.ts';
+import { isRedrivable, Redrive } from '../engine/intake/redrive.ts';
 import { beginGeneration } from '../engine/log/rescale.ts';
 import { bodyObjectOf, enginePorts } from '../engine/log/spill.ts';
 import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
@@ -10,7 +13,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
-import { groupLogPrefix, POISON_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
+import { groupLogPrefix, POISON_PREFIX, REDRIVE_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
 import { drawCase, type Simulated } from './draw.ts';
 import { drawFaults, type Fault } from './faults.ts';
@@ -70,6 +73,7 @@ export const HAPPENINGS = [
   'rescales',
   'dead letters',
   'redriven',
+  'redrives',
   'deployments',
   'outdated',
   'mistakes',
@@ -98,7 +102,7 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   const drawn = drawFaults(random.fork());
   const { given } = settings;
   const drawnCase = typeof given === 'string' ? drawCase(draws, given) : given(draws);
-  const simulation = new Simulation(random, drawnCase, faults ?? drawn, settings);
+  const simulation = new Simulation(random, new Random(~seed), drawnCase, faults ?? drawn, settings);
   let audited: Audited | undefined;
   let violation: Violation | undefined;
   try {
@@ -136,7 +140,7 @@ function auditCost({ calls }: Invocation): void {
   );
 }
 
-type Role = 'process' | 'sweep' | 'project' | 'rescale';
+type Role = 'process' | 'sweep' | 'project' | 'rescale' | 'redrive';
 
 /** An environment with its handlers, whose closures hold what a warm start finds. */
 interface Host extends Environment {
@@ -145,6 +149,8 @@ interface Host extends Environment {
   readonly sweep: ReturnType<typeof sweepHandler>;
   readonly project: ReturnType<typeof projectHandler>;
   rescale(groups: number): Promise<boolean>;
+  /** Finishes what earlier redrives left undone, and takes those of the kept records in again. */
+  redrive(wants: (kept: Kept) => boolean): Promise<void>;
   skew: number;
 }
 
@@ -155,6 +161,8 @@ interface Host extends Environment {
 interface Work {
   readonly version: number;
   readonly batch: readonly Truth[];
+  /** Whether it takes in what redrives have listed. */
+  readonly redrives: boolean;
   readonly begunAt: EpochMillis;
   /** When the records of the batch arrived, by the clock of its environment, where their source does not say so. */
   readonly arrival: EpochMillis | undefined;
@@ -162,6 +170,8 @@ interface Work {
 
 class Simulation {
   readonly #random: Random;
+  /** Draws what is redriven, so that schedules without a redrive are as they would be without it. */
+  readonly #redrives: Random;
   /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #versions: Case['versions'];
@@ -176,7 +186,7 @@ class Simulation {
   readonly #work = new Map<Invocation, Work>();
   /** When the last version was deployed. */
   #deployedAt = Number.NEGATIVE_INFINITY;
-  readonly #hosts: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [] };
+  readonly #hosts: Record<Role, Host[]> = { process: [], sweep: [], project: [], rescale: [], redrive: [] };
   /** How many invocations an environment receives at a time. */
   readonly #atOnce: number;
   readonly #running = new Set<Invocation>();
@@ -196,9 +206,16 @@ class Simulation {
   #failure: unknown;
   #faultless = false;
 
-  constructor(random: Random, simulated: Case, faults: readonly Fault[], settings: Settings) {
+  constructor(
+    random: Random,
+    redrives: Random,
+    simulated: Case,
+    faults: readonly Fault[],
+    settings: Settings,
+  ) {
     const { versions, limits } = simulated;
     this.#random = random;
+    this.#redrives = redrives;
     [this.#pipeline] = versions;
     this.#serving = [this.#pipeline];
     this.#versions = versions;
@@ -252,12 +269,14 @@ class Simulation {
     );
     const rollout = drawRollout(random, this.#versions);
     const mistake = random.whole(1, 40);
+    const redrives = this.#redrives.chance(0.3) ? 0.08 : 0;
     const outage = random.chance(0.05) ? random.pick([0, random.whole(1, 20)]) : undefined;
     for (let round = 0; round < 400 && !this.#isConsumed(); round++) {
       this.#serving = rollout.get(round) ?? this.#serving;
       if (this.#running.size < crowd && random.chance(0.35)) this.#begin(eagerness);
       if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
       if (round === mistake) this.#mistake();
+      if (this.#redrives.chance(redrives)) this.#redriveKept();
       if (round === outage) await this.#sitOut();
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
@@ -295,6 +314,10 @@ class Simulation {
     // A version that has committed nothing is taken back, as the open windows are those of the version
     // before.
     this.#serveAtWork();
+    if (this.#happened.redrives > 0) {
+      this.#redriveKept(() => false);
+      await this.#drain();
+    }
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
     if (again) {
@@ -504,6 +527,30 @@ class Simulation {
     this.#audit.resent(again);
   }
 
+  /** Takes some of the records in again that are kept as refused or late, or only finishes what was begun. */
+  #redriveKept(wants = this.#drawKept()): void {
+    const host = this.#host('redrive');
+    if (host.pipeline.version !== this.#audit.deployments.version) return;
+    this.#invoke(
+      host,
+      () =>
+        host.redrive(wants).catch((error) => {
+          refusedForRoom(this.#limits)(error.cause ?? error);
+        }),
+      () => {},
+      [],
+      true,
+    );
+  }
+
+  #drawKept(): (kept: Kept) => boolean {
+    const random = this.#redrives;
+    const share = random.pick([0.3, 1]);
+    return ({ record }) =>
+      // By then the record may be of the present, and its place in the list is its id.
+      !('code' in record && ['future', 'past', 'no-id'].includes(record.code)) && random.chance(share);
+  }
+
   /** Runs a definition whose windows changed while its version did not. */
   #mistake(): void {
     if (this.#mistaken === undefined || this.#audit.deployments.version === 0) return;
@@ -569,6 +616,7 @@ class Simulation {
     task: () => Promise<Result>,
     ended: (ending: Ending<Result>) => void,
     batch: readonly Truth[] = [],
+    redrives = false,
   ): Invocation {
     const skew = this.#random.whole(-MAX_SKEW, MAX_SKEW);
     if (host.running.size === 0) host.skew = this.#random.chance(0.3) ? MAX_SKEW : skew;
@@ -582,10 +630,11 @@ class Simulation {
     });
     this.#running.add(invocation);
     const begunAt = this.#now();
-    const arrival = this.#pipeline.source.lineage.arrivesWhenRead
-      ? ((begunAt + host.skew) as EpochMillis)
-      : undefined;
-    this.#work.set(invocation, { version: host.pipeline.version, batch, begunAt, arrival });
+    const arrival =
+      this.#pipeline.source.lineage.arrivesWhenRead && !redrives
+        ? ((begunAt + host.skew) as EpochMillis)
+        : undefined;
+    this.#work.set(invocation, { version: host.pipeline.version, batch, redrives, begunAt, arrival });
     return invocation;
   }
 
@@ -667,6 +716,20 @@ class Simulation {
       sweep: sweepHandler(seen, pipeline),
       project: projectHandler(seen, pipeline),
       rescale: (groups: number) => beginGeneration(enginePorts(seen), pipeline, groups),
+      redrive: async (wants: (kept: Kept) => boolean) => {
+        const engine = {
+          ...enginePorts(seen),
+          reading: memoryReading(this.#world),
+          unpack: SHAPES[this.#kind].membersOf,
+        };
+        const redrive = await Redrive.begin(engine, pipeline);
+        for (const kind of ['poison', 'late'] as const) {
+          const chosen: Kept['record'][] = [];
+          for await (const kept of keptRecords(engine, pipeline.name, kind))
+            if (isRedrivable(kept) && wants(kept)) chosen.push(kept.record);
+          await redrive.take(chosen);
+        }
+      },
     });
     return host;
   }
@@ -674,12 +737,18 @@ class Simulation {
   /** Audits every call that landed. Every entry wakes the projector, also those of its own logs. */
   #landed(invocation: Invocation, call: Call, name: string, answer: unknown): void {
     if (answer === 'created' && name.startsWith(STATE_PREFIX)) this.#createdAt.set(name, this.#now());
+    if (answer === 'created' && name.startsWith(REDRIVE_PREFIX)) {
+      this.#held(() => {
+        this.#happened.redrives += this.#audit.listed(this.#world.objects.stored.get(name)?.body);
+      });
+    }
     if (call !== 'log.append' || answer !== 'committed') return;
     const entry = this.#world.log.logs.get(name)?.at(-1);
     this.#held(() => {
-      const { version, batch, arrival } = this.#work.get(invocation) as Work;
+      const { version, batch, redrives, arrival } = this.#work.get(invocation) as Work;
       const { length } = this.#audit.deployments;
-      if (entry) this.#audit.appended(name, this.#whole(entry), version, batch, arrival);
+      if (entry)
+        this.#audit.appended(name, this.#whole(entry), version, redrives ? 'redriven' : batch, arrival);
       if (this.#audit.deployments.length > length) this.#deployedAt = this.#now();
     });
     const { name: pipeline } = this.#pipeline;

@@ -136,6 +136,8 @@ export class GroupRecord {
   readonly content: GroupContent;
   /** Whether it is a child that `expand` made, and not the whole of the record's member. */
   readonly expanded: boolean;
+  /** Whether it is of a member of its record, and not of the whole of it. */
+  readonly packed: boolean;
   readonly #ordered: boolean;
 
   constructor(
@@ -146,6 +148,7 @@ export class GroupRecord {
     hash: number,
     content: GroupContent,
     expanded = false,
+    packed = false,
   ) {
     this.#ordered = ordered;
     this.source = source;
@@ -154,6 +157,7 @@ export class GroupRecord {
     this.hash = hash;
     this.content = content;
     this.expanded = expanded;
+    this.packed = packed;
   }
 
   get lineage(): string {
@@ -180,6 +184,7 @@ export class GroupRecord {
       this.hash,
       content,
       this.expanded,
+      this.packed,
     );
   }
 }

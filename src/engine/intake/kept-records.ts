@@ -27,10 +27,10 @@ export interface KeptPorts extends Pick<EnginePorts, 'log'> {
   readonly reading: { readonly objects: ObjectReader };
 }
 
-/** Returns what identifies a record: its place, or that of its member where the whole member was refused. */
-export const keptId = ({ lineage, position, member, child, expanded }: KeptRecord): string =>
+/** Returns what identifies a record: its place, or that of what was refused as a whole. */
+export const keptId = ({ lineage, position, member, child, expanded, packed }: KeptRecord): string =>
   createHash('sha256')
-    .update(`${lineage}\n${position}\n${member}\n${expanded ? child : ''}`)
+    .update(`${lineage}\n${position}\n${packed ? member : ''}\n${expanded ? child : ''}`)
     .digest('hex')
     .slice(0, 16);
 

@@ -16,6 +16,8 @@ export interface KeptRecord extends SubPlace {
   readonly lineage: string;
   /** Whether it is a child that `expand` made, and not the whole of the member. */
   readonly expanded: boolean;
+  /** Whether it is of one member, and not of the whole of the source's record. */
+  readonly packed: boolean;
   /** When the source received the record, in ISO 8601. */
   readonly arrival: string;
   readonly partitionKey: string;
@@ -137,12 +139,13 @@ function linesOf(
   said: (record: GroupRecord, at: number) => object | undefined,
 ): Buffer {
   const lines = records.map((record, at) => {
-    const { lineage, position, expanded, arrival, source } = record;
+    const { lineage, position, expanded, packed, arrival, source } = record;
     const { buffer, byteOffset, byteLength } = source.data;
     const line = {
       lineage,
       ...subPlaceOf(position),
       expanded,
+      packed,
       arrival: isoTime(arrival),
       partitionKey: source.partitionKey,
       ...said(record, at),

@@ -231,6 +231,7 @@ async function splitByGroup(
     child: number,
     content: DecodedPart,
     expanded: boolean,
+    packed: boolean,
   ): void => {
     const parts = pending.size > 0 ? pending.get(source) : undefined;
     if (parts?.has(subPositionOf(ordered, source.position, member, child)) === false) return;
@@ -243,7 +244,7 @@ async function splitByGroup(
     }
     const { hash, share } = byKey.get(key) ?? placeOf(key);
     spread.add(key, hash, partitionKey);
-    share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded));
+    share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded, packed));
   };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
@@ -252,11 +253,11 @@ async function splitByGroup(
       const source = records[taken + at] as SourceRecord;
       const content = decoded[at] as Decoded;
       if (content.outcome !== 'expanded' && content.outcome !== 'packed') {
-        add(source, source.partitionKey, 0, 0, content, false);
+        add(source, source.partitionKey, 0, 0, content, false, false);
         continue;
       }
       for (const { member, child, expanded, partitionKey, part } of placedParts(source, content)) {
-        add(source, partitionKey, member, child, part, expanded);
+        add(source, partitionKey, member, child, part, expanded, content.outcome === 'packed');
       }
     }
     taken += decoded.length;

@@ -195,7 +195,7 @@ export class Redrive {
     const wants = (source: SourceRecord, member: number, child: number, hash: number): boolean =>
       (wantedOf.get(source) ?? []).some(
         (part) =>
-          part.member === member &&
+          (!part.packed || part.member === member) &&
           (!part.expanded || part.child === child) &&
           !wasTaken(ordered, part, { member, child, hash }),
       );
@@ -271,7 +271,7 @@ function readList(body: Uint8Array): List {
 
 /** Returns the line of a record in a list, which has the bytes of the record unless the line before has them. */
 function lineOf(record: Redriven, at: number, all: readonly Redriven[]): Partial<Redriven> {
-  const { lineage, position, member, child, expanded, arrival, partitionKey, data, taken } = record;
+  const { lineage, position, member, child, expanded, packed, arrival, partitionKey, data, taken } = record;
   const before = all[at - 1];
   return {
     lineage,
@@ -279,6 +279,7 @@ function lineOf(record: Redriven, at: number, all: readonly Redriven[]): Partial
     member,
     child,
     expanded,
+    packed,
     arrival,
     partitionKey,
     ...(taken && { taken }),

@@ -252,6 +252,7 @@ describe('a record that is refused', () => {
       member: 0,
       child: 0,
       expanded: false,
+      packed: false,
       arrival: '2026-01-05T12:00:20.000Z',
       partitionKey: 'pump',
       code: 'not-json',

@@ -50,6 +50,7 @@ describe('a record that comes late', () => {
       member: 0,
       child: 0,
       expanded: false,
+      packed: false,
       arrival: '2026-01-05T12:00:30.000Z',
       partitionKey: 'pump',
       eventTime: '2026-01-05T12:00:30.000Z',
