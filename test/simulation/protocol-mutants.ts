@@ -1214,4 +1214,32 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'logsOf(deployment, (generation) => !isGone(deployment, generation, now));',
     replace: 'logsOf(deployment, (generation) => generation === present(deployment));',
   },
+  {
+    name: 'a producer sends newer records before refused ones',
+    rule: 'What was refused is sent again before anything newer of its lane',
+    file: 'src/producer/producer.ts',
+    find: "lane.state = 'resting';",
+    replace:
+      "lane.state = 'resting'; lane.waiting.push(...(lane.parcel?.records ?? [])); lane.parcel = undefined;",
+    killedBy: 'test/producer/producer.laws.test.ts',
+    title: 'takes every record, and the records of a key in order',
+  },
+  {
+    name: 'a producer has two parcels of a lane under way',
+    rule: 'A lane has one parcel under way',
+    file: 'src/producer/producer.ts',
+    find: "if (lane.state !== 'idle' ||",
+    replace: "if (lane.state === 'resting' ||",
+    killedBy: 'test/producer/producer.laws.test.ts',
+    title: 'takes every record, and the records of a key in order',
+  },
+  {
+    name: 'a record alone goes by another hash key than packed ones',
+    rule: 'All of a slice is sent by the first hash key of the slice',
+    file: 'src/producer/kinesis.ts',
+    find: 'ExplicitHashKey: explicitHashKey,',
+    replace: 'ExplicitHashKey: packer.records > 1 ? explicitHashKey : String(BigInt(explicitHashKey) + 5n),',
+    killedBy: 'test/producer/producer.laws.test.ts',
+    title: 'is in one shard at a time, wherever shards are cut',
+  },
 ];
