@@ -1,15 +1,10 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { KafkaClient } from './kafka-client.ts';
 
 export { type KafkaServer, kafkaLacks, startKafka } from './kafka.ts';
-export {
-  connectKafka,
-  type KafkaClient,
-  type SentRecord,
-  type Topic,
-  type TopicRecord,
-} from './kafka-client.ts';
+export type { KafkaClient, SentRecord, Topic, TopicRecord } from './kafka-client.ts';
 export { sentTo } from './queues.ts';
 export { type RabbitmqServer, rabbitmqLacks, startRabbitmq } from './rabbitmq.ts';
 export {
@@ -22,6 +17,10 @@ export { type LocalServers, startServers, startServersBeside } from './servers.t
 export { readWebSocket } from './websocket.ts';
 
 const { resolve: entryOf } = createRequire(import.meta.url);
+
+/** Connects a client to a broker of Kafka. Its library is loaded by then only, which takes a quarter of a second. */
+export const connectKafka = async (broker: string): Promise<KafkaClient> =>
+  (await import('./kafka-client.ts')).connectKafka(broker);
 
 /** A sample pipeline, by the folder that holds it, and real records for it. */
 export const sample = {
