@@ -66,16 +66,23 @@ export interface KafkaClient {
 
 const CLIENT = { clientId: 'millrace-local', connectionTimeout: 10_000 } as const;
 
+/** A broker that is started again is waited for, for a minute. */
+const PATIENCE = { maxRetryTime: 1_000, retries: 60 } as const;
+
 /** How long metadata is taken to hold, in milliseconds; an error has it read again at once. */
 const METADATA_AGE = 5_000;
 
 /** @throws Error when no broker can be reached at the address */
 export const connectKafka = (broker: string): Promise<KafkaClient> =>
   openTogether(async (onClose) => {
-    const kafka = new kafkajs.Kafka({ ...CLIENT, brokers: [broker], logLevel: kafkajs.logLevel.NOTHING });
+    const kafka = new kafkajs.Kafka({
+      ...CLIENT,
+      brokers: [broker],
+      retry: PATIENCE,
+      logLevel: kafkajs.logLevel.NOTHING,
+    });
     await checkListens(broker);
-    // A broker that is started again is waited for.
-    const admin = kafka.admin({ retry: { maxRetryTime: 1_000, retries: 60 } });
+    const admin = kafka.admin({ retry: PATIENCE });
     await admin.connect();
     onClose(() => admin.disconnect());
     const reader = readerOf(kafka, broker);
