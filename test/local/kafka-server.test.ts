@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KafkaClient, KafkaServer } from '../../src/local/servers/index.ts';
 import { kafkaLacks, startKafka } from '../../src/local/servers/kafka.ts';
-import { connectKafka } from '../../src/local/servers/kafka-client.ts';
+import { openKafkaClient } from '../../src/local/servers/kafka-client.ts';
 
 describe('a machine without what Kafka needs', () => {
   const having = (programs: Readonly<Record<string, string>>) => async (program: string) => programs[program];
@@ -37,7 +37,7 @@ it.each([
   ['plant', 'Cannot read Kafka as the address of its broker must be host:port: it is "plant"'],
   ['127.0.0.1:99999', /^Cannot read Kafka as a broker must listen at 127.0.0.1:99999: /],
 ])('a broker at %s is refused at once', async (address, message) => {
-  await expect(connectKafka(address)).rejects.toThrow(message);
+  await expect(openKafkaClient(address)).rejects.toThrow(message);
 });
 
 const lack = await kafkaLacks();
@@ -48,7 +48,7 @@ describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () 
 
   beforeAll(async () => {
     server = await startKafka();
-    client = await connectKafka(server.broker);
+    client = await openKafkaClient(server.broker);
   }, 120_000);
 
   afterAll(async () => {

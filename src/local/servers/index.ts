@@ -20,7 +20,7 @@ const { resolve: entryOf } = createRequire(import.meta.url);
 
 /** Connects a client to a broker of Kafka. Its library is loaded by then only, which takes a quarter of a second. */
 export const connectKafka = async (broker: string): Promise<KafkaClient> =>
-  (await import('./kafka-client.ts')).connectKafka(broker);
+  (await import('./kafka-client.ts')).openKafkaClient(broker);
 
 /** A sample pipeline, by the folder that holds it, and real records for it. */
 export const sample = {

@@ -73,7 +73,7 @@ const PATIENCE = { maxRetryTime: 1_000, retries: 60 } as const;
 const METADATA_AGE = 5_000;
 
 /** @throws Error when no broker can be reached at the address */
-export const connectKafka = (broker: string): Promise<KafkaClient> =>
+export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
   openTogether(async (onClose) => {
     const kafka = new kafkajs.Kafka({
       ...CLIENT,
