@@ -1056,7 +1056,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'all children are redriven',
     rule: 'Of a record that was expanded, a redrive takes in the refused children alone',
     file: 'src/engine/intake/redrive.ts',
-    find: '(!part.expanded || part.child === child) &&',
+    find: ' && (!part.expanded || part.child === child)',
     replace: '',
   },
   {

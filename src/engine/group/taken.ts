@@ -73,7 +73,7 @@ const follows = (a: GroupRecord, b: GroupRecord): boolean =>
     : isAfter(a.source.position, b.source.position);
 
 /** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */
-export function isInherited(
+function isInherited(
   inherited: readonly Inherited[],
   { lineage, position, hash }: Pick<GroupRecord, 'lineage' | 'position' | 'hash'>,
 ): boolean {

@@ -76,8 +76,8 @@ export async function processBatch(
   };
 }
 
-/** Says whether a part of a record is to be taken in, by its place and the hash of its key. */
-export type Wants = (source: SourceRecord, member: number, child: number, hash: number) => boolean;
+/** Says whether a part of a record is to be taken in. */
+export type Wants = (source: SourceRecord, member: number, child: number) => boolean;
 
 /**
  * For records at which an earlier try of the batch stopped, the parts that are not committed. The other
@@ -237,7 +237,7 @@ async function splitByGroup(
     if (parts?.has(subPositionOf(ordered, source.position, member, child)) === false) return;
     // A record without a key counts in the group of its partition key.
     const key = content.outcome === 'record' ? content.key : partitionKey;
-    if (wants?.(source, member, child, hashOf(key)) === false) return;
+    if (wants?.(source, member, child) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;

@@ -1,11 +1,5 @@
 import { LoggableError } from '../../core/loggable.ts';
-import {
-  type Position,
-  positionOf,
-  type SubPosition,
-  subPositionOf,
-  unorderedPositionOf,
-} from '../../core/position.ts';
+import { type Position, positionOf, unorderedPositionOf } from '../../core/position.ts';
 import { type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { EnginePorts } from '../../ports/index.ts';
@@ -13,8 +7,6 @@ import type { ObjectReader } from '../../ports/reading.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Metric } from '../../ports/telemetry.ts';
 import { definitionLog, ofPipeline, REDRIVE_PREFIX, redriveDone, redriveObject } from '../../wiring/names.ts';
-import type { Inherited } from '../group/group.ts';
-import { isInherited } from '../group/taken.ts';
 import { definitionIn, holdDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
 import { type Kept, keptId } from './kept-records.ts';
@@ -29,18 +21,6 @@ export interface RedrivePorts extends Pick<EnginePorts, 'log' | 'objects' | 'clo
 
 /** The lineage of all records that are redriven. No source's lineage has this name, as it has a colon. */
 const REDRIVE_LINEAGE = 'redrive:';
-
-/** A record that is to be taken in again. */
-export interface Redriven extends KeptRecord {
-  /**
-   * What groups had taken in of the record's lineage when the record was given up: its parts that are among
-   * that are in. Without it, no part is.
-   */
-  readonly taken?: readonly WrittenTaken[];
-}
-
-/** How far a group had taken in the lineage of a record that was given up. */
-type WrittenTaken = readonly [groups: number, group: number, position: SubPosition];
 
 /** How many records, and how many bytes of them, one redrive lists at most. */
 const MAX_RECORDS = 5_000;
@@ -118,8 +98,8 @@ export class Redrive {
    *
    * @param records those of one source record stand one after the other
    */
-  async take(records: AsyncIterable<Redriven> | Iterable<Redriven>): Promise<void> {
-    let list: Redriven[] = [];
+  async take(records: AsyncIterable<KeptRecord> | Iterable<KeptRecord>): Promise<void> {
+    let list: KeptRecord[] = [];
     let bytes = 0;
     for await (const record of records) {
       if (this.has(record)) continue;
@@ -135,7 +115,7 @@ export class Redrive {
     await this.#takeList(list);
   }
 
-  async #takeList(records: readonly Redriven[]): Promise<void> {
+  async #takeList(records: readonly KeptRecord[]): Promise<void> {
     const { objects, clock } = this.#ports;
     for (;;) {
       const rest = records.filter((record) => !this.has(record));
@@ -175,9 +155,9 @@ export class Redrive {
     const { log, objects, clock, limits, unpack } = this.#ports;
     const pipeline = this.#pipeline;
     const { ordered } = pipeline.source.lineage;
-    const wantedOf = new Map<SourceRecord, readonly Redriven[]>();
+    const wantedOf = new Map<SourceRecord, readonly KeptRecord[]>();
     for (const [place, parts] of bySource(records).entries()) {
-      const [{ partitionKey, data: base64 }] = parts as readonly [Redriven];
+      const [{ partitionKey, data: base64 }] = parts as readonly [KeptRecord];
       const data = Buffer.from(base64, 'base64');
       const members = unpack?.(data);
       wantedOf.set(
@@ -192,12 +172,9 @@ export class Redrive {
         parts,
       );
     }
-    const wants = (source: SourceRecord, member: number, child: number, hash: number): boolean =>
+    const wants = (source: SourceRecord, member: number, child: number): boolean =>
       (wantedOf.get(source) ?? []).some(
-        (part) =>
-          (!part.packed || part.member === member) &&
-          (!part.expanded || part.child === child) &&
-          !wasTaken(ordered, part, { member, child, hash }),
+        (part) => (!part.packed || part.member === member) && (!part.expanded || part.child === child),
       );
     let fault: unknown;
     const counted = new Map<Metric, number>();
@@ -233,25 +210,6 @@ export class Redrive {
   }
 }
 
-/** Says whether a part of a record was in when the record was given up. */
-const wasTaken = (
-  ordered: boolean,
-  { lineage, position, taken = [] }: Redriven,
-  { member, child, hash }: { readonly member: number; readonly child: number; readonly hash: number },
-): boolean => {
-  const inherited = taken.map(
-    ([groups, group, reached]): Inherited => ({
-      groups,
-      group,
-      positions: new Map([[lineage, { position: reached, arrival: 0 as EpochMillis }]]),
-    }),
-  );
-  return (
-    inherited.length > 0 &&
-    isInherited(inherited, { lineage, position: subPositionOf(ordered, position, member, child), hash })
-  );
-};
-
 /** Returns the position of a record of a redrive: one that follows those of all earlier redrives. */
 const redrivePosition = (ordered: boolean, number: number, place: number): Position =>
   ordered
@@ -261,17 +219,17 @@ const redrivePosition = (ordered: boolean, number: number, place: number): Posit
 interface List {
   /** When the list was made, which is when its records arrive. */
   readonly at: EpochMillis;
-  readonly records: readonly Redriven[];
+  readonly records: readonly KeptRecord[];
 }
 
 function readList(body: Uint8Array): List {
-  const [head, ...records] = readKept<Redriven>(body);
+  const [head, ...records] = readKept<KeptRecord>(body);
   return { at: (head as unknown as Pick<List, 'at'>).at, records };
 }
 
 /** Returns the line of a record in a list, which has the bytes of the record unless the line before has them. */
-function lineOf(record: Redriven, at: number, all: readonly Redriven[]): Partial<Redriven> {
-  const { lineage, position, member, child, expanded, packed, arrival, partitionKey, data, taken } = record;
+function lineOf(record: KeptRecord, at: number, all: readonly KeptRecord[]): Partial<KeptRecord> {
+  const { lineage, position, member, child, expanded, packed, arrival, partitionKey, data } = record;
   const before = all[at - 1];
   return {
     lineage,
@@ -282,7 +240,6 @@ function lineOf(record: Redriven, at: number, all: readonly Redriven[]): Partial
     packed,
     arrival,
     partitionKey,
-    ...(taken && { taken }),
     ...(before && isOfSame(before, record) ? {} : { data }),
   };
 }
@@ -291,8 +248,8 @@ const isOfSame = (a: KeptRecord, b: KeptRecord): boolean =>
   a.lineage === b.lineage && a.position === b.position;
 
 /** Parts records by the source's record that they are of, in order. */
-function bySource(records: readonly Redriven[]): readonly (readonly Redriven[])[] {
-  const parted: Redriven[][] = [];
+function bySource(records: readonly KeptRecord[]): readonly (readonly KeptRecord[])[] {
+  const parted: KeptRecord[][] = [];
   for (const record of records) {
     const last = parted.at(-1);
     if (last?.[0] && isOfSame(last[0], record)) last.push(record);
