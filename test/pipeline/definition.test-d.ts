@@ -22,6 +22,7 @@ import {
   derivative,
   derive,
   distinct,
+  dynamodbStream,
   ewma,
   ewmaBand,
   first,
@@ -357,6 +358,18 @@ for (const source of [sqs<Reading>(), sqs<Reading>({ fifo: true }), kafka<Readin
 }
 // @ts-expect-error a topic must be named
 kafka<Reading>({ partitions: 2 });
+// @ts-expect-error a table must be named
+dynamodbStream<Reading>({ kinds: ['INSERT'] });
+// @ts-expect-error no change is of this kind
+dynamodbStream<Reading>({ table: 'readings', kinds: ['UPSERT'] });
+// @ts-expect-error a removed item has no new image
+dynamodbStream<Reading>({ table: 'readings' }).map(({ newImage }) => newImage.celsius);
+expectTypeOf(dynamodbStream<Reading>({ table: 'readings' }).map(({ oldImage }) => oldImage).map)
+  .parameter(0)
+  .parameter(0)
+  .toEqualTypeOf<Reading | undefined>();
+// @ts-expect-error a stream has one of two modes
+kinesis<Reading>({ mode: 'automatic' });
 expectTypeOf(kinesis<Reading>().map((reading) => reading.celsius).map)
   .parameter(0)
   .parameter(0)

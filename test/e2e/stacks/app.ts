@@ -1,4 +1,4 @@
-import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { App, type CfnResource, RemovalPolicy } from 'aws-cdk-lib';
 import { flights } from '../../../functions/flights/pipeline.ts';
 import { PipelineStack } from '../../../lib/pipeline-stack.ts';
 import { dynamodbStream, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../../../src/index.ts';
@@ -48,8 +48,6 @@ const stacks = Object.entries(SOURCES).map(
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
       tableStream,
-      // What a change of the stacks changes.
-      batchingWindow: Duration.seconds(process.env['CHANGED'] ? 9 : 5),
     }),
 );
 

@@ -1,0 +1,118 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { CreateStreamCommand, KinesisClient, ListStreamsCommand } from '@aws-sdk/client-kinesis';
+import { LambdaClient, ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMoto } from '../adapters/contract-servers.ts';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+const hasMoto = spawnSync('moto_server', ['-h']).status === 0;
+if (!hasMoto)
+  console.info('Skipped: stacks of sources, as there is no moto_server: pip install "moto[server]==5.2.1"');
+
+/** The stacks whose resources moto 5.2.1 knows: see docs/testing.md. */
+const STACKS = ['OnDemand', 'Existing', 'Queue', 'Table'];
+
+describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
+  let scratch: string;
+  let moto: Awaited<ReturnType<typeof startMoto>>;
+  let clients: ReturnType<typeof clientsOf>;
+  let environment: Record<string, string>;
+
+  beforeAll(async () => {
+    scratch = mkdtempSync(join(tmpdir(), 'millrace-stacks-'));
+    moto = await startMoto();
+    clients = clientsOf(moto.endpoint);
+    await clients.kinesis.send(new CreateStreamCommand({ StreamName: 'existing', ShardCount: 1 }));
+    const { TableDescription } = await clients.dynamo.send(
+      new CreateTableCommand({
+        TableName: 'orders',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [{ AttributeName: 'id', AttributeType: 'S' }],
+        KeySchema: [{ AttributeName: 'id', KeyType: 'HASH' }],
+        StreamSpecification: { StreamEnabled: true, StreamViewType: 'NEW_IMAGE' },
+      }),
+    );
+    environment = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: scratch,
+      AWS_ACCESS_KEY_ID: 'any',
+      AWS_SECRET_ACCESS_KEY: 'any',
+      AWS_REGION: 'us-east-1',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_ENDPOINT_URL: moto.endpoint,
+      TABLE_STREAM: TableDescription?.LatestStreamArn ?? '',
+    };
+    await cdk('bootstrap', 'aws://123456789012/us-east-1');
+    await cdk('deploy', ...STACKS, '--require-approval', 'never');
+  }, 400_000);
+
+  afterAll(async () => {
+    await moto?.close();
+    rmSync(scratch, { recursive: true, force: true });
+  });
+
+  const cdk = (...commands: string[]) =>
+    promisify(execFile)(
+      process.execPath,
+      [
+        join(PROJECT, 'node_modules/aws-cdk/bin/cdk'),
+        ...commands,
+        '--app',
+        `"${process.execPath}" --import tsx test/e2e/stacks/app.ts`,
+        '--output',
+        join(scratch, 'cdk.out'),
+      ],
+      { cwd: PROJECT, env: environment, timeout: 300_000 },
+    );
+
+  /** Which sources the mappings of the handlers read, and for how long they gather records. */
+  async function mappings(): Promise<readonly string[]> {
+    const { EventSourceMappings = [] } = await clients.lambda.send(new ListEventSourceMappingsCommand());
+    // The others read the streams of state tables.
+    return EventSourceMappings.filter(({ EventSourceArn }) => !EventSourceArn?.includes('-State'))
+      .map(({ EventSourceArn = '', MaximumBatchingWindowInSeconds: seconds, FunctionResponseTypes }) => {
+        expect(FunctionResponseTypes).toEqual(['ReportBatchItemFailures']);
+        return `${EventSourceArn.split(':')[2]} ${seconds} s`;
+      })
+      .sort();
+  }
+
+  it('read their sources', async () => {
+    expect(await mappings()).toEqual(['dynamodb 5 s', 'kinesis 5 s', 'kinesis 5 s', 'sqs 5 s']);
+    const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
+    expect(Functions).toHaveLength(3 * STACKS.length);
+  });
+
+  it('leave nothing behind but what was there before', { timeout: 400_000 }, async () => {
+    await cdk('destroy', ...STACKS, '--force');
+    const { dynamo, kinesis, lambda, sqs } = clients;
+    expect(await mappings()).toEqual([]);
+    expect((await lambda.send(new ListFunctionsCommand())).Functions).toEqual([]);
+    expect((await kinesis.send(new ListStreamsCommand())).StreamNames).toEqual(['existing']);
+    expect((await dynamo.send(new ListTablesCommand())).TableNames).toEqual(['orders']);
+    expect((await sqs.send(new ListQueuesCommand())).QueueUrls ?? []).toEqual([]);
+  });
+});
+
+function clientsOf(endpoint: string) {
+  const settings = {
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+  };
+  return {
+    dynamo: new DynamoDBClient(settings),
+    // Moto speaks no HTTP/2, which this client would.
+    kinesis: new KinesisClient({ ...settings, requestHandler: new NodeHttpHandler() }),
+    lambda: new LambdaClient(settings),
+    sqs: new SQSClient(settings),
+  };
+}
