@@ -160,7 +160,10 @@ class Connected implements RabbitmqClient {
   async close(): Promise<void> {
     this.#closing.abort();
     const connection = await this.#connection.catch(() => undefined);
-    await connection?.close().catch(() => undefined);
+    if (connection) {
+      const gone = new Promise<void>((resolve) => connection.once('close', () => resolve()));
+      await Promise.race([connection.close().catch(() => undefined), gone]);
+    }
     await this.#reader;
   }
 
@@ -200,7 +203,8 @@ class Connected implements RabbitmqClient {
         // Whoever waits for an answer hears of the error; the channel is closed then.
         channel.on('error', () => {});
         const result = await act(channel, closed);
-        if (this.#open.has(channel)) await channel.close().catch(() => undefined);
+        // Its answer never comes where the connection is lost meanwhile, so nobody waits for it.
+        if (this.#open.has(channel)) void channel.close().catch(() => undefined);
         return result;
       } catch (error) {
         if (this.#closing.signal.aborted || REFUSALS.includes((error as { code?: unknown }).code))
