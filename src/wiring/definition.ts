@@ -64,22 +64,23 @@ interface Lockable {
     readonly kind: string;
     readonly topic?: string;
     readonly identity?: string | undefined;
+    readonly placedBy?: string;
   };
   readonly rules: {
     readonly windows: readonly { readonly name: string; readonly operator: { readonly signature: string } }[];
   };
 }
 
-export const lockOf = ({ name, version, source: { kind, topic, identity }, rules }: Lockable): Lock => ({
-  pipeline: name,
-  version,
-  source: {
-    kind,
-    ...(topic === undefined ? {} : { topic }),
-    ...(identity === undefined ? {} : { id: identity }),
-  },
-  windows: rules.windows.map(({ name, operator }) => [name, operator.signature] as const),
-});
+export function lockOf({ name, version, source, rules }: Lockable): Lock {
+  // What a place is made of is an id, too, where a queue gives its messages no place of their own.
+  const { kind, topic, placedBy, identity: id = placedBy } = source;
+  return {
+    pipeline: name,
+    version,
+    source: { kind, ...(topic === undefined ? {} : { topic }), ...(id === undefined ? {} : { id }) },
+    windows: rules.windows.map(({ name, operator }) => [name, operator.signature] as const),
+  };
+}
 
 /** Returns the text of a lock file. */
 export const writeLock = (lock: Lock): string => `${JSON.stringify(lock, undefined, 2)}\n`;

@@ -10,6 +10,7 @@ import {
   definePipeline,
   kinesis,
   type Pipeline,
+  rabbitmq,
   rolling,
   running,
   sqs,
@@ -404,6 +405,22 @@ describe('the id of a source', () => {
       'Cannot run "readings" with another id as the records of a source without order are known by their id alone, and those that come again would be counted again: keep id: function, or give the pipeline another name',
     );
     await expect(put(sqs(), sqs({ id: () => 'a' }), 2)).resolves.toBeDefined();
+  });
+
+  it('stays for good in a queue of RabbitMQ, whatever it is', async () => {
+    const by = (id: 'messageId' | 'content' | (() => string)) => rabbitmq<Reading>({ queue: 'readings', id });
+    expect(lockOf(minutesOf(by('messageId'))).source).toEqual({ kind: 'rabbitmq', id: 'messageId' });
+    await expect(put(by('messageId'), by('content'), 1)).rejects.toThrow(
+      'it had id: messageId; give it version: 2',
+    );
+    for (const [before, after] of [
+      ['messageId', 'content'],
+      ['messageId', () => 'a'],
+      ['content', () => 'a'],
+    ] as const) {
+      await expect(put(by(before), by(after), 2)).rejects.toThrow(`keep id: ${before}, or give the pipeline`);
+    }
+    await expect(put(by('content'), by('content'), 2)).resolves.toBeDefined();
   });
 
   it('leaves nothing behind where it is removed', async () => {
