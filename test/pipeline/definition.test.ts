@@ -241,7 +241,7 @@ describe('a wrong definition throws when it is made', () => {
   it('a stream with an option that it does not have', () => {
     expect(() => kinesis({ shard: 2 } as never)).toThrow(
       new TypeError(
-        'Cannot read a stream with "shard" as the options are mode, shards, retention, fanOut, stream, schema, id',
+        'Cannot read a stream with "shard" as the options are mode, shards, retention, fanOut, stream, schema, id, decode',
       ),
     );
   });
@@ -417,11 +417,11 @@ describe('a wrong definition throws when it is made', () => {
   it('a topic or a queue with an option that it does not have', () => {
     expect(() => kafka({ topic: 'readings', groups: 4 } as never)).toThrow(
       new TypeError(
-        'Cannot read a topic with "groups" as the options are topic, partitions, cluster, schema, id',
+        'Cannot read a topic with "groups" as the options are topic, partitions, cluster, schema, id, decode',
       ),
     );
     expect(() => sqs({ ordered: true } as never)).toThrow(
-      new TypeError('Cannot read a queue with "ordered" as the options are fifo, schema, id'),
+      new TypeError('Cannot read a queue with "ordered" as the options are fifo, schema, id, decode'),
     );
   });
 
