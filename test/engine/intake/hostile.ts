@@ -132,7 +132,7 @@ const REFUSED: Readonly<Record<string, string | Uint8Array>> = {
   'a prototype in place of fields': `{"__proto__":${good()}}`,
   'a constructor in place of fields': `{"constructor":${good()}}`,
   '65 lists': '['.repeat(65) + ']'.repeat(65),
-  '65 objects': '{"a":'.repeat(65) + '1' + '}'.repeat(65),
+  '65 objects': `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`,
   'a good record 65 levels deep': raw('more', '['.repeat(65) + ']'.repeat(65)),
   'a hundred thousand open lists': '['.repeat(100_000),
   'a hundred thousand open objects': '{"a":'.repeat(100_000),
