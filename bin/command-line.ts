@@ -38,7 +38,6 @@ const LOOKING: readonly string[] = [
   'explain',
   'poison',
   'late',
-  'redrive',
   'rescale',
   'restore',
   'resume',
@@ -48,13 +47,19 @@ const LOOKING: readonly string[] = [
 /** The exit code of a command that could not do its work. */
 export const failureCode = ([command = '']: readonly string[]): number => (LOOKING.includes(command) ? 2 : 1);
 
+/** The commands that have commands of their own. */
+const GROUPS: readonly string[] = ['poison', 'late'];
+
 /** The one line that a command prints when it could not do its work. */
-export function failureText([command = '']: readonly string[], error: unknown): string {
+export function failureText(args: readonly string[], error: unknown): string {
   const line = lineOf(error);
   if (line.startsWith('Cannot ')) return line;
-  const named = /^[a-z]+$/.test(command) && !line.includes('unknown command') ? command : undefined;
+  const words = args.slice(0, GROUPS.includes(args[0] ?? '') ? 2 : 1);
+  // The last of the words is then no command.
+  if (line.includes('unknown command')) words.pop();
+  const named = words.filter((word) => /^[a-z]+$/.test(word)).join(' ');
   const help = error instanceof CommanderError ? `; see millrace ${named ? `${named} ` : ''}--help` : '';
-  return `Cannot ${named ?? 'begin'}: ${line.replace(/^error: |\.$/g, '')}${help}`;
+  return `Cannot ${named || 'begin'}: ${line.replace(/^error: |\.$/g, '')}${help}`;
 }
 
 /**

@@ -126,7 +126,7 @@ export async function withKept<Result>(
     if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
     const { name } = error;
     const what =
-      options.data !== undefined && name === 'ResourceNotFoundException'
+      options.data !== undefined && ['ResourceNotFoundException', 'NoSuchBucket'].includes(name)
         ? `Cannot open "${options.data}" as it must be a directory that a run of "${pipeline.name}" kept data in`
         : `Cannot work on what "${pipeline.name}" keeps: ${name === 'Error' ? '' : `${name}: `}${lineOf(error)}`;
     throw new Error(what, { cause: error });

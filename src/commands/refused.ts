@@ -1,4 +1,4 @@
-import { type EpochMillis, parseIsoTime } from '../core/time.ts';
+import { type EpochMillis, isoTime, parseIsoTime } from '../core/time.ts';
 import { type Kept, type KeptKind, keptRecords } from '../engine/intake/kept-records.ts';
 import {
   isRedrivable,
@@ -134,9 +134,7 @@ export async function showKeptCommand(
     return undefined;
   }).finally(searching.end);
   if (found === undefined) {
-    process.stderr.write(
-      `Cannot show record "${shown(id)}" as "${pipeline.name}" must keep a ${kind} record of that name: list names them\n`,
-    );
+    process.stderr.write(notKept('show', id, pipeline, kind));
     return 1;
   }
   const { kept, isRedriven } = found;
@@ -159,6 +157,9 @@ export async function showKeptCommand(
   return 0;
 }
 
+const notKept = (command: string, id: string, { name }: Pipeline, kind: KeptKind): string =>
+  `Cannot ${command} record "${shown(id)}" as "${name}" must keep a ${kind} record of that name: list names them\n`;
+
 /** Returns bytes as the text that they are, or in base64. */
 function textOf(bytes: Buffer): string {
   const text = bytes.toString();
@@ -169,7 +170,7 @@ function textOf(bytes: Buffer): string {
  * Takes kept records in again, each once however often that is called, and reports on standard output.
  *
  * @param ids the records; all that match without any
- * @returns the exit code, 0
+ * @returns the exit code: 0, or 2 where a record that was named is not kept
  * @throws Error when it cannot be done; the same call continues what was begun
  */
 export async function redriveKeptCommand(
@@ -189,7 +190,14 @@ export async function redriveKeptCommand(
     readonly again?: boolean | undefined;
   },
 ): Promise<number> {
-  const matches = matcherOf({ window, code, from, until });
+  const filter = { window, code, from, until };
+  const matches = matcherOf(filter);
+  const chosen = Object.entries(filter).find(([, value]) => value !== undefined);
+  if (ids.length > 0 && chosen) {
+    throw new Error(
+      `Cannot redrive both records that are named and those that --${chosen[0]} chooses: give either names or options`,
+    );
+  }
   const wanted = new Set(ids);
   let left = { unconfirmed: 0, takenByOthers: 0, refusedAgain: 0 };
   const counts = await withKept(pipeline, where, (data) =>
@@ -230,10 +238,10 @@ export async function redriveKeptCommand(
             `  ${thousands(left.unconfirmed)} were left, as the logs no longer tell whether they were taken in later: --unconfirmed takes them in`,
           ]
         : []),
-      ...[...wanted].map((id) => `  ${shown(id)} is no ${kind} record that is kept`),
     ].join('\n')}\n`,
   );
-  return 0;
+  for (const id of wanted) process.stderr.write(notKept('redrive', id, pipeline, kind));
+  return wanted.size > 0 ? 2 : 0;
 }
 
 /** Opens a redrive, and shows how far it has come. */
@@ -273,6 +281,11 @@ const countsText = (
     : `"${name}" took ${plural(records, what)} in again: ${thousands(applied)} applied, ${thousands(late)} late for every window, ${thousands(poison)} refused again, ${thousands(filtered)} filtered`;
 
 function matcherOf({ window, code, from, until }: KeptFilter): (kept: Kept) => boolean {
+  if (from !== undefined && until !== undefined && from >= until) {
+    throw new RangeError(
+      `Cannot choose records by their arrival as --from must be before --until: they are ${isoTime(from)} and ${isoTime(until)}`,
+    );
+  }
   return ({ record }) => {
     const arrival = Date.parse(record.arrival);
     if (from !== undefined && arrival < from) return false;

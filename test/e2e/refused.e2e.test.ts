@@ -94,5 +94,5 @@ it('lists late records by the windows that refused them', { timeout: 60_000 }, a
   expect(none.stdout).toBe('"meters" keeps 0 late records\n');
   const wrong = await millrace('late', 'list', strict, '--data', data, '--from', 'yesterday');
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
-  expect(wrong.stderr).toMatch(/^Cannot late: .*It must be a date, or a date and time with a zone/);
+  expect(wrong.stderr).toMatch(/^Cannot late list: .*It must be a date, or a date and time with a zone/);
 });

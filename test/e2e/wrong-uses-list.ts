@@ -7,6 +7,12 @@ export const COMMANDS = [
   'check',
   'audit',
   'explain',
+  'poison list',
+  'poison show',
+  'poison redrive',
+  'late list',
+  'late show',
+  'late redrive',
   'rescale',
   'restore',
   'resume',
@@ -64,6 +70,14 @@ function using(command: Command, given: Right = {}): string[] {
       return ['invoke', pipeline, given.event ?? 'event.json', ...keeping];
     case 'explain':
       return ['explain', pipeline, 'a', ...keeping];
+    case 'poison list':
+    case 'late list':
+    case 'poison redrive':
+    case 'late redrive':
+      return [...command.split(' '), pipeline, ...keeping];
+    case 'poison show':
+    case 'late show':
+      return [...command.split(' '), pipeline, 'a', ...keeping];
     case 'rescale':
       return ['rescale', pipeline, '--groups', '16', ...keeping];
     case 'send':
@@ -102,7 +116,7 @@ const WRONG_PIPELINES: readonly WrongUse[] = [
 const WITH_ALL: readonly WrongUse[] = [
   {
     use: 'nothing after the command, or `-p` alone',
-    args: (command) => [command, ...(command === 'start' ? ['-p'] : [])],
+    args: (command) => [...command.split(' '), ...(command === 'start' ? ['-p'] : [])],
   },
   { use: 'an option that does not exist', args: (command) => [...using(command), '--colour'] },
   { use: 'an option misspelt', args: (command) => [...using(command), '--dta', 'kept'] },
@@ -216,6 +230,46 @@ const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
   ];
 };
 
+/** Done wrong with `list` and `redrive`, which choose among the records that are kept. */
+const choosing = (kind: 'poison' | 'late', name: 'list' | 'redrive'): readonly WrongUse[] => {
+  const ofOptions = (...options: readonly string[]): WrongUse => ({
+    use: options.map((option) => `\`${option}\``).join(' '),
+    args: (command) => [...using(command), ...options.flatMap((option) => option.split(' '))],
+  });
+  return [
+    {
+      use: `a command misspelt: \`${kind} ${name.slice(1)}\``,
+      args: () => [kind, name.slice(1), 'meters.ts', '--data', 'kept'],
+    },
+    ofOptions(kind === 'poison' ? '--window minute' : '--code key'),
+    ofOptions('--from yesterday'),
+    ofOptions('--until 12:00'),
+    ofOptions('--from 2026-01-02', '--until 2026-01-01'),
+  ];
+};
+
+const showing = (kind: 'poison' | 'late'): readonly WrongUse[] => [
+  { use: 'no record', args: () => [kind, 'show', 'meters.ts', '--data', 'kept'] },
+  { use: 'a record that is not kept', args: (command) => using(command), code: 1 },
+  { use: 'an empty record', args: () => [kind, 'show', 'meters.ts', '', '--data', 'kept'], code: 1 },
+];
+
+const redriving = (kind: 'poison' | 'late'): readonly WrongUse[] => [
+  ...choosing(kind, 'redrive'),
+  {
+    use: 'a record that is not kept',
+    args: () => [kind, 'redrive', 'meters.ts', 'a', '--data', 'kept'],
+  },
+  {
+    use: 'a record by name, and others by their arrival',
+    args: () => [kind, 'redrive', 'meters.ts', 'a', '--from', '2026-01-01', '--data', 'kept'],
+  },
+  {
+    use: 'data of a newer version of the pipeline',
+    args: (command) => using(command, { data: 'newer' }),
+  },
+];
+
 const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
   start: [
     ...WITH_START_AND_RUN('start'),
@@ -315,6 +369,12 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
     { use: 'a key that has no state', args: () => ['explain', 'meters.ts', 'zz', '--data', 'kept'], code: 1 },
     { use: 'an empty key', args: () => ['explain', 'meters.ts', '', '--data', 'kept'], code: 1 },
   ],
+  'poison list': choosing('poison', 'list'),
+  'poison show': showing('poison'),
+  'poison redrive': redriving('poison'),
+  'late list': choosing('late', 'list'),
+  'late show': showing('late'),
+  'late redrive': redriving('late'),
   rescale: [
     { use: 'no number of groups', args: () => ['rescale', 'meters.ts', '--data', 'kept'] },
     ...['3', '0', '-8', 'many', '8192', '1e9'].map(

@@ -68,4 +68,4 @@ const withoutName = (line: string, command: Command): string =>
   line
     .replace(`Cannot ${command}:`, 'Cannot …:')
     .replace(`millrace ${command} `, 'millrace … ')
-    .replace(`'${command}'`, "'…'");
+    .replace(`'${command.split(' ').at(-1)}'`, "'…'");

@@ -290,8 +290,8 @@ async function mustBeAtWork(ports: RedrivePorts, { name, version }: Pipeline): P
   if (last === undefined)
     throw new Error(`Cannot redrive records of "${name}" as it must have begun: there are no logs of it`);
   const { version: atWork } = definitionIn(last);
-  // A higher version would be put to work before its code is deployed.
-  if (version > atWork) {
+  // A higher version would be put to work before its code is deployed, and of a lower one no commit is taken.
+  if (version !== atWork) {
     throw new RangeError(
       `Cannot redrive records of "${name}" as its definition must be the one at work: that is version ${atWork}, this is version ${version}`,
     );
