@@ -88,6 +88,13 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
     );
   });
 
+  it('says so where there is no queue of the name', async () => {
+    expect(await client.has('nowhere')).toBe(false);
+    await expect(client.count('nowhere')).rejects.toThrow(
+      'Cannot count the messages of "nowhere" as there must be a queue of that name',
+    );
+  });
+
   it('is refused a second broker on its port', async () => {
     const port = Number(new URL(server.url).port);
     await expect(startRabbitmq({ port })).rejects.toThrow(

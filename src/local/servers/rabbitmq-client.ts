@@ -39,7 +39,11 @@ export interface RabbitmqClient {
   publish(queue: string, messages: readonly RabbitmqMessage[]): Promise<void>;
   /** Says whether there is a queue of this name. */
   has(queue: string): Promise<boolean>;
-  /** Returns how many messages of a queue wait for a consumer. */
+  /**
+   * Returns how many messages of a queue wait for a consumer.
+   *
+   * @throws Error when there is no queue of this name
+   */
   count(queue: string): Promise<number>;
   /** Reads a queue, at most `most` messages ahead of what is acknowledged. It is called once. */
   consume(queue: string, most: number, consumer: RabbitmqConsumer): void;
@@ -59,8 +63,12 @@ const DELIVERY_LIMIT = 20;
 /** The codes with which a broker refuses what it would refuse again: no access, and a queue that is there but is another. */
 const REFUSALS: readonly unknown[] = [403, 406];
 
-/** The code with which a broker says that there is no such queue. */
-const NOT_FOUND = 404;
+/** Says whether a broker refuses because there is no such queue: of one that is only down it says something else by the same code. */
+const isMissing = (error: unknown): boolean =>
+  (error as { code?: unknown }).code === 404 && (error as Error).message.includes('no queue ');
+
+const isRefusal = (error: unknown): boolean =>
+  REFUSALS.includes((error as { code?: unknown }).code) || isMissing(error);
 
 const RETRY_MILLIS = 100;
 
@@ -135,14 +143,21 @@ class Connected implements RabbitmqClient {
         await channel.checkQueue(queue);
         return true;
       } catch (error) {
-        if ((error as { code?: unknown }).code !== NOT_FOUND) throw error;
+        if (!isMissing(error)) throw error;
         return false;
       }
     });
   }
 
-  count(queue: string): Promise<number> {
-    return this.#retried(async (channel) => (await channel.checkQueue(queue)).messageCount);
+  async count(queue: string): Promise<number> {
+    const counting = this.#retried((channel) => channel.checkQueue(queue));
+    const { messageCount } = await counting.catch((cause) => {
+      if (!isMissing(cause)) throw cause;
+      throw new Error(`Cannot count the messages of "${queue}" as there must be a queue of that name`, {
+        cause,
+      });
+    });
+    return messageCount;
   }
 
   consume(queue: string, most: number, consumer: RabbitmqConsumer): void {
@@ -207,8 +222,7 @@ class Connected implements RabbitmqClient {
         if (this.#open.has(channel)) void channel.close().catch(() => undefined);
         return result;
       } catch (error) {
-        if (this.#closing.signal.aborted || REFUSALS.includes((error as { code?: unknown }).code))
-          throw error;
+        if (this.#closing.signal.aborted || isRefusal(error)) throw error;
         await delay(RETRY_MILLIS);
       }
     }
