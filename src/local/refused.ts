@@ -1,5 +1,7 @@
 import type { Poison } from '../engine/group/group.ts';
-import { decodeRecord } from '../engine/intake/decode.ts';
+import { decodeRecord, type PlacedPart } from '../engine/intake/decode.ts';
+import { type FoundMember, membersIn } from '../engine/intake/members.ts';
+import type { Decoder } from '../pipeline/decoders.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import type { InputRecord } from './input.ts';
@@ -37,10 +39,11 @@ export const refusedLine = (
   pipeline: Pipeline,
   { line, data, fault }: InputRecord,
   source: SourceRecord,
+  part: PlacedPart,
   { reason }: Poison,
 ): RefusedLine => ({
   line,
-  reason: fault ?? `${reason}${suggestion(pipeline, source)}`,
+  reason: fault ?? `${reason}${suggestion(pipeline, source, part)}`,
   data,
 });
 
@@ -106,13 +109,20 @@ interface Missing {
 }
 
 /**
- * Suggests a field of the record whose name is close to the missing name for which the definition refuses it.
+ * Suggests a field of the record whose name is close to the missing name for which the definition refuses a part
+ * of it. That part is decoded alone, as other parts lack other names.
  */
-function suggestion(pipeline: Pipeline, source: SourceRecord): string {
+function suggestion(pipeline: Pipeline, source: SourceRecord, { member, child }: PlacedPart): string {
+  const found = memberOf(pipeline.source.decoder, source.data, member);
+  const expansions = pipeline.source.steps.filter((step) => 'expand' in step).length;
+  // Of several expansions nobody can tell which children of the first the others have made one.
+  if (found === undefined || expansions > 1) return '';
   const missing: Missing[] = [];
   const watch = { reshape: (value: unknown) => watched(value, missing) };
-  const steps = [watch, ...pipeline.source.steps.flatMap((step) => [step, watch])];
-  decodeRecord({ ...pipeline, source: { ...pipeline.source, steps } }, source);
+  const steps = [watch, ...pipeline.source.steps.flatMap((step) => [onlyChild(step, child), watch])];
+  const decoder: Decoder = { unpack: [], into: found instanceof Uint8Array ? 'json' : () => found.value };
+  const data = found instanceof Uint8Array ? found : found.bytes;
+  decodeRecord({ ...pipeline, source: { ...pipeline.source, decoder, steps } }, { ...source, data });
   // The name for which the record is refused was read last.
   for (const { name, fields, asked } of missing.reverse()) {
     const closest = closestTo(
@@ -122,6 +132,30 @@ function suggestion(pipeline: Pipeline, source: SourceRecord): string {
     if (closest !== undefined) return `; the record has no "${name}": did you mean ${closest}?`;
   }
   return '';
+}
+
+/** Returns a member of a record; undefined where the record cannot be taken apart that far. */
+function memberOf(decoder: Decoder, data: Uint8Array, member: number): FoundMember | undefined {
+  let at = 0;
+  try {
+    for (const found of membersIn(decoder, data)) if (at++ === member) return found;
+  } catch {
+    // What its decoder refuses lacks no name.
+  }
+  return undefined;
+}
+
+type Step = Pipeline['source']['steps'][number];
+
+/** Has an expansion answer with one of its children alone. */
+function onlyChild(step: Step, child: number): Step {
+  if (!('expand' in step)) return step;
+  return {
+    expand(record: never) {
+      const children = step.expand(record);
+      return Array.isArray(children) ? children.filter((_, at) => at === child) : children;
+    },
+  };
 }
 
 /** Wraps a plain value so that `missing` gets each name that is read from it and that it does not have. */

@@ -105,10 +105,11 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     if (!sent) refused.push({ line, bytes: length, beginning: beginningOf(data) });
     else {
       children += parts.length;
-      for (const { member, child, part } of parts) {
+      for (const placed of parts) {
+        const { member, child, part } = placed;
         if (part.outcome !== 'poison') continue;
         addRefused(poisonLines, part.poison.code, () => ({
-          ...refusedLine(pipeline, record, source, part.poison),
+          ...refusedLine(pipeline, record, source, placed, part.poison),
           member: severalMembers ? member : undefined,
           child: parts.length > 1 && isExpanded ? child : undefined,
         }));

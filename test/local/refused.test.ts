@@ -5,8 +5,17 @@ import { z } from 'zod';
 import { refusedLines } from '../../src/commands/screen.ts';
 import { positionOf } from '../../src/core/position.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
-import { decodeRecord } from '../../src/engine/intake/decode.ts';
-import { definePipeline, kinesis, last, max, mean, type Pipeline, tumbling } from '../../src/index.ts';
+import { decodeRecord, placedParts } from '../../src/engine/intake/decode.ts';
+import {
+  definePipeline,
+  jsonLines,
+  kinesis,
+  last,
+  max,
+  mean,
+  type Pipeline,
+  tumbling,
+} from '../../src/index.ts';
 import {
   addRefused,
   beginningOf,
@@ -37,14 +46,18 @@ const trades = tradesOf(kinesis<Trade>());
 
 const good: Trade = { symbol: 'A', time: '2026-01-05T12:00:00Z', price: 1 };
 
-/** What a pipeline's screen says of a record on line 7. */
+/** What a pipeline's screen says of a record on line 7, of which it is the first part that is refused. */
 function shownOf(pipeline: Pipeline, record: unknown) {
   const data = Buffer.from(typeof record === 'string' ? record : JSON.stringify(record));
   const arrival = Date.UTC(2026, 0, 5, 12) as EpochMillis;
   const source = { lineage: '', position: positionOf('0'), arrival, partitionKey: '', data };
-  const decoded = decodeRecord(pipeline, source);
-  if (decoded.outcome !== 'poison') return decoded.outcome;
-  return refusedLine(pipeline, { line: 7, data, length: data.length }, source, decoded.poison);
+  const parts = placedParts(source, decodeRecord(pipeline, source));
+  for (const placed of parts) {
+    const { part } = placed;
+    if (part.outcome === 'poison')
+      return refusedLine(pipeline, { line: 7, data, length: data.length }, source, placed, part.poison);
+  }
+  return parts[0]?.part.outcome ?? 'nothing';
 }
 
 const reasonOf = (pipeline: Pipeline, record: unknown): string => {
@@ -95,6 +108,19 @@ describe('the name that was perhaps meant', () => {
     expect(reasonOf(mapped, { trade: good })).toBe('record');
     expect(reasonOf(mapped, { Trade: good })).toMatch(/has no "trade": did you mean Trade\?$/);
     expect(reasonOf(mapped, { trade: renamed('price', 'Price') })).toMatch(/did you mean Price\?$/);
+  });
+
+  it('is one of the part that is refused, not of another part of the record', () => {
+    const nameless = renamed('price', 'quote');
+    const misspelt = renamed('price', 'Price');
+    const lines = tradesOf(kinesis<Trade>({ decode: jsonLines }));
+    const linesOf = (...trades: object[]) => trades.map((trade) => JSON.stringify(trade)).join('\n');
+    expect(reasonOf(lines, linesOf(nameless, misspelt))).not.toContain('did you mean');
+    expect(reasonOf(lines, linesOf(good, misspelt, nameless))).toMatch(/did you mean Price\?$/);
+    const expanded = tradesOf(kinesis<{ of: Trade[] }>().expand(({ of }) => of));
+    expect(reasonOf(expanded, { of: [nameless, misspelt] })).not.toContain('did you mean');
+    expect(reasonOf(expanded, { of: [good, misspelt, nameless] })).toMatch(/did you mean Price\?$/);
+    expect(reasonOf(expanded, { Of: [good] })).toMatch(/has no "of": did you mean Of\?$/);
   });
 
   it('is told by a schema, too', () => {
