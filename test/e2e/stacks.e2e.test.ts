@@ -91,6 +91,19 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
     expect(Functions).toHaveLength(3 * STACKS.length);
   });
 
+  // By change sets a deployment of the change was not seen to end. Moto does not keep the default of a parameter either,
+  // which the CDK would have stay as it was.
+  it('take a change', { timeout: 400_000 }, async () => {
+    environment['BATCHING_SECONDS'] = '20';
+    await cdk(
+      ...['deploy', ...STACKS, '--require-approval', 'never'],
+      ...['--method', 'direct', '--no-previous-parameters'],
+    );
+    expect(await mappings()).toEqual(['dynamodb 20 s', 'kinesis 20 s', 'kinesis 20 s', 'sqs 20 s']);
+    const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
+    expect(Functions).toHaveLength(3 * STACKS.length);
+  });
+
   it('leave nothing behind but what was there before', { timeout: 400_000 }, async () => {
     await cdk('destroy', ...STACKS, '--force');
     const { dynamo, kinesis, lambda, sqs } = clients;

@@ -1,4 +1,4 @@
-import { App, type CfnResource, RemovalPolicy } from 'aws-cdk-lib';
+import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { flights } from '../../../functions/flights/pipeline.ts';
 import { PipelineStack } from '../../../lib/pipeline-stack.ts';
 import { dynamodbStream, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../../../src/index.ts';
@@ -33,9 +33,10 @@ const SOURCES: { readonly [stack: string]: Pipeline['source'] } = {
   Table: dynamodbStream({ table: 'orders', kinds: ['INSERT'] }),
 };
 
-/** The stream of the table: of one that was made, or any. */
+/** The stream of the table: of one that was made, or any. What stacks are changed by is how long they gather records. */
 const {
   TABLE_STREAM: tableStream = `arn:aws:dynamodb:${PLACE}:table/orders/stream/2026-01-05T08:00:00.000`,
+  BATCHING_SECONDS: batchingSeconds = '5',
 } = process.env;
 
 // The code of functions is tried elsewhere, and takes long to bundle.
@@ -48,6 +49,7 @@ const stacks = Object.entries(SOURCES).map(
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
       tableStream,
+      batchingWindow: Duration.seconds(Number(batchingSeconds)),
     }),
 );
 
