@@ -2,10 +2,20 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { flights } from '../../../functions/flights/pipeline.ts';
 import { processHandler } from '../../../src/handlers.ts';
-import { count, definePipeline, dynamodbStream, type Pipeline, sum, tumbling } from '../../../src/index.ts';
+import {
+  count,
+  definePipeline,
+  dynamodbStream,
+  max,
+  type Pipeline,
+  sqs,
+  sum,
+  tumbling,
+} from '../../../src/index.ts';
+import type { Source } from '../../../src/pipeline/source.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import { groupLogPrefix } from '../../../src/wiring/names.ts';
-import { Scene } from '../scene.ts';
+import { type Reading, Scene } from '../scene.ts';
 
 interface Order {
   readonly customer: string;
@@ -24,6 +34,13 @@ const orders = definePipeline(
   },
 ) as Pipeline;
 
+const readingsOf = (source: Source<Reading>): Pipeline =>
+  definePipeline('readings', source, {
+    key: ({ machine }) => machine,
+    eventTime: ({ at }) => at,
+    windows: { minute: tumbling({ size: '1m' }, { hottest: max('celsius') }) },
+  }) as Pipeline;
+
 /** A source's events as Lambda documents them, and what a handler is to count of each. */
 interface Events {
   readonly pipeline: Pipeline;
@@ -32,9 +49,11 @@ interface Events {
   readonly poison: string;
   readonly poisoned: object;
   readonly empty: string;
-  /** A key of the good event, and where its first record stands. */
+  /** A key of the good event, and the records that the answer names where the log of its group cannot be written. */
   readonly stuck: string;
-  readonly place: number;
+  readonly again: readonly number[];
+  /** The records that the answer names where none is in. */
+  readonly all: readonly number[];
   /** What an answer holds beside the failures. */
   readonly more?: object;
 }
@@ -48,7 +67,8 @@ const EVENTS: { readonly [source: string]: Events } = {
     poisoned: { received: 6, poison: 4 },
     empty: 'kinesis-empty',
     stuck: 'HNL',
-    place: 1,
+    again: [1],
+    all: [0],
   },
   dynamodb: {
     pipeline: orders,
@@ -58,23 +78,48 @@ const EVENTS: { readonly [source: string]: Events } = {
     poisoned: { received: 3, applied: 1, poison: 2 },
     empty: 'dynamodb-empty',
     stuck: 'bob',
-    place: 1,
+    again: [1],
+    all: [0],
     more: { state: {} },
+  },
+  sqs: {
+    pipeline: readingsOf(sqs<Reading>()),
+    good: 'sqs-readings',
+    counted: { received: 5, applied: 5 },
+    poison: 'sqs-poison',
+    poisoned: { received: 4, applied: 1, poison: 3 },
+    empty: 'sqs-empty',
+    stuck: 'press',
+    again: [0, 4],
+    all: [0, 1, 2, 3, 4],
+  },
+  fifo: {
+    pipeline: readingsOf(sqs<Reading>({ fifo: true })),
+    good: 'fifo-readings',
+    counted: { received: 5, applied: 5 },
+    poison: 'fifo-poison',
+    poisoned: { received: 4, applied: 1, poison: 3 },
+    empty: 'fifo-empty',
+    stuck: 'saw',
+    // The last is in, and comes again as it follows in the same message group.
+    again: [2, 4],
+    all: [0, 1, 2, 3, 4],
   },
 };
 
 const eventOf = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../fixtures/events/${name}.json`, import.meta.url), 'utf8')) as {
-    readonly Records: readonly Record<string, { readonly [field: string]: string }>[];
+    readonly Records: readonly Readonly<Record<string, Readonly<Record<string, string>>>>[];
   };
 
-const positionAt = (name: string, at: number): string => {
-  const { kinesis, dynamodb } = eventOf(name).Records[at] ?? {};
-  return kinesis?.['sequenceNumber'] ?? dynamodb?.['SequenceNumber'] ?? '';
-};
+/** How an answer names a record. */
+function nameAt(name: string, at: number): unknown {
+  const { kinesis, dynamodb, messageId } = eventOf(name).Records[at] ?? {};
+  return messageId ?? kinesis?.['sequenceNumber'] ?? dynamodb?.['SequenceNumber'];
+}
 
 describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
-  const { pipeline, good, stuck, place, more = {} } = events;
+  const { pipeline, good, stuck, again, all, more = {} } = events;
 
   async function answerTo(
     name: string,
@@ -89,8 +134,8 @@ describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
     return { answer, counted: scene.ports.telemetry.counted };
   }
 
-  const failed = (...positions: readonly string[]) => ({
-    batchItemFailures: positions.map((itemIdentifier) => ({ itemIdentifier })),
+  const failed = (records: readonly number[] = []) => ({
+    batchItemFailures: records.map((at) => ({ itemIdentifier: nameAt(good, at) })),
     ...more,
   });
 
@@ -100,18 +145,18 @@ describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
     expect(counted).toMatchObject(events.counted);
   });
 
-  it('of which some is not in is answered by the first record that is not', async () => {
+  it('of which some is not in is answered by what must come again', async () => {
     const log = new Scene(pipeline).logOf(stuck);
     const { answer } = await answerTo(good, (call, name) => call === 'log.append' && name === log);
-    expect(answer).toEqual(failed(positionAt(good, place)));
+    expect(answer).toEqual(failed(again));
   });
 
-  it('of which nothing is in is answered by its first record', async () => {
+  it('of which nothing is in is answered so that all of it comes again', async () => {
     const { answer } = await answerTo(
       good,
       (call, name) => call === 'log.append' && name.startsWith(groupLogPrefix(pipeline.name)),
     );
-    expect(answer).toEqual(failed(positionAt(good, 0)));
+    expect(answer).toEqual(failed(all));
   });
 
   it('fails as a whole where the definition cannot be read', async () => {
@@ -128,9 +173,9 @@ describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
     expect(counted).toMatchObject(events.poisoned);
   });
 
-  it('for which too little time is left is answered by its first record', async () => {
+  it('for which too little time is left is answered so that all of it comes again', async () => {
     const { answer, counted } = await answerTo(good, undefined, 1_000);
-    expect(answer).toEqual(failed(positionAt(good, 0)));
+    expect(answer).toEqual(failed(all));
     expect(counted.applied).toBe(0);
   });
 });
