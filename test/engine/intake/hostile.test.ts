@@ -4,7 +4,8 @@ import { unpackRecords } from '../../../src/adapters/kinesis/kpl.ts';
 import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { decodeAll } from '../../../src/engine/intake/decode.ts';
 import { type Kept, keptRecords } from '../../../src/engine/intake/kept-records.ts';
-import { processHandler } from '../../../src/handlers.ts';
+import { Redrive } from '../../../src/engine/intake/redrive.ts';
+import { processHandler, unpackerOf } from '../../../src/handlers.ts';
 import { json, type Pipeline } from '../../../src/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
 import { placeOf } from '../../../src/simulation/place.ts';
@@ -60,6 +61,16 @@ describe.each(KINDS)('what is hostile, from %s', (kind) => {
     expect(kept).toHaveLength(refused);
     expect(new Set(kept.map(({ id }) => id)).size).toBe(refused);
     expect(kept.every(({ confirmed }) => confirmed)).toBe(true);
+    const ports = {
+      ...scene.engine,
+      reading: memoryReading(scene.ports),
+      unpack: unpackerOf(scene.pipeline),
+    };
+    const redrive = await Redrive.begin(ports, scene.pipeline);
+    await redrive.take(kept.map(({ record }) => record));
+    const { records: redriven, ...counts } = redrive.counts;
+    expect(redriven).toBe(refused);
+    expect(Object.values(counts).reduce((total, count) => total + count, 0)).toBe(refused);
   });
 });
 
