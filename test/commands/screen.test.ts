@@ -130,6 +130,7 @@ it('says how far a run is and how long it will take, where that is known, in a l
       metrics: new Map([['received', 30]]),
       late: new Map(),
       faults: new Map(),
+      warnings: new Set(),
       panes: 0,
       watermark: undefined,
       delivered,
