@@ -32,7 +32,7 @@ const over = (topic: string): Pipeline => {
 };
 
 describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, () => {
-  const records = readFlights(process.env['CI'] ? 20_000 : 2_000);
+  const records = readFlights(process.env['CI'] ? 6_000 : 2_000);
   const lines = records.map((flight) => JSON.stringify(flight));
   const half = lines.length / 2;
   const folders: string[] = [];

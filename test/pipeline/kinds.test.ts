@@ -51,6 +51,7 @@ describe('a kind that is added to its union alone', () => {
     expect(lackingCasesOf('plantedSource')).toEqual([
       'lib/pipeline-stack.ts',
       'src/commands/restore.ts',
+      'src/commands/send-targets.ts',
       'src/handlers.ts',
       'src/lambda.ts',
       'src/local/over.ts',
