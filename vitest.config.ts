@@ -11,11 +11,22 @@ const announcement: Reporter = {
 /** These touch nothing of their process but what they put back: they share one, and what it has loaded. */
 const SHARING = ['test/{core,engine,pipeline}/**/*.test.ts', 'test/simulation/{testing,mutants}.test.ts'];
 
+/** These start brokers of their own, where Java and Maven or rabbitmq-server are installed. */
+const BROKERS = [
+  'test/e2e/{kafka,rabbitmq,send-brokers}.e2e.test.ts',
+  'test/local/{kafka,rabbitmq}-server.test.ts',
+  'examples/*{kafka,rabbitmq}*/*.test.ts',
+];
+
 export default defineConfig({
   test: {
     // In this order, so that no long file is begun last.
     projects: [
-      { extends: true, test: { name: 'alone', include: ['{examples,test}/**/*.test.ts'], exclude: SHARING } },
+      { extends: true, test: { name: 'brokers', include: BROKERS } },
+      {
+        extends: true,
+        test: { name: 'alone', include: ['{examples,test}/**/*.test.ts'], exclude: [...SHARING, ...BROKERS] },
+      },
       { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
     ],
     reporters: ['default', announcement],
