@@ -546,9 +546,12 @@ class Simulation {
   #drawKept(): (kept: Kept) => boolean {
     const random = this.#redrives;
     const share = random.pick([0.3, 1]);
-    return ({ record }) =>
+    return ({ record, confirmed }) =>
+      // Of others nobody can tell whether they were committed, and the command leaves them unless it is told.
+      confirmed &&
       // By then the record may be of the present, and its place in the list is its id.
-      !('code' in record && ['future', 'past', 'no-id'].includes(record.code)) && random.chance(share);
+      !('code' in record && ['future', 'past', 'no-id'].includes(record.code)) &&
+      random.chance(share);
   }
 
   /** Runs a definition whose windows changed while its version did not. */
