@@ -122,7 +122,18 @@ export const lateObjectOf = (
     log,
     dayOf(committedAt),
     ordinal,
-    digestOf(JSON.stringify(late.map(({ lineage, position, windows }) => [lineage, position, windows]))),
+    digestOf(
+      JSON.stringify(
+        late.map(({ lineage, position, at, watermark, windows, applied }) => [
+          lineage,
+          position,
+          at,
+          watermark,
+          windows,
+          applied,
+        ]),
+      ),
+    ),
   );
 
 const dayOf = (at: EntryPlace['committedAt']): string => isoTime(at).slice(0, 10);
