@@ -130,7 +130,7 @@ export function redrivenIn(
     .slice(0, -1)
     .map((line) => JSON.parse(line));
   let [at, before] = [-1, ''];
-  return lines.map(({ lineage, position, member, child }) => {
+  const places = lines.map(({ lineage, position, member, child }) => {
     if (before !== `${lineage} ${position}`) at++;
     before = `${lineage} ${position}`;
     const place = ordered ? String(head.redrive * 1_000_000 + at) : `redrive-${head.redrive}-${at}`;
@@ -141,6 +141,8 @@ export function redrivenIn(
       arrival: head.at,
     };
   });
+  // A list may name the children of a record in any order, and they are taken in in theirs.
+  return ordered ? places.sort((a, b) => (isAfter(a.position, b.position) ? 1 : -1)) : places;
 }
 
 type Place = Pick<GroupRecord, 'lineage' | 'position'>;
