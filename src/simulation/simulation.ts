@@ -535,6 +535,8 @@ class Simulation {
       host,
       () =>
         host.redrive(wants).catch((error) => {
+          // Another version may be put to work after the redrive is begun, before it asks which one is.
+          if (host.pipeline.version < this.#audit.deployments.version && error instanceof RangeError) return;
           refusedForRoom(this.#limits)(error.cause ?? error);
         }),
       () => {},
