@@ -141,6 +141,8 @@ export class GroupLogAudit {
   readonly groups: number;
   readonly #index: number;
   readonly #limits: Limits | undefined;
+  /** The keys whose watermarks are on the way to that of a record that is still to be taken in. */
+  readonly #onTheWay = new Set<string>();
   /** Its records, by lineage. */
   readonly #own = new Map<string, readonly Part[]>();
   readonly #taken: Taken;
@@ -204,6 +206,12 @@ export class GroupLogAudit {
     must(version >= this.version, `Older code refuses what newer wrote (${where})`);
     if (version > this.version || entry.ordinal === 1) this.handOver(by, entry.committedAt);
     const outcomes = this.#take(view, by, batch, arrival, where);
+    // An entry of a batch that takes no record brings a key to where windows close that the next record closes.
+    const isOnTheWay = batch.length > 0 && outcomes.size === 0;
+    for (const [key, watermark] of view.watermarks) {
+      if (isOnTheWay && watermark !== this.watermarks.get(key)) this.#onTheWay.add(key);
+    }
+    if (!isOnTheWay) this.#onTheWay.clear();
     this.#auditPositions(view, where);
     auditLedger(view, outcomes, this.#taken.refusals, by, where);
     if (view.poison.length > 0) this.#taken.kept.push([view.poisonObject, view.poison.map(recordName)]);
@@ -269,7 +277,8 @@ export class GroupLogAudit {
         this.#taken.buried.has(truth) ||
         truth.lineage === REDRIVEN ||
         (truth.content?.id && again.has(recordName(truth)));
-      if (arrival !== undefined || isGone) this.#taken.pass(truth, this.watermarks);
+      if ((arrival !== undefined || isGone) && !this.#onTheWay.has(truth.content?.key ?? ''))
+        this.#taken.pass(truth, this.watermarks);
     }
     let found = 0;
     for (const truth of fresh) {
