@@ -12,7 +12,13 @@ import { checkCommand } from '../src/commands/check.ts';
 import { explainCommand } from '../src/commands/explain.ts';
 import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
 import { loadPipeline } from '../src/commands/load.ts';
-import { instantOf, listKeptCommand, redriveKeptCommand, showKeptCommand } from '../src/commands/refused.ts';
+import {
+  instantOf,
+  listKeptCommand,
+  redriveFailedCommand,
+  redriveKeptCommand,
+  showKeptCommand,
+} from '../src/commands/refused.ts';
 import { rescaleCommand } from '../src/commands/rescale.ts';
 import { restoreCommand } from '../src/commands/restore.ts';
 import { resumeCommand } from '../src/commands/resume.ts';
@@ -352,6 +358,21 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
         ),
       );
   }
+
+  deployed('redrive')
+    .description(
+      'take in what Lambda gave up of a stream, each record once: exit code 0, 2 not done; the same command again goes on',
+    )
+    .requiredOption('--failed', 'what is in the failures bucket, and no group has taken in')
+    .requiredOption('--failures-bucket <name>', "the stack's output FailuresBucketName", notEmpty)
+    .option('--from <time>', 'those that arrived from this date or time on, in ISO 8601', instant)
+    .option('--until <time>', 'those that arrived before it', instant)
+    .option('--unconfirmed', 'those too of which the logs do not tell whether they were taken in')
+    .action(
+      ending(async (pipeline, options) =>
+        redriveFailedCommand(await loadPipeline(await fileOf(pipeline)), options),
+      ),
+    );
 
   deployed('rescale')
     .description(

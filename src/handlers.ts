@@ -99,6 +99,15 @@ const adapterForAnyEvent = ({ source }: Pipeline): SourceAdapter<unknown, unknow
 /** Returns what takes the bytes of a record apart, where producers of its source may pack records. */
 export const unpackerOf = (pipeline: Pipeline) => adapterForAnyEvent(pipeline).membersOf;
 
+/** Returns what reads an event of a pipeline's source that was kept as it was. */
+export function eventReaderOf(pipeline: Pipeline, clock: Pick<Ports['clock'], 'now'>) {
+  const { recordsOf, sourceOf } = adapterForAnyEvent(pipeline);
+  return {
+    sourceOf,
+    recordsOf: (event: unknown): readonly SourceRecord[] => recordsOf(event, clock.now(), pipeline.source),
+  };
+}
+
 /**
  * How many bytes of groups an environment caches. The handler caches a fifth of its memory by default, as
  * reading a group anew costs it more than taking in records. The sweeper caches a tenth of its memory, which

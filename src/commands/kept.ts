@@ -20,7 +20,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EnginePorts, Ports } from '../ports/index.ts';
-import type { Reading } from '../ports/reading.ts';
+import type { ObjectReader, Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
@@ -48,6 +48,8 @@ export interface PipelineData {
    * Returns the objects of another bucket. The bucket must exist, except in a directory, where it is made.
    */
   bucket(name: string): Promise<ObjectStore>;
+  /** Returns the objects of another bucket, which must exist, to be read. */
+  bucketReader(name: string): Promise<ObjectReader>;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
         });
         return s3Objects(s3, name);
       },
+      bucketReader: (name) => readerOf(s3, name),
       async close() {
         dynamodb.destroy();
         s3.destroy();
@@ -97,6 +100,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
       await createBucket(s3, name);
       return s3Objects(s3, name);
     },
+    bucketReader: (name) => readerOf(s3, name),
     async close() {
       disconnect({ kinesis, dynamodb, s3 });
       try {
@@ -106,6 +110,13 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
       }
     },
   };
+}
+
+async function readerOf(s3: S3Client, name: string): Promise<ObjectReader> {
+  await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
+    throw new Error(`Cannot read bucket ${name} as it must be there: ${cause.name}`, { cause });
+  });
+  return s3ObjectReader(s3, name);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type EpochMillis, isoTime, parseIsoTime } from '../core/time.ts';
+import { missedRecords } from '../engine/intake/failed-batches.ts';
 import { type Kept, type KeptKind, keptRecords } from '../engine/intake/kept-records.ts';
 import {
   isRedrivable,
@@ -8,7 +9,7 @@ import {
   redrivenRecords,
   redriveOf,
 } from '../engine/intake/redrive.ts';
-import { unpackerOf } from '../handlers.ts';
+import { eventReaderOf, unpackerOf } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn, shown, tableText, thousands } from './text.ts';
@@ -242,6 +243,65 @@ export async function redriveKeptCommand(
   );
   for (const id of wanted) process.stderr.write(notKept('redrive', id, pipeline, kind));
   return wanted.size > 0 ? 2 : 0;
+}
+
+/**
+ * Takes the records in that Lambda gave up, as it wrote them to the failures bucket, and that no group has taken in.
+ * It takes each in once however often it is called, and reports on standard output.
+ *
+ * @returns the exit code, 0
+ * @throws Error when it cannot be done; the same call continues what was begun
+ */
+export async function redriveFailedCommand(
+  pipeline: Pipeline,
+  {
+    failuresBucket,
+    unconfirmed = false,
+    from,
+    until,
+    ...where
+  }: DeploymentOptions &
+    Pick<KeptFilter, 'from' | 'until'> & {
+      readonly failuresBucket: string;
+      readonly unconfirmed?: boolean | undefined;
+    },
+): Promise<number> {
+  const { kind } = pipeline.source;
+  if (kind !== 'kinesis' && kind !== 'dynamodb') {
+    throw new TypeError(
+      `Cannot redrive what failed of "${pipeline.name}" as its source must be a Kinesis stream or a table's stream: it is ${kind}, of which Lambda writes no batches to the failures bucket`,
+    );
+  }
+  let left = 0;
+  const counts = await withKept(pipeline, where, async (data) => {
+    const failures = await data.bucketReader(failuresBucket);
+    return redriving(pipeline, data, async (redrive, ports, tell) => {
+      left = 0;
+      const failed = { ...ports, failures, ...eventReaderOf(pipeline, ports.clock) };
+      await redrive.take(
+        (async function* () {
+          for await (const { record, confirmed } of missedRecords(failed, pipeline, tell)) {
+            const arrival = Date.parse(record.arrival);
+            if ((from !== undefined && arrival < from) || (until !== undefined && arrival >= until)) continue;
+            if (redrive.has(record)) continue;
+            if (confirmed || unconfirmed) yield record;
+            else left++;
+          }
+        })(),
+      );
+    });
+  });
+  process.stdout.write(
+    `${[
+      countsText(pipeline, 'failed record', counts),
+      ...(left > 0
+        ? [
+            `  ${thousands(left)} were left, as the logs do not tell whether they were taken in: --unconfirmed takes them in`,
+          ]
+        : []),
+    ].join('\n')}\n`,
+  );
+  return 0;
 }
 
 /** Opens a redrive, and shows how far it has come. */

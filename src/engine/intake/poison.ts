@@ -26,6 +26,8 @@ export interface KeptRecord extends SubPlace {
    * before.
    */
   readonly data: string;
+  /** Whether it is of a batch that Lambda gave up, and not of what a group moved past. */
+  readonly failed?: true;
 }
 
 /** A record that was refused, and why. */

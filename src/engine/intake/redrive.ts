@@ -53,6 +53,8 @@ export class Redrive {
   readonly #counted = { records: 0, applied: 0, late: 0, filtered: 0, poison: 0 };
   /** The ids of all records that are in a list. */
   readonly #listed = new Set<string>();
+  /** The records of batches that were given up of which a list has all parts that were missed. */
+  readonly #listedFailed = new Set<string>();
   #last = 0;
   #tell: (counts: RedriveCounts) => void;
 
@@ -90,7 +92,7 @@ export class Redrive {
 
   /** Whether a record is in a list, so that it was taken in again. */
   has(record: KeptRecord): boolean {
-    return this.#listed.has(keptId(record));
+    return record.failed ? this.#listedFailed.has(placeOf(record)) : this.#listed.has(keptId(record));
   }
 
   /**
@@ -146,7 +148,10 @@ export class Redrive {
         await this.#process(number, list);
         await this.#ports.objects.create(done, { body: new Uint8Array(), contentType: 'text/plain' });
       }
-      for (const record of list.records) this.#listed.add(keptId(record));
+      for (const record of list.records) {
+        this.#listed.add(keptId(record));
+        if (record.failed) this.#listedFailed.add(placeOf(record));
+      }
       this.#last = number;
     }
   }
@@ -229,7 +234,7 @@ function readList(body: Uint8Array): List {
 
 /** Returns the line of a record in a list, which has the bytes of the record unless the line before has them. */
 function lineOf(record: KeptRecord, at: number, all: readonly KeptRecord[]): Partial<KeptRecord> {
-  const { lineage, position, member, child, expanded, packed, arrival, partitionKey, data } = record;
+  const { lineage, position, member, child, expanded, packed, arrival, partitionKey, data, failed } = record;
   const before = all[at - 1];
   return {
     lineage,
@@ -240,12 +245,15 @@ function lineOf(record: KeptRecord, at: number, all: readonly KeptRecord[]): Par
     packed,
     arrival,
     partitionKey,
+    ...(failed && { failed }),
     ...(before && isOfSame(before, record) ? {} : { data }),
   };
 }
 
 const isOfSame = (a: KeptRecord, b: KeptRecord): boolean =>
   a.lineage === b.lineage && a.position === b.position;
+
+const placeOf = ({ lineage, position }: KeptRecord): string => `${lineage}\n${position}`;
 
 /** Parts records by the source's record that they are of, in order. */
 function bySource(records: readonly KeptRecord[]): readonly (readonly KeptRecord[])[] {
