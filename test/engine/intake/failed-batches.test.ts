@@ -168,6 +168,7 @@ describe('records of batches that were given up', () => {
     const world = await bisected();
     const missed = ofGroup(world, span(1, 5));
     expect(await world.applied()).toBe(15 - missed);
+    expect((await world.missed()).map(({ confirmed }) => confirmed)).toEqual(Array(missed).fill(true));
     expect(await world.redrive()).toMatchObject({ records: missed, applied: missed });
     expect(await world.applied()).toBe(15);
     expect(await world.redrive()).toMatchObject({ records: 0 });
@@ -226,6 +227,31 @@ describe('records of batches that were given up', () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it('are left alone where an invocation that Lambda gave up committed them all the same', async () => {
+    const world = await World.begin();
+    world.giveUp(3, span(1, 5));
+    await world.handOver(4, span(1, 5));
+    expect(await world.redrive()).toMatchObject({ records: 0 });
+    expect(await world.applied()).toBe(5);
+  });
+
+  it('are taken in once, although a version divides them into other parts', async () => {
+    const world = await bisected();
+    await world.redrive();
+    const divided = definePipeline(
+      'readings',
+      kinesis<Reading>().expand((reading) => [reading, reading]),
+      {
+        key: ({ machine }) => machine,
+        eventTime: (reading) => reading.at,
+        version: 2,
+        windows: { hour: tumbling({ size: '1h' }, { n: count() }) },
+      },
+    ) as Pipeline;
+    world.scene = await world.scene.under(divided);
+    expect(await world.redrive()).toMatchObject({ records: 0 });
   });
 
   it('are told from those that were taken in before the number of groups changed', async () => {
