@@ -259,7 +259,10 @@ export async function redriveFailedCommand(
     unconfirmed = false,
     from,
     until,
-    ...where
+    data: directory,
+    stateTable,
+    rowsTable,
+    resultsBucket,
   }: DeploymentOptions &
     Pick<KeptFilter, 'from' | 'until'> & {
       readonly failuresBucket: string;
@@ -273,6 +276,7 @@ export async function redriveFailedCommand(
     );
   }
   let left = 0;
+  const where = { data: directory, stateTable, rowsTable, resultsBucket };
   const counts = await withKept(pipeline, where, async (data) => {
     const failures = await data.bucketReader(failuresBucket);
     return redriving(pipeline, data, async (redrive, ports, tell) => {
