@@ -2,6 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withKept } from '../../src/commands/kept.ts';
+import { definitionIn } from '../../src/engine/log/definition-log.ts';
+import { bucket as bucketSink, count, definePipeline, kinesis, tumbling } from '../../src/index.ts';
+import { failureRecordOf } from '../../src/local/mapping/stream.ts';
+import { definitionLog } from '../../src/wiring/names.ts';
 import { millrace } from './command.ts';
 
 const NOON = Date.UTC(2026, 0, 5, 12);
@@ -95,4 +100,54 @@ it('lists late records by the windows that refused them', { timeout: 60_000 }, a
   const wrong = await millrace('late', 'list', strict, '--data', data, '--from', 'yesterday');
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toMatch(/^Cannot late list: .*It must be a date, or a date and time with a zone/);
+});
+
+it('redrives what a failures bucket holds, once', { timeout: 120_000 }, async () => {
+  const wrong = await millrace('redrive', mended, '--failures-bucket', 'failures', '--data', data);
+  expect(wrong).toMatchObject({ code: 2, stdout: '' });
+  expect(wrong.stderr).toMatch(/^Cannot redrive: required option '--failed' not specified/);
+  const redrive = () =>
+    millrace('redrive', mended, '--failed', '--failures-bucket', 'failures', '--data', data);
+  const missing = await redrive();
+  expect(missing).toMatchObject({ code: 2, stdout: '' });
+  expect(missing.stderr).toMatch(/^Cannot read bucket failures as it must be there: /);
+
+  const meters = definePipeline('meters', kinesis<{ machine: string; at: number }>(), {
+    key: ({ machine }) => machine,
+    eventTime: (reading) => reading.at,
+    windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
+  }).to(bucketSink());
+  await withKept(meters, { data }, async ({ engine, bucket }) => {
+    const last = await engine.log.latest(definitionLog('meters'));
+    const streamArn = last && (definitionIn(last).sources?.names.at(-1) as string);
+    const [shard, sequenceNumber] = ['shardId-000000000000', '9'.repeat(56)];
+    const arrival = engine.clock.now();
+    const record = {
+      kinesis: {
+        partitionKey: 'm1',
+        sequenceNumber,
+        data: Buffer.from(JSON.stringify({ machine: 'm1', at: arrival, celsius: 20 })).toString('base64'),
+        approximateArrivalTimestamp: arrival / 1_000,
+      },
+      eventID: `${shard}:${sequenceNumber}`,
+      eventSourceARN: streamArn,
+    };
+    const { key, body } = failureRecordOf(
+      {
+        step: 'discard',
+        batch: [{ identifier: sequenceNumber, arrival, bytes: 1 }],
+        condition: 'RecordAgeExceeded',
+        invocations: 1,
+      },
+      { mapping: 'mapping', functionArn: 'function', streamArn: streamArn as string, shard },
+      { Records: [record] },
+      arrival,
+      'id',
+    );
+    const text = Buffer.from(JSON.stringify(body));
+    await (await bucket('failures')).create(key, { body: text, contentType: 'application/json' });
+  });
+  expect((await redrive()).stdout).toMatch(/^"meters" took 1 failed record in again: 1 applied, /);
+  expect(await redrive()).toMatchObject({ code: 0, stdout: '"meters" has no failed record to redrive\n' });
+  expect((await millrace('audit', mended, '--data', data)).stdout).toContain('Nothing found');
 });
