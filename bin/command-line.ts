@@ -44,6 +44,7 @@ const LOOKING: readonly string[] = [
   'explain',
   'poison',
   'late',
+  'redrive',
   'rescale',
   'restore',
   'resume',
