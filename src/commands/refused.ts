@@ -10,6 +10,7 @@ import {
   redriveOf,
 } from '../engine/intake/redrive.ts';
 import { eventReaderOf, unpackerOf } from '../handlers.ts';
+import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn, shown, tableText, thousands } from './text.ts';
@@ -269,12 +270,20 @@ export async function redriveFailedCommand(
       readonly unconfirmed?: boolean | undefined;
     },
 ): Promise<number> {
-  const { kind } = pipeline.source;
-  if (kind !== 'kinesis' && kind !== 'dynamodb') {
+  const allow = (): void => {};
+  const refuse = ({ kind }: Pipeline['source']): never => {
     throw new TypeError(
       `Cannot redrive what failed of "${pipeline.name}" as its source must be a Kinesis stream or a table's stream: it is ${kind}, of which Lambda writes no batches to the failures bucket`,
     );
-  }
+  };
+  byKind(pipeline.source, {
+    kinesis: allow,
+    dynamodb: allow,
+    sqs: refuse,
+    fifo: refuse,
+    kafka: refuse,
+    rabbitmq: refuse,
+  });
   let left = 0;
   const where = { data: directory, stateTable, rowsTable, resultsBucket };
   const counts = await withKept(pipeline, where, async (data) => {

@@ -50,6 +50,7 @@ describe('a kind that is added to its union alone', () => {
   it('does not compile wherever a source is read', () => {
     expect(lackingCasesOf('plantedSource')).toEqual([
       'lib/pipeline-stack.ts',
+      'src/commands/refused.ts',
       'src/commands/restore.ts',
       'src/commands/send-targets.ts',
       'src/handlers.ts',
