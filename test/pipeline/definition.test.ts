@@ -9,6 +9,7 @@ import {
   type Duration,
   definePipeline,
   dynamodbStream,
+  jsonLines,
   kafka,
   kinesis,
   rabbitmq,
@@ -718,4 +719,11 @@ describe('the pipeline of a module', () => {
   ])('cannot be chosen where it exports $told', ({ exported, told }) => {
     expect(() => pipelineOf(exported)).toThrow(new TypeError(message(told)));
   });
+});
+
+it('a queue of RabbitMQ is decoded, and its records are validated, as the definition says', () => {
+  const schema = z.object({ machine: z.string() });
+  const source = rabbitmq({ queue: 'readings', decode: jsonLines, schema });
+  expect(source.decoder).toBe(jsonLines);
+  expect(source.steps).toEqual([{ validate: schema }]);
 });
