@@ -130,9 +130,14 @@ export function redrivenIn(
     .slice(0, -1)
     .map((line) => JSON.parse(line));
   let [at, before] = [-1, ''];
-  const places = lines.map(({ lineage, position, member, child }) => {
+  const parts = lines.map(({ lineage, position, member, child }) => {
     if (before !== `${lineage} ${position}`) at++;
     before = `${lineage} ${position}`;
+    return { lineage, position, member, child, at };
+  });
+  // A list may name the parts of a record in any order, and they are taken in in theirs.
+  parts.sort((a, b) => a.at - b.at || a.member - b.member || a.child - b.child);
+  return parts.map(({ lineage, position, member, child, at }) => {
     const place = ordered ? String(head.redrive * 1_000_000 + at) : `redrive-${head.redrive}-${at}`;
     return {
       of: { lineage, position: positionIn(position, member, child, ordered) },
@@ -141,8 +146,6 @@ export function redrivenIn(
       arrival: head.at,
     };
   });
-  // A list may name the children of a record in any order, and they are taken in in theirs.
-  return ordered ? places.sort((a, b) => (isAfter(a.position, b.position) ? 1 : -1)) : places;
 }
 
 type Place = Pick<GroupRecord, 'lineage' | 'position'>;
