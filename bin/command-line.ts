@@ -15,6 +15,7 @@ import { loadPipeline } from '../src/commands/load.ts';
 import {
   instantOf,
   listKeptCommand,
+  POISON_CODES,
   redriveFailedCommand,
   redriveKeptCommand,
   showKeptCommand,
@@ -325,7 +326,9 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
       .exitOverride();
     const filtered = (name: string): Command =>
       (kind === 'poison'
-        ? deployed(name, group).option('--code <code>', 'those of this code alone', notEmpty)
+        ? deployed(name, group).addOption(
+            new Option('--code <code>', 'those of this code alone').choices(POISON_CODES),
+          )
         : deployed(name, group).option('--window <name>', 'those that this window refused alone', notEmpty)
       )
         .option('--from <time>', 'those that arrived from this date or time on, in ISO 8601', instant)

@@ -68,9 +68,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     return {
       ...portsOf(pipeline, names, dynamodb, s3, systemClock()),
       async bucket(name) {
-        await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
-          throw new Error(`Cannot write to bucket ${name} as it must be there: ${cause.name}`, { cause });
-        });
+        await bucketMustBeThere(s3, name, 'write to');
         return s3Objects(s3, name);
       },
       bucketReader: (name) => readerOf(s3, name),
@@ -113,11 +111,20 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
 }
 
 async function readerOf(s3: S3Client, name: string): Promise<ObjectReader> {
-  await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
-    throw new Error(`Cannot read bucket ${name} as it must be there: ${cause.name}`, { cause });
-  });
+  await bucketMustBeThere(s3, name, 'read');
   return s3ObjectReader(s3, name);
 }
+
+async function bucketMustBeThere(s3: S3Client, name: string, does: string): Promise<void> {
+  await s3.send(new HeadBucketCommand({ Bucket: name })).catch((cause) => {
+    const why = cause.name === 'NotFound' ? 'there is none of that name' : reasonOf(cause);
+    throw new Error(`Cannot ${does} bucket "${name}" as it must be there: ${why}`, { cause });
+  });
+}
+
+/** Returns what an error says, with its name where it has one of its own. */
+const reasonOf = (error: Error): string =>
+  `${error.name === 'Error' ? '' : `${error.name}: `}${lineOf(error)}`;
 
 /**
  * Opens the data of a pipeline for as long as something works on it.
@@ -135,11 +142,10 @@ export async function withKept<Result>(
   } catch (error) {
     // The SDK's message about a missing table or bucket does not say which one is missing.
     if (!(error instanceof Error) || error.message.startsWith('Cannot ')) throw error;
-    const { name } = error;
     const what =
-      options.data !== undefined && ['ResourceNotFoundException', 'NoSuchBucket'].includes(name)
+      options.data !== undefined && ['ResourceNotFoundException', 'NoSuchBucket'].includes(error.name)
         ? `Cannot open "${options.data}" as it must be a directory that a run of "${pipeline.name}" kept data in`
-        : `Cannot work on what "${pipeline.name}" keeps: ${name === 'Error' ? '' : `${name}: `}${lineOf(error)}`;
+        : `Cannot work on what "${pipeline.name}" keeps: ${reasonOf(error)}`;
     throw new Error(what, { cause: error });
   } finally {
     await kept.close();

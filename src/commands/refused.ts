@@ -1,6 +1,7 @@
 import { type EpochMillis, isoTime, parseIsoTime } from '../core/time.ts';
 import { missedRecords } from '../engine/intake/failed-batches.ts';
 import { type Kept, type KeptKind, keptRecords } from '../engine/intake/kept-records.ts';
+import type { KeptRecord } from '../engine/intake/poison.ts';
 import {
   isRedrivable,
   Redrive,
@@ -14,6 +15,8 @@ import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn, shown, tableText, thousands } from './text.ts';
+
+export { POISON_CODES } from '../engine/group/group.ts';
 
 /** Which of the records that are kept a command is about. */
 interface KeptFilter {
@@ -41,7 +44,7 @@ export async function listKeptCommand(
   kind: KeptKind,
   { json, window, code, from, until, ...where }: FilteredOptions & { readonly json?: boolean | undefined },
 ): Promise<number> {
-  const matches = matcherOf({ window, code, from, until });
+  const choice = choiceOf(pipeline, { window, code, from, until });
   const rows = new Map<
     string,
     { readonly cells: readonly string[]; count: number; first: string; last: string }
@@ -55,7 +58,7 @@ export async function listKeptCommand(
     const listed = await redrivenRecords(ports, pipeline.name);
     const tell = (objects: number) => listing.tell(`${plural(objects, 'object')} read`);
     for await (const kept of keptRecords(ports, pipeline.name, kind, tell)) {
-      if (!matches(kept)) continue;
+      if (!choice.matches(kept)) continue;
       if (listed.has(kept.id)) {
         redriven++;
         continue;
@@ -74,6 +77,7 @@ export async function listKeptCommand(
       rows.set(cells.join('\n'), row);
     }
   }).finally(listing.end);
+  choice.mustKnowWindow();
   if (json) return 0;
   const total = [...rows.values()].reduce((sum, { count }) => sum + count, 0);
   const head = HEADS[kind];
@@ -193,7 +197,7 @@ export async function redriveKeptCommand(
   },
 ): Promise<number> {
   const filter = { window, code, from, until };
-  const matches = matcherOf(filter);
+  const choice = choiceOf(pipeline, filter);
   const chosen = Object.entries(filter).find(([, value]) => value !== undefined);
   if (ids.length > 0 && chosen) {
     throw new Error(
@@ -210,7 +214,7 @@ export async function redriveKeptCommand(
       await redrive.take(
         (async function* () {
           for await (const kept of keptRecords(ports, pipeline.name, kind, tell)) {
-            if (ids.length > 0 ? !wanted.delete(kept.id) : !matches(kept)) continue;
+            if (ids.length > 0 ? !wanted.delete(kept.id) : !choice.matches(kept)) continue;
             const redriven = redriveOf(kept.record) ?? 0;
             if (redriven > last || redrive.has(kept.record)) continue;
             if (!isRedrivable(kept)) left.takenByOthers++;
@@ -222,6 +226,7 @@ export async function redriveKeptCommand(
       );
     }),
   );
+  choice.mustKnowWindow();
   process.stdout.write(
     `${[
       `${countsText(pipeline, `${kind} record`, counts)}`,
@@ -284,19 +289,18 @@ export async function redriveFailedCommand(
     kafka: refuse,
     rabbitmq: refuse,
   });
+  const isInTime = arrivedWithin({ from, until });
   let left = 0;
   const where = { data: directory, stateTable, rowsTable, resultsBucket };
   const counts = await withKept(pipeline, where, async (data) => {
-    const failures = await data.bucketReader(failuresBucket);
     return redriving(pipeline, data, async (redrive, ports, tell) => {
+      const failures = await data.bucketReader(failuresBucket);
       left = 0;
       const failed = { ...ports, failures, ...eventReaderOf(pipeline, ports.clock) };
       await redrive.take(
         (async function* () {
           for await (const { record, confirmed } of missedRecords(failed, pipeline, tell)) {
-            const arrival = Date.parse(record.arrival);
-            if ((from !== undefined && arrival < from) || (until !== undefined && arrival >= until)) continue;
-            if (redrive.has(record)) continue;
+            if (!isInTime(record) || redrive.has(record)) continue;
             if (confirmed || unconfirmed) yield record;
             else left++;
           }
@@ -353,18 +357,49 @@ const countsText = (
     ? `"${name}" has no ${what} to redrive`
     : `"${name}" took ${plural(records, what)} in again: ${thousands(applied)} applied, ${thousands(late)} late for every window, ${thousands(poison)} refused again, ${thousands(filtered)} filtered`;
 
-function matcherOf({ window, code, from, until }: KeptFilter): (kept: Kept) => boolean {
+/** Which records a command is about. */
+interface Choice {
+  matches(kept: Kept): boolean;
+  /** @throws RangeError when a window was named that is neither in the definition nor refused any record */
+  mustKnowWindow(): void;
+}
+
+function choiceOf({ name, rules }: Pipeline, { window, code, from, until }: KeptFilter): Choice {
+  const windows = new Set(rules.windows.map((of) => of.name));
+  const isInTime = arrivedWithin({ from, until });
+  return {
+    matches({ record }) {
+      if ('code' in record) return isInTime(record) && (code === undefined || record.code === code);
+      // An earlier version may have had other windows.
+      for (const refused of record.windows) windows.add(refused);
+      return isInTime(record) && (window === undefined || record.windows.includes(window));
+    },
+    mustKnowWindow() {
+      if (window === undefined || windows.has(window)) return;
+      throw new RangeError(
+        `Cannot choose records by window "${shown(window)}" as "${name}" must have, or have had, a window of that name: it has ${[...windows].join(', ')}`,
+      );
+    },
+  };
+}
+
+/**
+ * Returns what says whether a record arrived in a stretch of time.
+ *
+ * @throws RangeError when the stretch ends before it begins
+ */
+function arrivedWithin({
+  from,
+  until,
+}: Pick<KeptFilter, 'from' | 'until'>): (record: Pick<KeptRecord, 'arrival'>) => boolean {
   if (from !== undefined && until !== undefined && from >= until) {
     throw new RangeError(
       `Cannot choose records by their arrival as --from must be before --until: they are ${isoTime(from)} and ${isoTime(until)}`,
     );
   }
-  return ({ record }) => {
+  return (record) => {
     const arrival = Date.parse(record.arrival);
-    if (from !== undefined && arrival < from) return false;
-    if (until !== undefined && arrival >= until) return false;
-    if ('code' in record) return code === undefined || record.code === code;
-    return window === undefined || record.windows.includes(window);
+    return (from === undefined || arrival >= from) && (until === undefined || arrival < until);
   };
 }
 

@@ -95,8 +95,16 @@ it('lists, shows and redrives what was refused, once', { timeout: 120_000 }, asy
 it('lists late records by the windows that refused them', { timeout: 60_000 }, async () => {
   const listed = await millrace('late', 'list', strict, '--data', data, '--window', 'minute');
   expect(listed.stdout).toMatch(/\nlate for +taken by others +records .*\nminute +no +\d+ /);
-  const none = await millrace('late', 'list', strict, '--data', data, '--window', 'hour');
-  expect(none.stdout).toBe('"meters" keeps 0 late records\n');
+  for (const [kind, option, refusal] of [
+    ['late', '--window', / choose records by window "hour" as "meters" must have, .* it has minute\n$/],
+    ['poison', '--code', / argument 'hour' is invalid\. Allowed choices are no-id, too-large, .*, no-room; /],
+  ] as const) {
+    for (const does of ['list', 'redrive']) {
+      const unknown = await millrace(kind, does, strict, '--data', data, option, 'hour');
+      expect(unknown).toMatchObject({ code: 2, stdout: '' });
+      expect(unknown.stderr).toMatch(refusal);
+    }
+  }
   const wrong = await millrace('late', 'list', strict, '--data', data, '--from', 'yesterday');
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toMatch(/^Cannot late list: .*It must be a date, or a date and time with a zone/);
@@ -110,7 +118,9 @@ it('redrives what a failures bucket holds, once', { timeout: 120_000 }, async ()
     millrace('redrive', mended, '--failed', '--failures-bucket', 'failures', '--data', data);
   const missing = await redrive();
   expect(missing).toMatchObject({ code: 2, stdout: '' });
-  expect(missing.stderr).toMatch(/^Cannot read bucket failures as it must be there: /);
+  expect(missing.stderr).toMatch(
+    /^Cannot read bucket "failures" as it must be there: there is none of that name\n$/,
+  );
 
   const meters = definePipeline('meters', kinesis<{ machine: string; at: number }>(), {
     key: ({ machine }) => machine,

@@ -13,6 +13,7 @@ export const COMMANDS = [
   'late list',
   'late show',
   'late redrive',
+  'redrive',
   'rescale',
   'restore',
   'resume',
@@ -78,6 +79,8 @@ function using(command: Command, given: Right = {}): string[] {
     case 'poison show':
     case 'late show':
       return [...command.split(' '), pipeline, 'a', ...keeping];
+    case 'redrive':
+      return ['redrive', pipeline, '--failed', '--failures-bucket', 'failures', ...keeping];
     case 'rescale':
       return ['rescale', pipeline, '--groups', '16', ...keeping];
     case 'send':
@@ -230,21 +233,28 @@ const WITH_START_AND_RUN = (command: 'start' | 'run'): readonly WrongUse[] => {
   ];
 };
 
+const ofOptions = (...options: readonly string[]): WrongUse => ({
+  use: options.map((option) => `\`${option}\``).join(' '),
+  args: (command) => [...using(command), ...options.flatMap((option) => option.split(' '))],
+});
+
+/** Done wrong where records are chosen by when they arrived. */
+const BY_ARRIVAL: readonly WrongUse[] = [
+  ofOptions('--from yesterday'),
+  ofOptions('--until 12:00'),
+  ofOptions('--from 2026-01-02', '--until 2026-01-01'),
+];
+
 /** Done wrong with `list` and `redrive`, which choose among the records that are kept. */
 const choosing = (kind: 'poison' | 'late', name: 'list' | 'redrive'): readonly WrongUse[] => {
-  const ofOptions = (...options: readonly string[]): WrongUse => ({
-    use: options.map((option) => `\`${option}\``).join(' '),
-    args: (command) => [...using(command), ...options.flatMap((option) => option.split(' '))],
-  });
   return [
     {
       use: `a command misspelt: \`${kind} ${name.slice(1)}\``,
       args: () => [kind, name.slice(1), 'meters.ts', '--data', 'kept'],
     },
     ofOptions(kind === 'poison' ? '--window minute' : '--code key'),
-    ofOptions('--from yesterday'),
-    ofOptions('--until 12:00'),
-    ofOptions('--from 2026-01-02', '--until 2026-01-01'),
+    ofOptions(kind === 'poison' ? '--code keys' : '--window hour'),
+    ...BY_ARRIVAL,
   ];
 };
 
@@ -375,6 +385,35 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
   'late list': choosing('late', 'list'),
   'late show': showing('late'),
   'late redrive': redriving('late'),
+  redrive: [
+    {
+      use: 'no `--failed`',
+      args: () => ['redrive', 'meters.ts', '--failures-bucket', 'f', '--data', 'kept'],
+    },
+    { use: 'no `--failures-bucket`', args: () => ['redrive', 'meters.ts', '--failed', '--data', 'kept'] },
+    { use: 'a bucket that is not there', args: (command) => using(command) },
+    {
+      use: 'a bucket whose name is none',
+      args: () => ['redrive', 'meters.ts', '--failed', '--failures-bucket', 'No Bucket', '--data', 'kept'],
+    },
+    {
+      use: 'a record by name, as `poison redrive` takes it',
+      args: (command) => [...using(command), 'a'],
+    },
+    ...BY_ARRIVAL,
+    {
+      use: 'data of a newer version of the pipeline',
+      args: () => [
+        'redrive',
+        'meters.ts',
+        '--failed',
+        '--failures-bucket',
+        'meters-results',
+        '--data',
+        'newer',
+      ],
+    },
+  ],
   rescale: [
     { use: 'no number of groups', args: () => ['rescale', 'meters.ts', '--data', 'kept'] },
     ...['3', '0', '-8', 'many', '8192', '1e9'].map(

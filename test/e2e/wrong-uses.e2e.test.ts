@@ -16,6 +16,7 @@ const LOOKING: readonly string[] = [
   'explain',
   'poison',
   'late',
+  'redrive',
   'rescale',
   'restore',
   'resume',

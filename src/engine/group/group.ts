@@ -278,21 +278,25 @@ export interface Poison {
   readonly reason: string;
 }
 
-export type PoisonCode =
-  | 'no-id'
-  | 'too-large'
-  | 'decode'
-  | 'not-json'
-  | 'too-deep'
-  | 'schema'
-  | 'map'
-  | 'expand'
-  | 'filter'
-  | 'id'
-  | 'key'
-  | 'event-time'
-  | 'future'
-  | 'past'
-  | 'select'
-  | 'fold'
-  | 'no-room';
+/** Each code says which part of the definition, or which bound, refuses a record. */
+export const POISON_CODES = [
+  'no-id',
+  'too-large',
+  'decode',
+  'not-json',
+  'too-deep',
+  'schema',
+  'map',
+  'expand',
+  'filter',
+  'id',
+  'key',
+  'event-time',
+  'future',
+  'past',
+  'select',
+  'fold',
+  'no-room',
+] as const;
+
+export type PoisonCode = (typeof POISON_CODES)[number];
