@@ -117,8 +117,10 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
       async createTopic(topic, partitions) {
         await admin.createTopics({
           topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }],
-          waitForLeaders: true,
+          // kafkajs throws where the broker has not heard of the topic yet.
+          waitForLeaders: false,
         });
+        await until(async () => (await describe(topic)) !== undefined);
       },
       async addPartitions(topic, partitions) {
         await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
