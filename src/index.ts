@@ -40,7 +40,11 @@ export {
 } from './pipeline/decoders.ts';
 export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
 export { bucket, table } from './pipeline/sinks.ts';
-export { dynamodbStream, kafka, kinesis, rabbitmq, sqs } from './pipeline/source.ts';
+export { dynamodbStream } from './pipeline/sources/dynamodb.ts';
+export { kafka } from './pipeline/sources/kafka.ts';
+export { kinesis } from './pipeline/sources/kinesis.ts';
+export { rabbitmq } from './pipeline/sources/rabbitmq.ts';
+export { sqs } from './pipeline/sources/sqs.ts';
 export {
   batches,
   cumulate,

@@ -2,7 +2,7 @@ import { ArnFormat, Stack, Token } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { Cluster, SecretWay } from '../../src/pipeline/cluster.ts';
-import type { KafkaSource as Topic } from '../../src/pipeline/source.ts';
+import type { KafkaSource as Topic } from '../../src/pipeline/sources/kafka.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';

@@ -2,7 +2,7 @@ import { ArnFormat, Duration, Names, type RemovalPolicy, Stack, Token } from 'aw
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisConsumerEventSource, KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
-import type { KinesisSource as Stream } from '../../src/pipeline/source.ts';
+import type { KinesisSource as Stream } from '../../src/pipeline/sources/kinesis.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';

@@ -1,6 +1,6 @@
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import type { RabbitSource } from '../../src/pipeline/source.ts';
+import type { RabbitSource } from '../../src/pipeline/sources/rabbitmq.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';

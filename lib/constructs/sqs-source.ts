@@ -2,7 +2,7 @@ import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { QueueSource } from '../../src/pipeline/source.ts';
+import type { QueueSource } from '../../src/pipeline/sources/sqs.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { FUNCTION_TIMEOUT, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';

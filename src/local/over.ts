@@ -1,5 +1,10 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { dynamodbStream, kafka, kinesis, rabbitmq, type Source, sqs } from '../pipeline/source.ts';
+import type { Source } from '../pipeline/source.ts';
+import { dynamodbStream } from '../pipeline/sources/dynamodb.ts';
+import { kafka } from '../pipeline/sources/kafka.ts';
+import { kinesis } from '../pipeline/sources/kinesis.ts';
+import { rabbitmq } from '../pipeline/sources/rabbitmq.ts';
+import { sqs } from '../pipeline/sources/sqs.ts';
 
 /** The kinds of source, by the names that definitions and commands give them. */
 type SourceKind = Source<unknown>['kind'];

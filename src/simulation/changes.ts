@@ -1,7 +1,7 @@
 import type { AttributeValue } from 'aws-lambda';
 import { type ChangeEvent, recordsOf } from '../adapters/dynamodb-stream/records.ts';
 import type { Plain } from '../core/plain.ts';
-import type { Change } from '../pipeline/source.ts';
+import type { Change } from '../pipeline/sources/dynamodb.ts';
 import type { SourceRecord } from '../ports/source.ts';
 
 /** Makes the event that Lambda makes of the changes in a shard of a table's stream, with a tumbling window. */

@@ -27,7 +27,7 @@ import {
   trailing,
   tumbling,
 } from '../index.ts';
-import type { Change } from '../pipeline/source.ts';
+import type { Change } from '../pipeline/sources/dynamodb.ts';
 import type { PaneShape, Window } from '../pipeline/windows.ts';
 import { LIMITS, type Limits } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';

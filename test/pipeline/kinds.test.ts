@@ -12,7 +12,7 @@ const PLANTED = [
   {
     file: 'src/pipeline/source.ts',
     find: 'export type Source<Rec> =',
-    replace: `interface PlantedSource<out Rec> extends AnySource {
+    replace: `interface PlantedSource<out Rec> extends Omit<KafkaSource<Rec>, 'kind' | 'map' | 'expand'> {
   readonly kind: 'plantedSource';
   map<Next>(reshape: (record: Rec) => Next): PlantedSource<Next>;
 }

@@ -8,7 +8,7 @@ import {
   TrimmedDataAccessException,
 } from '@aws-sdk/client-dynamodb-streams';
 import type { EpochMillis } from '../../core/time.ts';
-import type { ChangeKind } from '../../pipeline/source.ts';
+import type { ChangeKind } from '../../pipeline/sources/dynamodb.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 import { type ShardReader, shardArrivals } from '../shards/arrivals.ts';

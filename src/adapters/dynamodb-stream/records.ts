@@ -3,7 +3,7 @@ import { loggable } from '../../core/loggable.ts';
 import type { Plain } from '../../core/plain.ts';
 import { positionOf } from '../../core/position.ts';
 import { isInstant } from '../../core/time.ts';
-import type { Change, ChangeKind } from '../../pipeline/source.ts';
+import type { Change, ChangeKind } from '../../pipeline/sources/dynamodb.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /**

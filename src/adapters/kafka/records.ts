@@ -1,7 +1,7 @@
 import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
-import { isTopic } from '../../pipeline/source.ts';
+import { isTopic } from '../../pipeline/sources/kafka.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda passes to a consumer of a topic, from Amazon MSK or any other cluster. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LoggableError, loggable } from '../../core/loggable.ts';
 import { type Position, unorderedPositionOf } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
-import type { RabbitSource } from '../../pipeline/source.ts';
+import type { RabbitSource } from '../../pipeline/sources/rabbitmq.ts';
 import { onlySource, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda passes to a consumer of a queue of a RabbitMQ broker of Amazon MQ. */

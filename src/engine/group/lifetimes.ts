@@ -1,11 +1,7 @@
 import { invariant } from '../../core/plain.ts';
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
-import {
-  CHANGES_KEPT,
-  CHANGES_REMEMBERED,
-  LONGEST_RETENTION,
-  SHARD_REMEMBERED,
-} from '../../pipeline/source.ts';
+import { CHANGES_KEPT, CHANGES_REMEMBERED } from '../../pipeline/sources/dynamodb.ts';
+import { LONGEST_RETENTION, SHARD_REMEMBERED } from '../../pipeline/sources/kinesis.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 
 // This file holds every duration that follows from how long a log keeps an entry. It asserts, as it loads, how
