@@ -3,6 +3,7 @@ import type { MemoryPorts } from '../adapters/memory/index.ts';
 import { type EpochMillis, isoTime } from '../core/time.ts';
 import { writtenPane } from '../engine/delivery/written-pane.ts';
 import type { GroupPane } from '../engine/group/group.ts';
+import type { KeptRecord } from '../engine/intake/poison.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import type { Sink } from '../pipeline/sinks.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
@@ -27,7 +28,8 @@ import {
   writtenDefinition,
 } from './log-format.ts';
 import { Oracle } from './oracle.ts';
-import { type Case, type Part, partsOfTruth, type Truth } from './truth.ts';
+import { SHAPES } from './shapes.ts';
+import { type Case, type Part, partsOfTruth, positionIn, type Truth } from './truth.ts';
 import { must, mustMatch } from './violation.ts';
 
 /** What a schedule produced. */
@@ -45,6 +47,8 @@ export class Audit {
   /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #limits: Case['limits'];
+  /** Whether a message that is moved back from a dead-letter queue is the one that it was. */
+  readonly #keepsIds: boolean;
   readonly deployments: Deployments;
   /** Of all records, those that are taken in or refused. */
   #parts: readonly Part[];
@@ -63,6 +67,7 @@ export class Audit {
   constructor({ versions, lineages, limits }: Case) {
     this.#limits = limits;
     [this.#pipeline] = versions;
+    this.#keepsIds = SHAPES[this.#pipeline.source.kind].keepsIds;
     this.deployments = new Deployments(versions);
     this.#parts = this.#taking(lineages.flatMap(({ truths }) => truths));
     this.#taken = new Taken(new Oracle(), this.#pipeline.source.lineage.ordered);
@@ -119,28 +124,58 @@ export class Audit {
   /**
    * Adds the records of a list that a redrive has created, if it is one.
    *
-   * @returns how many these are
+   * @returns how many of these were kept, and how many Lambda had given up
    */
-  listed(list: Uint8Array = new Uint8Array()): number {
+  listed(list: Uint8Array = new Uint8Array()): { readonly kept: number; readonly missed: number } {
     const { ordered } = this.#pipeline.source.lineage;
     const originals = new Map(this.#parts.map((part) => [recordName(part), part]));
-    const parts = redrivenIn(list, ordered).map(({ of, ...place }): Part => {
+    let missed = 0;
+    const parts = redrivenIn(list, ordered).map(({ of, failed, ...place }): Part => {
       const original = originals.get(recordName(of));
       must(original !== undefined, 'A redrive takes in what was refused or came late', () => of);
       // A source without order may deliver a record once more when it is forgotten. Then it counts as late.
-      must(!ordered || this.#taken.wasRefused(original), 'A redrive takes in no record that is in', () => of);
+      const isOut = failed ? this.#isGivenUp(original) : !ordered || this.#taken.wasRefused(original);
+      must(isOut, 'A redrive takes in no record that is in', () => of);
       must(!this.#copied.has(original), 'A record is in one list at most', () => of);
       this.#copied.add(original);
+      if (failed) {
+        missed++;
+        // It stands for the record, which may not be taken in as well.
+        this.#taken.passed.add(original);
+      }
       return { ...original, ...place };
     });
     this.#parts = [...this.#parts, ...parts];
     this.#redriven.push(...parts);
     for (const group of this.#groups.values()) group.add(parts);
-    return parts.length;
+    return { kept: parts.length - missed, missed };
   }
 
-  /** Adds records that were moved back to the source from a dead-letter queue. */
+  readonly #isGivenUp = (part: Part): boolean => this.#taken.buried.has(part) && !this.#taken.has(part);
+
+  readonly #isMissing = (part: Part): boolean => this.#isGivenUp(part) && !this.#copied.has(part);
+
+  /** Whether a part of a record was given up, and neither taken in nor redriven. */
+  isMissing({ lineage, position, member, child }: KeptRecord): boolean {
+    const { ordered } = this.#pipeline.source.lineage;
+    const name = recordName({ lineage, position: positionIn(position, member, child, ordered) });
+    return this.#parts.some((part) => recordName(part) === name && this.#isMissing(part));
+  }
+
+  /** Checks that a redrive of all that was given up leaves nothing of it. */
+  redrivenAll(): void {
+    const missing = this.#parts.filter(this.#isMissing);
+    must(missing.length === 0, 'A redrive takes in what was given up and is not in', () =>
+      missing.map(recordName),
+    );
+  }
+
+  /** Adds records that were moved back to the source from a dead-letter queue, or that are delivered from there. */
   resent(again: readonly Truth[]): void {
+    if (this.#keepsIds) {
+      for (const part of again.flatMap(this.#partsOf)) this.#taken.buried.delete(part);
+      return;
+    }
     const parts = this.#taking(again);
     this.#parts = [...this.#parts, ...parts];
     for (const group of this.#groups.values()) group.add(parts);

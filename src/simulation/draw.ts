@@ -111,14 +111,22 @@ const IDENTIFIED = {
   sqs: sqs({ id }),
   fifo: sqs({ fifo: true, id }),
   kafka: kafka({ topic: SOURCE_NAME, id }),
-} satisfies { readonly [Kind in SourceKind]?: Pipeline['source'] };
+  rabbitmq: rabbitmq({ queue: SOURCE_NAME, id }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME, id: (change) => id(inRow(change)) }).map(
+    (change): Reading => inRow(change),
+  ),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 const EXPANDED_AND_IDENTIFIED = {
   kinesis: kinesis<Packed>().expand(({ of }) => of.slice(), { id }),
   sqs: sqs<Packed>().expand(({ of }) => of.slice(), { id }),
   fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice(), { id }),
   kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice(), { id }),
-} satisfies { readonly [Kind in SourceKind]?: Pipeline['source'] };
+  rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME, id: 'content' }).expand(({ of }) => of.slice(), { id }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+    .map((change): Packed => inRow(change))
+    .expand(({ of }) => of.slice(), { id }),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 /** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
 export type Simulated = SourceKind | 'kpl';
@@ -143,18 +151,16 @@ function drawForm(random: Random, simulated: Simulated): Form {
     // A change of a table is a value, whatever the bytes are.
     isLines: simulated !== 'dynamodb' && draw >= 0.35 && draw < 0.5,
     isExpanded: draw < 0.4,
-    isIdentified: kindOf(simulated) in IDENTIFIED && random.chance(0.3),
+    isIdentified: random.chance(0.3),
   };
 }
 
 const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean => isPacked || isLines || isExpanded;
 
 function sourceOf(kind: SourceKind, { isLines, isExpanded, isIdentified }: Form): Pipeline['source'] {
-  const identified: { readonly [Kind in SourceKind]?: Pipeline['source'] } = isExpanded
-    ? EXPANDED_AND_IDENTIFIED
-    : IDENTIFIED;
-  const source = (isIdentified ? identified[kind] : undefined) ?? (isExpanded ? EXPANDED : SOURCES)[kind];
-  return { ...source, ...(isLines ? { decoder: jsonLines } : {}) };
+  const plain = isIdentified ? IDENTIFIED : SOURCES;
+  const expanded = isIdentified ? EXPANDED_AND_IDENTIFIED : EXPANDED;
+  return { ...(isExpanded ? expanded : plain)[kind], ...(isLines ? { decoder: jsonLines } : {}) };
 }
 
 const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
@@ -305,14 +311,18 @@ export function drawCase(random: Random, simulated: Simulated, extent?: Extent):
   return {
     versions,
     lineages: drawLineages(random, versions, kind, extent ?? HABITS[kind], form),
+    isBounded: true,
     limits: random.chance(0.4) ? drawLimits(random, versions, kind) : undefined,
-    resent: (truth, place, arrival) => {
-      const moved = <Of extends Fate>(fate: Of): Of =>
-        fate.hash === hashOf(truth.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
-      const again = { ...truth, ...moved(truth), ...place, arrival };
-      return truth.parts ? { ...again, parts: truth.parts.map(moved) } : again;
-    },
+    resent: (truth, place, arrival) => ({ ...placedAt(truth, place), arrival }),
   };
+}
+
+/** Returns a record as it is at another place, by which what has no key is spread over the groups. */
+function placedAt(truth: Truth, place: Place): Truth {
+  const moved = <Of extends Fate>(fate: Of): Of =>
+    fate.hash === hashOf(truth.partitionKey) ? { ...fate, hash: hashOf(place.partitionKey) } : fate;
+  const there = { ...truth, ...moved(truth), ...place };
+  return truth.parts ? { ...there, parts: truth.parts.map(moved) } : there;
 }
 
 /** Draws bounds so small that groups hold only some keys, and that panes and lists take several entries. */
@@ -359,6 +369,7 @@ function drawLineages(
       ? reshard(random, sent)
       : sent.map((records): Path => ({ parents: [], sent: records }));
   let ordinal = 0;
+  const messages = new Set<string>();
   return paths.map(
     ({ parents, sent: records }, at): Lineage => ({
       name: lineageNamed(kind, at),
@@ -367,7 +378,9 @@ function drawLineages(
         const place = placeOf(kind, at, index, ordinal++);
         const drawn = draw(random, versions, place, record, form);
         const truth = { ...drawn, data: SENT_AS[kind](drawn) };
-        return HABITS[kind].lacksIds && random.chance(0.06) ? withoutId(truth) : truth;
+        if (!HABITS[kind].lacksIds) return truth;
+        if (form.isIdentified) return byContent(truth, messages);
+        return random.chance(0.06) ? withoutId(truth) : truth;
       }),
     }),
   );
@@ -454,6 +467,18 @@ function withoutId(truth: Truth): Truth {
   const place = placeByContent(data);
   const hash = hashOf(place.partitionKey);
   return { lineage, ...place, arrival, data, unidentified: true, hash, fate: 'poison' };
+}
+
+/**
+ * Places a message by its bytes, as those are known by them that name no id. What a producer sends twice differs
+ * in some blanks, as two messages of the same bytes would be one.
+ */
+function byContent(truth: Truth, messages: Set<string>): Truth {
+  let { data } = truth;
+  while (messages.has(placeByContent(data).position)) data = Buffer.concat([data, Buffer.from(' ')]);
+  const place = placeByContent(data);
+  messages.add(place.position);
+  return placedAt({ ...truth, data }, { lineage: truth.lineage, ...place });
 }
 
 interface Path {

@@ -118,29 +118,30 @@ export const REDRIVEN = 'redrive:';
 
 /**
  * Returns the records that the list of a redrive takes in again: what each is a copy of, and the place that the
- * list gives it. The records of one source record share a position.
+ * list gives it.
  */
 export function redrivenIn(
   list: Uint8Array,
   ordered: boolean,
-): readonly (RedrivenPlace & { readonly of: Place })[] {
+): readonly (RedrivenPlace & { readonly of: Place; readonly failed: boolean })[] {
   const [head, ...lines] = Buffer.from(list)
     .toString()
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
   let [at, before] = [-1, ''];
-  const parts = lines.map(({ lineage, position, member, child }) => {
+  const parts = lines.map(({ lineage, position, member, child, failed = false }) => {
     if (before !== `${lineage} ${position}`) at++;
     before = `${lineage} ${position}`;
-    return { lineage, position, member, child, at };
+    return { lineage, position, member, child, failed, at };
   });
   // A list may name the parts of a record in any order, and they are taken in in theirs.
   parts.sort((a, b) => a.at - b.at || a.member - b.member || a.child - b.child);
-  return parts.map(({ lineage, position, member, child, at }) => {
+  return parts.map(({ lineage, position, member, child, failed, at }) => {
     const place = ordered ? String(head.redrive * 1_000_000 + at) : `redrive-${head.redrive}-${at}`;
     return {
       of: { lineage, position: positionIn(position, member, child, ordered) },
+      failed,
       lineage: REDRIVEN,
       position: positionIn(place, member, child, ordered),
       arrival: head.at,

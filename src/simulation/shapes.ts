@@ -23,6 +23,13 @@ export interface SourceShape {
   readonly ordered: boolean;
   /** How often a record that fails is delivered before it goes to a dead-letter queue. */
   readonly receives: number;
+  /**
+   * Returns what Lambda writes to the failures bucket of a batch that it gives up, beside the time; undefined where
+   * it never gives one up.
+   */
+  readonly failureOf?: (batch: readonly SourceRecord[]) => object;
+  /** Whether a message that is moved back from a dead-letter queue is the one that it was. */
+  readonly keepsIds: boolean;
   /** Whether the noted progress tells what waits. Otherwise the records that are not deleted do. */
   readonly notes: boolean;
   readonly eventOf: (batch: readonly SourceRecord[]) => unknown;
@@ -156,7 +163,7 @@ function rabbitEvent(records: readonly SourceRecord[]): RabbitEvent {
 }
 
 /** What holds of every source but those that say otherwise. */
-const SAID = { asksForAll: () => false };
+const SAID = { asksForAll: () => false, keepsIds: false };
 
 /** Fewer receives than a real queue allows, so that some messages fail as often. */
 const MOST_RECEIVES = 5;
@@ -169,6 +176,7 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     receives: Number.POSITIVE_INFINITY,
     ordered: true,
     notes: true,
+    failureOf: (batch) => ({ payload: JSON.stringify(kinesisEvent(batch)) }),
     eventOf: kinesisEvent,
     membersOf: unpackRecords,
     identifierOf: ({ position }) => position,
@@ -213,7 +221,8 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
   rabbitmq: {
     lineages: 1,
     records: 10_000,
-    receives: Number.POSITIVE_INFINITY,
+    receives: MOST_RECEIVES,
+    keepsIds: true,
     ordered: false,
     notes: false,
     eventOf: rabbitEvent,
@@ -228,6 +237,10 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     receives: Number.POSITIVE_INFINITY,
     ordered: true,
     notes: true,
+    failureOf: (batch) => {
+      const { shardId, ...event } = changeEvent(batch);
+      return { DDBStreamBatchInfo: { shardId }, payload: JSON.stringify(event) };
+    },
     eventOf: changeEvent,
     carried: carriedChange,
     identifierOf: ({ position }) => position,

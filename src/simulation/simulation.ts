@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import { memoryPorts } from '../adapters/memory/index.ts';
 import { memoryReading } from '../adapters/memory/reading.ts';
-import type { EpochMillis, Millis } from '../core/time.ts';
+import { type EpochMillis, isoTime, type Millis } from '../core/time.ts';
 import { OutdatedError } from '../engine/group/deployment.ts';
+import { type Missed, missedRecords } from '../engine/intake/failed-batches.ts';
 import { type Kept, keptRecords } from '../engine/intake/kept-records.ts';
 import { TIME_IS_UP } from '../engine/intake/process-batch.ts';
 import { isRedrivable, Redrive } from '../engine/intake/redrive.ts';
 import { beginGeneration } from '../engine/log/rescale.ts';
 import { bodyObjectOf, enginePorts } from '../engine/log/spill.ts';
-import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
+import { eventReaderOf, processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
@@ -74,6 +75,8 @@ export const HAPPENINGS = [
   'dead letters',
   'redriven',
   'redrives',
+  'given up',
+  'missed',
   'deployments',
   'outdated',
   'mistakes',
@@ -92,6 +95,10 @@ const MAX_SKEW = 4 * SECOND;
 const STATE_LIFETIMES = [10 * DAY, 14 * DAY];
 /** Bodies are small here. So some schedules keep most of them beside the log, and some keep none there. */
 const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
+/** By how much clocks differ at most where Lambda gives batches up, and the time of that tells what was before. */
+const CLOSE_SKEW = SECOND;
+/** Tells apart what else is drawn from a seed. */
+const GIVES_UP = 0x5f37_59df;
 /** How many environments of a role may receive another invocation. */
 const MAX_HOSTS = 6;
 
@@ -102,7 +109,14 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   const drawn = drawFaults(random.fork());
   const { given } = settings;
   const drawnCase = typeof given === 'string' ? drawCase(draws, given) : given(draws);
-  const simulation = new Simulation(random, new Random(~seed), drawnCase, faults ?? drawn, settings);
+  const simulation = new Simulation(
+    random,
+    new Random(~seed),
+    new Random(~seed ^ GIVES_UP),
+    drawnCase,
+    faults ?? drawn,
+    settings,
+  );
   let audited: Audited | undefined;
   let violation: Violation | undefined;
   try {
@@ -140,6 +154,9 @@ function auditCost({ calls }: Invocation): void {
   );
 }
 
+const placeName = ({ lineage, position }: Pick<Truth, 'lineage' | 'position'>): string =>
+  `${lineage} ${position}`;
+
 type Role = 'process' | 'sweep' | 'project' | 'rescale' | 'redrive';
 
 /** An environment with its handlers, whose closures hold what a warm start finds. */
@@ -151,6 +168,8 @@ interface Host extends Environment {
   rescale(groups: number): Promise<boolean>;
   /** Finishes what earlier redrives left undone, and takes those of the kept records in again. */
   redrive(wants: (kept: Kept) => boolean): Promise<void>;
+  /** The same, of what was given up and missed. */
+  redriveFailed(wants: (missed: Missed) => boolean): Promise<void>;
   skew: number;
 }
 
@@ -172,6 +191,15 @@ class Simulation {
   readonly #random: Random;
   /** Draws what is redriven, so that schedules without a redrive are as they would be without it. */
   readonly #redrives: Random;
+  /** Draws what Lambda gives up, and when that is redriven, likewise. */
+  readonly #failures: Random;
+  /** How often Lambda gives up what it would redeliver. */
+  readonly #givesUp: number;
+  /** The failures bucket. */
+  readonly #failed = new Map<string, Uint8Array>();
+  readonly #givenUp = new Map<string, Truth>();
+  /** The invocations that may still take in records of their batch. */
+  #unsettled: Invocation[] = [];
   /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #versions: Case['versions'];
@@ -209,19 +237,23 @@ class Simulation {
   constructor(
     random: Random,
     redrives: Random,
+    failures: Random,
     simulated: Case,
     faults: readonly Fault[],
     settings: Settings,
   ) {
-    const { versions, limits } = simulated;
+    const { versions, limits, isBounded = false } = simulated;
     this.#random = random;
     this.#redrives = redrives;
+    this.#failures = failures;
     [this.#pipeline] = versions;
     this.#serving = [this.#pipeline];
     this.#versions = versions;
     this.#mistaken = mistaken(versions);
     this.#limits = limits;
     this.#kind = this.#pipeline.source.kind;
+    const mayGiveUp = isBounded && SHAPES[this.#kind].failureOf !== undefined && failures.chance(0.3);
+    this.#givesUp = mayGiveUp ? failures.pick([0.2, 0.6]) : 0;
     this.#tamper = settings.tamper ?? ((ports) => ports);
     this.#source = sourceModel(random.fork(), SHAPES[this.#kind], simulated);
     this.#audit = new Audit(simulated);
@@ -277,6 +309,7 @@ class Simulation {
       if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
       if (round === mistake) this.#mistake();
       if (this.#redrives.chance(redrives)) this.#redriveKept();
+      if (this.#givenUp.size > 0 && this.#failures.chance(0.05)) this.#redriveFailed(this.#drawMissed());
       if (round === outage) await this.#sitOut();
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
@@ -314,10 +347,11 @@ class Simulation {
     // A version that has committed nothing is taken back, as the open windows are those of the version
     // before.
     this.#serveAtWork();
-    if (this.#happened.redrives > 0) {
+    if (this.#happened.redrives + this.#happened.missed > 0) {
       this.#redriveKept(() => false);
       await this.#drain();
     }
+    await this.#redriveAllFailed();
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
     if (again) {
@@ -505,20 +539,44 @@ class Simulation {
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
           this.#audit.answered(batch, back, counted, excused);
           if (!excused) auditCost(invocation);
-          this.#bury(settle(back));
+          this.#settle(invocation, settle, back);
           return;
         }
         if (ending.ended === 'timed out') this.#happened.timeouts++;
-        this.#bury(settle(new Set(batch)));
+        this.#settle(invocation, settle, new Set(batch));
       },
       batch,
     );
     this.#inFlight.add(invocation);
+    if (this.#givesUp > 0) this.#unsettled.push(invocation);
   }
 
-  #bury(dead: ReadonlySet<Truth>): void {
-    this.#happened['dead letters'] += dead.size;
+  #settle(invocation: Invocation, settle: Delivery['settle'], back: ReadonlySet<Truth>): void {
+    const givesUp =
+      this.#givesUp > 0 &&
+      back.size > 0 &&
+      this.#failures.chance(this.#givesUp) &&
+      // A batch that is given up is no smaller than those of its records that are still under way.
+      ![...this.#atWorkOn(invocation)].some((truth) => back.has(truth));
+    const dead = settle(back, givesUp);
+    if (givesUp && dead.size > 0) this.#fail([...dead]);
+    else this.#happened['dead letters'] += dead.size;
     this.#audit.buried(dead);
+  }
+
+  /** Returns the records that invocations may still take in, but for one of them. */
+  #atWorkOn(but?: Invocation): Set<Truth> {
+    this.#unsettled = this.#unsettled.filter(({ over }) => !over);
+    const others = this.#unsettled.filter((invocation) => invocation !== but);
+    return new Set(others.flatMap((invocation) => this.#work.get(invocation)?.batch ?? []));
+  }
+
+  /** Writes what Lambda gave up to the failures bucket. */
+  #fail(batch: readonly Truth[]): void {
+    this.#happened['given up'] += batch.length;
+    const body = { timestamp: isoTime(this.#now()), ...SHAPES[this.#kind].failureOf?.(batch) };
+    this.#failed.set(`aws/lambda/${this.#failed.size}`, Buffer.from(JSON.stringify(body)));
+    for (const truth of batch) this.#givenUp.set(placeName(truth), truth);
   }
 
   #redrive(): void {
@@ -543,6 +601,53 @@ class Simulation {
       [],
       true,
     );
+  }
+
+  /** Takes some of the records in that Lambda gave up and no group has taken in. */
+  #redriveFailed(wants: (missed: Missed) => boolean): void {
+    const host = this.#host('redrive');
+    if (host.pipeline.version !== this.#audit.deployments.version) return;
+    // Whoever redrives waits until nobody is at work any more on what was given up.
+    const busy = new Set([...this.#atWorkOn()].map(placeName));
+    const settled = new Set([...this.#givenUp.keys()].filter((name) => !busy.has(name)));
+    this.#invoke(
+      host,
+      () =>
+        host
+          .redriveFailed((missed) => settled.has(placeName(missed.record)) && wants(missed))
+          .catch((error) => {
+            if (host.pipeline.version < this.#audit.deployments.version && error instanceof RangeError)
+              return;
+            refusedForRoom(this.#limits)(error.cause ?? error);
+          }),
+      () => {},
+      [],
+      true,
+    );
+  }
+
+  #drawMissed(): (missed: Missed) => boolean {
+    const random = this.#failures.fork();
+    const share = random.pick([0.3, 1]);
+    const chosen = new Map<string, boolean>();
+    return ({ record, confirmed }) => {
+      const name = placeName(record);
+      const isChosen = chosen.get(name) ?? random.chance(share);
+      chosen.set(name, isChosen);
+      return confirmed && isChosen;
+    };
+  }
+
+  /**
+   * Takes in what is missing of all that was given up, twice at once, whether or not the logs tell that it is.
+   */
+  async #redriveAllFailed(): Promise<void> {
+    if (this.#givenUp.size === 0) return;
+    if (this.#failures.chance(0.3)) this.#pass(this.#failures.whole(1, 3) * DAY);
+    for (let times = 2; times > 0; times--)
+      this.#redriveFailed(({ record, confirmed }) => confirmed || this.#audit.isMissing(record));
+    await this.#drain();
+    this.#audit.redrivenAll();
   }
 
   #drawKept(): (kept: Kept) => boolean {
@@ -624,7 +729,10 @@ class Simulation {
     redrives = false,
   ): Invocation {
     const skew = this.#random.whole(-MAX_SKEW, MAX_SKEW);
-    if (host.running.size === 0) host.skew = this.#random.chance(0.3) ? MAX_SKEW : skew;
+    if (host.running.size === 0) {
+      const drawn = this.#random.chance(0.3) ? MAX_SKEW : skew;
+      host.skew = this.#givesUp > 0 ? Math.max(-CLOSE_SKEW, Math.min(CLOSE_SKEW, drawn)) : drawn;
+    }
     const invocation = this.#stage.invoke(host, task, (ending) => {
       this.#running.delete(invocation);
       this.#held(() => {
@@ -714,6 +822,11 @@ class Simulation {
       },
     } satisfies Ports);
     const seen = this.#tamper(ports);
+    const redrivePorts = () => ({
+      ...enginePorts(seen),
+      reading: memoryReading(this.#world),
+      unpack: SHAPES[this.#kind].membersOf,
+    });
     const host: Host = Object.assign(environment, {
       pipeline,
       skew: 0,
@@ -721,12 +834,20 @@ class Simulation {
       sweep: sweepHandler(seen, pipeline),
       project: projectHandler(seen, pipeline),
       rescale: (groups: number) => beginGeneration(enginePorts(seen), pipeline, groups),
-      redrive: async (wants: (kept: Kept) => boolean) => {
+      redriveFailed: async (wants: (missed: Missed) => boolean) => {
         const engine = {
-          ...enginePorts(seen),
-          reading: memoryReading(this.#world),
-          unpack: SHAPES[this.#kind].membersOf,
+          ...redrivePorts(),
+          failures: this.#failuresBucket(),
+          ...eventReaderOf(pipeline, ports.clock),
         };
+        const redrive = await Redrive.begin(engine, pipeline);
+        const chosen: Missed['record'][] = [];
+        for await (const missed of missedRecords(engine, pipeline))
+          if (!redrive.has(missed.record) && wants(missed)) chosen.push(missed.record);
+        await redrive.take(chosen);
+      },
+      redrive: async (wants: (kept: Kept) => boolean) => {
+        const engine = redrivePorts();
         const redrive = await Redrive.begin(engine, pipeline);
         for (const kind of ['poison', 'late'] as const) {
           const chosen: Kept['record'][] = [];
@@ -739,12 +860,24 @@ class Simulation {
     return host;
   }
 
+  #failuresBucket() {
+    const failed = this.#failed;
+    return {
+      async *list() {
+        yield* [...failed.keys()];
+      },
+      read: async (name: string) => failed.get(name),
+    };
+  }
+
   /** Audits every call that landed. Every entry wakes the projector, also those of its own logs. */
   #landed(invocation: Invocation, call: Call, name: string, answer: unknown): void {
     if (answer === 'created' && name.startsWith(STATE_PREFIX)) this.#createdAt.set(name, this.#now());
     if (answer === 'created' && name.startsWith(REDRIVE_PREFIX)) {
       this.#held(() => {
-        this.#happened.redrives += this.#audit.listed(this.#world.objects.stored.get(name)?.body);
+        const { kept, missed } = this.#audit.listed(this.#world.objects.stored.get(name)?.body);
+        this.#happened.redrives += kept;
+        this.#happened.missed += missed;
       });
     }
     if (call !== 'log.append' || answer !== 'committed') return;

@@ -1,5 +1,5 @@
 import { isAfter } from '../core/position.ts';
-import type { EpochMillis } from '../core/time.ts';
+import { type EpochMillis, millis } from '../core/time.ts';
 import type { Progress } from '../ports/stores.ts';
 import { placeAgain } from './place.ts';
 import type { Random } from './random.ts';
@@ -19,9 +19,10 @@ export interface Delivery {
   /**
    * Tells the mapping which records are redelivered; the others are done.
    *
-   * @returns the records that are not redelivered after all, as they went to a dead-letter queue
+   * @param givesUp whether the mapping gives those up that it would redeliver
+   * @returns the records that are not redelivered after all, as they were given up or went to a dead-letter queue
    */
-  settle(back: ReadonlySet<Truth>): ReadonlySet<Truth>;
+  settle(back: ReadonlySet<Truth>, givesUp: boolean): ReadonlySet<Truth>;
 }
 
 /** A source and its event source mapping. */
@@ -39,7 +40,7 @@ export interface SourceModel {
   /**
    * Moves records back from the dead-letter queue.
    *
-   * @returns the records as which they come, which are new records for their source
+   * @returns the records as which they come, which are new records for most sources
    */
   redrive(now: EpochMillis): readonly Truth[];
   /** Returns the arrival of the first record that waits; `now` when none does. */
@@ -121,6 +122,19 @@ class Deliveries {
     return new Set(dead);
   }
 
+  /** Delivers dead records anew. */
+  takeBack(dead: readonly Truth[]): void {
+    for (const truth of dead) {
+      this.#gone.delete(truth);
+      this.#received.delete(truth);
+    }
+  }
+
+  /** Delivers the records no more. */
+  drop(truths: ReadonlySet<Truth>): void {
+    for (const truth of truths) this.#gone.add(truth);
+  }
+
   get hasDead(): boolean {
     return this.#dead.length > 0;
   }
@@ -129,6 +143,9 @@ class Deliveries {
     return this.#dead.splice(0);
   }
 }
+
+/** For how long a stream has a record. */
+const KEPT = millis('1d');
 
 /** One lineage as its mapping sees it. */
 interface Lane extends Lineage {
@@ -146,6 +163,8 @@ class OrderedSource implements SourceModel {
   readonly #shape: SourceShape;
   readonly #lanes: readonly Lane[];
   readonly #deliveries: Deliveries;
+  /** Whether its mapping gave a batch up. */
+  #givesUp = false;
   /** Whether a lineage may be read before the lineages that it continues are done. */
   readonly #early: boolean;
   readonly #resent: Case['resent'];
@@ -193,8 +212,10 @@ class OrderedSource implements SourceModel {
     return {
       batch,
       event: this.#shape.eventOf(batch),
-      settle: (back) => {
-        const dead = this.#deliveries.bury(back);
+      settle: (back, givesUp) => {
+        const dead = givesUp ? back : this.#deliveries.bury(back);
+        if (givesUp) this.#deliveries.drop(back);
+        this.#givesUp ||= givesUp;
         const over = new Set(batch.filter((truth) => !back.has(truth) || dead.has(truth)));
         for (const lane of lanes) {
           lane.busy = false;
@@ -222,9 +243,15 @@ class OrderedSource implements SourceModel {
 
   async frontier(now: EpochMillis, progress: Progress): Promise<EpochMillis> {
     const firsts: (Truth | undefined)[] = [];
+    // Where a batch was given up its end may never be noted. What is not noted is read until the stream drops it.
+    const isGone = (truth: Truth) => this.#givesUp && truth.arrival + KEPT < now;
     for (const { name, truths, arrived, waiting } of this.#lanes) {
       const noted = this.#shape.notes ? await progress.read(name) : undefined;
-      const from = noted === undefined ? 0 : truths.findIndex(({ position }) => isAfter(position, noted));
+      const from = truths.findIndex(
+        (truth) =>
+          (noted === undefined || isAfter(truth.position, noted)) &&
+          (!isGone(truth) || waiting.includes(truth)),
+      );
       firsts.push(this.#shape.notes ? (from < 0 || from >= arrived ? undefined : truths[from]) : waiting[0]);
     }
     return Math.min(now, earliest(firsts) ?? now) as EpochMillis;
@@ -314,9 +341,13 @@ class Queue implements SourceModel {
   }
 
   redrive(now: EpochMillis): readonly Truth[] {
-    const again = this.#deliveries
-      .unbury()
-      .map((truth) => this.#resent(truth, placeAgain(truth, undefined), now));
+    const dead = this.#deliveries.unbury();
+    if (this.#shape.keepsIds) {
+      this.#deliveries.takeBack(dead);
+      this.#visible.push(...dead);
+      return dead;
+    }
+    const again = dead.map((truth) => this.#resent(truth, placeAgain(truth, undefined), now));
     const at = this.#coming.filter(({ arrival }) => arrival <= now).length;
     this.#coming = this.#coming.toSpliced(at, 0, ...again);
     return again;

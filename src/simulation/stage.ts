@@ -22,6 +22,8 @@ export interface Invocation {
   /** The faults that its calls met so far. */
   readonly met: Fault[];
   readonly telemetry: MemoryTelemetry;
+  /** Whether it does nothing any more, and nothing that it asked for is still under way. */
+  readonly over: boolean;
   /** Lets its caller give up on it. The invocation need not notice, and may run on. */
   timeOut(): void;
   /** Ends the invocation, together with its environment. */
@@ -113,6 +115,8 @@ export class Stage {
   readonly #faults: ReadonlyMap<number, Fault>;
   readonly #onlooker: Onlooker;
   #turns: Turn[] = [];
+  /** How many calls of an invocation land without it. */
+  readonly #underWay = new Map<Invocation, number>();
   #steps = 0;
   #begun = false;
   #environments = 0;
@@ -155,20 +159,31 @@ export class Stage {
       if (ending.ended === 'threw') environment.threw = true;
       ended(ending);
     };
+    let returned = false;
+    const stage = this;
     const invocation: Invocation = {
       name: `${environment.name}.${++environment.invocations}`,
       from: this.#steps,
       calls: new Map(),
       met: [],
       telemetry: memoryTelemetry(),
+      get over() {
+        return (returned || !environment.alive) && !stage.#underWay.get(invocation);
+      },
       timeOut: () => end({ ended: 'timed out' }),
       crash: () => end({ ended: 'crashed' }),
     };
     environment.running.add(invocation);
     this.#begun = true;
     RUNNING.run(invocation, task).then(
-      (result) => end({ ended: 'answered', result }),
-      (error) => end({ ended: 'threw', error }),
+      (result) => {
+        returned = true;
+        end({ ended: 'answered', result });
+      },
+      (error) => {
+        returned = true;
+        end({ ended: 'threw', error });
+      },
     );
     return invocation;
   }
@@ -210,7 +225,7 @@ export class Stage {
           await land();
           return this.#crashed(environment);
         case 'lands late':
-          this.#later(step + fault.delay, `${step} lands`, land);
+          this.#later(invocation, step + fault.delay, `${step} lands`, land);
           throw this.#injected(environment, `${call} of ${name} timed out`);
         case 'zombie':
           invocation.timeOut();
@@ -220,7 +235,7 @@ export class Stage {
           await land();
           return this.#answered(environment, await land());
         case 'echo':
-          this.#later(step + fault.delay, `${step} lands again`, land);
+          this.#later(invocation, step + fault.delay, `${step} lands again`, land);
           return this.#answered(environment, await land());
         case 'slow answer': {
           const answer = await land();
@@ -279,11 +294,15 @@ export class Stage {
     return new Promise(() => {});
   }
 
-  #later(from: number, line: string, land: () => Promise<unknown>): void {
+  #later(invocation: Invocation, from: number, line: string, land: () => Promise<unknown>): void {
+    const count = (by: number) => this.#underWay.set(invocation, (this.#underWay.get(invocation) ?? 0) + by);
+    count(1);
     const resume = () => {
       this.#onlooker.saw?.(line);
       // Nobody receives this answer.
-      land().catch(() => {});
+      land()
+        .catch(() => {})
+        .finally(() => count(-1));
     };
     this.#turns.push({ environment: undefined, speed: 1, from, resume });
   }

@@ -87,6 +87,8 @@ export interface Case {
   readonly lineages: readonly Lineage[];
   /** Bounds so small that they are met. With bounds, no record makes an aggregate throw as it is taken in. */
   readonly limits?: Limits | undefined;
+  /** Whether Lambda may give batches up, as it may where the tries of a stream's mapping are bounded. */
+  readonly isBounded?: true;
   /** Returns a record of the same content that stands elsewhere and arrives later. */
   readonly resent: (truth: Truth, place: Place, arrival: EpochMillis) => Truth;
 }
