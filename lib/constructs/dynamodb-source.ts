@@ -4,12 +4,10 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 import type { DynamoDBSource as Changes } from '../../src/pipeline/sources/dynamodb.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
-
-/** The most changes that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
-const BATCH_SIZE = 10_000;
 
 /**
  * Only with a tumbling window does an event say which shard its changes are of. The longest one ends least
@@ -64,8 +62,7 @@ export class DynamoDBSource extends Construct {
   feed(handler: PipelineFunction, reading: Reading): void {
     handler.addEventSource(
       new DynamoEventSource(this.#table, {
-        ...readingInOrder(reading),
-        batchSize: BATCH_SIZE,
+        ...readingInOrder(MAPPINGS.dynamodb, reading),
         tumblingWindow: WINDOW,
         ...(this.#kinds.length === 3
           ? {}

@@ -3,12 +3,10 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { Cluster, SecretWay } from '../../src/pipeline/cluster.ts';
 import type { KafkaSource as Topic } from '../../src/pipeline/sources/kafka.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
-
-/** The most records that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
-const BATCH_SIZE = 10_000;
 
 /** The most event pollers that Lambda takes. */
 const MAX_POLLERS = 2_000;
@@ -71,9 +69,9 @@ export class KafkaSource extends Construct {
         : { kafkaBootstrapServers: [...cluster.brokers] }),
       kafkaTopic: topic,
       startingPosition: lambda.StartingPosition.TRIM_HORIZON,
-      batchSize: BATCH_SIZE,
+      batchSize: MAPPINGS.kafka.batchSize,
       maxBatchingWindow: batchingWindow,
-      reportBatchItemFailures: true,
+      reportBatchItemFailures: MAPPINGS.kafka.reportsFailures,
       provisionedPollerConfig: { minimumPollers: 1, maximumPollers: Math.min(partitions, MAX_POLLERS) },
       ...(access.length > 0 && { sourceAccessConfigurations: access }),
     });

@@ -3,12 +3,10 @@ import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisConsumerEventSource, KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
 import type { KinesisSource as Stream } from '../../src/pipeline/sources/kinesis.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
-
-/** The most records that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
-const BATCH_SIZE = 10_000;
 
 export interface KinesisSourceProps {
   readonly source: Stream<unknown>;
@@ -38,7 +36,7 @@ export class KinesisSource extends Construct {
 
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void {
-    const settings = { ...readingInOrder(reading), batchSize: BATCH_SIZE };
+    const settings = readingInOrder(MAPPINGS.kinesis, reading);
     if (!this.#fanOut) {
       handler.addEventSource(new KinesisEventSource(this.#stream, settings));
       return;

@@ -1,12 +1,10 @@
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { RabbitSource } from '../../src/pipeline/sources/rabbitmq.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
-
-/** The most messages that Lambda passes at once. Usually its limit of 6 MB of payload comes first. */
-const BATCH_SIZE = 10_000;
 
 export interface RabbitmqSourceProps {
   readonly pipeline: string;
@@ -64,7 +62,7 @@ export class RabbitmqSource extends Construct {
         { type: 'BASIC_AUTH', uri: this.#secret },
         { type: 'VIRTUAL_HOST', uri: virtualHost },
       ],
-      batchSize: BATCH_SIZE,
+      batchSize: MAPPINGS.rabbitmq.batchSize,
       maximumBatchingWindowInSeconds: batchingWindow.toSeconds(),
     });
     // Lambda connects with the role of the function, which must be allowed that by then.

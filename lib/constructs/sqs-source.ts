@@ -3,40 +3,18 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { QueueSource } from '../../src/pipeline/sources/sqs.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { FUNCTION_TIMEOUT, type PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
 
-/** The most messages that Lambda passes at once where it gathers them. */
-const GATHERED = 10_000;
-/** The most messages that Lambda passes at once where it does not gather them, as for FIFO queues. */
-const UNGATHERED = 10;
-
-/** How each kind of queue is made and read. */
-const QUEUES: { readonly [Kind in QueueSource<unknown>['kind']]: Queue } = {
-  sqs: { settings: {}, gathers: true, concurrency: 2 },
+/** How each kind of queue is made. */
+const QUEUES: { readonly [Kind in QueueSource<unknown>['kind']]: sqs.QueueProps } = {
+  sqs: {},
   // By content, two equal readings would be one. So the sender has to say which messages of a FIFO queue are
   // the same.
-  fifo: { settings: { fifo: true, contentBasedDeduplication: false }, gathers: false, concurrency: 10 },
+  fifo: { fifo: true, contentBasedDeduplication: false },
 };
-
-interface Queue {
-  readonly settings: sqs.QueueProps;
-  /** Whether Lambda can gather messages for longer than it takes to receive a few. */
-  readonly gathers: boolean;
-  /**
-   * How many batches are folded at once. As they meet in the same key groups, large batches run a few at a
-   * time; batches of ten are worth running many at a time.
-   */
-  readonly concurrency: number;
-}
-
-/**
- * How often a message is received before it goes to the dead-letter queue. A handler deals with a faulty
- * message on its first receipt, so that only commits fail repeatedly, and this many tries outlast an outage
- * of ten hours.
- */
-const MAX_RECEIVES = 100;
 
 export interface SqsSourceProps {
   readonly source: QueueSource<unknown>;
@@ -52,12 +30,12 @@ export class SqsSource extends Construct {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #queue: sqs.Queue;
-  readonly #reading: Queue;
+  readonly #mapping: (typeof MAPPINGS)[QueueSource<unknown>['kind']];
 
   constructor(scope: Construct, id: string, { source, batchingWindow, removalPolicy }: SqsSourceProps) {
     super(scope, id);
     const common = {
-      ...QUEUES[source.kind].settings,
+      ...QUEUES[source.kind],
       encryption: sqs.QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
       removalPolicy,
@@ -69,22 +47,22 @@ export class SqsSource extends Construct {
       retentionPeriod: Duration.days(4),
       // No other consumer sees the messages of a batch while it is gathered and tried.
       visibilityTimeout: Duration.seconds(6 * FUNCTION_TIMEOUT.toSeconds() + batchingWindow.toSeconds()),
-      deadLetterQueue: { queue: deadLetters, maxReceiveCount: MAX_RECEIVES },
+      deadLetterQueue: { queue: deadLetters, maxReceiveCount: MAPPINGS[source.kind].maxReceives },
     });
-    this.#reading = QUEUES[source.kind];
+    this.#mapping = MAPPINGS[source.kind];
     this.environment = { [ENVIRONMENT.queueUrl]: this.#queue.queueUrl };
     this.outputs = { QueueUrl: this.#queue.queueUrl, DeadLettersUrl: deadLetters.queueUrl };
   }
 
   /** Passes every message to `handler`. */
   feed(handler: PipelineFunction, { batchingWindow }: Pick<Reading, 'batchingWindow'>): void {
-    const { concurrency } = this.#reading;
-    const gathers = this.#reading.gathers && batchingWindow.toSeconds() > 0;
+    const { batchSize, ungatheredBatchSize, concurrency, reportsFailures } = this.#mapping;
+    const gathers = batchSize > ungatheredBatchSize && batchingWindow.toSeconds() > 0;
     handler.addEventSource(
       new SqsEventSource(this.#queue, {
-        ...(gathers ? { batchSize: GATHERED, maxBatchingWindow: batchingWindow } : { batchSize: UNGATHERED }),
+        ...(gathers ? { batchSize, maxBatchingWindow: batchingWindow } : { batchSize: ungatheredBatchSize }),
         maxConcurrency: concurrency,
-        reportBatchItemFailures: true,
+        reportBatchItemFailures: reportsFailures,
       }),
     );
   }

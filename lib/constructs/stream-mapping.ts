@@ -1,8 +1,9 @@
-import type { Duration } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { StreamEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { IConstruct } from 'constructs';
+import type { MAPPINGS } from '../../src/wiring/mappings.ts';
 import type { PrivateBucket } from './buckets.ts';
 
 export interface Reading {
@@ -17,16 +18,27 @@ export interface Reading {
 /**
  * Reads a stream from its oldest record, in order, and retries until a batch succeeds or the stream drops it.
  */
-export const readingInOrder = ({ batchingWindow, failures }: Reading) =>
+export const readingInOrder = (
+  {
+    batchSize,
+    reportsFailures,
+    bisects,
+    maxRetries,
+    maxAge,
+  }: (typeof MAPPINGS)['kinesis' | 'dynamodb' | 'state'],
+  { batchingWindow, failures }: Reading,
+) =>
   ({
     startingPosition: lambda.StartingPosition.TRIM_HORIZON,
     maxBatchingWindow: batchingWindow,
     parallelizationFactor: 1,
-    reportBatchItemFailures: true,
-    bisectBatchOnError: true,
+    batchSize,
+    reportBatchItemFailures: reportsFailures,
+    bisectBatchOnError: bisects,
     // −1 retries without end. So does the maximum age of a record, which CDK cannot express but has as its
     // default.
-    retryAttempts: -1,
+    retryAttempts: Number.isFinite(maxRetries) ? maxRetries : -1,
+    ...(Number.isFinite(maxAge) && { maxRecordAge: Duration.millis(maxAge) }),
     onFailure: failuresTo(failures),
   }) satisfies StreamEventSourceProps;
 

@@ -4,6 +4,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../../src/index.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { groupLogPrefix, ROWS_KEY, STATE_KEY } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
@@ -59,8 +60,7 @@ export class StateTable extends dynamodb.Table {
     projector.addEventSource(
       // CDK's class does not match its own interface under exactOptionalPropertyTypes.
       new DynamoEventSource(this as dynamodb.ITable, {
-        ...readingInOrder(reading),
-        batchSize: 1_000,
+        ...readingInOrder(MAPPINGS.state, reading),
         filters: [
           lambda.FilterCriteria.filter({
             eventName: lambda.FilterRule.isEqual('INSERT'),
