@@ -152,7 +152,7 @@ export async function withKept<Result>(
   }
 }
 
-type Named = Omit<ResourceNames, 'stream'>;
+type Named = Omit<ResourceNames, 'stream' | 'failuresBucket'>;
 
 /** Takes names that are not given from the environment variables of the handlers. */
 function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Named {

@@ -21,6 +21,8 @@ export interface ResourceNames {
   readonly stateTable: string;
   readonly rowsTable: string;
   readonly bucket: string;
+  /** The bucket of what the event source mapping of a stream gives up. */
+  readonly failuresBucket: string;
 }
 
 export const resourceNames = ({ name }: Pipeline): ResourceNames => ({
@@ -28,6 +30,7 @@ export const resourceNames = ({ name }: Pipeline): ResourceNames => ({
   stateTable: `${name}-state`,
   rowsTable: `${name}-rows`,
   bucket: `${name}-results`,
+  failuresBucket: `${name}-failures`,
 });
 
 export interface Clients {
@@ -153,6 +156,7 @@ export async function createResources(
     table(names.stateTable, STATE_KEY, 'N'),
     table(names.rowsTable, ROWS_KEY, 'S'),
     createBucket(s3, names.bucket),
+    createBucket(s3, names.failuresBucket),
   ]);
   for (const TableName of [names.stateTable, names.rowsTable]) {
     await untilActive(

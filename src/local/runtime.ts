@@ -21,7 +21,7 @@ import { connect, createResources, disconnect, type ResourceNames, resourceNames
 import type { LocalServers, startServersBeside } from './servers/servers.ts';
 import { serversPackage } from './servers-package.ts';
 import { localSourceOf } from './sources/index.ts';
-import type { Handle, LocalSource } from './sources/source.ts';
+import type { Handle, LocalSource, SourceSettings } from './sources/source.ts';
 import { startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
@@ -39,6 +39,8 @@ export interface LocalOptions {
   readonly decorate?: (ports: Ports) => Ports;
   /** Wraps the handler as the event source mapping calls it, to deliver records in another way. */
   readonly deliver?: (handle: Handle) => Handle;
+  /** Has the event source mapping of a stream give up, which the mapping that stacks deploy never does. */
+  readonly mapping?: SourceSettings['mapping'];
   /** Starts the servers; without it, they run in a thread of their own. */
   readonly startServers?: typeof startServersBeside | undefined;
 }
@@ -94,6 +96,7 @@ async function startParts(
     batchSize,
     port,
     broker,
+    mapping,
     decorate = (ports) => ports,
     deliver = (handle) => handle,
     startServers = (await serversPackage()).startServersBeside,
@@ -130,6 +133,7 @@ async function startParts(
     dataDirectory,
     broker,
     batchSize,
+    mapping,
   });
   onClose(source.close);
   const ports = decorate({

@@ -1,10 +1,13 @@
 import { type KinesisClient, PutRecordCommand, SplitShardCommand } from '@aws-sdk/client-kinesis';
 import type { KinesisStreamEvent } from 'aws-lambda';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../src/adapters/system/clock.ts';
+import { millis } from '../../src/core/time.ts';
 import { connect, disconnect } from '../../src/local/resources.ts';
 import { startServers } from '../../src/local/servers/servers.ts';
 import { createStream } from '../../src/local/sources/kinesis.ts';
 import { startEventSource } from '../../src/local/sources/kinesis-events.ts';
+import { MAPPINGS } from '../../src/wiring/mappings.ts';
 
 const MIDDLE = String(2n ** 127n);
 const STREAM = 'readings';
@@ -47,7 +50,12 @@ it('hands over what a divided shard holds before what its children hold, also wh
         seen.push(...texts);
         return { batchItemFailures: [] };
       },
-      { batchSize: 1, onError: () => {} },
+      {
+        mapping: { ...MAPPINGS.kinesis, batchSize: 1, batchingWindow: millis('0s') },
+        failures: { last: () => undefined, put: () => Promise.reject(new Error('nothing is given up')) },
+        clock: systemClock(),
+        onError: () => {},
+      },
     );
     expect(ends.size).toBe(2);
     await source.reached(ends);

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type KinesisClient, ListShardsCommand, type _Record as StreamRecord } from '@aws-sdk/client-kinesis';
 import type { KinesisStreamRecord } from 'aws-lambda';
-import { type EpochMillis, millis } from '../../core/time.ts';
-import { type ShardMachine, Shards, type StreamItem } from '../mapping/stream.ts';
+import type { EpochMillis } from '../../core/time.ts';
+import type { RunClock } from '../clock.ts';
+import { type ShardMachine, Shards, type StreamItem, type StreamMapping } from '../mapping/stream.ts';
+import type { Failures, GivenUpStep } from './failures.ts';
 import { readShard } from './kinesis-shard.ts';
 import type { Handle } from './source.ts';
 
@@ -20,16 +22,16 @@ const AFTER_ERROR_MILLIS = 5_000;
 
 /**
  * Stands in for Lambda's event source mapping of a Kinesis stream, by the rules of `ShardMachine`, from the
- * oldest record on. What fails is delivered again for ever.
+ * oldest record on. What it gives up goes to the failures bucket.
  *
- * The mapping keeps no checkpoint: when it is started again it delivers everything again, which must change
- * nothing.
+ * The mapping keeps no checkpoint but of what it gave up: when it is started again it delivers everything after that
+ * again, which must change nothing.
  */
 export async function startEventSource(
   client: KinesisClient,
   stream: string,
   consume: Handle,
-  { batchSize, onError }: { readonly batchSize: number; readonly onError: (error: unknown) => void },
+  { mapping, failures, clock, onError }: EventSourceOptions,
 ): Promise<EventSource> {
   const stopping = new AbortController();
   const done = new Map<string, bigint>();
@@ -44,14 +46,24 @@ export async function startEventSource(
     );
   };
 
-  const shards = new Shards<Item>({
-    batchSize,
-    batchingWindow: millis('0s'),
-    reportsFailures: true,
-    bisects: false,
-    maxRetries: Number.POSITIVE_INFINITY,
-    maxAge: Number.POSITIVE_INFINITY,
-  });
+  const shards = new Shards<Item>(mapping);
+
+  const eventOf = (shard: string, batch: readonly Item[]): unknown => {
+    const event = { Records: batch.map(({ record }) => eventRecord(stream, shard, record)) };
+    return JSON.parse(JSON.stringify(event));
+  };
+
+  /** Puts what was given up into the failures bucket, however often it takes. */
+  const giveUp = async (shard: string, step: GivenUpStep, event: unknown): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        return await failures.put(shard, step, event);
+      } catch (error) {
+        onError(error);
+        await delay(AFTER_ERROR_MILLIS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      }
+    }
+  };
 
   /** Has the handler take everything that was offered of a shard, until it is done or the mapping stops. */
   const drain = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
@@ -61,16 +73,21 @@ export async function startEventSource(
         continue;
       }
       const step = machine.next(now());
-      if (step?.step !== 'invoke') continue;
-      const event = { Records: step.batch.map(({ record }) => eventRecord(stream, shard, record)) };
-      const outcome = await consume(JSON.parse(JSON.stringify(event))).then(
-        (answer) => ({ answer }),
-        (error: unknown) => {
-          onError(error);
-          return { error };
-        },
-      );
-      machine.settle(outcome, now());
+      if (step === undefined) continue;
+      const event = eventOf(shard, step.batch);
+      if (step.step === 'discard') {
+        const batch = step.batch.map(({ stamp, ...item }) => ({ ...item, arrival: stamp }));
+        await giveUp(shard, { ...step, batch }, event);
+      } else {
+        const outcome = await consume(event).then(
+          (answer) => ({ answer }),
+          (error: unknown) => {
+            onError(error);
+            return { error };
+          },
+        );
+        machine.settle(outcome, now());
+      }
       const { checkpoint } = machine;
       if (checkpoint) done.set(shard, BigInt(checkpoint.identifier));
       for (const check of waiting) check();
@@ -78,11 +95,17 @@ export async function startEventSource(
   };
 
   const follow = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
+    let last = failures.last(shard);
+    if (last !== undefined) done.set(shard, BigInt(last));
     while (!stopping.signal.aborted) {
       try {
         while (!shards.isReadable(shard) && !stopping.signal.aborted) await pause();
-        for await (const records of readShard(client, stream, shard, batchSize)) {
-          machine.offer(records.map(itemOf), now());
+        for await (const records of readShard(client, stream, shard, mapping.batchSize, last)) {
+          last = records.at(-1)?.SequenceNumber ?? last;
+          machine.offer(
+            records.map((record) => itemOf(record, clock)),
+            now(),
+          );
           await drain(shard, machine);
           if (records.length === 0) await pause();
           if (stopping.signal.aborted) return;
@@ -128,21 +151,34 @@ export async function startEventSource(
   };
 }
 
+interface EventSourceOptions {
+  readonly mapping: StreamMapping;
+  readonly failures: Failures;
+  readonly clock: Pick<RunClock, 'now'>;
+  readonly onError: (error: unknown) => void;
+}
+
 /** A record as the mapping has it. */
 interface Item extends StreamItem {
   readonly identifier: string;
+  /** Its arrival by the run's clock. That of the mapping is by the clock that the mapping goes by. */
+  readonly stamp: EpochMillis;
   readonly record: StreamRecord;
 }
 
 /** What an event has for each record beside its data, roughly. */
 const ENVELOPE_BYTES = 700;
 
-const itemOf = (record: StreamRecord): Item => ({
-  identifier: record.SequenceNumber as string,
-  arrival: record.ApproximateArrivalTimestamp?.getTime() as EpochMillis,
-  bytes: Math.ceil(((record.Data?.length ?? 0) * 4) / 3) + ENVELOPE_BYTES,
-  record,
-});
+function itemOf(record: StreamRecord, clock: Pick<RunClock, 'now'>): Item {
+  const stamp = record.ApproximateArrivalTimestamp?.getTime() as EpochMillis;
+  return {
+    identifier: record.SequenceNumber as string,
+    stamp,
+    arrival: (now() - Math.max(0, clock.now() - stamp)) as EpochMillis,
+    bytes: Math.ceil(((record.Data?.length ?? 0) * 4) / 3) + ENVELOPE_BYTES,
+    record,
+  };
+}
 
 /** The time of a clock that nobody puts back, as batches wait by it. */
 const now = (): EpochMillis => Math.round(performance.timeOrigin + performance.now()) as EpochMillis;

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-kinesis';
 
 /**
- * Yields the records of a shard from its beginning, page by page, and an empty page wherever there are no
+ * Yields the records of a shard, from its beginning or after a position, page by page, and an empty page wherever there are no
  * more for now. It ends at the end of a closed shard.
  */
 export async function* readShard(
@@ -17,8 +17,8 @@ export async function* readShard(
   stream: string,
   shard: string,
   limit?: number,
+  last?: string,
 ): AsyncGenerator<readonly StreamRecord[], void> {
-  let last: string | undefined;
   let iterator = await iteratorAfter(client, stream, shard, last);
   while (iterator !== undefined) {
     const page = await pageAt(client, iterator, limit);

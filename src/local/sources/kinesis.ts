@@ -6,14 +6,22 @@ import {
   ResourceInUseException,
 } from '@aws-sdk/client-kinesis';
 import { kinesisArrivals } from '../../adapters/kinesis/arrivals.ts';
+import { s3Objects } from '../../adapters/s3/objects.ts';
+import { millis } from '../../core/time.ts';
+import { MAPPINGS } from '../../wiring/mappings.ts';
 import { lanesOf } from '../over.ts';
 import { quoted } from '../shell.ts';
+import { openFailures } from './failures.ts';
 import { type EventSource, startEventSource, streamArn } from './kinesis-events.ts';
 import { MAX_PUT_BYTES, openStreamFeed } from './kinesis-feed.ts';
 import type { OpenSource } from './source.ts';
 
-/** A tenth of the most that Lambda delivers, so that there is something to watch. */
-const BATCH_SIZE = 1_000;
+/** What stacks deploy, but batches are a tenth as large and gather for no time, as someone is watching. */
+const MAPPING = {
+  ...MAPPINGS.kinesis,
+  batchSize: MAPPINGS.kinesis.batchSize / 10,
+  batchingWindow: millis('0s'),
+};
 
 /** A Kinesis stream on the server of the run, which keeps all records: it is read anew by every run. */
 export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clients, ...settings }) => {
@@ -56,8 +64,15 @@ export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clie
       };
     },
     async consume(handle, { onError }) {
-      const { batchSize = BATCH_SIZE } = settings;
-      events = await startEventSource(kinesis, stream, handle, { batchSize, onError });
+      const { batchSize = MAPPING.batchSize, clock, dataDirectory } = settings;
+      const failures = openFailures({
+        objects: s3Objects(clients.s3, names.failuresBucket),
+        directory: dataDirectory,
+        streamArn: streamArn(stream),
+        clock,
+      });
+      const mapping = { ...MAPPING, ...settings.mapping, batchSize };
+      events = await startEventSource(kinesis, stream, handle, { mapping, failures, clock, onError });
       return events;
     },
     async close() {},

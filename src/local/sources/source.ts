@@ -2,11 +2,12 @@ import type { BatchAnswer } from '../../handlers.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Arrivals, Progress } from '../../ports/stores.ts';
 import type { RunClock } from '../clock.ts';
+import type { StreamMapping } from '../mapping/stream.ts';
 import type { Clients, ResourceNames } from '../resources.ts';
 import type { LocalServers } from '../servers/servers.ts';
 
 /** What a source of a local run is opened with. */
-interface SourceSettings {
+export interface SourceSettings {
   readonly pipeline: Pipeline;
   readonly names: ResourceNames;
   /** The servers of the run, which are up by now, and clients of them, which the run closes itself. */
@@ -25,6 +26,8 @@ interface SourceSettings {
   readonly broker: string | undefined;
   /** The most records of one event; without it, each kind of source has its own default. */
   readonly batchSize: number | undefined;
+  /** Settings of the event source mapping of a stream that differ from those that stacks deploy. */
+  readonly mapping: Partial<Pick<StreamMapping, 'maxRetries' | 'maxAge'>> | undefined;
 }
 
 /**

@@ -14,6 +14,7 @@ import type { SQSRecord } from 'aws-lambda';
 import { clientOf } from '../../adapters/aws/client.ts';
 import { sqsArrivals } from '../../adapters/sqs/arrivals.ts';
 import { type EpochMillis, millis } from '../../core/time.ts';
+import { MAPPINGS } from '../../wiring/mappings.ts';
 import { checkQueueMapping, type QueueItem, QueueMappingMachine } from '../mapping/queue.ts';
 import { LOCAL_REGION, settingsFor, UNHURRIED } from '../resources.ts';
 import { serversPackage } from '../servers-package.ts';
@@ -26,7 +27,6 @@ const MAX_REQUEST_MESSAGES = 10;
 
 /** SQS's own default. AWS wants six times the time limit of the function, but here someone waits. */
 const VISIBILITY_SECONDS = 30;
-const MAX_RECEIVES = 100;
 const LONG_POLL_SECONDS = 20;
 const RETRY_MILLIS = 200;
 
@@ -34,6 +34,8 @@ const RETRY_MILLIS = 200;
 interface Reading {
   readonly fifo: boolean;
   readonly batchSize: number;
+  readonly maxReceives: number;
+  readonly reportsFailures: boolean;
   readonly batchingWindow: ReturnType<typeof millis>;
   /** How many batches are in flight at once. */
   readonly batches: number;
@@ -43,8 +45,19 @@ interface Reading {
  * One batch of a standard queue is in flight, where AWS would have two: the order in which batches are committed
  * is then that of the queue, and the results of a run can be had again.
  */
-const STANDARD: Reading = { fifo: false, batchSize: 1_000, batchingWindow: millis('1s'), batches: 1 };
-const FIFO: Reading = { fifo: true, batchSize: 10, batchingWindow: millis('0s'), batches: 10 };
+const STANDARD: Reading = {
+  ...MAPPINGS.sqs,
+  fifo: false,
+  batchSize: MAPPINGS.sqs.batchSize / 10,
+  batchingWindow: millis('1s'),
+  batches: 1,
+};
+const FIFO: Reading = {
+  ...MAPPINGS.fifo,
+  fifo: true,
+  batchingWindow: millis('0s'),
+  batches: MAPPINGS.fifo.concurrency,
+};
 
 /** A standard queue on the server of the run. */
 export const openStandardQueue: OpenSource = (settings) => openQueue(settings, STANDARD);
@@ -63,7 +76,7 @@ async function openQueue(
   reading: Reading,
 ): Promise<LocalSource> {
   const { fifo } = reading;
-  const mapping = { ...reading, batchSize: batchSize ?? reading.batchSize, reportsFailures: true };
+  const mapping = { ...reading, batchSize: batchSize ?? reading.batchSize };
   checkQueueMapping(mapping, reading);
   const endpoint = endpoints.s3;
   const client = clientOf(
@@ -86,7 +99,7 @@ async function openQueue(
   );
   const url = await create(name, {
     VisibilityTimeout: String(VISIBILITY_SECONDS),
-    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MAX_RECEIVES }),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: reading.maxReceives }),
   });
 
   const stopping = new AbortController();
