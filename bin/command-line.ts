@@ -365,10 +365,15 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
 
   deployed('redrive')
     .description(
-      'take in what Lambda gave up of a stream, each record once: exit code 0, 2 not done; the same command again goes on',
+      'take in what was given up of a stream or a queue of SQS, each record once: exit code 0, 2 not done; the same command again goes on',
     )
-    .requiredOption('--failed', 'what is in the failures bucket, and no group has taken in')
-    .requiredOption('--failures-bucket <name>', "the stack's output FailuresBucketName", notEmpty)
+    .requiredOption('--failed', 'what no group has taken in of the failures bucket or the dead-letter queue')
+    .option('--failures-bucket <name>', "of a stream: the stack's output FailuresBucketName", notEmpty)
+    .option(
+      '--dead-letters <url>',
+      "of a queue: the stack's output DeadLettersUrl; --data has a queue of its own",
+      notEmpty,
+    )
     .option('--from <time>', 'those that arrived from this date or time on, in ISO 8601', instant)
     .option('--until <time>', 'those that arrived before it', instant)
     .option('--unconfirmed', 'those too of which the logs do not tell whether they were taken in')

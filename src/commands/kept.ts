@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import { clientOf } from '../adapters/aws/client.ts';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
@@ -10,15 +11,19 @@ import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
 import { s3ObjectRemover } from '../adapters/s3/object-remover.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
+import { sqsDeadLetters } from '../adapters/sqs/dead-letters.ts';
 import { systemClock } from '../adapters/system/clock.ts';
+import { invariant } from '../core/plain.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { openRunClock } from '../local/clock.ts';
 import { lineOf } from '../local/failure.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
 import { serversPackage } from '../local/servers-package.ts';
+import { connectQueues, createDeadLetterQueue } from '../local/sources/sqs.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DeadLetterQueue } from '../ports/dead-letters.ts';
 import type { EnginePorts, Ports } from '../ports/index.ts';
 import type { ObjectReader, Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
@@ -50,6 +55,16 @@ export interface PipelineData {
   bucket(name: string): Promise<ObjectStore>;
   /** Returns the objects of another bucket, which must exist, to be read. */
   bucketReader(name: string): Promise<ObjectReader>;
+  /**
+   * Opens the dead-letter queue of a pipeline that reads a queue of SQS, for as long as something works on it.
+   *
+   * @param url where the queue is; undefined where a directory has it
+   */
+  withDeadLetters<Result>(
+    url: string | undefined,
+    fifo: boolean,
+    work: (queue: DeadLetterQueue) => Promise<Result>,
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -72,6 +87,19 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
         return s3Objects(s3, name);
       },
       bucketReader: (name) => readerOf(s3, name),
+      async withDeadLetters(url, fifo, work) {
+        invariant(url !== undefined, 'outside of a directory a dead-letter queue is named');
+        const client = clientOf(SQSClient, { endpoint: new URL(url).origin });
+        try {
+          const queue = sqsDeadLetters(client, url, fifo);
+          await queue.count().catch((cause) => {
+            throw new Error(`Cannot read queue "${url}" as it must be there: ${reasonOf(cause)}`, { cause });
+          });
+          return await work(queue);
+        } finally {
+          client.destroy();
+        }
+      },
       async close() {
         dynamodb.destroy();
         s3.destroy();
@@ -99,6 +127,20 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
       return s3Objects(s3, name);
     },
     bucketReader: (name) => readerOf(s3, name),
+    async withDeadLetters(url, fifo, work) {
+      if (url !== undefined) {
+        throw new Error(
+          'Cannot read the dead letters of both a directory and a stack: leave --dead-letters out',
+        );
+      }
+      const client = connectQueues(servers.endpoints.s3);
+      try {
+        const queueUrl = await createDeadLetterQueue(client, resourceNames(pipeline), fifo);
+        return await work(sqsDeadLetters(client, queueUrl, fifo, (real) => clock.at(real)));
+      } finally {
+        client.destroy();
+      }
+    },
     async close() {
       disconnect({ kinesis, dynamodb, s3 });
       try {

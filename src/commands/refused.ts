@@ -1,4 +1,5 @@
 import { type EpochMillis, isoTime, parseIsoTime } from '../core/time.ts';
+import { type LettersLeft, redriveDeadLetters } from '../engine/intake/dead-letters.ts';
 import { missedRecords } from '../engine/intake/failed-batches.ts';
 import { type Kept, type KeptKind, keptRecords } from '../engine/intake/kept-records.ts';
 import type { KeptRecord } from '../engine/intake/poison.ts';
@@ -207,7 +208,7 @@ export async function redriveKeptCommand(
   const wanted = new Set(ids);
   let left = { unconfirmed: 0, takenByOthers: 0, refusedAgain: 0 };
   const counts = await withKept(pipeline, where, (data) =>
-    redriving(pipeline, data, async (redrive, ports, tell) => {
+    redriving(pipeline, data, 'object', async (redrive, ports, tell) => {
       // What this very redrive refuses again is for the next one.
       const { last } = redrive;
       left = { unconfirmed: 0, takenByOthers: 0, refusedAgain: 0 };
@@ -251,49 +252,84 @@ export async function redriveKeptCommand(
   return wanted.size > 0 ? 2 : 0;
 }
 
+interface FailedOptions extends DeploymentOptions, Pick<KeptFilter, 'from' | 'until'> {
+  readonly failuresBucket?: string | undefined;
+  readonly deadLetters?: string | undefined;
+  readonly unconfirmed?: boolean | undefined;
+}
+
 /**
- * Takes the records in that Lambda gave up, as it wrote them to the failures bucket, and that no group has taken in.
- * It takes each in once however often it is called, and reports on standard output.
+ * Takes the records in that were given up, and that no group has taken in: those of a stream from the failures bucket,
+ * to which Lambda writes them, and those of a queue from its dead-letter queue. It takes each in once however often it
+ * is called, and reports on standard output.
  *
  * @returns the exit code, 0
  * @throws Error when it cannot be done; the same call continues what was begun
  */
-export async function redriveFailedCommand(
-  pipeline: Pipeline,
-  {
-    failuresBucket,
-    unconfirmed = false,
-    from,
-    until,
-    data: directory,
-    stateTable,
-    rowsTable,
-    resultsBucket,
-  }: DeploymentOptions &
-    Pick<KeptFilter, 'from' | 'until'> & {
-      readonly failuresBucket: string;
-      readonly unconfirmed?: boolean | undefined;
-    },
-): Promise<number> {
-  const allow = (): void => {};
-  const refuse = ({ kind }: Pipeline['source']): never => {
-    throw new TypeError(
-      `Cannot redrive what failed of "${pipeline.name}" as its source must be a Kinesis stream or a table's stream: it is ${kind}, of which Lambda writes no batches to the failures bucket`,
+export async function redriveFailedCommand(pipeline: Pipeline, options: FailedOptions): Promise<number> {
+  const { name, source } = pipeline;
+  const fromBucket = () => {
+    const { failuresBucket, deadLetters } = options;
+    if (failuresBucket !== undefined && deadLetters === undefined)
+      return redriveBatches(pipeline, failuresBucket, options);
+    throw new RangeError(
+      `Cannot redrive what failed of "${name}" as Lambda keeps what it gives up of its source in the failures bucket: give --failures-bucket, and no --dead-letters`,
     );
   };
-  byKind(pipeline.source, {
-    kinesis: allow,
-    dynamodb: allow,
-    sqs: refuse,
-    fifo: refuse,
+  const fromQueue = (fifo: boolean) => {
+    const { failuresBucket, deadLetters, from, until, data } = options;
+    const isOne = (deadLetters === undefined) === (data !== undefined);
+    if (!isOne || failuresBucket !== undefined) {
+      throw new RangeError(
+        `Cannot redrive what failed of "${name}" as its source keeps what it gives up in a dead-letter queue: give --data or --dead-letters, and no --failures-bucket`,
+      );
+    }
+    if (deadLetters !== undefined && !isQueueUrl(deadLetters, fifo)) {
+      throw new RangeError(
+        `Cannot read "${shown(deadLetters)}" as --dead-letters must be the URL of a ${fifo ? 'FIFO' : 'standard'} queue`,
+      );
+    }
+    if (fifo && (from !== undefined || until !== undefined)) {
+      throw new RangeError(
+        `Cannot choose among the dead letters of "${name}" by their arrival as a FIFO queue forgets it when it gives a message up: leave --from and --until out`,
+      );
+    }
+    return redriveLetters(pipeline, fifo, options);
+  };
+  const refuse = ({ kind }: Pipeline['source']): never => {
+    throw new TypeError(
+      `Cannot redrive what failed of "${name}" as its source must be a stream of Kinesis or of a table, or a queue of SQS: it is ${kind}, of which Lambda keeps nothing that it gives up`,
+    );
+  };
+  return byKind<Pipeline['source'], Promise<number>>(source, {
+    kinesis: fromBucket,
+    dynamodb: fromBucket,
+    sqs: () => fromQueue(false),
+    fifo: () => fromQueue(true),
     kafka: refuse,
     rabbitmq: refuse,
   });
-  const isInTime = arrivedWithin({ from, until });
+}
+
+const isQueueUrl = (text: string, fifo: boolean): boolean =>
+  /^https?:\/\/[^/]+\/.+$/.test(text) && URL.canParse(text) && text.endsWith('.fifo') === fifo;
+
+const placeOf = ({ data, stateTable, rowsTable, resultsBucket }: DeploymentOptions): DeploymentOptions => ({
+  data,
+  stateTable,
+  rowsTable,
+  resultsBucket,
+});
+
+async function redriveBatches(
+  pipeline: Pipeline,
+  failuresBucket: string,
+  options: FailedOptions,
+): Promise<number> {
+  const isInTime = arrivedWithin(options);
   let left = 0;
-  const where = { data: directory, stateTable, rowsTable, resultsBucket };
-  const counts = await withKept(pipeline, where, async (data) => {
-    return redriving(pipeline, data, async (redrive, ports, tell) => {
+  const counts = await withKept(pipeline, placeOf(options), (data) =>
+    redriving(pipeline, data, 'object', async (redrive, ports, tell) => {
       const failures = await data.bucketReader(failuresBucket);
       left = 0;
       const failed = { ...ports, failures, ...eventReaderOf(pipeline, ports.clock) };
@@ -301,19 +337,40 @@ export async function redriveFailedCommand(
         (async function* () {
           for await (const { record, confirmed } of missedRecords(failed, pipeline, tell)) {
             if (!isInTime(record) || redrive.has(record)) continue;
-            if (confirmed || unconfirmed) yield record;
+            if (confirmed || options.unconfirmed) yield record;
             else left++;
           }
         })(),
       );
-    });
-  });
+    }),
+  );
+  process.stdout.write(
+    `${[countsText(pipeline, 'failed record', counts), ...unconfirmedLines(left)].join('\n')}\n`,
+  );
+  return 0;
+}
+
+async function redriveLetters(pipeline: Pipeline, fifo: boolean, options: FailedOptions): Promise<number> {
+  const chooses = arrivedWithin(options);
+  let left: LettersLeft = { unconfirmed: 0, others: 0, unseen: 0 };
+  const counts = await withKept(pipeline, placeOf(options), (data) =>
+    redriving(pipeline, data, 'message', (redrive, ports, tell) =>
+      data.withDeadLetters(options.deadLetters, fifo, async (queue) => {
+        const { unconfirmed = false } = options;
+        left = await redriveDeadLetters(ports, queue, pipeline, redrive, { chooses, unconfirmed, tell });
+      }),
+    ),
+  );
   process.stdout.write(
     `${[
-      countsText(pipeline, 'failed record', counts),
-      ...(left > 0
+      countsText(pipeline, 'dead letter', counts),
+      ...unconfirmedLines(left.unconfirmed),
+      ...(left.others > 0
+        ? [`  ${thousands(left.others)} were left, as they are not of the queue that the pipeline reads`]
+        : []),
+      ...(left.unseen > 0
         ? [
-            `  ${thousands(left)} were left, as the logs do not tell whether they were taken in: --unconfirmed takes them in`,
+            `  some ${thousands(left.unseen)} more could not be received: another reader has them, or a run that was killed, for up to 15 minutes${fifo ? ', or they wait behind such messages, or behind those that were left, of their message group' : ''}`,
           ]
         : []),
     ].join('\n')}\n`,
@@ -321,25 +378,32 @@ export async function redriveFailedCommand(
   return 0;
 }
 
+const unconfirmedLines = (left: number): readonly string[] =>
+  left > 0
+    ? [
+        `  ${thousands(left)} were left, as the logs do not tell whether they were taken in: --unconfirmed takes them in`,
+      ]
+    : [];
+
 /** Opens a redrive, and shows how far it has come. */
 async function redriving(
   pipeline: Pipeline,
   { engine, ports: { reading } }: Pick<PipelineData, 'engine' | 'ports'>,
-  work: (redrive: Redrive, ports: RedrivePorts, tell: (objects: number) => void) => Promise<void>,
+  what: 'object' | 'message',
+  work: (redrive: Redrive, ports: RedrivePorts, tell: (read: number) => void) => Promise<void>,
 ): Promise<RedriveCounts> {
   const progress = progressOn(process.stderr);
-  let objects = 0;
+  let read = 0;
   let taken = 0;
-  const tell = () =>
-    progress.tell(`${plural(objects, 'object')} read, ${plural(taken, 'record')} taken in again`);
+  const tell = () => progress.tell(`${plural(read, what)} read, ${plural(taken, 'record')} taken in again`);
   try {
     const ports = { ...engine, reading, unpack: unpackerOf(pipeline) };
     const redrive = await Redrive.begin(ports, pipeline, ({ records }) => {
       taken = records;
       tell();
     });
-    await work(redrive, ports, (read) => {
-      objects = read;
+    await work(redrive, ports, (soFar) => {
+      read = soFar;
       tell();
     });
     return redrive.counts;

@@ -390,6 +390,38 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
       use: 'no `--failed`',
       args: () => ['redrive', 'meters.ts', '--failures-bucket', 'f', '--data', 'kept'],
     },
+    {
+      use: 'a queue, and no `--data`',
+      args: () => ['redrive', 'queue.ts', '--failed', ...NAMED],
+    },
+    {
+      use: 'a queue, and `--failures-bucket`',
+      args: (command) => using(command, { pipeline: 'queue.ts' }),
+    },
+    {
+      use: 'a queue, and `--dead-letters` that is no URL',
+      args: () => ['redrive', 'queue.ts', '--failed', '--dead-letters', 'meters-failed', ...NAMED],
+    },
+    {
+      use: 'a standard queue, and the URL of a FIFO queue',
+      args: () => [
+        'redrive',
+        'queue.ts',
+        '--failed',
+        '--dead-letters',
+        'https://sqs.eu-central-1.amazonaws.com/111122223333/meters-failed.fifo',
+        ...NAMED,
+      ],
+    },
+    {
+      use: 'a FIFO queue, and `--from`',
+      args: () => ['redrive', 'fifo.ts', '--failed', '--from', '2026-01-01', '--data', 'kept'],
+    },
+    {
+      use: 'a stream, and `--dead-letters`',
+      args: (command) => [...using(command), '--dead-letters', 'https://sqs.eu-central-1.amazonaws.com/1/q'],
+    },
+    { use: 'a topic', args: () => ['redrive', 'topic.ts', '--failed', '--data', 'kept'] },
     { use: 'no `--failures-bucket`', args: () => ['redrive', 'meters.ts', '--failed', '--data', 'kept'] },
     { use: 'a bucket that is not there', args: (command) => using(command) },
     {

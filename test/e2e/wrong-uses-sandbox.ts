@@ -123,7 +123,7 @@ function fill(folder: string): void {
   const pipeline = (name: string, text: string) =>
     file(
       name,
-      `import { bucket, count, definePipeline, kinesis, mean, rolling, sqs, table, tumbling } from ${JSON.stringify(join(ROOT, 'src/index.ts'))};\n${text}`,
+      `import { bucket, count, definePipeline, kafka, kinesis, mean, rolling, sqs, table, tumbling } from ${JSON.stringify(join(ROOT, 'src/index.ts'))};\n${text}`,
     );
   for (const name of ['empty', 'tmp', 'photos', 'alone', 'closed'])
     mkdirSync(join(folder, name), { recursive: true });
@@ -134,6 +134,8 @@ function fill(folder: string): void {
   pipeline('no-bucket.ts', METERS.replace('table(), bucket()', 'table()'));
   pipeline('no-table.ts', METERS.replace('table(), bucket()', 'bucket()'));
   pipeline('queue.ts', METERS.replace('kinesis<Reading>()', 'sqs<Reading>()'));
+  pipeline('fifo.ts', METERS.replace('kinesis<Reading>()', 'sqs<Reading>({ fifo: true })'));
+  pipeline('topic.ts', METERS.replace('kinesis<Reading>()', "kafka<Reading>({ topic: 'meters' })"));
   pipeline('rolling.ts', METERS.replace("tumbling({ size: '1m' },", 'rolling({ count: 9 },'));
   pipeline('misspelt.ts', METERS.replace('filter:', 'filtre:'));
   pipeline('no-length.ts', METERS.replace("'1m'", "'0s'"));

@@ -1,17 +1,16 @@
-import { isAfter, MAX_PARTS, type SubPosition, subPositionOf } from '../../core/position.ts';
-import { type EpochMillis, isoTime, type Millis, millis, parseIsoTime } from '../../core/time.ts';
+import { isAfter, MAX_PARTS, subPositionOf } from '../../core/position.ts';
+import { type EpochMillis, isoTime, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { SourceRecord } from '../../ports/source.ts';
-import { definitionLog, groupLog } from '../../wiring/names.ts';
-import { decodeLedger } from '../format/entry.ts';
-import { groupOf, hashOf } from '../group/key-group.ts';
+import { definitionLog } from '../../wiring/names.ts';
 import { type Definition, definitionIn } from '../log/definition-log.ts';
 import { type Decoded, decodeAll, placedParts } from './decode.ts';
 import { keptId, keptRecords } from './kept-records.ts';
+import { CLOCK_SKEW, Moves } from './moves.ts';
 import type { KeptRecord } from './poison.ts';
 
 export interface FailedPorts extends Pick<EnginePorts, 'log'> {
@@ -33,9 +32,6 @@ export interface Missed {
 
 /** Where Lambda writes batches that it gave up. */
 const FAILURES_PREFIX = 'aws/lambda/';
-
-/** By how much the clocks of Lambda and of a function may differ. */
-const CLOCK_SKEW: Millis = millis('1s');
 
 /** A batch of one shard that Lambda gave up. */
 interface FailedBatch {
@@ -150,53 +146,5 @@ function readBatch(
       `Cannot read object "${object}" as it must be what Lambda writes to a failure destination in S3, with the payload of a batch`,
       { cause },
     );
-  }
-}
-
-interface Move {
-  readonly position: SubPosition;
-  readonly committedAt: EpochMillis;
-}
-
-/** Tells how the groups of keys have moved in the lineages of a source, over all generations. */
-class Moves {
-  readonly #log: EnginePorts['log'];
-  readonly #pipeline: Pipeline;
-  readonly #definition: Definition;
-  readonly #read = new Map<string, ReadonlyMap<string, readonly Move[]>>();
-
-  constructor(log: EnginePorts['log'], pipeline: Pipeline, definition: Definition) {
-    this.#log = log;
-    this.#pipeline = pipeline;
-    this.#definition = definition;
-  }
-
-  async of(key: string, lineage: string): Promise<readonly Move[]> {
-    const hash = hashOf(key);
-    const moves: Move[] = [];
-    for (const { number, groups } of this.#definition.generations) {
-      const name = groupLog(this.#pipeline.name, number, groupOf(hash, groups));
-      const read = this.#read.get(name) ?? (await this.#movesIn(name));
-      this.#read.set(name, read);
-      moves.push(...(read.get(lineage) ?? []));
-    }
-    return moves;
-  }
-
-  async #movesIn(log: string): Promise<ReadonlyMap<string, readonly Move[]>> {
-    const moves = new Map<string, Move[]>();
-    for (let ordinal = 0; ; ) {
-      const entries = await this.#log.after(log, ordinal);
-      for (const entry of entries) {
-        for (const [lineage, { position }] of decodeLedger(entry).positions) {
-          const known = moves.get(lineage) ?? [];
-          moves.set(lineage, known);
-          known.push({ position, committedAt: entry.committedAt });
-        }
-      }
-      const last = entries.at(-1);
-      if (last === undefined) return moves;
-      ordinal = last.ordinal;
-    }
   }
 }

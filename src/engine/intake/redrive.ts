@@ -41,7 +41,8 @@ export type RedriveCounts = Readonly<Record<'records' | 'applied' | 'late' | 'fi
 /**
  * Takes records in again that were refused, came late, or were given up, each once.
  *
- * The records of a redrive are an ordered lineage of their own. An object lists them, which is created once and
+ * The records of a redrive are an ordered lineage of their own, but for those that a source without order gave up,
+ * which keep the place by which that source knows them. An object lists them, which is created once and
  * never changed, so that each has one position whoever takes it in: a group drops what it has taken in already,
  * as it does with records of a source. The lists are numbered without a gap, and the next one is created only
  * when all records of this one are in. So a redrive that is repeated, killed at any point or run by two people
@@ -51,9 +52,9 @@ export class Redrive {
   readonly #ports: RedrivePorts;
   readonly #pipeline: Pipeline;
   readonly #counted = { records: 0, applied: 0, late: 0, filtered: 0, poison: 0 };
-  /** The ids of all records that are in a list. */
+  /** The ids of the refused and late records that are in a list. */
   readonly #listed = new Set<string>();
-  /** The records of batches that were given up of which a list has all parts that were missed. */
+  /** The places of records that were given up, of which a list has all parts that were missed. */
   readonly #listedFailed = new Set<string>();
   #last = 0;
   #tell: (counts: RedriveCounts) => void;
@@ -149,8 +150,8 @@ export class Redrive {
         await this.#ports.objects.create(done, { body: new Uint8Array(), contentType: 'text/plain' });
       }
       for (const record of list.records) {
-        this.#listed.add(keptId(record));
         if (record.failed) this.#listedFailed.add(placeOf(record));
+        else this.#listed.add(keptId(record));
       }
       this.#last = number;
     }
@@ -162,13 +163,15 @@ export class Redrive {
     const { ordered } = pipeline.source.lineage;
     const wantedOf = new Map<SourceRecord, readonly KeptRecord[]>();
     for (const [place, parts] of bySource(records).entries()) {
-      const [{ partitionKey, data: base64 }] = parts as readonly [KeptRecord];
+      const [record] = parts as readonly [KeptRecord];
+      const { partitionKey, data: base64 } = record;
       const data = Buffer.from(base64, 'base64');
       const members = unpack?.(data);
       wantedOf.set(
         {
-          lineage: REDRIVE_LINEAGE,
-          position: redrivePosition(ordered, number, place),
+          ...(record.failed && !ordered
+            ? ownPlace(record)
+            : { lineage: REDRIVE_LINEAGE, position: redrivePosition(ordered, number, place) }),
           arrival: at,
           partitionKey,
           data,
@@ -214,6 +217,15 @@ export class Redrive {
     this.#tell(this.counts);
   }
 }
+
+/**
+ * Returns the place at which the source of a record that it gave up delivered it. A source without order knows the
+ * record by that alone, so that a group which has taken it in already drops it.
+ */
+const ownPlace = ({ lineage, position }: KeptRecord): Pick<SourceRecord, 'lineage' | 'position'> => ({
+  lineage,
+  position: unorderedPositionOf(position),
+});
 
 /** Returns the position of a record of a redrive: one that follows those of all earlier redrives. */
 const redrivePosition = (ordered: boolean, number: number, place: number): Position =>
@@ -275,7 +287,8 @@ export async function redrivenRecords(
   for await (const name of reading.objects.list(ofPipeline(REDRIVE_PREFIX, pipeline))) {
     if (!name.endsWith('.ndjson')) continue;
     const body = await reading.objects.read(name);
-    if (body) for (const record of readList(body).records) listed.add(keptId(record));
+    // What failed was not refused by then, and may have been by the redrive itself.
+    for (const record of body ? readList(body).records : []) if (!record.failed) listed.add(keptId(record));
   }
   return listed;
 }

@@ -7,7 +7,8 @@ import { type Journal, type JournalEntry, openJournal, readJournal } from './jou
 type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>;
 type Store = Stores['sqsStore'];
 type Queue = ReturnType<Store['createQueue']>;
-type Message = Parameters<Queue['enqueue']>[0];
+/** A message, and the ARN of the queue that gave it up where it is a dead letter. */
+type Message = Parameters<Queue['enqueue']>[0] & { readonly deadLetterOf?: string };
 
 /** What changed a queue: a message that came, whose body is the entry's, or the ids of messages that went. */
 interface QueueEntry extends JournalEntry {
@@ -33,6 +34,8 @@ export const queuesPathIn = (dataDirectory: string): string => join(dataDirector
  *
  * - A receive from a FIFO queue answers with several messages of a message group, in their order.
  * - Messages of a group whose visibility timeouts end together come again in their order.
+ * - A message that becomes a dead letter says of which queue. In a FIFO queue it counts as sent then, is the last of
+ *   its group, and has its id as its deduplication id.
  * - With a journal, the messages of a queue are in it again, and visible, when a queue of its name is created
  *   after a restart, with their ids and sequence numbers. How often they were received is counted anew.
  */
@@ -90,6 +93,7 @@ export async function openQueues(path: string | undefined) {
 
     override dequeue(...[most, timeout, deadLetters]: Parameters<Queue['dequeue']>) {
       const dead: string[] = [];
+      const { arn: deadLetterOf } = this;
       const ofQueue: typeof deadLetters = (arn) => {
         const target = deadLetters?.(arn);
         return (
@@ -97,7 +101,15 @@ export async function openQueues(path: string | undefined) {
           Object.assign(Object.create(target) as Queue, {
             enqueue(message: Message) {
               dead.push(message.messageId);
-              target.enqueue(message);
+              target.enqueue({
+                ...message,
+                deadLetterOf,
+                ...(target.isFifo() && {
+                  sentTimestamp: Date.now(),
+                  messageDeduplicationId: message.messageId,
+                  sequenceNumber: target.nextSequenceNumber(),
+                }),
+              } as Message);
             },
           })
         );
@@ -106,7 +118,23 @@ export async function openQueues(path: string | undefined) {
         ? this.#ofGroups(most, timeout, ofQueue)
         : super.dequeue(most, timeout, ofQueue);
       this.#forget(dead);
+      for (const message of received) this.#tellOrigin(message);
       return received;
+    }
+
+    /** Adds the queue that gave a message up to its attributes, which the server sets once it has the message. */
+    #tellOrigin(received: ReturnType<Queue['dequeue']>[number]): void {
+      const message = this.inflightMessages.get(received.ReceiptHandle)?.message as Message | undefined;
+      if (message?.deadLetterOf === undefined) return;
+      const { deadLetterOf: DeadLetterQueueSourceArn } = message;
+      let attributes: object = {};
+      Object.defineProperty(received, 'Attributes', {
+        enumerable: true,
+        get: () => ({ ...attributes, DeadLetterQueueSourceArn }),
+        set: (asked: object) => {
+          attributes = asked;
+        },
+      });
     }
 
     /** Receives from each message group that does not wait as many messages as there is room for. */

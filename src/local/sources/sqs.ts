@@ -16,7 +16,7 @@ import { sqsArrivals } from '../../adapters/sqs/arrivals.ts';
 import { type EpochMillis, millis } from '../../core/time.ts';
 import { MAPPINGS } from '../../wiring/mappings.ts';
 import { checkQueueMapping, type QueueItem, QueueMappingMachine } from '../mapping/queue.ts';
-import { LOCAL_REGION, settingsFor, UNHURRIED } from '../resources.ts';
+import { LOCAL_REGION, type ResourceNames, settingsFor, UNHURRIED } from '../resources.ts';
 import { serversPackage } from '../servers-package.ts';
 import { quoted } from '../shell.ts';
 import type { LocalSource, OpenSource } from './source.ts';
@@ -79,25 +79,13 @@ async function openQueue(
   const mapping = { ...reading, batchSize: batchSize ?? reading.batchSize };
   checkQueueMapping(mapping, reading);
   const endpoint = endpoints.s3;
-  const client = clientOf(
-    SQSClient,
-    // A request that is sent twice could put a message twice. Queues' addresses need not be known to this machine.
-    { ...settingsFor('sqs', endpoint), maxAttempts: 1, useQueueUrlAsEndpoint: false },
-    UNHURRIED,
-  );
-  const suffix = fifo ? '.fifo' : '';
-  const name = `${names.stream}${suffix}`;
-  const create = async (QueueName: string, attributes: Record<string, string>) => {
-    const Attributes = { ...attributes, ...(fifo && { FifoQueue: 'true' }) };
-    const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName, Attributes }));
-    return QueueUrl;
-  };
-  const deadLetters = `${names.stream}-failed${suffix}`;
-  const deadLetterUrl = await create(deadLetters, {});
+  const client = connectQueues(endpoint);
+  const name = `${names.stream}${fifo ? '.fifo' : ''}`;
+  const deadLetterUrl = await createDeadLetterQueue(client, names, fifo);
   const { Attributes: { QueueArn: deadLetterTargetArn } = {} } = await client.send(
     new GetQueueAttributesCommand({ QueueUrl: deadLetterUrl, AttributeNames: ['QueueArn'] }),
   );
-  const url = await create(name, {
+  const url = await createQueue(client, name, fifo, {
     VisibilityTimeout: String(VISIBILITY_SECONDS),
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: reading.maxReceives }),
   });
@@ -285,6 +273,34 @@ async function openQueue(
     },
   };
 }
+
+/** Connects a client to the queues of a local server. */
+export const connectQueues = (endpoint: string): SQSClient =>
+  clientOf(
+    SQSClient,
+    // A request that is sent twice could put a message twice. Queues' addresses need not be known to this machine.
+    { ...settingsFor('sqs', endpoint), maxAttempts: 1, useQueueUrlAsEndpoint: false },
+    UNHURRIED,
+  );
+
+/** Creates a queue unless it exists, and returns its URL. What a data directory has of it is in it then. */
+async function createQueue(
+  client: SQSClient,
+  name: string,
+  fifo: boolean,
+  attributes: Record<string, string> = {},
+): Promise<string> {
+  const Attributes = { ...attributes, ...(fifo && { FifoQueue: 'true' }) };
+  const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes }));
+  return QueueUrl;
+}
+
+/** Creates the queue of a run's dead letters unless it exists, and returns its URL. */
+export const createDeadLetterQueue = (
+  client: SQSClient,
+  { stream }: Pick<ResourceNames, 'stream'>,
+  fifo: boolean,
+): Promise<string> => createQueue(client, `${stream}-failed${fifo ? '.fifo' : ''}`, fifo);
 
 /** The ARN of a queue, as events name it. */
 const queueArn = (queue: string): string => `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`;
