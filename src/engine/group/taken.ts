@@ -156,9 +156,12 @@ export function withoutRoom(
   return { admitted, crowdedOut: isAll ? [] : records.filter((record) => !hasRoom(record)) };
 }
 
+/** The lineage of all records that are redriven. No source's lineage has this name, as it has a colon. */
+export const REDRIVE_LINEAGE = 'redrive:';
+
 /**
  * Returns how far a group has taken in its lineages, without the lineages whose records the source no
- * longer keeps.
+ * longer keeps. A redrive that was killed may be taken up long after that, so its lineage always stays.
  */
 export function withoutOld(
   { positions, inherited }: Pick<Group, 'positions' | 'inherited'>,
@@ -168,7 +171,9 @@ export function withoutOld(
   const { retention } = source.lineage;
   if (retention === undefined) return { positions, inherited };
   const young = (all: Group['positions']): Group['positions'] => {
-    const kept = [...all].filter(([, { arrival }]) => after(arrival, retention) > now);
+    const kept = [...all].filter(
+      ([lineage, { arrival }]) => lineage === REDRIVE_LINEAGE || after(arrival, retention) > now,
+    );
     return kept.length === all.size ? all : new Map(kept);
   };
   return {

@@ -7,6 +7,7 @@ import type { ObjectReader } from '../../ports/reading.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Metric } from '../../ports/telemetry.ts';
 import { definitionLog, ofPipeline, REDRIVE_PREFIX, redriveDone, redriveObject } from '../../wiring/names.ts';
+import { REDRIVE_LINEAGE } from '../group/taken.ts';
 import { definitionIn, holdDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
 import { type Kept, keptId } from './kept-records.ts';
@@ -18,9 +19,6 @@ export interface RedrivePorts extends Pick<EnginePorts, 'log' | 'objects' | 'clo
   /** Takes a record's bytes apart, where producers of its source may have packed several records into one. */
   readonly unpack?: ((data: Uint8Array) => SourceRecord['members']) | undefined;
 }
-
-/** The lineage of all records that are redriven. No source's lineage has this name, as it has a colon. */
-const REDRIVE_LINEAGE = 'redrive:';
 
 /** How many records, and how many bytes of them, one redrive lists at most. */
 const MAX_RECORDS = 5_000;

@@ -12,6 +12,7 @@ import { enginePorts } from '../../../src/engine/log/spill.ts';
 import {
   count,
   definePipeline,
+  dynamodbStream,
   kafka,
   kinesis,
   type Pipeline,
@@ -333,6 +334,32 @@ describe('a redrive', () => {
     const groups = await Promise.all([...Array(8).keys()].map((index) => logs.load(index)));
     expect(groups.reduce((total, { counters }) => total + counters.applied, 0)).toBe(30);
   });
+
+  it.each([
+    ['a table', dynamodbStream<Reading, Reading>({ table: 'readings' }), 3],
+    ['a FIFO queue', sqs<Reading>({ fifo: true }), 15],
+  ] as const)(
+    'of %s that was killed goes on however long after, when the source repeats nothing that old',
+    async (_, source, days) => {
+      const scene = await refusedBy(source);
+      let appends = 0;
+      const killed = scene.refusing((call) => call === 'log.append' && ++appends > 1);
+      await redriveAll(scene, 'poison', killed).catch(() => {});
+      const { applied } = ledgerOf(scene);
+      expect(applied).toBeGreaterThan(20);
+      expect(applied).toBeLessThan(30);
+      const then = at(days * 24 * 60);
+      scene.ports.clock.set(then);
+      const batch = [...Array(5).keys()].map((n) =>
+        recordOf(100 + n, { machine: `m${n}`, at: at(0, n), celsius: 1 }, source, then),
+      );
+      expect(await scene.process(batch)).toEqual([]);
+      await redriveAll(scene);
+      // The windows have closed meanwhile, so that what comes is late.
+      const counted = ledgerOf(scene);
+      expect(counted.applied + counted.lateForAll).toBe(20 + 10 + batch.length);
+    },
+  );
 
   it('refuses a definition that is not at work', async () => {
     const scene = await refusedBy(kinesis<Reading>());
