@@ -250,7 +250,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
 The environment says where AWS is, as for the AWS CLI; "millrace start --keep" prints it for a run on this machine.
 The same command again goes on where it was ended or killed.
 
-Exit code: 0 everything was sent; 1 it could not be sent, or a record was too large or had no key; 130 after Ctrl-C.`,
+Exit code: 0 everything was sent; 1 it could not be sent, or a record was too large, no text for SQS, or had no key; 130 after Ctrl-C.`,
     )
     .action(
       ending((target, input, options) =>

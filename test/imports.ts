@@ -46,7 +46,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/adapters/rabbitmq/', [...DOMAIN, '.', 'node:crypto']],
   ['src/adapters/powertools/', [...DOMAIN, '.', '@aws-lambda-powertools/']],
   ['src/adapters/s3/', [...DOMAIN, '.', '@aws-sdk/client-s3']],
-  ['src/adapters/sqs/', [...DOMAIN, '.', '@aws-sdk/client-sqs', 'aws-lambda']],
+  ['src/adapters/sqs/', [...DOMAIN, '.', '@aws-sdk/client-sqs', 'aws-lambda', 'node:buffer']],
   ['src/adapters/system/', [...DOMAIN, '.', 'node:timers/promises']],
   ['src/wiring/', ['src/wiring/']],
   [
@@ -94,6 +94,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       'src/core/time.ts',
       'src/ports/clock.ts',
       'src/adapters/kinesis/kpl.ts',
+      'src/adapters/sqs/message.ts',
       'src/engine/group/key-group.ts',
       '.',
       '@aws-sdk/client-kinesis',

@@ -22,7 +22,7 @@ export type Target =
 const FORMS =
   'stream:<name>, the ARN of a stream, queue:<name>, the URL of a queue, kafka://<host>:<port>/<topic> or amqp://<host>:<port>/<queue>';
 
-const withoutPassword = (text: string): string => text.replace(/(?<=:\/\/)[^/]*@/, '');
+const withoutPassword = (text: string): string => text.replace(/(?<=:\/\/).*@/, '');
 
 /** Says whether a text is meant as a target, and not as the name of a pipeline or the path of one. */
 export const isTarget = (text: string): boolean => /^(?:arn|stream|queue|https?|kafka|amqps?):/.test(text);

@@ -108,6 +108,8 @@ export async function sendCommand(
       const bytes = opened.sender.bytesOf(record);
       if (bytes > opened.sender.maxRecordBytes) {
         refused.push(`line ${thousands(line)} has ${thousands(bytes)} bytes`);
+      } else if (opened.sender.lackOf?.(record) !== undefined) {
+        refused.push(`line ${thousands(line)} is not text`);
       } else {
         await pace(interrupted.signal);
         await producer.send(record);
@@ -141,7 +143,7 @@ export async function sendCommand(
       ...(unkeyed > 0 ? [`${plural(unkeyed, 'record has', 'records have')} no key`] : []),
       ...(refused.length > 0
         ? [
-            `${plural(refused.length, 'record is', 'records are')} too large and not sent: ${refused.slice(0, 3).join(', ')}`,
+            `${plural(refused.length, 'record is', 'records are')} not sent, as the target takes none like that: ${refused.slice(0, 3).join(', ')}`,
           ]
         : []),
     ].join('; '),
@@ -228,20 +230,26 @@ async function* messagesOf(url: string): AsyncGenerator<InputRecord> {
 }
 
 /** Ends where the signal aborts, also while the next item is awaited. */
-async function* untilAborted<Item>(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Item> {
+export async function* untilAborted<Item>(
+  items: AsyncIterable<Item>,
+  signal: AbortSignal,
+): AsyncGenerator<Item> {
   const iterator = items[Symbol.asyncIterator]();
   let end = () => {};
   signal.addEventListener('abort', () => end(), { once: true });
-  while (!signal.aborted) {
-    const { done, value } = await new Promise<IteratorResult<Item>>((resolve, reject) => {
-      end = () => resolve({ done: true, value: undefined });
-      iterator.next().then(resolve, reject);
-    });
-    if (done) break;
-    yield value;
+  try {
+    while (!signal.aborted) {
+      const { done, value } = await new Promise<IteratorResult<Item>>((resolve, reject) => {
+        end = () => resolve({ done: true, value: undefined });
+        iterator.next().then(resolve, reject);
+      });
+      if (done) break;
+      yield value;
+    }
+  } finally {
+    // An input that stays open would keep the process alive; one that never comes is not waited for.
+    void iterator.return?.();
   }
-  // An input that never comes is not waited for.
-  void iterator.return?.();
 }
 
 /** Waits so that at most `rate` records a second pass, evenly. It never waits for less than a timer can. */

@@ -97,6 +97,11 @@ export class Producer {
   #accepted = 0;
   #taken = 0;
   #buffered = 0;
+  /**
+   * The number of the oldest record that is not taken, once someone has asked. A FIFO queue has as many lanes as keys, too
+   * many to look through for each record.
+   */
+  #oldest: number | undefined;
   #parcels = 0;
   #retried = 0;
 
@@ -119,7 +124,7 @@ export class Producer {
    * Accepts a record at once, and settles when there is room for another one. The caller must wait for that,
    * or the buffer grows without bound.
    *
-   * @throws RangeError when the record is larger than the service takes; Error after `close`, or when the
+   * @throws RangeError when the service takes no such record, as it is too large; Error after `close`, or when the
    * producer has given up
    */
   send({ key, data, id }: RecordToSend): Promise<void> {
@@ -143,6 +148,8 @@ export class Producer {
         `Cannot send a record to ${target} as it must have at most ${maxRecordBytes} bytes: it has ${bytes}`,
       );
     }
+    const lack = this.#sender.lackOf?.(record);
+    if (lack !== undefined) throw new RangeError(`Cannot send a record to ${target} as ${lack}`);
     const lane = this.#laneOf(this.#sender.laneOf(record.key));
     lane.waiting.push({ record, bytes, number: this.#accepted++, accepted: this.#ports.clock.now() });
     lane.waitingBytes += bytes;
@@ -204,12 +211,13 @@ export class Producer {
   }
 
   #settled(): number {
-    let settled = this.#accepted;
-    for (const { parcel, waiting } of this.#lanes.values()) {
-      const oldest = parcel?.records[0] ?? waiting[0];
-      if (oldest !== undefined && oldest.number < settled) settled = oldest.number;
+    if (this.#oldest === undefined) {
+      for (const { parcel, waiting } of this.#lanes.values()) {
+        const { number } = (parcel?.records[0] ?? waiting[0]) as Waiting;
+        if (this.#oldest === undefined || number < this.#oldest) this.#oldest = number;
+      }
     }
-    return settled;
+    return this.#oldest ?? this.#accepted;
   }
 
   #until(isDone: () => boolean): Promise<void> {
@@ -221,7 +229,12 @@ export class Producer {
   /** Finds out whether an idle lane is due, and otherwise has the clock say when it is. */
   #consider(lane: Lane): void {
     const [oldest] = lane.waiting;
-    if (lane.state !== 'idle' || (lane.parcel === undefined && oldest === undefined)) return;
+    if (
+      this.#failure !== undefined ||
+      lane.state !== 'idle' ||
+      (lane.parcel === undefined && oldest === undefined)
+    )
+      return;
     const due = oldest === undefined ? 0 : oldest.accepted + this.#linger;
     const isDue =
       lane.parcel !== undefined ||
@@ -311,6 +324,7 @@ export class Producer {
 
   #take(lane: Lane): void {
     const records = lane.parcel?.records ?? [];
+    if (records[0]?.number === this.#oldest) this.#oldest = undefined;
     this.#taken += records.length;
     this.#buffered -= sumOfBytes(records);
     lane.parcel = undefined;
@@ -323,6 +337,8 @@ export class Producer {
   }
 
   #rest(lane: Lane, reason: string): void {
+    // It gave up on another lane of this request, or of one before, and must leave no alarm behind.
+    if (this.#failure !== undefined) return;
     const { clock, random } = this.#ports;
     const now = clock.now();
     lane.failingSince ??= now;

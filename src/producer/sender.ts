@@ -38,6 +38,11 @@ export interface Sender<Sent extends Parcel = Parcel> {
   /** Returns the bytes of a record that count towards `maxRecordBytes`. */
   bytesOf(record: OutgoingRecord): number;
   /**
+   * Returns what the service demands of a record beside its size, where this record is otherwise: `it must be
+   * text`. Without it, the service takes any bytes.
+   */
+  lackOf?(record: OutgoingRecord): string | undefined;
+  /**
    * Returns the lane of a key. The records of a lane are sent one parcel after the other, so a service without
    * an order may spread even the records of one key over lanes.
    */

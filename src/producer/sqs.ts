@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import { isMessageText } from '../adapters/sqs/message.ts';
 import { outcomesOf } from './aws.ts';
 import type { OutgoingRecord, Parcel, ParcelOutcome, Sender } from './sender.ts';
 
@@ -34,6 +35,8 @@ export function sqsSender(client: SQSClient, queueUrl: string, run: string): Sen
     parcelBytes: 1,
     maxRecordBytes: MAX_BATCH_BYTES,
     bytesOf: ({ data }) => data.length,
+    lackOf: ({ data }) =>
+      isMessageText(data) ? undefined : 'it must be text in UTF-8, not empty and without control characters',
     laneOf: (key) => (isFifo ? groupOf(key) : lanes++ % STANDARD_LANES),
     open: () => messageOf(() => `${run}-${messages++}`),
     send: (parcels) =>

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { memoryClock } from '../../src/adapters/memory/clock.ts';
-import { pacer } from '../../src/commands/send.ts';
+import { pacer, untilAborted } from '../../src/commands/send.ts';
 import { openCheckpoint } from '../../src/commands/send-checkpoint.ts';
+import { targetOf } from '../../src/commands/send-targets.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
@@ -47,6 +48,28 @@ describe('a rate', () => {
     expect(clock.alarms).toBe(0);
   });
 });
+
+it('an input is let go of once nothing is read of it any more, as it would keep the process alive', async () => {
+  let isOpen = true;
+  async function* input() {
+    try {
+      for (;;) yield 'record';
+    } finally {
+      isOpen = false;
+    }
+  }
+  for await (const _ of untilAborted(input(), new AbortController().signal)) break;
+  await new Promise((turn) => setImmediate(turn));
+  expect(isOpen).toBe(false);
+});
+
+it.each(['amqp://me:word@host:5672/', 'amqp://me:wo/rd@host:5672/readings'])(
+  'a target that is none is named without its password',
+  (target) => {
+    const refused = `Cannot send to "amqp://host:5672/`;
+    expect(() => targetOf(target)).toThrow(refused);
+  },
+);
 
 describe('a checkpoint', () => {
   const record = (number: number) => Buffer.from(`record ${number}`);

@@ -37,6 +37,11 @@ describe('whatever fails, and however the stream is divided', () => {
           if (at % 20 === 19) {
             stream.reshard(shards[at % shards.length] as number);
           }
+          if (at % 5 === 4) {
+            const stored = new Set(stream.members.map(({ text }) => Number(text)));
+            const { settled } = producer.progress;
+            expect([...Array(settled).keys()].filter((number) => !stored.has(number))).toEqual([]);
+          }
         }
         await during(producer.close());
         await Promise.all(sends);

@@ -4,7 +4,13 @@ import { Packer, unpackRecords } from '../../src/adapters/kinesis/kpl.ts';
 import { memoryClock } from '../../src/adapters/memory/clock.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
 import { sqsSender } from '../../src/producer/sqs.ts';
-import { kinesisProducer, producerFor, sqsProducer } from '../../src/producer.ts';
+import {
+  kinesisProducer,
+  type ParcelOutcome,
+  producerFor,
+  type Sender,
+  sqsProducer,
+} from '../../src/producer.ts';
 import { FakeStream, type Fault, sceneOf } from './fake-stream.ts';
 
 const ms = (length: number) => length as Millis;
@@ -164,6 +170,35 @@ describe('a producer', () => {
     expect(clock.now()).toBe(0);
   });
 
+  it('leaves no alarm behind that would keep the process alive once it has given up', async () => {
+    const answers: ((outcomes: readonly ParcelOutcome[]) => void)[] = [];
+    const clock = memoryClock(0 as EpochMillis);
+    const sender: Sender = {
+      target: 'somewhere',
+      maxParcels: 1,
+      maxBytes: 10,
+      parcelBytes: 1,
+      maxRecordBytes: 10,
+      bytesOf: ({ data }) => data.length,
+      laneOf: (key) => key,
+      open: () => ({ bytes: 1, add: () => true }),
+      send: () => new Promise((answer) => answers.push(answer)),
+    };
+    const producer = producerFor(sender, { patience: '1s' }, { clock, random: () => 0.5 });
+    const refuse = async () => {
+      answers.shift()?.([{ again: 'busy' }]);
+      await clock.turn();
+    };
+    await producer.send({ key: 'a', data: '1' });
+    await refuse();
+    clock.pass(ms(1_000));
+    await producer.send({ key: 'b', data: '1' });
+    await refuse();
+    await expect(producer.flush()).rejects.toThrow('within 1 s');
+    await refuse();
+    expect(clock.alarms).toBe(0);
+  });
+
   it('takes nothing after it was closed, and closes twice', async () => {
     const { producer, during } = sceneOf(new FakeStream(1));
     await during(producer.close());
@@ -257,6 +292,20 @@ describe('a queue', () => {
       expect.stringMatching(/^[0-9a-f]{64}$/),
       'reading-8',
     ]);
+  });
+
+  it.each([
+    ['that are not UTF-8', Uint8Array.of(0x7b, 0xff, 0x7d)],
+    ['with a control character', '{\u0001}'],
+    ['of none', ''],
+  ])('takes no message of bytes %s, which it would change or refuse with all others', async (_, data) => {
+    const { producer, taken, flush } = queueOf('https://queues/readings');
+    await expect(producer.send({ key: 'a', data })).rejects.toThrow(
+      'Cannot send a record to queue readings as it must be text in UTF-8, not empty and without control characters',
+    );
+    await producer.send({ key: 'a', data: '{"where":"\u00fcber 🏭"}\n' });
+    await flush();
+    expect(taken.map(({ body }) => body)).toEqual(['{"where":"\u00fcber 🏭"}\n']);
   });
 
   it('that refuses a message for good has the producer give up', async () => {

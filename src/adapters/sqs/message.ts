@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
@@ -35,6 +36,10 @@ function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
   }
   return eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
 }
+
+/** Says whether SQS takes these bytes as a message's text: UTF-8 that is not empty, without most control characters. */
+export const isMessageText = (data: Uint8Array): boolean =>
+  data.length > 0 && isUtf8(data) && !/[^\t\n\r\u0020-\uFFFD]/.test(Buffer.from(data).toString());
 
 /** Returns what a message of any queue holds: its text, and when the queue received it. */
 export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, 'arrival' | 'data'> {

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import {
   CreateQueueCommand,
@@ -13,6 +12,7 @@ import {
 import type { SQSRecord } from 'aws-lambda';
 import { clientOf } from '../../adapters/aws/client.ts';
 import { sqsArrivals } from '../../adapters/sqs/arrivals.ts';
+import { isMessageText } from '../../adapters/sqs/message.ts';
 import { type EpochMillis, millis } from '../../core/time.ts';
 import { MAPPINGS } from '../../wiring/mappings.ts';
 import { checkQueueMapping, type QueueItem, QueueMappingMachine } from '../mapping/queue.ts';
@@ -311,14 +311,7 @@ const COUNTS = [
   'ApproximateNumberOfMessagesDelayed',
 ] as const;
 
-/** Says whether SQS takes these bytes as a message: text in UTF-8 without the characters that it refuses. */
-const isMessage = (data: Uint8Array): boolean =>
-  data.length > 0 &&
-  data.length <= MAX_MESSAGE_BYTES &&
-  isUtf8(data) &&
-  !UNTAKEN.test(Buffer.from(data).toString());
-
-const UNTAKEN = /[^\t\n\r\u0020-\uFFFD]/;
+const isMessage = (data: Uint8Array): boolean => data.length <= MAX_MESSAGE_BYTES && isMessageText(data);
 
 /** Returns a key as a message group, whose name has at most 128 printable characters of ASCII. */
 const groupOf = (key: string): string =>
