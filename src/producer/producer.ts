@@ -229,12 +229,8 @@ export class Producer {
   /** Finds out whether an idle lane is due, and otherwise has the clock say when it is. */
   #consider(lane: Lane): void {
     const [oldest] = lane.waiting;
-    if (
-      this.#failure !== undefined ||
-      lane.state !== 'idle' ||
-      (lane.parcel === undefined && oldest === undefined)
-    )
-      return;
+    if (this.#failure !== undefined) return;
+    if (lane.state !== 'idle' || (lane.parcel === undefined && oldest === undefined)) return;
     const due = oldest === undefined ? 0 : oldest.accepted + this.#linger;
     const isDue =
       lane.parcel !== undefined ||
