@@ -96,6 +96,8 @@ export function connect(
   at: RunClock['at'] = (real) => real,
   askDynamodb?: Ask,
 ): Clients {
+  // Node 20 is enough for a local run, also for one that a program starts without the command line.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   // A PutRecords that is retried could put a record twice.
   const once = { ...settingsFor('kinesis', endpoints.kinesis), maxAttempts: 1 };
   const kinesis = clientOf(KinesisClient, once, UNHURRIED);
