@@ -7,9 +7,11 @@ import { type RabbitmqServer, startRabbitmq } from '../../src/local/servers/inde
 import { recommendations } from './pipeline.ts';
 import { produce } from './producer.ts';
 
+type Viewed = NonNullable<typeof recommendations.pane>;
+
 interface Recommended {
-  /** The panes that the pipeline wrote, as lines of JSON. */
-  readonly panes: readonly string[];
+  /** The last pane of each category and ten minutes: those before it are revised. */
+  readonly panes: readonly Viewed[];
   /** How many views were counted, and how many were refused and kept. */
   readonly applied: number;
   readonly poison: number;
@@ -36,9 +38,13 @@ export async function main(
       await meanwhile(broker);
       // There is no input but what the queue holds: this waits for it, and closes the windows that are open.
       const { applied, poison } = await replay(runtime, { pipeline: recommendations, input: nothing() });
-      const panes: string[] = [];
-      for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);
-      return { panes, applied, poison };
+      const last = new Map<string, Viewed>();
+      for await (const line of paneLines(runtime.s3, runtime.names.bucket)) {
+        const pane: Viewed = JSON.parse(line);
+        const window = `${pane.key} ${pane.start}`;
+        if (pane.revision >= (last.get(window)?.revision ?? 0)) last.set(window, pane);
+      }
+      return { panes: [...last.values()], applied, poison };
     } finally {
       await runtime.close();
     }
@@ -51,10 +57,9 @@ async function* nothing() {}
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { panes, applied, poison } = await main();
-  for (const line of panes) {
-    const { key, start, results } = JSON.parse(line);
-    const products = results.most.map(({ value }: { value: string }) => value).join(', ');
-    console.log(`${start} ${key.padEnd(6)} ${results.views} views; most: ${products}`);
+  for (const { key, start, results } of panes) {
+    const products = results?.most.map(({ value }) => value).join(', ');
+    console.log(`${start} ${key.padEnd(6)} ${results?.views} views; most: ${products}`);
   }
   console.log(`${applied} views counted, ${poison} refused and kept`);
 }

@@ -10,7 +10,8 @@ export interface View {
 
 /**
  * What visitors look at most in each category, by ten minutes: what to show to those who come next. Each view is
- * known by the `messageId` that its producer gives it.
+ * known by the `messageId` that its producer gives it. A view that comes after its ten minutes have closed, as a crash
+ * of the broker held it up, revises them.
  */
 export const recommendations = definePipeline(
   'recommendations',
@@ -19,6 +20,7 @@ export const recommendations = definePipeline(
     key: (view) => view.category,
     eventTime: (view) => view.at,
     outOfOrderness: '15s',
+    allowedLateness: '1h',
     windows: { tenMinutes: tumbling({ size: '10m' }, { views: count(), most: topK('product', 3) }) },
   },
 ).to(bucket());

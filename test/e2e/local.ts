@@ -17,6 +17,17 @@ export interface LocalRun {
   readonly rows: readonly string[];
 }
 
+/** Returns a pipeline whose windows wait for any order of the flights of a test. */
+export const patiently = (pipeline: Pipeline): Pipeline => {
+  const timed = (rules: Pipeline['rules']) =>
+    ({ ...rules, time: { ...rules.time, outOfOrderness: 366 * 86_400_000 } }) as Pipeline['rules'];
+  return {
+    ...pipeline,
+    rules: timed(pipeline.rules),
+    withoutOrder: () => timed(pipeline.withoutOrder()),
+  };
+};
+
 /**
  * Sends records through the embedded servers to the end, and reads the bucket and the table of rows. Unless they are told
  * otherwise the servers run in this thread: one of their own takes a second of a processor to begin, each time, and has a

@@ -10,7 +10,7 @@ import type { Handle } from '../../src/local/sources/source.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { Random } from '../../src/simulation/random.ts';
 import { readFlights } from './flights.ts';
-import { runLocally } from './local.ts';
+import { patiently, runLocally } from './local.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-queues-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,17 +20,6 @@ const linesOf = (records: readonly unknown[]) => records.map((record) => JSON.st
 const FLIGHTS = process.env['CI'] ? 3_000 : 400;
 
 const windowOf = (pane: string): string => JSON.parse(pane).window;
-
-/** Far enough out of order for any order of these flights. */
-const patiently = (pipeline: Pipeline): Pipeline => {
-  const timed = (rules: Pipeline['rules']) =>
-    ({ ...rules, time: { ...rules.time, outOfOrderness: 366 * 86_400_000 } }) as Pipeline['rules'];
-  return {
-    ...pipeline,
-    rules: timed(pipeline.rules),
-    withoutOrder: () => timed(pipeline.withoutOrder()),
-  };
-};
 
 describe('flights over a FIFO queue', () => {
   it('give the panes that they give over a stream, byte for byte', { timeout: 300_000 }, async () => {

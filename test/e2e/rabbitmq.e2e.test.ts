@@ -17,11 +17,12 @@ import {
   startRabbitmq,
 } from '../../src/local/servers/index.ts';
 import { readFlights } from './flights.ts';
-import { type LocalRun, runLocally } from './local.ts';
+import { type LocalRun, patiently, runLocally } from './local.ts';
 
 const lack = rabbitmqLacks();
 
-const toBucket: Pipeline = { ...flights, sinks: [bucket()] };
+/** A broker that crashed may deliver again what was on the way to its consumer after messages that are newer. */
+const toBucket = patiently({ ...flights, sinks: [bucket()] });
 
 /** The flights over a queue of another name for each test, with a dead-letter exchange where it is a quorum queue. */
 const over = (queue: string, kind: 'classic' | 'quorum'): Pipeline => {
@@ -85,9 +86,8 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
     return folder;
   }
 
-  /** A message that comes again once its windows have closed counts as late, and changes nothing. */
   function holdsUp({ panes, replayed }: LocalRun): void {
-    expect(replayed).toMatchObject({ read: lines.length, applied: lines.length, poison: 0 });
+    expect(replayed).toMatchObject({ read: lines.length, applied: lines.length, lateForAll: 0, poison: 0 });
     expect(panes).toEqual(reference);
   }
 
@@ -109,7 +109,6 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
         batchSize,
       });
       holdsUp(run);
-      expect(run.replayed.lateForAll).toBe(0);
       expect(await client.count(`sized-${batchSize}`)).toBe(0);
     },
   );
