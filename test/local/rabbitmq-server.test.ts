@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect as connectTo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -21,6 +23,9 @@ describe('a machine without RabbitMQ', () => {
 });
 
 const lack = rabbitmqLacks();
+
+/** More requests than a client makes before it reads a queue. */
+const MANY = 12;
 
 describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-'));
@@ -80,6 +85,41 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
       expect(await idsOf(queue, 4)).toEqual(['a', 'b', 'c', 'd']);
     },
   );
+
+  it('gives back what a lost connection had got before anything newer', { timeout: 120_000 }, async () => {
+    // The client loses its first connection, and the broker does not notice until the second one has asked for something.
+    const ways: { readonly near: Socket; readonly far: Socket; asked: number }[] = [];
+    const cable = createServer((near) => {
+      const way = { near, far: connectTo(Number(new URL(server.url).port), '127.0.0.1'), asked: 0 };
+      ways.push(way);
+      way.far.on('error', () => {}).pipe(near.on('error', () => {}));
+      near.on('data', (asked) => {
+        way.far.write(asked);
+        if (++way.asked === MANY && ways.length > 1) ways[0]?.far.destroy();
+      });
+    });
+    await once(cable.listen(0, '127.0.0.1'), 'listening');
+    const url = new URL(server.url);
+    url.port = String((cable.address() as AddressInfo).port);
+    await client.declare({ queue: 'held' });
+    await client.publish('held', messages('a', 'b', 'c', 'd'));
+    const reader = await connectRabbitmq(url.href);
+    const ids: string[] = [];
+    await new Promise<void>((resolve) => {
+      reader.consume('held', 2, {
+        delivered(delivery) {
+          ids.push(delivery.properties.messageId);
+          if (ids.length === 2) ways[0]?.near.destroy();
+          if (ids.length > 2) reader.settle(delivery, true);
+          if (ids.length === 6) resolve();
+        },
+        lost() {},
+      });
+    });
+    expect(ids).toEqual(['a', 'b', 'a', 'b', 'c', 'd']);
+    await reader.close();
+    cable.close();
+  });
 
   it('says so where a queue of the name is another', async () => {
     await client.declare({ queue: 'taken' });

@@ -72,6 +72,9 @@ const isRefusal = (error: unknown): boolean =>
 
 const RETRY_MILLIS = 100;
 
+/** How often a consumer that was lost is waited for: another program may have come to read the queue meanwhile. */
+const MOST_TRIES = 100;
+
 /** @throws Error when no broker can be reached at the address */
 export async function connectRabbitmq(url: string): Promise<RabbitmqClient> {
   const first = await connect(url).catch((cause) => {
@@ -183,8 +186,14 @@ class Connected implements RabbitmqClient {
   }
 
   async #read(queue: string, most: number, consumer: RabbitmqConsumer): Promise<void> {
-    while (!this.#closing.signal.aborted) {
+    let others: number | undefined;
+    for (let patience = MOST_TRIES; !this.#closing.signal.aborted; patience = MOST_TRIES) {
       await this.#retried(async (channel, closed) => {
+        const { consumerCount } = await channel.checkQueue(queue);
+        others ??= consumerCount;
+        // Until the broker gives up the consumer of a connection that was lost, it keeps what that one had got from
+        // the queue: who reads on before that has newer messages first.
+        if (consumerCount > others && patience-- > 0) throw new Error(`Queue "${queue}" is still read`);
         await channel.prefetch(most);
         await channel.consume(queue, (message) => {
           if (message === null) return;
