@@ -10,10 +10,11 @@ import { flights } from '../../functions/flights/pipeline.ts';
 import { withKept } from '../../src/commands/kept.ts';
 import { audit } from '../../src/engine/inspect/audit.ts';
 import { bucket } from '../../src/index.ts';
+import { pipelineOver } from '../../src/local/over.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import { readFlights } from './flights.ts';
-import { type LocalRun, runLocally } from './local.ts';
+import { type LocalRun, patiently, runLocally } from './local.ts';
 
 const SCRIPT = fileURLToPath(new URL('killed.ts', import.meta.url));
 
@@ -34,8 +35,9 @@ interface Run {
   readonly undisturbed: Promise<LocalRun>;
 }
 
-function runOf(sinks: Run['sinks'], limit: number): Run {
-  const pipeline = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights;
+function runOf(sinks: Run['sinks'], limit: number, kind: 'kinesis' | 'sqs' = 'kinesis'): Run {
+  const whole = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights;
+  const { pipeline } = pipelineOver(kind === 'sqs' ? patiently(whole) : whole, kind);
   const lines = readFlights(limit).map((flight) => JSON.stringify(flight));
   return { sinks, pipeline, lines, undisturbed: runLocally(pipeline, lines) };
 }
@@ -90,6 +92,20 @@ describe('a local run with a data directory, killed and started again', () => {
     await runLocally(pipeline, lines.slice(0, 50), { dataDirectory });
     const others = runLocally(pipeline, lines.slice(100), { dataDirectory });
     await expect(others).rejects.toThrow(/Cannot go on as the stream must hold what the input begins with/);
+  });
+});
+
+describe('a local run over a queue, killed and started again', () => {
+  const run = runOf('bucket', 300, 'sqs');
+
+  it.each([
+    ['before', 'commit', 2],
+    ['after', 'commit', 3],
+  ])('%s %s %i: no pane is lost or doubled', { timeout: 60_000 }, async (moment, call, nth) => {
+    const folder = await newFolder();
+    const [, signal] = await once(begin(run, folder, call, moment, String(nth), 'sqs'), 'exit');
+    expect(signal).toBe('SIGKILL');
+    await holdsUp(run, folder);
   });
 });
 

@@ -4,7 +4,7 @@ import { pipelineOver } from '../../src/local/over.ts';
 import { startServersBeside } from '../../src/local/servers/servers.ts';
 import type { Ports } from '../../src/ports/index.ts';
 import { readFlights } from './flights.ts';
-import { runLocally } from './local.ts';
+import { patiently, runLocally } from './local.ts';
 
 /**
  * Runs some flights with a data directory, into the bucket alone or into every sink, in a process that says when it begins,
@@ -17,7 +17,7 @@ const [dataDirectory, sinks, limit, call, moment, nth, kind = 'kinesis'] = proce
   string?,
   string?,
   string?,
-  ('kinesis' | 'kafka')?,
+  ('kinesis' | 'sqs' | 'kafka' | 'rabbitmq')?,
 ];
 
 let calls = 0;
@@ -42,7 +42,10 @@ const decorate = (ports: Ports): Ports => ({
   },
 });
 
-const { pipeline } = pipelineOver(sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights, kind);
+const whole = sinks === 'bucket' ? { ...flights, sinks: [bucket()] } : flights;
+// What comes again without order would be late else.
+const hasOrder = kind === 'kinesis' || kind === 'kafka';
+const { pipeline } = pipelineOver(hasOrder ? whole : patiently(whole), kind);
 const lines = readFlights(Number(limit)).map((flight) => JSON.stringify(flight));
 process.send?.('begun');
 // A dozen batches, so that there is something between any two moments.

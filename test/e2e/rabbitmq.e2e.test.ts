@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { withKept } from '../../src/commands/kept.ts';
@@ -20,6 +22,8 @@ import { readFlights } from './flights.ts';
 import { type LocalRun, patiently, runLocally } from './local.ts';
 
 const lack = rabbitmqLacks();
+
+const SCRIPT = fileURLToPath(new URL('killed.ts', import.meta.url));
 
 /** A broker that crashed may deliver again what was on the way to its consumer after messages that are newer. */
 const toBucket = patiently({ ...flights, sinks: [bucket()] });
@@ -168,6 +172,31 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
       expect(commits).toBeGreaterThan(30);
       holdsUp(run);
       expect(run.tally.metrics.get('duplicate')).toBeGreaterThan(0);
+      expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['before', 'commit', 5],
+    ['after', 'commit', 9],
+  ])(
+    'killed with the broker %s %s %i, go on with the messages that were not acknowledged',
+    { timeout: 300_000 },
+    async (moment, call, nth) => {
+      const { pipeline } = pipelineOver(toBucket, 'rabbitmq');
+      const dataDirectory = await newFolder();
+      const killed = spawn(
+        process.execPath,
+        ['--import', 'tsx', SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'rabbitmq'],
+        { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
+      );
+      expect(await once(killed, 'exit')).toEqual([null, 'SIGKILL']);
+      const few = lines.slice(0, 600);
+      const undisturbed = await runLocally({ ...toBucket, rules: toBucket.withoutOrder() }, few);
+      const { panes, replayed } = await runLocally(pipeline, few, { dataDirectory });
+      expect(replayed).toMatchObject({ read: 600, applied: 600, poison: 0 });
+      expect(replayed.resumed).toBeGreaterThan(0);
+      expect(panes).toEqual(undisturbed.panes);
       expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
     },
   );

@@ -260,6 +260,25 @@ describe('the mapping of a queue', () => {
     expect(machine.next(T0)?.map(({ id }) => id)).toEqual(['a2', 'b2']);
   });
 
+  it('lets go of all that waits where it is told to, but not of the batch in flight', () => {
+    const machine = new QueueMappingMachine<ReturnType<typeof taken>>({
+      batchSize: 2,
+      batchingWindow: millis('0s'),
+      reportsFailures: false,
+    });
+    machine.offer([taken('a1', 'a'), taken('b1', 'b'), taken('a2', 'a'), taken('c1', 'c')], T0);
+    const batch = machine.next(T0) ?? [];
+    expect(
+      machine
+        .release()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual(['a2', 'c1']);
+    expect([machine.waiting, machine.due()]).toEqual([0, undefined]);
+    expect(machine.settle(batch, { error: 'thrown' }, T0)).toEqual({ done: [], again: batch });
+    expect(machine.due()).toBeUndefined();
+  });
+
   it('lets go what waited for a message that failed, as it must not overtake it', () => {
     const machine = new QueueMappingMachine<ReturnType<typeof taken>>({
       batchSize: 2,

@@ -210,6 +210,11 @@ export class QueueMappingMachine<Item extends QueueItem> {
     return batch;
   }
 
+  /** Lets go of all messages that wait, and returns them: they are not delivered by this mapping. */
+  release(): readonly Item[] {
+    return [...this.#gathering.drain(), ...this.#held.splice(0)];
+  }
+
   /** Ends a batch: returns the messages that are deleted, and those that come again. */
   settle(
     batch: readonly Item[],

@@ -48,7 +48,7 @@ const FIRST_BACKOFF = millis('50ms');
 const LAST_BACKOFF = millis('5s');
 
 /** How long a batch waits that has failed so many times in a row. Lambda's own times are not documented. */
-const backoff = (failures: number): Millis =>
+export const backoff = (failures: number): Millis =>
   Math.min(FIRST_BACKOFF * 2 ** Math.max(0, failures - 1), LAST_BACKOFF) as Millis;
 
 /**

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObjectStore } from '../../ports/stores.ts';
 import type { RunClock } from '../clock.ts';
-import { failureRecordOf, type ShardStep, type StreamItem } from '../mapping/stream.ts';
+import { failureRecordOf, type StreamItem } from '../mapping/stream.ts';
+import type { GivenUpStep } from './drain.ts';
 
 /** Where the event source mapping of a stream puts what it gives up. */
 export interface Failures {
@@ -13,10 +14,8 @@ export interface Failures {
    * Writes records that were given up, with their event, to the failures bucket. Once it settles, they are behind the
    * mapping for good: a later run goes on after them, as they may be redriven by then.
    */
-  put(shard: string, step: GivenUpStep, event: unknown): Promise<void>;
+  put(shard: string, step: GivenUpStep<StreamItem>, event: unknown): Promise<void>;
 }
-
-export type GivenUpStep = Extract<ShardStep<StreamItem>, { readonly step: 'discard' }>;
 
 /** What the data directory keeps: the id of the mapping, and where each shard goes on. */
 interface Kept {

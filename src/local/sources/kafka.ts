@@ -3,20 +3,28 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { kafkaArrivals } from '../../adapters/kafka/arrivals.ts';
 import type { KafkaEvent } from '../../adapters/kafka/records.ts';
+import { millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { MAPPINGS } from '../../wiring/mappings.ts';
 import type { RunClock } from '../clock.ts';
 import { openTogether } from '../closing.ts';
+import { ShardMachine, type StreamItem, type StreamMapping } from '../mapping/stream.ts';
 import { lanesOf } from '../over.ts';
 import type { KafkaClient, Topic, TopicRecord } from '../servers/index.ts';
 import { serversPackage } from '../servers-package.ts';
 import { quoted } from '../shell.ts';
+import { drain, outcomeOf, steadyTime } from './drain.ts';
 import { MAX_SENT_BYTES, openTopicFeed } from './kafka-feed.ts';
 import type { Handle, OpenSource } from './source.ts';
 
-/** A tenth of the most that Lambda delivers, so that there is something to watch. */
-const BATCH_SIZE = 1_000;
+/** What stacks deploy, but batches are a tenth as large and gather for no time, as someone is watching. */
+const MAPPING: StreamMapping = {
+  ...MAPPINGS.kafka,
+  batchSize: MAPPINGS.kafka.batchSize / 10,
+  batchingWindow: millis('0s'),
+};
 
-/** Some of the 6 MB of an event, which is in Base64. */
+/** How many bytes are fetched at once. */
 const FETCH_BYTES = 4 * 1_048_576;
 
 const POLL_MILLIS = 200;
@@ -27,7 +35,13 @@ const LAST_RETRY_MILLIS = 5_000;
  * A topic of a broker that belongs to the run, or of one that runs already. What it reads next is kept in the
  * data directory and nowhere else: it joins no consumer group.
  */
-export const openKafka: OpenSource = ({ pipeline, clock, dataDirectory, batchSize = BATCH_SIZE, broker }) =>
+export const openKafka: OpenSource = ({
+  pipeline,
+  clock,
+  dataDirectory,
+  batchSize = MAPPING.batchSize,
+  broker,
+}) =>
   openTogether(async (onClose) => {
     const { connectKafka, startKafka } = await serversPackage();
     const directory = dataDirectory && join(dataDirectory, 'kafka');
@@ -140,10 +154,8 @@ const madeAgain = (topic: string, before: string, now: string): Error =>
   );
 
 /**
- * Stands in for Lambda's event source mapping of a topic. One batch per partition is in flight, from the oldest
- * record on that is not known to be handled. After a partial answer the batch is delivered again from the offset
- * that it names; after an error, or an answer that names what is not in the batch, all of it is. This goes on for
- * ever.
+ * Stands in for Lambda's event source mapping of a topic, by the rules of `ShardMachine` for each partition, from the
+ * oldest record on that is not known to be handled.
  */
 class Poller {
   readonly #client: KafkaClient;
@@ -247,9 +259,16 @@ class Poller {
         if (fetched && fetched.records.length > 0) {
           // What was fetched by the name of a topic is of the topic that has the name afterwards, or of an earlier one.
           await this.#described();
-          for (let at = 0; at < fetched.records.length; at += this.#batchSize) {
-            await this.#deliver(partition, fetched.records.slice(at, at + this.#batchSize));
-          }
+          const machine = new ShardMachine<Item>({ ...MAPPING, batchSize: this.#batchSize });
+          machine.offer(
+            fetched.records.map((record) => this.#itemOf(partition, record)),
+            steadyTime(),
+          );
+          await drain(machine, {
+            invoke: (batch) => outcomeOf(this.#handle(this.#eventOf(partition, batch)), this.#onError),
+            reached: ({ record }) => this.#pass(partition, record.offset + 1),
+            signal: this.#stopping.signal,
+          });
         } else {
           // Records that no reader sees are passed over: the marks of transactions, and what was aborted.
           if (fetched && fetched.next > this.#checkpoint.next(partition)) this.#pass(partition, fetched.next);
@@ -265,39 +284,29 @@ class Poller {
     }
   }
 
-  async #deliver(partition: number, records: readonly TopicRecord[]): Promise<void> {
-    let pending = records;
-    for (let retry = FIRST_RETRY_MILLIS; !this.#stopping.signal.aborted; ) {
-      try {
-        const { batchItemFailures } = await this.#handle(this.#eventOf(partition, pending));
-        const again = firstAgain(this.#topic, partition, pending, batchItemFailures);
-        if (again > 0) {
-          retry = FIRST_RETRY_MILLIS;
-          this.#pass(partition, (pending[again - 1] as TopicRecord).offset + 1);
-        }
-        pending = pending.slice(again);
-      } catch (error) {
-        this.#onError(error);
-      }
-      if (pending.length === 0) return;
-      await this.#pause(retry);
-      retry = Math.min(2 * retry, LAST_RETRY_MILLIS);
-    }
-  }
-
   #pass(partition: number, next: number): void {
     this.#checkpoint.pass(partition, next);
     for (const check of this.#waiting) check();
   }
 
+  #itemOf(partition: number, record: TopicRecord): Item {
+    const data = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    return {
+      identifier: { partition: `${this.#topic}-${partition}`, offset: record.offset },
+      arrival: record.timestamp as Item['arrival'],
+      bytes: Math.ceil((data * 4) / 3) + ENVELOPE_BYTES,
+      record,
+    };
+  }
+
   /** An event as Lambda makes it for a cluster of MSK, so that a cluster keeps its name whatever its address. */
-  #eventOf(partition: number, records: readonly TopicRecord[]): KafkaEvent {
+  #eventOf(partition: number, batch: readonly Item[]): KafkaEvent {
     const event = {
       eventSource: 'aws:kafka',
       eventSourceArn: `arn:aws:kafka:us-east-1:000000000000:cluster/local/${this.#checkpoint.clusterId}`,
       bootstrapServers: 'local:9092',
       records: {
-        [`${this.#topic}-${partition}`]: records.map(({ timestamp, key, value, ...record }) => ({
+        [`${this.#topic}-${partition}`]: batch.map(({ record: { timestamp, key, value, ...record } }) => ({
           topic: this.#topic,
           partition,
           ...record,
@@ -317,18 +326,10 @@ class Poller {
   }
 }
 
-/** The index of the first record to deliver again; the length of the batch when all of it is done. */
-function firstAgain(
-  topic: string,
-  partition: number,
-  records: readonly TopicRecord[],
-  failures: Awaited<ReturnType<Handle>>['batchItemFailures'] = [],
-): number {
-  const places = failures.map(({ itemIdentifier }) => {
-    const isOurs =
-      typeof itemIdentifier === 'object' && itemIdentifier?.partition === `${topic}-${partition}`;
-    // A name that is not in the batch fails the whole batch.
-    return Math.max(0, isOurs ? records.findIndex(({ offset }) => offset === itemIdentifier.offset) : 0);
-  });
-  return Math.min(records.length, ...places);
+/** A record as the mapping of a partition has it. */
+interface Item extends StreamItem {
+  readonly record: TopicRecord;
 }
+
+/** What an event has for each record beside its key and its value, roughly. */
+const ENVELOPE_BYTES = 300;

@@ -4,7 +4,8 @@ import type { KinesisStreamRecord } from 'aws-lambda';
 import type { EpochMillis } from '../../core/time.ts';
 import type { RunClock } from '../clock.ts';
 import { type ShardMachine, Shards, type StreamItem, type StreamMapping } from '../mapping/stream.ts';
-import type { Failures, GivenUpStep } from './failures.ts';
+import { drain, type GivenUpStep, outcomeOf, steadyTime } from './drain.ts';
+import type { Failures } from './failures.ts';
 import { readShard } from './kinesis-shard.ts';
 import type { Handle } from './source.ts';
 
@@ -54,7 +55,7 @@ export async function startEventSource(
   };
 
   /** Puts what was given up into the failures bucket, however often it takes. */
-  const giveUp = async (shard: string, step: GivenUpStep, event: unknown): Promise<void> => {
+  const giveUp = async (shard: string, step: GivenUpStep<StreamItem>, event: unknown): Promise<void> => {
     while (!stopping.signal.aborted) {
       try {
         return await failures.put(shard, step, event);
@@ -65,34 +66,19 @@ export async function startEventSource(
     }
   };
 
-  /** Has the handler take everything that was offered of a shard, until it is done or the mapping stops. */
-  const drain = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
-    for (let due = machine.due(); due !== undefined && !stopping.signal.aborted; due = machine.due()) {
-      if (due > now()) {
-        await delay(due - now(), undefined, { signal: stopping.signal }).catch(() => undefined);
-        continue;
-      }
-      const step = machine.next(now());
-      if (step === undefined) continue;
-      const event = eventOf(shard, step.batch);
-      if (step.step === 'discard') {
+  const drainShard = (shard: string, machine: ShardMachine<Item>): Promise<void> =>
+    drain(machine, {
+      invoke: (batch) => outcomeOf(consume(eventOf(shard, batch)), onError),
+      giveUp: (step) => {
         const batch = step.batch.map(({ stamp, ...item }) => ({ ...item, arrival: stamp }));
-        await giveUp(shard, { ...step, batch }, event);
-      } else {
-        const outcome = await consume(event).then(
-          (answer) => ({ answer }),
-          (error: unknown) => {
-            onError(error);
-            return { error };
-          },
-        );
-        machine.settle(outcome, now());
-      }
-      const { checkpoint } = machine;
-      if (checkpoint) done.set(shard, BigInt(checkpoint.identifier));
-      for (const check of waiting) check();
-    }
-  };
+        return giveUp(shard, { ...step, batch }, eventOf(shard, step.batch));
+      },
+      reached: ({ identifier }) => {
+        done.set(shard, BigInt(identifier));
+        for (const check of waiting) check();
+      },
+      signal: stopping.signal,
+    });
 
   const follow = async (shard: string, machine: ShardMachine<Item>): Promise<void> => {
     let last = failures.last(shard);
@@ -104,9 +90,9 @@ export async function startEventSource(
           last = records.at(-1)?.SequenceNumber ?? last;
           machine.offer(
             records.map((record) => itemOf(record, clock)),
-            now(),
+            steadyTime(),
           );
-          await drain(shard, machine);
+          await drainShard(shard, machine);
           if (records.length === 0) await pause();
           if (stopping.signal.aborted) return;
         }
@@ -174,14 +160,11 @@ function itemOf(record: StreamRecord, clock: Pick<RunClock, 'now'>): Item {
   return {
     identifier: record.SequenceNumber as string,
     stamp,
-    arrival: (now() - Math.max(0, clock.now() - stamp)) as EpochMillis,
+    arrival: (steadyTime() - Math.max(0, clock.now() - stamp)) as EpochMillis,
     bytes: Math.ceil(((record.Data?.length ?? 0) * 4) / 3) + ENVELOPE_BYTES,
     record,
   };
 }
-
-/** The time of a clock that nobody puts back, as batches wait by it. */
-const now = (): EpochMillis => Math.round(performance.timeOrigin + performance.now()) as EpochMillis;
 
 const ACCOUNT = '000000000000';
 const REGION = 'us-east-1';

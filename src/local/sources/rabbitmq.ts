@@ -4,24 +4,24 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { rabbitArrivals } from '../../adapters/rabbitmq/arrivals.ts';
 import type { RabbitEvent } from '../../adapters/rabbitmq/records.ts';
+import { millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import { MAPPINGS } from '../../wiring/mappings.ts';
 import { openTogether } from '../closing.ts';
+import { type QueueItem, type QueueMapping, QueueMappingMachine } from '../mapping/queue.ts';
+import { backoff } from '../mapping/stream.ts';
 import type { RabbitmqClient, RabbitmqDelivery, RabbitmqMessage } from '../servers/index.ts';
 import { serversPackage } from '../servers-package.ts';
 import { quoted } from '../shell.ts';
+import { outcomeOf, steadyTime } from './drain.ts';
 import type { Handle, LocalSource, OpenSource } from './source.ts';
 
-/** A tenth of the most that Lambda delivers, so that there is something to watch. */
-const BATCH_SIZE = 1_000;
-
-/** Some of the 6 MB of an event, which is in Base64. */
-const BATCH_BYTES = 4 * 1_048_576;
-
-/** For how long messages are gathered once there is one. */
-const GATHER_MILLIS = 20;
-
-const FIRST_RETRY_MILLIS = 50;
-const LAST_RETRY_MILLIS = 5_000;
+/** What stacks deploy, but batches are a tenth as large and gather for a moment, as someone is watching. */
+const MAPPING: QueueMapping = {
+  ...MAPPINGS.rabbitmq,
+  batchSize: MAPPINGS.rabbitmq.batchSize / 10,
+  batchingWindow: millis('20ms'),
+};
 
 /** The bound of the pipeline's own decoder, as a broker takes far larger messages. */
 const MAX_SENT_BYTES = 1_048_576;
@@ -33,7 +33,12 @@ const SENT_TOGETHER = 500;
 const MARK = 'millrace.mark';
 
 /** A queue of a broker that belongs to the run, or of one that runs already. */
-export const openRabbitmq: OpenSource = ({ pipeline, dataDirectory, batchSize = BATCH_SIZE, broker }) =>
+export const openRabbitmq: OpenSource = ({
+  pipeline,
+  dataDirectory,
+  batchSize = MAPPING.batchSize,
+  broker,
+}) =>
   openTogether(async (onClose) => {
     const { connectRabbitmq, startRabbitmq } = await serversPackage();
     const directory = dataDirectory && join(dataDirectory, 'rabbitmq');
@@ -76,9 +81,9 @@ const queueOf = ({ name, source }: Pipeline) =>
   'virtualHost' in source ? source : { queue: name, virtualHost: '/', deadLetterExchange: undefined };
 
 /**
- * Stands in for Lambda's event source mapping of a queue. One batch is in flight. It is acknowledged as a whole once
- * the handler has answered; after an error all messages go back to the queue, those that were delivered after the
- * batch too, so that they keep their order. This goes on for ever.
+ * Stands in for Lambda's event source mapping of a queue, by the rules of `QueueMappingMachine`. One batch is in
+ * flight. After an error its messages go back to the queue, those that were delivered after the batch too, so that
+ * they keep their order. This goes on for ever.
  */
 class Poller {
   readonly #client: RabbitmqClient;
@@ -87,7 +92,7 @@ class Poller {
   readonly #batchSize: number;
   readonly #stopping = new AbortController();
   readonly #marks = new Map<string, () => void>();
-  #waiting: RabbitmqDelivery[] = [];
+  readonly #machine: QueueMappingMachine<Item>;
   #wake = (): void => {};
   #running: Promise<void> = Promise.resolve();
   #handle: Handle = async () => ({ batchItemFailures: [] });
@@ -99,6 +104,7 @@ class Poller {
     this.#queue = queue;
     this.#name = name;
     this.#batchSize = batchSize;
+    this.#machine = new QueueMappingMachine({ ...MAPPING, batchSize });
   }
 
   /** How many messages it has that are not acknowledged. */
@@ -109,13 +115,12 @@ class Poller {
     this.#onError = onError;
     this.#client.consume(this.#queue, 2 * this.#batchSize, {
       delivered: (delivery) => {
-        this.#waiting.push(delivery);
         this.delivered++;
+        this.#machine.offer([itemOf(delivery)], steadyTime());
         this.#wake();
       },
       lost: () => {
-        this.delivered -= this.#waiting.length;
-        this.#waiting = [];
+        this.delivered -= this.#machine.release().length;
       },
     });
     this.#running = this.#run();
@@ -136,53 +141,40 @@ class Poller {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    for (let retry = FIRST_RETRY_MILLIS; !signal.aborted; ) {
-      if (this.#waiting.length === 0) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        await delay(GATHER_MILLIS, undefined, { signal }).catch(() => undefined);
+    for (let failures = 0; !signal.aborted; ) {
+      const batch = this.#machine.next(steadyTime());
+      if (batch === undefined) {
+        const due = this.#machine.due();
+        if (due === undefined) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        } else await delay(Math.max(0, due - steadyTime()), undefined, { signal }).catch(() => undefined);
         continue;
       }
-      const batch = this.#take();
-      const isDone = await this.#deliver(batch);
+      failures = (await this.#deliver(batch)) ? 0 : failures + 1;
       this.delivered -= batch.length;
-      if (isDone) retry = FIRST_RETRY_MILLIS;
-      else {
-        await delay(retry, undefined, { signal }).catch(() => undefined);
-        retry = Math.min(2 * retry, LAST_RETRY_MILLIS);
-      }
+      if (failures > 0) await delay(backoff(failures), undefined, { signal }).catch(() => undefined);
     }
-  }
-
-  /** Takes the next batch of those that wait. */
-  #take(): readonly RabbitmqDelivery[] {
-    let bytes = 0;
-    let length = 0;
-    for (const { body } of this.#waiting) {
-      bytes += body.length;
-      if (length === this.#batchSize || (length > 0 && bytes > BATCH_BYTES)) break;
-      length++;
-    }
-    return this.#waiting.splice(0, length);
   }
 
   /** @returns whether the handler has answered */
-  async #deliver(batch: readonly RabbitmqDelivery[]): Promise<boolean> {
-    const marks = batch.filter(({ properties }) => properties.type === MARK);
-    const records = batch.filter(({ properties }) => properties.type !== MARK);
-    const last = batch.at(-1) as RabbitmqDelivery;
-    try {
-      if (records.length > 0) await this.#handle(this.#eventOf(records));
-    } catch (error) {
-      this.#onError(error);
-      const after = this.#waiting.splice(0);
+  async #deliver(batch: readonly Item[]): Promise<boolean> {
+    const deliveries = batch.map(({ delivery }) => delivery);
+    const records = deliveries.filter(({ properties }) => properties.type !== MARK);
+    const last = deliveries.at(-1) as RabbitmqDelivery;
+    const handling = records.length > 0 ? this.#handle(this.#eventOf(records)) : Promise.resolve();
+    const { again } = this.#machine.settle(batch, await outcomeOf(handling, this.#onError), steadyTime());
+    if (again.length > 0) {
+      const after = this.#machine.release();
       this.delivered -= after.length;
-      this.#client.settle(after.at(-1) ?? last, false);
+      this.#client.settle(after.at(-1)?.delivery ?? last, false);
       return false;
     }
     if (this.#client.settle(last, true)) {
-      for (const { properties } of marks) this.#marks.get(properties.messageId)?.();
+      for (const { properties } of deliveries) {
+        if (properties.type === MARK) this.#marks.get(properties.messageId)?.();
+      }
     }
     return true;
   }
@@ -211,6 +203,21 @@ class Poller {
     return JSON.parse(JSON.stringify(event));
   }
 }
+
+/** A message as the mapping has it. */
+interface Item extends QueueItem {
+  readonly delivery: RabbitmqDelivery;
+}
+
+/** What an event has for each message beside its data, roughly. */
+const ENVELOPE_BYTES = 300;
+
+const itemOf = (delivery: RabbitmqDelivery): Item => ({
+  id: delivery.properties.messageId ?? '',
+  group: undefined,
+  bytes: Math.ceil((delivery.body.length * 4) / 3) + ENVELOPE_BYTES,
+  delivery,
+});
 
 /** What a run has sent to the queue, kept in its directory. */
 interface Sent {

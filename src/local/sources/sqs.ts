@@ -19,6 +19,7 @@ import { checkQueueMapping, type QueueItem, QueueMappingMachine } from '../mappi
 import { LOCAL_REGION, type ResourceNames, settingsFor, UNHURRIED } from '../resources.ts';
 import { serversPackage } from '../servers-package.ts';
 import { quoted } from '../shell.ts';
+import { outcomeOf, steadyTime } from './drain.ts';
 import type { LocalSource, OpenSource } from './source.ts';
 
 /** The bounds that SQS sets on one message, and on the messages of one request. */
@@ -180,9 +181,6 @@ async function openQueue(
     async consume(handle, { onError }) {
       let hasRoom = (): void => {};
       let timer: NodeJS.Timeout | undefined;
-      // Nobody puts this clock back, and batches wait by it.
-      const now = () => Math.round(performance.timeOrigin + performance.now()) as EpochMillis;
-
       const remove = (done: readonly Held[]) =>
         Promise.all(
           chunksOf(done).map((chunk) =>
@@ -196,20 +194,14 @@ async function openQueue(
         );
       const deliver = async (batch: readonly Held[]): Promise<void> => {
         const event = JSON.parse(JSON.stringify({ Records: batch.map(({ record }) => record) }));
-        const outcome = await handle(event).then(
-          (answer) => ({ answer }),
-          (error: unknown) => {
-            onError(error);
-            return { error };
-          },
-        );
-        await remove(machine.settle(batch, outcome, now()).done);
+        const outcome = await outcomeOf(handle(event), onError);
+        await remove(machine.settle(batch, outcome, steadyTime()).done);
       };
       const running = new Set<Promise<void>>();
       const pump = (): void => {
         clearTimeout(timer);
         while (inFlight < reading.batches && !stopping.signal.aborted) {
-          const batch = machine.next(now());
+          const batch = machine.next(steadyTime());
           if (batch === undefined) break;
           inFlight++;
           const delivered = deliver(batch)
@@ -225,7 +217,7 @@ async function openQueue(
         }
         if (machine.waiting < mapping.batchSize * reading.batches) hasRoom();
         const due = machine.due();
-        if (due !== undefined && inFlight < reading.batches) timer = setTimeout(pump, due - now());
+        if (due !== undefined && inFlight < reading.batches) timer = setTimeout(pump, due - steadyTime());
       };
 
       const receive = async (): Promise<void> => {
@@ -239,7 +231,7 @@ async function openQueue(
           const { Messages = [] } = await client.send(request, { abortSignal: stopping.signal });
           machine.offer(
             Messages.map((message) => heldOf(message, name, clock.at)),
-            now(),
+            steadyTime(),
           );
           const room = new Promise<void>((settle) => {
             hasRoom = settle;
