@@ -26,7 +26,7 @@ export interface FailedPorts extends Pick<EnginePorts, 'log'> {
 /** A record, or a part of one, that Lambda gave up before its group took it in. */
 export interface Missed {
   readonly record: KeptRecord;
-  /** Whether the logs tell for certain that it was not taken in. */
+  /** Whether the logs tell for certain that it was not taken in, nor any other part of its record that is missed. */
   readonly confirmed: boolean;
 }
 
@@ -87,6 +87,7 @@ export async function* missedRecords(
       const end = batch?.records.findLast((record) => record.lineage === lineage) as SourceRecord;
       const to = subPositionOf(true, end.position, MAX_PARTS - 1, MAX_PARTS - 1);
       const packed = outcome.outcome === 'packed';
+      const missed: Missed[] = [];
       for (const { member, child, expanded, partitionKey, part } of placedParts(source, outcome)) {
         if (part.outcome === 'filtered') continue;
         const record = {
@@ -119,8 +120,11 @@ export async function* missedRecords(
         const confirmed =
           past.every((move) => move.committedAt > givenUpAt + CLOCK_SKEW) &&
           ports.clock.now() - source.arrival < ENTRY_LIFETIME;
-        yield { record, confirmed };
+        missed.push({ record, confirmed });
       }
+      // A redrive lists all parts that are missing of a record at once, as a version may divide it otherwise later.
+      const confirmed = missed.every((part) => part.confirmed);
+      for (const { record } of missed) yield { record, confirmed };
     }
   }
 }

@@ -67,6 +67,16 @@ const eventOf = (records: readonly Numbered[], data?: Uint8Array) => ({
   })),
 });
 
+function packed(...machines: readonly string[]): Uint8Array {
+  const packer = new Packer();
+  for (const machine of machines)
+    packer.add({
+      partitionKey: machine,
+      data: Buffer.from(JSON.stringify({ machine, at: at(0, 1), celsius: 1 })),
+    });
+  return packer.pack();
+}
+
 async function allOf(records: AsyncIterable<Missed>): Promise<Missed[]> {
   const all: Missed[] = [];
   for await (const record of records) all.push(record);
@@ -291,15 +301,19 @@ describe('records of batches that were given up', () => {
     expect((await world.missed()).map(({ confirmed }) => confirmed)).toEqual([false]);
   });
 
+  it('are not confirmed where another part of their record is not', async () => {
+    const world = await World.begin();
+    expect(world.scene.logOf('m0')).not.toBe(world.scene.logOf('m1'));
+    world.giveUp(3, span(1, 1), packed('m0', 'm1'));
+    await world.handOver(3, span(6, 6));
+    expect(await world.redrive()).toMatchObject({ records: 0 });
+    const confirmed = (await world.missed()).map((missed) => missed.confirmed);
+    expect(confirmed).toEqual([false, false]);
+  });
+
   it('are those members of packed records that were missed', async () => {
     const world = await World.begin();
-    const packer = new Packer();
-    for (const machine of ['m0', 'm1', 'm2'])
-      packer.add({
-        partitionKey: machine,
-        data: Buffer.from(JSON.stringify({ machine, at: at(0, 1), celsius: 1 })),
-      });
-    const data = packer.pack();
+    const data = packed('m0', 'm1', 'm2');
     world.scene.ports.clock.set(at(1));
     const ports = world.scene.refusing(
       (call, name) => call === 'log.append' && name === world.scene.logOf('m1'),
