@@ -31,6 +31,7 @@ const SHARD = 'shardId-000000000000';
 /** The first version finds no key in odd records, and the second does. */
 const readings = (version = 1): Pipeline =>
   definePipeline('readings', kinesis<Reading>(), {
+    filter: ({ note }) => note !== 'test',
     key: (reading) => {
       if (version === 1 && reading.note === 'odd') throw new Error('it is odd');
       return reading.machine;
@@ -101,10 +102,14 @@ class World {
 
   /** Hands a batch over, while the groups of some machines can commit nothing. */
   async handOver(minute: number, records: readonly Numbered[], failing: readonly string[] = []) {
+    return this.handOverEvent(minute, eventOf(records), failing);
+  }
+
+  async handOverEvent(minute: number, event: ReturnType<typeof eventOf>, failing: readonly string[] = []) {
     this.scene.ports.clock.set(at(minute));
     const logs = failing.map((machine) => this.scene.logOf(machine));
     const ports = this.scene.refusing((call, name) => call === 'log.append' && logs.includes(name));
-    return this.scene.process(recordsOf(eventOf(records)), ports);
+    return this.scene.process(recordsOf(event), ports);
   }
 
   giveUp(minute: number, records: readonly Numbered[], data?: Uint8Array): void {
@@ -285,10 +290,79 @@ describe('records of batches that were given up', () => {
     expect(await world.redrive()).toMatchObject({ records: 0 });
   });
 
-  it('are not confirmed where commits fall into the second in which they were given up', async () => {
+  it.each([-0.01, 0, 0.01])(
+    'are not confirmed where commits fall into the second in which they were given up: %s min',
+    async (after) => {
+      const world = await World.begin();
+      world.giveUp(3, span(1, 1));
+      await world.handOver(3 + after, span(6, 6));
+      expect((await world.missed()).map(({ confirmed }) => confirmed)).toEqual([false]);
+    },
+  );
+
+  it('are taken in where their groups had come up to them', async () => {
     const world = await World.begin();
-    world.giveUp(3, span(1, 1));
-    await world.handOver(3, span(6, 6));
+    await world.handOver(1, span(1, 5));
+    world.giveUp(3, span(6, 10));
+    expect(await world.redrive()).toMatchObject({ records: 5, applied: 5 });
+  });
+
+  it('are taken in where their groups had come further in another shard', async () => {
+    const world = await World.begin();
+    const { Records } = eventOf(span(6, 10));
+    const elsewhere = Records.map((record) => ({
+      ...record,
+      eventID: record.eventID.replace(SHARD, 'shardId-000000000001'),
+    }));
+    await world.handOverEvent(1, { Records: elsewhere });
+    world.giveUp(3, span(1, 5));
+    expect(await world.redrive()).toMatchObject({ records: 5, applied: 5 });
+  });
+
+  it('are left alone where groups of a later number took them in', async () => {
+    const world = await World.begin();
+    await world.handOver(1, span(1, 5));
+    await beginGeneration(world.scene.engine, world.scene.pipeline, 8);
+    world.scene = await world.scene.under(world.scene.pipeline);
+    await world.handOver(2, span(6, 10));
+    world.giveUp(3, span(6, 10));
+    expect(await world.redrive()).toMatchObject({ records: 0 });
+  });
+
+  it('are left alone where the filter leaves them out', async () => {
+    const world = await World.begin();
+    world.giveUp(3, [[1, { note: 'test' }]]);
+    expect(await world.missed()).toEqual([]);
+  });
+
+  it('are not taken in where a version refused them whole that did not divide them', async () => {
+    const world = await World.begin();
+    const odd: Numbered[] = [[1, { note: 'odd' }]];
+    await world.handOver(1, odd);
+    world.giveUp(3, odd);
+    const divided = definePipeline(
+      'readings',
+      kinesis<Reading>().expand((reading) => [reading, reading]),
+      {
+        key: ({ machine }) => machine,
+        eventTime: (reading) => reading.at,
+        version: 2,
+        groups: 4,
+        windows: { hour: tumbling({ size: '1h' }, { n: count() }) },
+      },
+    ) as Pipeline;
+    world.scene = await world.scene.under(divided);
+    expect(await world.missed()).toEqual([]);
+  });
+
+  it('that could not be decoded go by the group of their partition key', async () => {
+    const names = Array.from({ length: 99 }, (_, n) => `m${n}`);
+    const world = await World.begin();
+    const { scene } = world;
+    const n = [1, 2, 3, 4, 5].find((of) => scene.logOf(`p${of}`) !== scene.logOf('')) as number;
+    const machine = names.find((name) => scene.logOf(name) === scene.logOf(`p${n}`)) as string;
+    world.giveUp(3, span(n, n), Buffer.from('no JSON'));
+    await world.handOver(3, [[6, { machine }]]);
     expect((await world.missed()).map(({ confirmed }) => confirmed)).toEqual([false]);
   });
 
@@ -322,6 +396,21 @@ describe('records of batches that were given up', () => {
     const before = await world.applied();
     world.giveUp(3, span(1, 1), data);
     expect(await world.redrive()).toMatchObject({ records: 3 - before });
+    expect(await world.applied()).toBe(3);
+    expect(await world.redrive()).toMatchObject({ records: 0 });
+  });
+
+  it('are left alone where a group came to the last member of the last record afterwards', async () => {
+    const world = await World.begin();
+    const packer = new Packer();
+    for (const n of [1, 2, 3])
+      packer.add({
+        partitionKey: 'm1',
+        data: Buffer.from(JSON.stringify({ machine: 'm1', at: at(0, n), celsius: 1 })),
+      });
+    const data = packer.pack();
+    world.giveUp(3, span(1, 1), data);
+    await world.handOverEvent(4, eventOf(span(1, 1), data));
     expect(await world.applied()).toBe(3);
     expect(await world.redrive()).toMatchObject({ records: 0 });
   });
@@ -366,6 +455,12 @@ describe('what Lambda writes to a failure destination', () => {
       ['shardId-00000001573689847184-864758bb', '300000000010000000001'],
       ['shardId-00000001573689847184-864758bb', '300000000010000000002'],
     ]);
+  });
+
+  it('is not looked for among other objects of the bucket', async () => {
+    const world = await World.begin();
+    world.failures.set('notes/a', Buffer.from('{}'));
+    expect(await world.missed()).toEqual([]);
   });
 
   it('is refused in a sentence where it is something else', async () => {
