@@ -415,7 +415,7 @@ function drawSent(
   const lateness = random.pick([0, 0.1, 0.4]);
   const silences = random.pick([0.02, 0.1]);
   // What was sent, which may be sent again, by another lineage as well where a key's records may be in several.
-  let readings: Reading[] = [];
+  let readings: { readonly reading: Reading; readonly arrival: number }[] = [];
   // Some pipelines receive no record for days, while entries expire.
   const pause = random.chance(0.1)
     ? { from: START + random.whole(20, 90) * SECOND, length: random.whole(2, random.pick([4, 12])) * DAY }
@@ -430,11 +430,13 @@ function drawSent(
         : random.whole(0, 4_000);
       const arrival = passed > pause.from ? passed + pause.length : passed;
       const drawReading = (tag: string): Reading => {
-        const past =
-          form.isIdentified && random.chance(0.25) ? readings.filter(({ at }) => at <= arrival) : [];
-        if (past.length > 0) return random.pick(past);
+        // A key that was forgotten meanwhile begins anew, and its ids are forgotten with it.
+        const past = readings.filter(
+          (sent) => sent.reading.at <= arrival && Math.abs(sent.arrival - arrival) < DAY,
+        );
+        if (form.isIdentified && random.chance(0.25) && past.length > 0) return random.pick(past).reading;
         const reading = drawNew(tag);
-        readings.push(reading);
+        readings.push({ reading, arrival });
         return reading;
       };
       const drawNew = (tag: string): Reading => {
