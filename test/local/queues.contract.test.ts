@@ -103,7 +103,7 @@ describe.each([{ fifo: false }, { fifo: true }])('a local queue, fifo: $fifo', (
     );
   });
 
-  it('holds after a restart what was sent and not deleted, with its ids, in its order', async () => {
+  it('holds after a restart what was sent and not deleted, with its ids and its receives, in its order', async () => {
     const dataDirectory = mkdtempSync(join(folder, 'kept-'));
     const first = await openQueues(queuesPathIn(dataDirectory));
     const before = created(first, fifo, 1);
@@ -117,10 +117,14 @@ describe.each([{ fifo: false }, { fifo: true }])('a local queue, fifo: $fifo', (
     first.close();
 
     const second = await openQueues(queuesPathIn(dataDirectory));
-    const after = created(second, fifo, 1);
+    const after = created(second, fifo, 2);
     const received = after.receive(10);
     expect(received.map(({ Body }) => Body).sort()).toEqual(['three', 'ä four'].sort());
     expect(received.map(({ MessageId }) => MessageId)).toContain(three?.MessageId);
+    const receives = received.map(
+      ({ ReceiptHandle }) => after.queue.inflightMessages.get(ReceiptHandle)?.message.approximateReceiveCount,
+    );
+    expect(receives).toEqual([2, 2]);
     expect(after.deadLetters.inspectMessages().ready.map(({ messageId }) => messageId)).toEqual([
       two?.MessageId,
     ]);

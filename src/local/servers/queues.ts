@@ -10,10 +10,14 @@ type Queue = ReturnType<Store['createQueue']>;
 /** A message, and the ARN of the queue that gave it up where it is a dead letter. */
 type Message = Parameters<Queue['enqueue']>[0] & { readonly deadLetterOf?: string };
 
-/** What changed a queue: a message that came, whose body is the entry's, or the ids of messages that went. */
+/**
+ * What changed a queue: a message that came, whose body is the entry's, or the ids of messages that were received, or
+ * that went.
+ */
 interface QueueEntry extends JournalEntry {
   readonly queue: string;
   readonly came?: Omit<Message, 'body'>;
+  readonly received?: readonly string[];
   readonly went?: readonly string[];
 }
 
@@ -37,7 +41,7 @@ export const queuesPathIn = (dataDirectory: string): string => join(dataDirector
  * - A message that becomes a dead letter says of which queue. In a FIFO queue it counts as sent then, is the last of
  *   its group, and has its id as its deduplication id.
  * - With a journal, the messages of a queue are in it again, and visible, when a queue of its name is created
- *   after a restart, with their ids and sequence numbers. How often they were received is counted anew.
+ *   after a restart, with their ids, their sequence numbers and how often they were received.
  */
 export async function openQueues(path: string | undefined) {
   const load = async (file: string) => import(new URL(file, import.meta.resolve('fauxqs')).href);
@@ -56,12 +60,16 @@ export async function openQueues(path: string | undefined) {
   };
   let journal: Journal<QueueEntry> | undefined;
   if (path !== undefined) {
-    journal = await openJournal<QueueEntry>(path, ({ queue, came, went = [], body }) => {
+    journal = await openJournal<QueueEntry>(path, ({ queue, came, received = [], went = [], body }) => {
       const { messages } = keptOf(queue);
       if (came) {
         messages.set(came.messageId, { ...came, body: body.toString() });
         const sequence = BigInt(came.sequenceNumber ?? 0);
         if (sequence > keptOf(queue).sequence) keptOf(queue).sequence = sequence;
+      }
+      for (const id of received) {
+        const message = messages.get(id);
+        if (message) message.approximateReceiveCount++;
       }
       for (const id of went) messages.delete(id);
     });
@@ -119,6 +127,10 @@ export async function openQueues(path: string | undefined) {
         : super.dequeue(most, timeout, ofQueue);
       this.#forget(dead);
       for (const message of received) this.#tellOrigin(message);
+      if (received.length > 0) {
+        const ids = received.map(({ MessageId }) => MessageId);
+        journal?.append({ queue: this.name, received: ids, body: Buffer.alloc(0) });
+      }
       return received;
     }
 
