@@ -1,26 +1,16 @@
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import {
-  DescribeTableCommand,
-  DynamoDBClient,
-  ListTablesCommand,
-  ScanCommand,
-} from '@aws-sdk/client-dynamodb';
-import { DescribeStreamSummaryCommand, KinesisClient, ListStreamsCommand } from '@aws-sdk/client-kinesis';
-import { LambdaClient, ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import {
-  GetBucketEncryptionCommand,
-  ListBucketsCommand,
-  ListObjectsV2Command,
-  S3Client,
-} from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { DescribeTableCommand, ListTablesCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DescribeStreamSummaryCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
+import { ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { GetBucketEncryptionCommand, ListBucketsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMoto } from '../adapters/contract-servers.ts';
+import { clientsOf, environmentOf } from './moto.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const hasMoto = spawnSync('moto_server', ['-h']).status === 0;
@@ -35,25 +25,15 @@ describe.skipIf(!hasMoto)(
   `a deployment${hasMoto ? '' : ' (needs moto_server: pip install "moto[server]==5.2.1")'}`,
   () => {
     let scratch: string;
-    let moto: ChildProcess;
-    let port: string;
+    let moto: Awaited<ReturnType<typeof startMoto>>;
     let environment: Record<string, string>;
     let clients: ReturnType<typeof clientsOf>;
 
     beforeAll(async () => {
       scratch = mkdtempSync(join(tmpdir(), 'millrace-deploy-'));
-      moto = spawn('moto_server', ['-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
-      port = await portOf(moto);
-      environment = {
-        PATH: process.env['PATH'] ?? '',
-        HOME: scratch,
-        AWS_ACCESS_KEY_ID: 'any',
-        AWS_SECRET_ACCESS_KEY: 'any',
-        AWS_REGION: 'us-east-1',
-        AWS_EC2_METADATA_DISABLED: 'true',
-        AWS_ENDPOINT_URL: `http://localhost:${port}`,
-      };
-      clients = clientsOf(`http://127.0.0.1:${port}`);
+      moto = await startMoto();
+      environment = environmentOf(moto.endpoint, scratch);
+      clients = clientsOf(moto.endpoint);
       const cdk = (...commands: string[]) =>
         promisify(execFile)(
           process.execPath,
@@ -65,8 +45,7 @@ describe.skipIf(!hasMoto)(
     }, 180_000);
 
     afterAll(async () => {
-      const ended = once(moto, 'exit');
-      if (moto.kill('SIGKILL')) await ended;
+      await moto?.close();
       rmSync(scratch, { recursive: true, force: true });
     });
 
@@ -189,7 +168,7 @@ describe.skipIf(!hasMoto)(
           env: {
             ...environment,
             ...deployed?.Environment?.Variables,
-            AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+            AWS_ENDPOINT_URL: moto.endpoint,
           },
         },
       );
@@ -232,31 +211,3 @@ const kinesisEvent = (record: object) => ({
     },
   ],
 });
-
-function clientsOf(endpoint: string) {
-  const settings = {
-    endpoint,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
-  };
-  return {
-    dynamo: new DynamoDBClient(settings),
-    // Moto speaks no HTTP/2, which this client would.
-    kinesis: new KinesisClient({ ...settings, requestHandler: new NodeHttpHandler() }),
-    lambda: new LambdaClient(settings),
-    s3: new S3Client(settings),
-  };
-}
-
-/** The port that a server chose, once it listens there. */
-const portOf = (server: ChildProcess): Promise<string> =>
-  new Promise((resolve, reject) => {
-    let said = '';
-    server.stderr?.on('data', (some: Buffer) => {
-      said += some;
-      const [, port] = /Running on http:\/\/127\.0\.0\.1:(\d+)/.exec(said) ?? [];
-      if (port !== undefined) resolve(port);
-    });
-    server.once('error', reject);
-    server.once('exit', () => reject(new Error(`Cannot deploy as moto_server must run: it said ${said}`)));
-  });

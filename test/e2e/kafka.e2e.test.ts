@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { withKept } from '../../src/commands/kept.ts';
-import { audit } from '../../src/engine/inspect/audit.ts';
 import { bucket, type Pipeline } from '../../src/index.ts';
 import { pipelineOver } from '../../src/local/over.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
@@ -19,7 +16,7 @@ import {
   startKafka,
 } from '../../src/local/servers/index.ts';
 import { type Flight, readFlights } from './flights.ts';
-import { type LocalRun, runLocally } from './local.ts';
+import { dataFolders, findingsIn, type LocalRun, runLocally } from './local.ts';
 
 const lack = await kafkaLacks();
 
@@ -35,7 +32,7 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
   const records = readFlights(process.env['CI'] ? 6_000 : 2_000);
   const lines = records.map((flight) => JSON.stringify(flight));
   const half = lines.length / 2;
-  const folders: string[] = [];
+  const folders = dataFolders();
   let server: KafkaServer;
   let client: KafkaClient;
   let reference: LocalRun;
@@ -49,23 +46,12 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
   afterAll(async () => {
     await client?.close();
     await server?.close();
-    await Promise.all(folders.map((folder) => rm(folder, { recursive: true })));
+    await folders.remove();
   }, 60_000);
-
-  async function newFolder(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
-    folders.push(folder);
-    return folder;
-  }
 
   function holdsUp({ panes, replayed }: LocalRun): void {
     expect(isAccountedFor(replayed)).toBe(true);
     expect(panes).toEqual(reference.panes);
-  }
-
-  async function auditOf(pipeline: Pipeline, data: string) {
-    const { findings } = await withKept(pipeline, { data }, ({ ports }) => audit(ports, pipeline));
-    return findings;
   }
 
   it('give the panes of a Kinesis stream, byte for byte, in batches of any size', {
@@ -80,7 +66,7 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
     timeout: 300_000,
   }, async () => {
     const pipeline = over('killed');
-    const dataDirectory = await newFolder();
+    const dataDirectory = await folders.make();
     let restarts: Promise<void> | undefined;
     const run = await runLocally(pipeline, lines, {
       broker: server.broker,
@@ -93,7 +79,7 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
     await restarts;
     expect(restarts).toBeDefined();
     holdsUp(run);
-    expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+    expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
   });
 
   it('go on over partitions that are added while they run', { timeout: 300_000 }, async () => {
@@ -138,7 +124,7 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
     },
     async (moment, call, nth) => {
       const { pipeline } = pipelineOver({ ...flights, sinks: [bucket()] }, 'kafka');
-      const dataDirectory = await newFolder();
+      const dataDirectory = await folders.make();
       const killed = spawn(
         process.execPath,
         ['--import', 'tsx', SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'kafka'],
@@ -150,25 +136,25 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
       expect(replayed.resumed).toBeGreaterThan(0);
       expect(isAccountedFor(replayed)).toBe(true);
       expect(panes).toEqual(undisturbed.panes);
-      expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+      expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
     },
   );
 
   it('are all read again without the checkpoint, which changes nothing', { timeout: 300_000 }, async () => {
     const pipeline = over('again');
-    const dataDirectory = await newFolder();
+    const dataDirectory = await folders.make();
     const options = { broker: server.broker, dataDirectory };
     holdsUp(await runLocally(pipeline, lines, options));
     await rm(join(dataDirectory, 'kafka-offsets.json'));
     const { tally, ...run } = await runLocally(pipeline, lines, options);
     holdsUp(run as LocalRun);
     expect(run.replayed.resumed).toBe(lines.length);
-    expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+    expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
   });
 
   it('refuse a topic that was made again between two runs', { timeout: 300_000 }, async () => {
     const pipeline = over('remade');
-    const dataDirectory = await newFolder();
+    const dataDirectory = await folders.make();
     const options = { broker: server.broker, dataDirectory };
     await runLocally(pipeline, lines.slice(0, 100), options);
     await client.deleteTopic('remade');

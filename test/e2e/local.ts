@@ -1,12 +1,34 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { paginateScan } from '@aws-sdk/client-dynamodb';
+import { withKept } from '../../src/commands/kept.ts';
 import { paneLines } from '../../src/commands/panes.ts';
 import { createTally, type Tally } from '../../src/commands/tally.ts';
+import { audit, type Finding } from '../../src/engine/inspect/audit.ts';
 import { type Replayed, replay } from '../../src/local/replay.ts';
 import { connect, disconnect } from '../../src/local/resources.ts';
 import { type LocalOptions, type LocalRuntime, startLocal } from '../../src/local/runtime.ts';
 import { startServers } from '../../src/local/servers/servers.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
 import type { Ports } from '../../src/ports/index.ts';
+
+/** Makes folders for the data of runs, and removes all of them at the end. */
+export function dataFolders() {
+  const folders: string[] = [];
+  return {
+    async make(): Promise<string> {
+      const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
+      folders.push(folder);
+      return folder;
+    },
+    remove: () => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))),
+  };
+}
+
+/** Returns what the audit finds wrong in the data that runs of a pipeline have left. */
+export const findingsIn = (data: string, pipeline: Pipeline): Promise<readonly Finding[]> =>
+  withKept(pipeline, { data }, async ({ ports }) => (await audit(ports, pipeline)).findings);
 
 export interface LocalRun {
   readonly replayed: Replayed;

@@ -1,14 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { withKept } from '../../src/commands/kept.ts';
-import { audit } from '../../src/engine/inspect/audit.ts';
 import { bucket, type Pipeline } from '../../src/index.ts';
 import { pipelineOver } from '../../src/local/over.ts';
 import {
@@ -19,7 +14,7 @@ import {
   startRabbitmq,
 } from '../../src/local/servers/index.ts';
 import { readFlights } from './flights.ts';
-import { type LocalRun, patiently, runLocally } from './local.ts';
+import { dataFolders, findingsIn, type LocalRun, patiently, runLocally } from './local.ts';
 
 const lack = rabbitmqLacks();
 
@@ -66,7 +61,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
   const records = readFlights(process.env['CI'] ? 6_000 : 2_000);
   const lines = records.map((flight) => JSON.stringify(flight));
   const half = lines.length / 2;
-  const folders: string[] = [];
+  const folders = dataFolders();
   let server: RabbitmqServer;
   let client: RabbitmqClient;
   let reference: readonly string[];
@@ -81,23 +76,12 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
   afterAll(async () => {
     await client?.close();
     await server?.close();
-    await Promise.all(folders.map((folder) => rm(folder, { recursive: true })));
+    await folders.remove();
   }, 60_000);
-
-  async function newFolder(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
-    folders.push(folder);
-    return folder;
-  }
 
   function holdsUp({ panes, replayed }: LocalRun): void {
     expect(replayed).toMatchObject({ read: lines.length, applied: lines.length, lateForAll: 0, poison: 0 });
     expect(panes).toEqual(reference);
-  }
-
-  async function auditOf(pipeline: Pipeline, data: string) {
-    const { findings } = await withKept(pipeline, { data }, ({ ports }) => audit(ports, pipeline));
-    return findings;
   }
 
   it.each([
@@ -122,7 +106,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
     { timeout: 300_000 },
     async (kind) => {
       const pipeline = over(`killed-${kind}`, kind);
-      const dataDirectory = await newFolder();
+      const dataDirectory = await folders.make();
       // A broker loses a quorum queue that was made just before it is killed: this one has been written down.
       await client.declare(pipeline.source as never);
       await server.stop();
@@ -139,7 +123,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
       await restarted;
       expect(restarted).toBeDefined();
       holdsUp(run);
-      expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+      expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
     },
   );
 
@@ -148,7 +132,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
     { timeout: 300_000 },
     async (kind) => {
       const pipeline = over(`cut-${kind}`, kind);
-      const dataDirectory = await newFolder();
+      const dataDirectory = await folders.make();
       const cable = await cableTo(new URL(server.url));
       let commits = 0;
       const run = await runLocally(pipeline, lines, {
@@ -172,7 +156,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
       expect(commits).toBeGreaterThan(30);
       holdsUp(run);
       expect(run.tally.metrics.get('duplicate')).toBeGreaterThan(0);
-      expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+      expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
     },
   );
 
@@ -184,7 +168,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
     { timeout: 300_000 },
     async (moment, call, nth) => {
       const { pipeline } = pipelineOver(toBucket, 'rabbitmq');
-      const dataDirectory = await newFolder();
+      const dataDirectory = await folders.make();
       const killed = spawn(
         process.execPath,
         ['--import', 'tsx', SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'rabbitmq'],
@@ -197,7 +181,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
       expect(replayed).toMatchObject({ read: 600, applied: 600, poison: 0 });
       expect(replayed.resumed).toBeGreaterThan(0);
       expect(panes).toEqual(undisturbed.panes);
-      expect(await auditOf(pipeline, dataDirectory)).toEqual([]);
+      expect(await findingsIn(dataDirectory, pipeline)).toEqual([]);
     },
   );
 });

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { CreateTableCommand, DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
-import { CreateStreamCommand, KinesisClient, ListStreamsCommand } from '@aws-sdk/client-kinesis';
-import { LambdaClient, ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { CreateTableCommand, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { CreateStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis';
+import { ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
+import { ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMoto } from '../adapters/contract-servers.ts';
+import { clientsOf, environmentOf } from './moto.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const hasMoto = spawnSync('moto_server', ['-h']).status === 0;
@@ -41,13 +41,7 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       }),
     );
     environment = {
-      PATH: process.env['PATH'] ?? '',
-      HOME: scratch,
-      AWS_ACCESS_KEY_ID: 'any',
-      AWS_SECRET_ACCESS_KEY: 'any',
-      AWS_REGION: 'us-east-1',
-      AWS_EC2_METADATA_DISABLED: 'true',
-      AWS_ENDPOINT_URL: moto.endpoint,
+      ...environmentOf(moto.endpoint, scratch),
       TABLE_STREAM: TableDescription?.LatestStreamArn ?? '',
     };
     await cdk('bootstrap', 'aws://123456789012/us-east-1');
@@ -114,18 +108,3 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
     expect((await sqs.send(new ListQueuesCommand())).QueueUrls ?? []).toEqual([]);
   });
 });
-
-function clientsOf(endpoint: string) {
-  const settings = {
-    endpoint,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
-  };
-  return {
-    dynamo: new DynamoDBClient(settings),
-    // Moto speaks no HTTP/2, which this client would.
-    kinesis: new KinesisClient({ ...settings, requestHandler: new NodeHttpHandler() }),
-    lambda: new LambdaClient(settings),
-    sqs: new SQSClient(settings),
-  };
-}

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { failureCode } from '../../bin/command-line.ts';
 import { COMMANDS, usesOf } from './wrong-uses-list.ts';
 import { HAS_PERMISSIONS } from './wrong-uses-sandbox.ts';
 import { lineOf, type Outcomes, tablesOf, tryAll } from './wrong-uses-table.ts';
@@ -9,28 +10,12 @@ beforeAll(async () => {
   outcomes = await tryAll();
 }, 300_000);
 
-/** By 1 these say what they found, so that they end with another code where they could not look. */
-const LOOKING: readonly string[] = [
-  'check',
-  'audit',
-  'explain',
-  'poison',
-  'late',
-  'redrive',
-  'rescale',
-  'restore',
-  'resume',
-  'backfill',
-];
-
 describe.each(COMMANDS)('millrace %s, used wrongly', (command) => {
   it('ends with the code that says so', () => {
     const codes = usesOf(command).map((use) => [use.use, outcomes.get(command)?.get(use)?.code]);
     const right = usesOf(command).map(({ use, code, needsPermissions }) => [
       use,
-      needsPermissions && !HAS_PERMISSIONS
-        ? undefined
-        : (code ?? (LOOKING.includes(command.split(' ')[0] as string) ? 2 : 1)),
+      needsPermissions && !HAS_PERMISSIONS ? undefined : (code ?? failureCode(command.split(' '))),
     ]);
     expect(codes).toEqual(right);
   });
