@@ -144,9 +144,10 @@ function describe(finding: Finding): readonly [where: string, what: string] {
     case 'cursor':
       return [`${finding.log} ${finding.ordinal}`, `log ${finding.of} does not go on where it ended before`];
     case 'missing-poison':
+    case 'missing-late':
       return [
         `${finding.log} ${finding.ordinal}`,
-        `${plural(finding.records, 'refused record')} not kept in ${finding.object}`,
+        `${plural(finding.records, finding.kind === 'missing-late' ? 'late record' : 'refused record')} not kept in ${finding.object}`,
       ];
     case 'missing-pane':
     case 'differing-pane':

@@ -71,8 +71,8 @@ export type Finding =
   /** A projector's entry does not continue where the entry before it ended, in the log `of` a group. */
   | { readonly kind: 'cursor'; readonly log: string; readonly ordinal: number; readonly of: string }
   | {
-      /** Records that the entry refuses are not in the object that it names, or that object is missing. */
-      readonly kind: 'missing-poison';
+      /** Records that the entry refuses, or lists as late, are not in the object of them, or that is missing. */
+      readonly kind: 'missing-poison' | 'missing-late';
       readonly log: string;
       readonly ordinal: number;
       readonly object: string;

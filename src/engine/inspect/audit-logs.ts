@@ -27,7 +27,7 @@ import {
 } from '../group/group.ts';
 import { hasItsSnapshot, isKept } from '../group/lifetimes.ts';
 import { roomUsed } from '../group/room.ts';
-import { type RefusedRecord, readRefused } from '../intake/poison.ts';
+import { type KeptRecord, lateObjectOf, readKept } from '../intake/poison.ts';
 import { wholeEntry } from '../log/spill.ts';
 import { Digests, digestOf, type Findings } from './audit-findings.ts';
 
@@ -185,7 +185,7 @@ export async function auditGroup(
     // The first entry is compared with the groups that had its keys before.
     if (entry.ordinal === 1 && generation !== generations[0]) history.begin(view, group);
     else history.take(view, group);
-    await checkPoison(ports, log, view, findings);
+    await checkKept(ports, log, view, findings);
     counted.panes += view.panes.length;
     seen(log, view);
   }
@@ -212,28 +212,35 @@ export async function auditGroup(
 }
 
 /**
- * Checks that the bytes of every refused record are in the object that the entry names, which is written
- * before the commit that moves past the record.
+ * Checks that the bytes of every refused and of every late record are in the objects that the entry names, which are
+ * written before the commit that moves past the records.
  */
-async function checkPoison(
+async function checkKept(
   { reading }: AuditPorts,
   log: string,
-  { ordinal, poison, poisonObject: object }: GroupEntry,
+  view: GroupEntry,
   findings: Findings,
 ): Promise<void> {
-  if (object === undefined) return;
-  const body = await reading.objects.read(object);
-  const kept = new Set(body && refusedIn(body).map(nameOf));
-  const records = poison.filter(
-    ({ lineage, position }) => !kept.has(nameOf({ lineage, ...subPlaceOf(position) })),
-  ).length;
-  if (records > 0) findings.add({ kind: 'missing-poison', log, ordinal, object, records });
+  const { ordinal, poison, poisonObject, late } = view;
+  const lateObject = late.length > 0 ? lateObjectOf(log, view) : undefined;
+  for (const [kind, listed, object] of [
+    ['missing-poison', poison, poisonObject],
+    ['missing-late', late, lateObject],
+  ] as const) {
+    if (object === undefined) continue;
+    const body = await reading.objects.read(object);
+    const kept = new Set(body && keptIn(body).map(nameOf));
+    const records = listed.filter(
+      ({ lineage, position }) => !kept.has(nameOf({ lineage, ...subPlaceOf(position) })),
+    ).length;
+    if (records > 0) findings.add({ kind, log, ordinal, object, records });
+  }
 }
 
 /** Returns no record for a body that nothing here wrote. */
-function refusedIn(body: Uint8Array): readonly RefusedRecord[] {
+function keptIn(body: Uint8Array): readonly KeptRecord[] {
   try {
-    return readRefused(body);
+    return readKept(body);
   } catch (error) {
     if (error instanceof CodecError) return [];
     throw error;

@@ -452,13 +452,20 @@ describe('in a log', () => {
     expect(counts['doubled-pane']).toBe(again);
   });
 
-  it('finds a refused record that was not kept', async () => {
-    const scene = await worked();
-    const kept = [...objectsOf(scene).keys()].find((name) => name.startsWith('poison/')) as string;
-    objectsOf(scene).delete(kept);
-    expect(await findingsOf(scene)).toEqual([
-      expect.objectContaining({ kind: 'missing-poison', object: kept }),
-    ]);
+  it.each([
+    ['refused', 'poison'],
+    ['late', 'late'],
+  ] as const)('finds a %s record that was not kept, or whose object is another', async (_, kind) => {
+    for (const body of [undefined, Buffer.from('none\n'), Buffer.alloc(0)]) {
+      const scene = await worked();
+      const kept = [...objectsOf(scene).keys()].find((name) => name.startsWith(`${kind}/`)) as string;
+      const object = objectsOf(scene).get(kept) as StoredObject;
+      if (body === undefined) objectsOf(scene).delete(kept);
+      else objectsOf(scene).set(kept, { ...object, body });
+      expect(await findingsOf(scene)).toEqual([
+        expect.objectContaining({ kind: `missing-${kind}`, object: kept }),
+      ]);
+    }
   });
 
   it('finds a cursor that does not go on where the one before it ended', async () => {
