@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { Bundles, entryOf } from '../lib/bundle.ts';
 import { checkLoading } from '../lib/loading.ts';
 import { auditCommand } from '../src/commands/audit.ts';
@@ -13,7 +13,6 @@ import { explainCommand } from '../src/commands/explain.ts';
 import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
 import { loadPipeline } from '../src/commands/load.ts';
 import {
-  instantOf,
   listKeptCommand,
   POISON_CODES,
   redriveFailedCommand,
@@ -29,9 +28,19 @@ import { DEFAULT_TEMPLATE, init, TEMPLATE_NAMES } from '../src/init/init.ts';
 import { lineOf } from '../src/local/failure.ts';
 import type { LocalOptions } from '../src/local/runtime.ts';
 import { serversPackage } from '../src/local/servers-package.ts';
-import { LOCAL_KINDS } from '../src/local/sources/index.ts';
 import { lockFileOf } from '../src/wiring/definition.ts';
 import { ENVIRONMENT } from '../src/wiring/names.ts';
+import {
+  BROKER,
+  batchSize,
+  instant,
+  notEmpty,
+  port,
+  positive,
+  separatorOption,
+  sourceOption,
+  whole,
+} from './options.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -459,73 +468,6 @@ async function inFolder<Result>(work: (folder: string) => Promise<Result>): Prom
     remove();
     process.off('exit', remove);
   }
-}
-
-/**
- * Refuses an empty text: a shell puts it in the place of a variable that is not set, and it names no file.
- */
-function notEmpty(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It must not be empty.');
-  return text;
-}
-
-const BROKER =
-  'a broker that runs already, where the source has one: host:port for kafka, amqp://user:password@host:port for rabbitmq (default: the run starts its own)';
-
-const sourceOption = (): Option =>
-  new Option(
-    '--source <kind>',
-    'what carries the records; windows that need its order are left out over sqs (default: what the definition reads)',
-  ).choices(LOCAL_KINDS);
-
-function separatorOption(): Option {
-  return new Option(
-    '--separator <character>',
-    'read the input as CSV with this between its cells, \\t for a tab (default: found in the header of a .csv)',
-  ).argParser((text) => {
-    const separator = text === '\\t' ? '\t' : text;
-    if (!/^[\t -~]$/.test(separator) || separator === '"') {
-      throw new InvalidArgumentError('It must be one ASCII character, and no quote.');
-    }
-    return separator;
-  });
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value < Number.POSITIVE_INFINITY))
-    throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
-}
-
-function instant(text: string): number {
-  const value = instantOf(text);
-  if (value === undefined)
-    throw new InvalidArgumentError('It must be a date, or a date and time with a zone, in ISO 8601.');
-  return value;
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value)) throw new InvalidArgumentError('It must be a whole number.');
-  return value;
-}
-
-function batchSize(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
-    throw new InvalidArgumentError(
-      'It must be a whole number from 1 to 10,000, as many as Lambda hands over.',
-    );
-  }
-  return value;
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 65_533)
-    throw new InvalidArgumentError('It must be a whole number from 1 to 65,533.');
-  return value;
 }
 
 /** Finds the file of a pipeline by the name of its folder, or by a path. */
