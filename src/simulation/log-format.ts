@@ -118,7 +118,7 @@ export const REDRIVEN = 'redrive:';
 
 /**
  * Returns the records that the list of a redrive takes in again: what each is a copy of, and the place that the
- * list gives it.
+ * list gives it. The records of one source record share a position.
  */
 export function redrivenIn(
   list: Uint8Array,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { count, definePipeline, kinesis, tumbling } from '../../src/index.ts';
 import type { Ports } from '../../src/ports/index.ts';
-import { kindOf, SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
+import { kindOf, SIMULATED, type Simulated } from '../../src/simulation/draw-source.ts';
 import type { Fault } from '../../src/simulation/faults.ts';
 import { caseOf, decodeGiven } from '../../src/simulation/given.ts';
 import { SHAPES } from '../../src/simulation/shapes.ts';

@@ -1,4 +1,5 @@
-import { drawCase, type Simulated, SMALL } from '../../src/simulation/draw.ts';
+import { drawCase } from '../../src/simulation/draw.ts';
+import { type Simulated, SMALL } from '../../src/simulation/draw-source.ts';
 import { FAULT_KINDS, type Fault } from '../../src/simulation/faults.ts';
 import { Random } from '../../src/simulation/random.ts';
 import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';

@@ -1,4 +1,4 @@
-import { SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
+import { SIMULATED, type Simulated } from '../../src/simulation/draw-source.ts';
 import { runSchedule } from '../../src/simulation/simulation.ts';
 
 /** What a bundle with a mutant tells as it runs: a schedule went well, or broke a rule, and after the last one nothing. */

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { SIMULATED, type Simulated } from '../../src/simulation/draw.ts';
+import { SIMULATED, type Simulated } from '../../src/simulation/draw-source.ts';
 import type { Fault } from '../../src/simulation/faults.ts';
 import { shrink } from '../../src/simulation/shrink.ts';
 import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';

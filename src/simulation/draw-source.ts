@@ -1,0 +1,155 @@
+import type { Duration } from '../core/time.ts';
+import { dynamodbStream, jsonLines, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../index.ts';
+import { SOURCE_NAME } from './place.ts';
+import type { Random } from './random.ts';
+import { SHAPES, type SourceKind } from './shapes.ts';
+
+/** What a record of a drawn pipeline holds. */
+export interface Reading {
+  readonly key: string;
+  readonly at: number;
+  readonly value: number;
+  readonly tag: string;
+  readonly skip?: boolean;
+  /** What it is known by, where a producer may send it twice. */
+  readonly id?: string;
+}
+
+/** The tag that makes the aggregate `tags` throw, which joins the tags of a window to one text. */
+export const BAD = 'bad';
+
+/** Several readings in one record. */
+interface Packed {
+  readonly of: readonly Reading[];
+}
+
+/** An item of a table that holds a record as text. */
+export interface Row {
+  readonly text: string;
+}
+
+/** Reads the record in an item. Where it is no JSON this throws, so that the change is refused. */
+const inRow = ({ newImage }: { readonly newImage?: Row }) => JSON.parse(newImage?.text ?? '');
+
+/** The sources of records that hold one reading each. */
+export const SOURCES = {
+  kinesis: kinesis<Reading>(),
+  sqs: sqs<Reading>(),
+  fifo: sqs<Reading>({ fifo: true }),
+  kafka: kafka<Reading>({ topic: SOURCE_NAME }),
+  rabbitmq: rabbitmq<Reading>({ queue: SOURCE_NAME }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME }).map((change): Reading => inRow(change)),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+/** The same, of records that hold several readings; one that holds no list of them throws. */
+const EXPANDED = {
+  kinesis: kinesis<Packed>().expand(({ of }) => of.slice()),
+  sqs: sqs<Packed>().expand(({ of }) => of.slice()),
+  fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice()),
+  kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice()),
+  rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME }).expand(({ of }) => of.slice()),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+    .map((change): Packed => inRow(change))
+    .expand(({ of }) => of.slice()),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+/** What a reading is known by. Whoever throws for a reading without one makes it poison. */
+const id = ({ id }: Reading): string => id as string;
+
+/** Sources whose producers may send a reading twice, whole or with others beside it. */
+const IDENTIFIED = {
+  kinesis: kinesis({ id }),
+  sqs: sqs({ id }),
+  fifo: sqs({ fifo: true, id }),
+  kafka: kafka({ topic: SOURCE_NAME, id }),
+  rabbitmq: rabbitmq({ queue: SOURCE_NAME, id }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME, id: (change) => id(inRow(change)) }).map(
+    (change): Reading => inRow(change),
+  ),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+const EXPANDED_AND_IDENTIFIED = {
+  kinesis: kinesis<Packed>().expand(({ of }) => of.slice(), { id }),
+  sqs: sqs<Packed>().expand(({ of }) => of.slice(), { id }),
+  fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice(), { id }),
+  kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice(), { id }),
+  rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME, id: 'content' }).expand(({ of }) => of.slice(), { id }),
+  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+    .map((change): Packed => inRow(change))
+    .expand(({ of }) => of.slice(), { id }),
+} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+
+/** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
+export type Simulated = SourceKind | 'kpl';
+
+export const SIMULATED: readonly Simulated[] = [...(Object.keys(SHAPES) as SourceKind[]), 'kpl'];
+
+export const kindOf = (simulated: Simulated): SourceKind => (simulated === 'kpl' ? 'kinesis' : simulated);
+
+/** How a record holds several readings: packed by its producer, as lines, as a list, or some of these at once. */
+export interface Form {
+  readonly isPacked: boolean;
+  readonly isLines: boolean;
+  readonly isExpanded: boolean;
+  /** Whether each reading has an id, and may be sent twice. */
+  readonly isIdentified: boolean;
+}
+
+export function drawForm(random: Random, simulated: Simulated): Form {
+  const draw = random.next();
+  return {
+    isPacked: simulated === 'kpl',
+    // A change of a table is a value, whatever the bytes are.
+    isLines: simulated !== 'dynamodb' && draw >= 0.35 && draw < 0.5,
+    isExpanded: draw < 0.4,
+    isIdentified: random.chance(0.3),
+  };
+}
+
+export const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean =>
+  isPacked || isLines || isExpanded;
+
+export function sourceOf(kind: SourceKind, { isLines, isExpanded, isIdentified }: Form): Pipeline['source'] {
+  const plain = isIdentified ? IDENTIFIED : SOURCES;
+  const expanded = isIdentified ? EXPANDED_AND_IDENTIFIED : EXPANDED;
+  return { ...(isExpanded ? expanded : plain)[kind], ...(isLines ? { decoder: jsonLines } : {}) };
+}
+
+export const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
+
+/** How many lineages a case begins with at most, and how many records each has at most. */
+export interface Extent {
+  readonly homes: number;
+  readonly records: number;
+}
+
+/** What is drawn for a kind of source. */
+interface Habits extends Extent {
+  readonly maxLateness: Duration;
+  /** Whether its lineages may end, with others following them. */
+  readonly reshards: boolean;
+  /** Whether all records of a key are in one lineage. */
+  readonly keepsKeys: boolean;
+  /** Whether producers may leave out the id of a record. */
+  readonly lacksIds?: true;
+}
+
+export const HABITS: { readonly [Kind in SourceKind]: Habits } = {
+  kinesis: { homes: 3, records: 22, maxLateness: '1d', reshards: true, keepsKeys: false },
+  sqs: { homes: 3, records: 20, maxLateness: '14d', reshards: false, keepsKeys: false },
+  // A record that is moved back from a dead-letter queue comes after all that are there.
+  fifo: { homes: 6, records: 10, maxLateness: '14d', reshards: false, keepsKeys: false },
+  kafka: { homes: 4, records: 16, maxLateness: '1d', reshards: false, keepsKeys: true },
+  rabbitmq: {
+    homes: 3,
+    records: 20,
+    maxLateness: '14d',
+    reshards: false,
+    keepsKeys: false,
+    lacksIds: true,
+  },
+  dynamodb: { homes: 3, records: 16, maxLateness: '1d', reshards: true, keepsKeys: false },
+};
+
+/** So few records that every fault can be tried at every step. */
+export const SMALL: Extent = { homes: 2, records: 4 };
