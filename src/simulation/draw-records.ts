@@ -5,7 +5,15 @@ import { hashOf } from '../engine/group/key-group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Change } from '../pipeline/sources/dynamodb.ts';
 import type { SourceRecord } from '../ports/source.ts';
-import { BAD, type Extent, type Form, HABITS, holdsSeveral, type Reading, type Row } from './draw-source.ts';
+import {
+  BAD,
+  type DrawnItem,
+  type DrawnReading,
+  type Extent,
+  type Form,
+  HABITS,
+  holdsSeveral,
+} from './draw-source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
 import type { SourceKind } from './shapes.ts';
@@ -28,9 +36,9 @@ interface Sent {
   /** The shard, or other lineage, in which its key began. */
   readonly home: number;
   readonly arrival: EpochMillis;
-  readonly reading: Reading;
+  readonly reading: DrawnReading;
   /** What else its record holds where records hold several readings, of any keys of its home. */
-  readonly more: readonly Reading[];
+  readonly more: readonly DrawnReading[];
 }
 
 /** Draws the records of some lineages, with disorder, silences, late records, filtered records and poison. */
@@ -76,8 +84,8 @@ const SENT_AS: { readonly [Kind in SourceKind]: (record: SourceRecord) => Uint8A
   rabbitmq: asItIs,
   dynamodb: ({ data, arrival, partitionKey }) => {
     const keys = Object.fromEntries(JSON.parse(partitionKey));
-    const newImage: Row = { text: Buffer.from(data).toString() };
-    const change: Change<Row> = { kind: 'INSERT', keys, newImage, changedAt: arrival, expired: false };
+    const newImage: DrawnItem = { text: Buffer.from(data).toString() };
+    const change: Change<DrawnItem> = { kind: 'INSERT', keys, newImage, changedAt: arrival, expired: false };
     return Buffer.from(JSON.stringify(change));
   },
 };
@@ -94,7 +102,7 @@ function drawSent(
   const lateness = random.pick([0, 0.1, 0.4]);
   const silences = random.pick([0.02, 0.1]);
   // What was sent, which may be sent again, by another lineage as well where a key's records may be in several.
-  let readings: { readonly reading: Reading; readonly arrival: number }[] = [];
+  let readings: { readonly reading: DrawnReading; readonly arrival: number }[] = [];
   // Some pipelines receive no record for days, while entries expire.
   const pause = random.chance(0.1)
     ? { from: START + random.whole(20, 90) * SECOND, length: random.whole(2, random.pick([4, 12])) * DAY }
@@ -108,7 +116,7 @@ function drawSent(
         ? random.whole(20, random.pick([28, 240])) * SECOND
         : random.whole(0, 4_000);
       const arrival = passed > pause.from ? passed + pause.length : passed;
-      const drawReading = (tag: string): Reading => {
+      const drawReading = (tag: string): DrawnReading => {
         // A key that was forgotten meanwhile begins anew, and its ids are forgotten with it.
         const past = readings.filter(
           (sent) => sent.reading.at <= arrival && Math.abs(sent.arrival - arrival) < DAY,
@@ -118,7 +126,7 @@ function drawSent(
         readings.push({ reading, arrival });
         return reading;
       };
-      const drawNew = (tag: string): Reading => {
+      const drawNew = (tag: string): DrawnReading => {
         const delay = random.chance(lateness) ? random.whole(20, 240) * SECOND : random.whole(0, 12_000);
         const exact = arrival - backfill - delay;
         return {
@@ -245,7 +253,7 @@ function drawMembers(
   let member = 0;
   const drawText = ({ partitionKey }: { partitionKey: string }): string => {
     const [reading, ...more] = readings.splice(0, isExpanded ? random.whole(1, 2) : 1);
-    const sent = { home, arrival, reading: reading as Reading, more };
+    const sent = { home, arrival, reading: reading as DrawnReading, more };
     const draw = isExpanded ? drawExpanded : drawTruth;
     const { data, ...drawn } = draw(random, versions, { ...place, partitionKey }, sent);
     const { hash, fate, content } = drawn;
@@ -305,7 +313,7 @@ function drawTruth(
   };
 }
 
-const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth>['content'] => ({
+const contentOf = (versions: Case['versions'], reading: DrawnReading): Required<Truth>['content'] => ({
   key: reading.key,
   at: reading.at as EpochMillis,
   id: reading.id,
@@ -319,7 +327,7 @@ const contentOf = (versions: Case['versions'], reading: Reading): Required<Truth
 const isBrittle = ({ rules }: Pipeline): boolean =>
   rules.windows.some(({ name, operator }) => name !== 'session' && operator.signature.includes('=tags('));
 
-const spoiled = (random: Random, reading: Reading, arrival: EpochMillis): string =>
+const spoiled = (random: Random, reading: DrawnReading, arrival: EpochMillis): string =>
   random.pick([
     () => `{"key": "${reading.key}", "at": `,
     () => JSON.stringify({ ...reading, value: 'high' }),

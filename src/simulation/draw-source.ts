@@ -5,7 +5,7 @@ import type { Random } from './random.ts';
 import { SHAPES, type SourceKind } from './shapes.ts';
 
 /** What a record of a drawn pipeline holds. */
-export interface Reading {
+export interface DrawnReading {
   readonly key: string;
   readonly at: number;
   readonly value: number;
@@ -20,25 +20,25 @@ export const BAD = 'bad';
 
 /** Several readings in one record. */
 interface Packed {
-  readonly of: readonly Reading[];
+  readonly of: readonly DrawnReading[];
 }
 
 /** An item of a table that holds a record as text. */
-export interface Row {
+export interface DrawnItem {
   readonly text: string;
 }
 
 /** Reads the record in an item. Where it is no JSON this throws, so that the change is refused. */
-const inRow = ({ newImage }: { readonly newImage?: Row }) => JSON.parse(newImage?.text ?? '');
+const inRow = ({ newImage }: { readonly newImage?: DrawnItem }) => JSON.parse(newImage?.text ?? '');
 
 /** The sources of records that hold one reading each. */
 export const SOURCES = {
-  kinesis: kinesis<Reading>(),
-  sqs: sqs<Reading>(),
-  fifo: sqs<Reading>({ fifo: true }),
-  kafka: kafka<Reading>({ topic: SOURCE_NAME }),
-  rabbitmq: rabbitmq<Reading>({ queue: SOURCE_NAME }),
-  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME }).map((change): Reading => inRow(change)),
+  kinesis: kinesis<DrawnReading>(),
+  sqs: sqs<DrawnReading>(),
+  fifo: sqs<DrawnReading>({ fifo: true }),
+  kafka: kafka<DrawnReading>({ topic: SOURCE_NAME }),
+  rabbitmq: rabbitmq<DrawnReading>({ queue: SOURCE_NAME }),
+  dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME }).map((change): DrawnReading => inRow(change)),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 /** The same, of records that hold several readings; one that holds no list of them throws. */
@@ -48,13 +48,13 @@ const EXPANDED = {
   fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice()),
   kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice()),
   rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME }).expand(({ of }) => of.slice()),
-  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+  dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME })
     .map((change): Packed => inRow(change))
     .expand(({ of }) => of.slice()),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
 /** What a reading is known by. Whoever throws for a reading without one makes it poison. */
-const id = ({ id }: Reading): string => id as string;
+const id = ({ id }: DrawnReading): string => id as string;
 
 /** Sources whose producers may send a reading twice, whole or with others beside it. */
 const IDENTIFIED = {
@@ -63,8 +63,8 @@ const IDENTIFIED = {
   fifo: sqs({ fifo: true, id }),
   kafka: kafka({ topic: SOURCE_NAME, id }),
   rabbitmq: rabbitmq({ queue: SOURCE_NAME, id }),
-  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME, id: (change) => id(inRow(change)) }).map(
-    (change): Reading => inRow(change),
+  dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME, id: (change) => id(inRow(change)) }).map(
+    (change): DrawnReading => inRow(change),
   ),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
 
@@ -74,7 +74,7 @@ const EXPANDED_AND_IDENTIFIED = {
   fifo: sqs<Packed>({ fifo: true }).expand(({ of }) => of.slice(), { id }),
   kafka: kafka<Packed>({ topic: SOURCE_NAME }).expand(({ of }) => of.slice(), { id }),
   rabbitmq: rabbitmq<Packed>({ queue: SOURCE_NAME, id: 'content' }).expand(({ of }) => of.slice(), { id }),
-  dynamodb: dynamodbStream<Row>({ table: SOURCE_NAME })
+  dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME })
     .map((change): Packed => inRow(change))
     .expand(({ of }) => of.slice(), { id }),
 } satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
@@ -109,7 +109,10 @@ export function drawForm(random: Random, simulated: Simulated): Form {
 export const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean =>
   isPacked || isLines || isExpanded;
 
-export function sourceOf(kind: SourceKind, { isLines, isExpanded, isIdentified }: Form): Pipeline['source'] {
+export function drawnSource(
+  kind: SourceKind,
+  { isLines, isExpanded, isIdentified }: Form,
+): Pipeline['source'] {
   const plain = isIdentified ? IDENTIFIED : SOURCES;
   const expanded = isIdentified ? EXPANDED_AND_IDENTIFIED : EXPANDED;
   return { ...(isExpanded ? expanded : plain)[kind], ...(isLines ? { decoder: jsonLines } : {}) };

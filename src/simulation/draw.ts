@@ -22,23 +22,23 @@ import { LIMITS, type Limits } from '../ports/limits.ts';
 import { drawLineages, placedAt } from './draw-records.ts';
 import {
   BAD,
+  type DrawnReading,
   drawForm,
+  drawnSource,
   type Extent,
   type Form,
   HABITS,
   isOrdered,
   kindOf,
-  type Reading,
   type Simulated,
   type SOURCES,
-  sourceOf,
 } from './draw-source.ts';
 import type { Random } from './random.ts';
 import { keepingAll, SINKS, type SourceKind } from './shapes.ts';
 import type { Case } from './truth.ts';
 
 /** Joins the tags of a window to one text. */
-const tags = defineAggregate<Reading, (reading: Reading) => string, string, string>({
+const tags = defineAggregate<DrawnReading, (reading: DrawnReading) => string, string, string>({
   name: 'tags',
   select: ({ tag }) => tag,
   identity: '',
@@ -56,12 +56,12 @@ interface AnyShape extends PaneShape {
 
 const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 
-type Windows = { readonly [name: string]: Window<Reading, AnyShape> };
+type Windows = { readonly [name: string]: Window<DrawnReading, AnyShape> };
 
 /** Draws every possible window, with some settings. */
 function drawWindows(random: Random, kind: SourceKind): Windows {
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
-  const all: { readonly [name: string]: Window<Reading> } = {
+  const all: { readonly [name: string]: Window<DrawnReading> } = {
     tumbling: tumbling(
       {
         size: random.pick(['60s', '60s', '30s'] as const),
@@ -125,10 +125,10 @@ function drawVersions(random: Random, kind: SourceKind, form: Form): Case['versi
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
     ...keepingAll(
-      definePipeline('sim', sourceOf(kind, form) as typeof SOURCES.kinesis, {
-        filter: ({ skip }: Reading) => !skip,
-        key: ({ key }: Reading) => key,
-        eventTime: ({ at }: Reading) => at,
+      definePipeline('sim', drawnSource(kind, form) as typeof SOURCES.kinesis, {
+        filter: ({ skip }: DrawnReading) => !skip,
+        key: ({ key }: DrawnReading) => key,
+        eventTime: ({ at }: DrawnReading) => at,
         ...times,
         ...(idWithin === undefined ? {} : { idWithin }),
         allowedLateness,
