@@ -343,11 +343,14 @@ function conclude(
 }
 
 /** Says why the exit code of a run is 1; undefined where it is 0. */
-function failureOf(replayed: Replayed, strict: boolean): string | undefined {
-  const { read, applied, lateForAll, poison, refused } = replayed;
+export function failureOf(replayed: Replayed, strict: boolean): string | undefined {
+  const { read, applied, lateForAll, poison, refused, open } = replayed;
   if (!isAccountedFor(replayed)) return 'NOT every record is accounted for: please report this';
   if (read === 0) return 'NO record was taken in: the input holds none.';
   if (applied === 0) return 'NO record was taken in.';
+  if (open > 0) {
+    return `NOT every window has closed: ${plural(open, 'stays', 'stay')} open, as the source holds records that no group has taken in.`;
+  }
   const left = lateForAll + poison + refused.length;
   return strict && left > 0
     ? `NOT every record was taken in, as --strict asks: ${plural(left, 'was', 'were')} refused.`

@@ -10,6 +10,7 @@ import { GroupLogs } from '../engine/log/group-logs.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { makesSeveral } from '../pipeline/decoders.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { LONGEST_RETENTION } from '../pipeline/sources/kinesis.ts';
 import { inParallel } from '../ports/in-parallel.ts';
 import type { Ports } from '../ports/index.ts';
 import type { RunClock } from './clock.ts';
@@ -52,8 +53,10 @@ export interface Replayed extends Counters {
   readonly others: number;
   /** The last record that was sent, of those that are short enough for a person to send again. */
   readonly last: { readonly partitionKey: string; readonly text: string } | undefined;
-  /** How far the clock was moved ahead until every window had closed, in milliseconds. */
+  /** How far the clock was moved ahead for the windows that were still open, in milliseconds. */
   readonly ahead: number;
+  /** The number of windows that did not close, as the source held time back; 0 otherwise. */
+  readonly open: number;
 }
 
 /**
@@ -69,7 +72,8 @@ export function isAccountedFor(replayed: Replayed): boolean {
 }
 
 /**
- * Sends an input through the whole path, and then lets time pass until every window has closed.
+ * Sends an input through the whole path, and then lets time pass until every window has closed, or the source
+ * holds time back for longer than it would in AWS.
  *
  * @throws AbortError when the signal ends it early; what was sent and committed stays
  */
@@ -123,7 +127,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   clock.start();
   onDrained?.();
 
-  const ahead = await closeWindows(runtime, pipeline, signal);
+  const { ahead, open } = await closeWindows(runtime, pipeline, signal);
   await abortable(runtime.projected(), signal);
   return {
     ...(await totals(runtime.ports, pipeline)),
@@ -136,6 +140,7 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
     poisonLines,
     last: last && { partitionKey: last.partitionKey, text: Buffer.from(last.data).toString() },
     ahead,
+    open,
   };
 }
 
@@ -155,16 +160,23 @@ const CLOCK_MARGIN_MILLIS = 11_000;
 /**
  * Sweeps further and further ahead until no window is open. What a window emits does not depend on these
  * steps.
+ *
+ * The sweeper lets no time pass beyond a record that waits at the source, however far ahead it sweeps. A record
+ * that was given up waits as any other does, and the stream of a local run never drops it. So the steps end once
+ * any stream in AWS would have dropped it.
  */
 async function closeWindows(
   runtime: LocalRuntime,
   pipeline: Pipeline,
   signal?: AbortSignal,
-): Promise<number> {
+): Promise<Pick<Replayed, 'ahead' | 'open'>> {
+  let reached: EpochMillis | undefined;
   for (let ahead = pipeline.rules.time.idleAfter + CLOCK_MARGIN_MILLIS; ; ahead *= 2) {
     signal?.throwIfAborted();
-    const { open } = await runtime.sweep(ahead);
-    if (open === 0) return ahead;
+    const { open, now } = await runtime.sweep(ahead);
+    const isHeldBack = now === reached;
+    if (open === 0 || (isHeldBack && ahead > LONGEST_RETENTION)) return { ahead, open };
+    reached = now;
   }
 }
 

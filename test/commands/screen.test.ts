@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
+import { failureOf } from '../../src/commands/run.ts';
 import { asked, lateLines, ledger, paneTable, startScreen } from '../../src/commands/screen.ts';
 import type { Tally } from '../../src/commands/tally.ts';
 import type { PaneKind } from '../../src/core/panes.ts';
@@ -76,7 +77,7 @@ it('says of records where each went, once', () => {
   };
   expect(
     ledger(
-      { ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0 },
+      { ...counted, others: 0, refused: [], poisonLines: new Map(), last: undefined, ahead: 0, open: 0 },
       KINESIS,
     ),
   ).toBe('6 records read, 3 applied, 1 late for every window, 1 poison, 1 filtered, 0 too large for Kinesis');
@@ -97,6 +98,7 @@ it('holds what records were expanded into against where it went, and the records
     poisonLines: new Map(),
     last: undefined,
     ahead: 0,
+    open: 0,
   };
   expect(ledger(replayed, KINESIS)).toMatch(/^2 records read, expanded into 6, 3 applied, /);
   expect(isAccountedFor(replayed)).toBe(true);
@@ -106,6 +108,10 @@ it('holds what records were expanded into against where it went, and the records
   expect(isAccountedFor({ ...replayed, children: 5, others: 1 })).toBe(true);
   expect(isAccountedFor({ ...replayed, children: undefined })).toBe(false);
   expect(isAccountedFor({ ...replayed, children: undefined, read: 6 })).toBe(true);
+  expect(failureOf(replayed, false)).toBeUndefined();
+  expect(failureOf({ ...replayed, open: 3 }, false)).toBe(
+    'NOT every window has closed: 3 stay open, as the source holds records that no group has taken in.',
+  );
 });
 
 it('says what a pipeline asks', () => {

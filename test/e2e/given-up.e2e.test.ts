@@ -100,9 +100,18 @@ it('a local run gives up what its mapping is told to, and redrives it once from 
   // The mapping of the next run goes on after what was given up: it would be taken in a second time else. The last
   // reading shows the sweeper that what comes before it is handled.
   const { panes, replayed } = await runLocally(meters, lines, { dataDirectory: data });
-  expect(replayed).toMatchObject({ read: 9, resumed: 8, applied: 9 });
+  expect(replayed).toMatchObject({ read: 9, resumed: 8, applied: 9, open: 0 });
   const counts = panes.map((pane) => JSON.parse(pane).results.n as number);
   expect(counts.reduce((sum, n) => sum + n, 0)).toBe(9);
   const { findings } = await withKept(meters, { data }, ({ ports }) => audit(ports, meters));
   expect(findings).toEqual([]);
+});
+
+it('a run ends where what was given up stands last in its shard, and says that windows stay open', async () => {
+  const { panes, replayed } = await runLocally(meters, lines.slice(0, 8), {
+    deliver: failing([]),
+    mapping: { maxRetries: 1 },
+  });
+  expect(replayed).toMatchObject({ read: 8, applied: 7, open: 3 });
+  expect(panes).toEqual([]);
 });

@@ -64,6 +64,7 @@ export async function runLocally(
     readonly dataDirectory?: string;
     readonly decorate?: (ports: Ports) => Ports;
     readonly deliver?: NonNullable<LocalOptions['deliver']>;
+    readonly mapping?: LocalOptions['mapping'];
     readonly speed?: number | undefined;
     readonly signal?: AbortSignal;
     readonly onSent?: (sent: number) => void;
