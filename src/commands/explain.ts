@@ -26,7 +26,7 @@ export async function explainCommand(
 }
 
 function explanationText(explanation: Explanation): string {
-  const { pipeline, key, group, watermark, windows } = explanation;
+  const { pipeline, key, group, watermark, ids, windows } = explanation;
   const byTime = windows.filter(({ waitsFor }) => waitsFor === 'watermark');
   const byRecords = windows.filter(({ waitsFor }) => waitsFor === 'records');
   const { silenceAddsMillis } = watermark;
@@ -51,6 +51,15 @@ function explanationText(explanation: Explanation): string {
     ...(silenceAddsMillis > 0
       ? [`  silence would add ${span(silenceAddsMillis)} by now, if nothing waits at the source`]
       : []),
+    ...(ids === undefined
+      ? []
+      : [
+          '',
+          `${plural(ids.count, 'record is', 'records are')} known by an id when they come again`,
+          ids.count === 1
+            ? `  the id is forgotten once the watermark reaches ${ids.firstUntil}`
+            : `  the first id is forgotten once the watermark reaches ${ids.firstUntil}, the last at ${ids.lastUntil}`,
+        ]),
     '',
     rows.length === 0
       ? 'No window waits for the watermark'

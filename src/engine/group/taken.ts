@@ -241,6 +241,16 @@ const rowsOf = (table: Table | undefined): number[][] =>
     ...(table as Table).numbers.subarray(row * ID_WIDTH, (row + 1) * ID_WIDTH),
   ]);
 
+/**
+ * Describes the ids that a group remembers of a key's records: how many there are, and the watermarks from
+ * which on the first and the last of them are forgotten. It returns undefined where there are none.
+ */
+export function rememberedOf({ ids }: Pick<Group, 'ids'>, key: string) {
+  const untils = rowsOf(ids.get(key)).map(([until]) => until as EpochMillis);
+  const [first, last] = [untils[0], untils.at(-1)];
+  return first === undefined || last === undefined ? undefined : { count: untils.length, first, last };
+}
+
 /** Makes a table of rows, in which the ids that become unneeded first stand first. */
 function tableOf(rows: readonly (readonly number[])[]): Table {
   const table = new Table(ID_WIDTH, 0, rows.length);

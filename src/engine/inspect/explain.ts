@@ -9,6 +9,7 @@ import type { Deployment, Generation } from '../group/deployment.ts';
 import { type Counters, EMPTY_GROUP, type Group, lateByWindow } from '../group/group.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
 import { roomUsed } from '../group/room.ts';
+import { rememberedOf } from '../group/taken.ts';
 import { readDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
 
@@ -43,9 +44,23 @@ export interface Explanation {
     readonly silenceAddsMillis: number;
   };
   readonly stateBytes: number;
+  /** Undefined where the group remembers no ids of the key's records. */
+  readonly ids: RememberedIds | undefined;
   readonly windows: readonly OpenWindows[];
   /** When silence closes the next window, if no record comes; undefined where no window is open. */
   readonly nextIdleClose: string | undefined;
+}
+
+/**
+ * The ids by which records of the key are known when they come again. The ids themselves are not shown: they
+ * may be personal data, and the group holds only digests of them.
+ */
+interface RememberedIds {
+  readonly count: number;
+  /** The watermark from which on the first of them is forgotten. */
+  readonly firstUntil: string;
+  /** The watermark from which on all of them are forgotten. */
+  readonly lastUntil: string;
 }
 
 interface Commit {
@@ -111,6 +126,7 @@ export async function explain(
       `Cannot explain a key that has no state: log ${log}, which it falls into, has ${group.keys.size} other keys after ${group.ordinal} entries; it had no record yet, or was forgotten`,
     );
   }
+  const remembered = rememberedOf(group, key);
   const now = ports.clock.now();
   const { outOfOrderness, idleAfter } = pipeline.rules.time;
   const { maxEventTime, lastArrival, watermark } = stored;
@@ -162,6 +178,11 @@ export async function explain(
       ),
     },
     stateBytes: encodeWindows(pipeline, [stored]).length,
+    ids: remembered && {
+      count: remembered.count,
+      firstUntil: isoTime(remembered.first),
+      lastUntil: isoTime(remembered.last),
+    },
     windows: open.map(({ window, waitsFor, all }) => ({
       window,
       waitsFor,

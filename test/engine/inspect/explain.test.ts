@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { millis } from '../../../src/core/time.ts';
+import { type EpochMillis, millis } from '../../../src/core/time.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
 import { explain, UnknownKeyError } from '../../../src/engine/inspect/explain.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
@@ -15,6 +15,8 @@ import {
   rolling,
   session,
   sliding,
+  sqs,
+  tumbling,
 } from '../../../src/index.ts';
 import { groupLog } from '../../../src/wiring/names.ts';
 import { at, type Reading, Scene } from '../scene.ts';
@@ -217,6 +219,40 @@ describe('the explanation of a key', () => {
     expect(group).toMatchObject({ generation: 2, index, log: groupLog('readings', 2, index), ordinal: 1 });
     expect(group.commits.map(({ applied }) => applied)).toEqual([undefined]);
     expect(watermark.now).toBe('2026-01-05T12:01:40.000Z');
+  });
+
+  it.each([
+    // The window refuses records of 12:00 from 12:03 on, and those of 12:01 from 12:04 on.
+    ['of its own', kinesis<Reading & { id: string }>({ id: (reading) => reading.id })],
+    ['of its message', sqs<Reading & { id: string }>()],
+  ])('says how many records it knows by an id %s, and for how long, but not the ids', async (_, source) => {
+    const pipeline = definePipeline('readings', source, {
+      key: ({ machine }) => machine,
+      eventTime: (reading) => reading.at,
+      allowedLateness: '2m',
+      windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
+    });
+    const scene = await new Scene(pipeline).under(pipeline);
+    const put = (id: string, time: EpochMillis) => scene.put(PUMP, time, 20, 0, { id });
+    await scene.process([put('alice', at(0, 10)), put('bob', at(0, 50)), put('carol', at(1, 5))]);
+    const explanation = await explain(scene.engine, pipeline, PUMP);
+    expect(explanation.ids).toEqual({
+      count: 3,
+      firstUntil: '2026-01-05T12:03:00.000Z',
+      lastUntil: '2026-01-05T12:04:00.000Z',
+    });
+    expect(JSON.stringify(explanation)).not.toMatch(/alice|bob|carol/);
+    scene.ports.clock.set(at(3, 5));
+    await scene.process([put('dave', at(3, 5))]);
+    expect((await explain(scene.engine, pipeline, PUMP)).ids).toMatchObject({
+      count: 2,
+      firstUntil: '2026-01-05T12:04:00.000Z',
+    });
+  });
+
+  it('says nothing of ids where records are known by their places alone', async () => {
+    const scene = await begun();
+    expect((await explain(scene.engine, readings, PUMP)).ids).toBeUndefined();
   });
 
   it('lists the first of many open windows', async () => {
