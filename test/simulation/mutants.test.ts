@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { compiled } from '../compiled.ts';
@@ -18,6 +18,13 @@ it('has small bounds that are there', () => {
 
 it('has a name of its own for each', () => {
   expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
+});
+
+it.each(['docs/testing.md', 'docs/aws-facts.md'])('has each that a table of %s names', (page) => {
+  const rows = readFileSync(page, 'utf8').match(/^\|.*\*.*$/gm) ?? [];
+  const named = rows.flatMap((row) => [...row.matchAll(/\*([^*]+)\*/g)].map(([, name]) => name));
+  expect(named.length).toBeGreaterThan(0);
+  expect(MUTANTS.map(({ name }) => name)).toEqual(expect.arrayContaining(named));
 });
 
 it('refuses a text that is not there once', () => {

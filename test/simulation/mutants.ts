@@ -27,7 +27,7 @@ if (unknown.length > 0) {
 interface Killer {
   /** The source whose schedule it was, or the file of the test. */
   readonly by: string;
-  /** Which schedule it was. A seed draws another one when draws change, so that docs/testing.md leaves it out. */
+  /** Which schedule it was. A seed draws another one when draws change. */
   readonly seed?: number | undefined;
   readonly rule: string;
 }
@@ -37,11 +37,6 @@ const killers = new Map<Mutant, Killer | undefined>();
 const waiting = [...chosen];
 const passed = new Set<string>();
 await Promise.all(cpus().map(work));
-const table = chosen.map((one) => {
-  const killer = killers.get(one);
-  return `| ${one.name} | ${one.rule} | ${killer ? killer.by : '**survived**'} |`;
-});
-console.info(['| taken away | the rule | found by |', '|---|---|---|', ...table].join('\n'));
 const survivors = chosen.filter((one) => killers.get(one) === undefined).map(({ name }) => name);
 const control = names.length === 0 ? await unharmed() : undefined;
 if (control) console.error(`Found where no rule is taken away: ${textOf(control)}`);
@@ -54,7 +49,7 @@ async function work(): Promise<void> {
     const edits = [...also, one];
     const killer = await (killedBy ? tested(name, edits, killedBy, title) : simulated(name, edits, sources));
     killers.set(one, killer);
-    console.error(`${name}: ${killer ? textOf(killer) : 'SURVIVED'}`);
+    console.info(`${name}: ${killer ? textOf(killer) : 'SURVIVED'}`);
   }
 }
 

@@ -283,7 +283,7 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['kinesis'],
   },
 
-  // Room in an entry, in a step and in a group.
+  // Room, and the source that a group belongs to.
   {
     name: 'a full group takes in new keys',
     rule: 'From a weight on records of new keys are refused, so that those which are there go on',
@@ -414,6 +414,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'work.then(',
     killedBy: 'test/engine/intake/deadlines.test.ts',
   },
+  // How sources and stores answer.
   {
     name: 'an empty page is the end of its shard',
     rule: 'Pages that hold nothing are usual on a sparse shard',
@@ -1042,6 +1043,38 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'an object of late records is named by its windows alone',
   },
   {
+    name: 'poison is not moved past',
+    rule: 'The commit that moves past poison lists it, and the rest of the batch goes on',
+    file: 'src/engine/intake/fold.ts',
+    find: '? reachedBy(source, group, records.slice(0, taken))',
+    replace:
+      "? reachedBy(source, group, records.slice(0, taken).filter(({ content }) => content.outcome === 'record'))",
+  },
+  {
+    name: 'poison has no group',
+    rule: 'What has no key is counted in the group of its partition key',
+    file: 'src/engine/intake/process-batch.ts',
+    find: "const key = content.outcome === 'record' ? content.key : partitionKey;",
+    replace: "const key = content.outcome === 'record' ? content.key : '';",
+  },
+  {
+    name: 'a function that throws refuses the batch',
+    rule: 'A record on which an author’s function throws is poison; the batch is folded again without it',
+    file: 'src/engine/intake/fold.ts',
+    find: 'const tried = refuseThrowing(deployment.pipeline, group, admitted, limits, isOver);',
+    replace: "const tried = admitted.map((one) => one.refused('fold', ''));",
+  },
+
+  {
+    name: 'a known key is refused for room',
+    rule: 'Above the high-water mark new keys alone are refused',
+    file: 'src/engine/intake/fold.ts',
+    find: "if (content.outcome === 'poison' || group.keys.has(content.key) || added.has(content.key)) return record;",
+    replace: "if (content.outcome === 'poison') return record;",
+  },
+
+  // Redrives.
+  {
     name: 'a list is done before its records are in',
     rule: 'A redrive is done once all of its records are in, and then comes the next',
     file: 'src/engine/intake/redrive.ts',
@@ -1128,37 +1161,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '!record.failed && this.#listed.has(keptId(record));',
     sources: ['kinesis', 'dynamodb', 'kpl'],
   },
-  {
-    name: 'poison is not moved past',
-    rule: 'The commit that moves past poison lists it, and the rest of the batch goes on',
-    file: 'src/engine/intake/fold.ts',
-    find: '? reachedBy(source, group, records.slice(0, taken))',
-    replace:
-      "? reachedBy(source, group, records.slice(0, taken).filter(({ content }) => content.outcome === 'record'))",
-  },
-  {
-    name: 'poison has no group',
-    rule: 'What has no key is counted in the group of its partition key',
-    file: 'src/engine/intake/process-batch.ts',
-    find: "const key = content.outcome === 'record' ? content.key : partitionKey;",
-    replace: "const key = content.outcome === 'record' ? content.key : '';",
-  },
-  {
-    name: 'a function that throws refuses the batch',
-    rule: 'A record on which an author’s function throws is poison; the batch is folded again without it',
-    file: 'src/engine/intake/fold.ts',
-    find: 'const tried = refuseThrowing(deployment.pipeline, group, admitted, limits, isOver);',
-    replace: "const tried = admitted.map((one) => one.refused('fold', ''));",
-  },
-
-  {
-    name: 'a known key is refused for room',
-    rule: 'Above the high-water mark new keys alone are refused',
-    file: 'src/engine/intake/fold.ts',
-    find: "if (content.outcome === 'poison' || group.keys.has(content.key) || added.has(content.key)) return record;",
-    replace: "if (content.outcome === 'poison') return record;",
-  },
-
   // Changing a definition.
   {
     name: 'the definition expires',
@@ -1283,6 +1285,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'logsOf(deployment, (generation) => !isGone(deployment, generation, now));',
     replace: 'logsOf(deployment, (generation) => generation === present(deployment));',
   },
+  // Producers.
   {
     name: 'a producer sends newer records before refused ones',
     rule: 'What was refused is sent again before anything newer of its lane',
