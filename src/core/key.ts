@@ -84,8 +84,8 @@ export class KeyState {
     const { at, arrival } = record;
     const { outOfOrderness, maxLateness } = this.#rules.time;
     const watermarks = this.#watermarks;
-    this.pass(this.reachedBy(arrival), undefined, panes);
-    if (maxLateness !== undefined && this.#isForgotten(arrival)) this.#begin();
+    this.pass(this.reachedBy(record), undefined, panes);
+    if (maxLateness !== undefined && !record.waited && this.#isForgotten(arrival)) this.#begin();
     if (arrival > this.#lastArrival) this.#lastArrival = arrival;
 
     const met = watermarks[BEFORE] as number;
@@ -124,8 +124,8 @@ export class KeyState {
   }
 
   /** Returns the watermark that the silence until a record's arrival brings, before the record is taken in. */
-  reachedBy(arrival: EpochMillis): EpochMillis {
-    return this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);
+  reachedBy({ arrival, waited }: Pick<KeyRecord, 'arrival' | 'waited'>): EpochMillis {
+    return waited || this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);
   }
 
   /**

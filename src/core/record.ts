@@ -5,6 +5,8 @@ import type { EpochMillis } from './time.ts';
 export interface KeyRecord {
   readonly at: EpochMillis;
   readonly arrival: EpochMillis;
+  /** Whether it may have waited before it arrived, so that its arrival says nothing of the silence of its key. */
+  readonly waited?: boolean;
   /** The values that the pipeline's `Inputs` read. */
   readonly values: readonly Plain[];
 }

@@ -8,6 +8,11 @@ export interface SourceRecord {
   readonly lineage: string;
   readonly position: Position;
   readonly arrival: EpochMillis;
+  /**
+   * When it first arrived, where it is taken in again: it has waited since, and its arrival says nothing of the
+   * silence of its key.
+   */
+  readonly waitedSince?: EpochMillis;
   readonly partitionKey: string;
   readonly data: Uint8Array;
   /** Set where the record lacks the id by which it would be known when it comes again: it is refused. */

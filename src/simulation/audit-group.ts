@@ -55,9 +55,9 @@ export class Taken {
   }
 
   /** Whether it changes nothing, as a record of its key and id is in. */
-  isRepeated({ content }: Part, arrival: EpochMillis): boolean {
-    const until = this.#untilOf(content);
-    return content !== undefined && until !== undefined && until > this.#oracle.reached(content.key, arrival);
+  isRepeated(truth: Part, arrival: EpochMillis): boolean {
+    const until = this.#untilOf(truth.content);
+    return until !== undefined && until > this.#oracle.reached(truth, arrival);
   }
 
   /** Notes a record that changes nothing. */
@@ -92,7 +92,7 @@ export class Taken {
       this.refusals.set(truth, windows);
       return 'lateForAll';
     }
-    const reached = this.#oracle.reached(truth.content?.key ?? '', arrival);
+    const reached = this.#oracle.reached(truth, arrival);
     const [outcome, refusing] = this.#oracle.take(truth, by, arrival);
     this.refusals.set(truth, refusing);
     if (truth.content && outcome === 'applied') this.#know(truth.content, by, reached);

@@ -3,6 +3,7 @@ import { Panes } from '../core/panes.ts';
 import type { EpochMillis } from '../core/time.ts';
 import { type GroupPane, listPanes } from '../engine/group/group.ts';
 import { type Deployed, placeIn } from './deployed.ts';
+import { REDRIVEN } from './log-format.ts';
 import type { Part } from './truth.ts';
 import { must } from './violation.ts';
 
@@ -62,8 +63,9 @@ export class Oracle {
   }
 
   /** Returns the watermark that a record's arrival brings, before the record is taken in. */
-  reached(key: string, arrival: EpochMillis): number {
-    return this.#keys.get(key)?.state.reachedBy(arrival) ?? Number.NEGATIVE_INFINITY;
+  reached({ content, lineage }: Part, arrival: EpochMillis): number {
+    const { state } = this.#keys.get(content?.key ?? '') ?? {};
+    return state?.reachedBy({ arrival, waited: hasWaited(lineage) }) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Returns a key's watermark as of its last record. */
@@ -134,7 +136,7 @@ export class Oracle {
     this.#done.push(step);
   }
 
-  #apply({ content }: Part, by: Deployed, arrival: EpochMillis): readonly string[] {
+  #apply({ content, lineage }: Part, by: Deployed, arrival: EpochMillis): readonly string[] {
     const { key, at, values } = content as NonNullable<Part['content']>;
     const held = this.#keys.get(key) ?? {
       number: this.#keys.size,
@@ -144,7 +146,10 @@ export class Oracle {
     this.#keys.set(key, held);
     this.#touched.add(key);
     const panes = this.#panesOf(by, held.number);
-    const refusing = held.state.apply({ at, arrival, values: values[by.place] ?? [] }, panes);
+    const refusing = held.state.apply(
+      { at, arrival, waited: hasWaited(lineage), values: values[by.place] ?? [] },
+      panes,
+    );
     return panes.refusing.slice(0, refusing).map((place) => by.pipeline.rules.windows[place]?.name ?? '');
   }
 
@@ -171,6 +176,9 @@ export class Oracle {
     return panes;
   }
 }
+
+/** Whether the arrival of a record says nothing of its key's silence, as the record waited to be redriven. */
+const hasWaited = (lineage: string): boolean => lineage === REDRIVEN;
 
 /** Returns until when a key was silent whose silence has brought its watermark there. */
 function silentUntil(

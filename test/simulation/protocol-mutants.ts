@@ -68,7 +68,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'silence waits for the sweeper',
     rule: 'Before a record is applied the watermark advances as if now were its arrival',
     file: 'src/core/key.ts',
-    find: 'this.pass(this.reachedBy(arrival), undefined, panes);',
+    find: 'this.pass(this.reachedBy(record), undefined, panes);',
     replace: '',
   },
   {
@@ -467,9 +467,16 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a message that waited makes time pass',
     rule: 'No time passes by the arrival of a record that arrives when it is read',
     file: 'src/core/key.ts',
-    find: 'return this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);',
-    replace: 'return this.reached(arrival);',
+    find: 'return waited || this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);',
+    replace: 'return waited ? this.watermark : this.reached(arrival);',
     sources: ['rabbitmq'],
+  },
+  {
+    name: 'a record that is redriven makes time pass',
+    rule: 'No time passes by the arrival of a record that has waited to be redriven',
+    file: 'src/core/key.ts',
+    find: 'return waited || this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);',
+    replace: 'return this.#rules.time.arrivesWhenRead ? this.watermark : this.reached(arrival);',
   },
   {
     name: 'a whole table is one lineage',

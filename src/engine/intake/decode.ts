@@ -178,9 +178,9 @@ const tooManyRefused = (parts: string): Error =>
   new Error(`a record must have at most ${MAX_REFUSED_PARTS} ${parts} that are refused: it has more`);
 
 function* findMembers(decoder: Decoder, record: SourceRecord): Generator<Found> {
-  const { lineage, position, arrival } = record;
-  for (const { partitionKey, data } of record.members ?? [record]) {
-    const found = { lineage, position, arrival, partitionKey };
+  const { members = [record], ...whole } = record;
+  for (const { partitionKey, data } of members) {
+    const found = { ...whole, partitionKey };
     try {
       for (const member of membersIn(decoder, data)) {
         yield member instanceof Uint8Array
@@ -338,7 +338,7 @@ function decodeValue(
   first = 0,
   idOf?: () => string,
 ): DecodedMember {
-  const { arrival, data } = source;
+  const { arrival, waitedSince = arrival, data } = source;
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
@@ -378,11 +378,13 @@ function decodeValue(
       throw new Error(`the event time ${isoTime(at)} is too far ahead of the arrival, ${isoTime(arrival)}`);
     }
     step = 'past';
-    if (pipeline.maxPast !== undefined && after(at, pipeline.maxPast) < arrival) {
-      throw new Error(`the event time ${isoTime(at)} is too far before the arrival, ${isoTime(arrival)}`);
+    if (pipeline.maxPast !== undefined && after(at, pipeline.maxPast) < waitedSince) {
+      throw new Error(`the event time ${isoTime(at)} is too far before the arrival, ${isoTime(waitedSince)}`);
     }
     step = 'select';
-    return { outcome: 'record', key, record: { at, arrival, values: pipeline.rules.inputs.read(value) }, id };
+    const waited = source.waitedSince !== undefined;
+    const values = pipeline.rules.inputs.read(value);
+    return { outcome: 'record', key, record: { at, arrival, waited, values }, id };
   } catch (error) {
     if (error === ANSWERS_LATER) throw error;
     return refused(step, error);

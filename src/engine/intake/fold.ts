@@ -87,7 +87,7 @@ function foldAll(
     const { key, record } = groupRecord.content;
     let touchedKey = touched.get(key);
     const state = touchedKey?.state ?? new KeyState(rules, group.keys.get(key));
-    const reached = state.reachedBy(record.arrival);
+    const reached = state.reachedBy(record);
     if (ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
@@ -230,7 +230,7 @@ function refuseThrowing(
     try {
       const state = new KeyState(rules, keys.get(key));
       tried.push(groupRecord);
-      const reached = state.reachedBy(record.arrival);
+      const reached = state.reachedBy(record);
       if (ids?.isRepeated(groupRecord, key, reached)) continue;
       const isApplied = state.apply(record, panes) < rules.windows.length;
       if (state.watermark < reached) ids?.beginAnew(key);
@@ -358,7 +358,7 @@ export function foldBefore(
   const stored = group.keys.get(key);
   if (stored === undefined) return undefined;
   const panes = new Panes(rules);
-  const silence = new KeyState(rules, stored).reachedBy(record.arrival);
+  const silence = new KeyState(rules, stored).reachedBy(record);
   const byRecord = Math.max(silence, record.at - rules.time.outOfOrderness) as EpochMillis;
   const passages = [
     { until: silence, shown: undefined },

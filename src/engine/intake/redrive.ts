@@ -1,6 +1,6 @@
 import { LoggableError } from '../../core/loggable.ts';
 import { type Position, positionOf, unorderedPositionOf } from '../../core/position.ts';
-import { type EpochMillis, millis } from '../../core/time.ts';
+import { type EpochMillis, millis, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
@@ -171,6 +171,7 @@ export class Redrive {
             ? ownPlace(record)
             : { lineage: REDRIVE_LINEAGE, position: redrivePosition(ordered, number, place) }),
           arrival: at,
+          waitedSince: parseIsoTime(record.arrival) ?? at,
           partitionKey,
           data,
           ...(members && { members }),

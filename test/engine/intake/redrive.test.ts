@@ -4,6 +4,7 @@ import { Packer, unpackRecords } from '../../../src/adapters/kinesis/kpl.ts';
 import { memoryPorts } from '../../../src/adapters/memory/index.ts';
 import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { positionOf, unorderedPositionOf } from '../../../src/core/position.ts';
+import { millis } from '../../../src/core/time.ts';
 import { type Kept, keptRecords } from '../../../src/engine/intake/kept-records.ts';
 import { isRedrivable, Redrive, type RedriveCounts } from '../../../src/engine/intake/redrive.ts';
 import { GroupLogs } from '../../../src/engine/log/group-logs.ts';
@@ -171,6 +172,25 @@ describe.each(SOURCES)('refused records of %s', (_, source) => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('make no time pass that would make records late which still wait at the source', async () => {
+    const scene = await refusedBy(source, 1);
+    const read = recordOf(1, { machine: 'm0', at: at(1), celsius: 1 }, source);
+    const waiting = recordOf(2, { machine: 'm0', at: at(2), celsius: 1 }, source);
+    await scene.process([read]);
+    scene.ports.clock.pass(millis('5h'));
+    expect(await redriveAll(scene)).toMatchObject({ records: 1, applied: 1 });
+    expect(await scene.process([waiting])).toEqual([]);
+    expect(ledgerOf(scene)).toEqual({ applied: 3, poison: 1, lateForAll: 0 });
+  });
+
+  it('may be taken in longer after their arrival than the definition allows their event times to be', async () => {
+    const bounded = (version: number): Pipeline => ({ ...readings(source, version), maxPast: millis('1h') });
+    const scene = await new Scene(bounded(1)).under(bounded(1));
+    await scene.process([recordOf(0, { machine: 'm0', at: at(0), celsius: -1 }, source)]);
+    scene.ports.clock.pass(millis('5h'));
+    expect(await redriveAll(await scene.under(bounded(2)))).toMatchObject({ records: 1, applied: 1 });
   });
 
   it('are listed once when they are refused again, and can be redriven again', async () => {
