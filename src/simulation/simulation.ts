@@ -224,6 +224,7 @@ class Simulation {
   /** How long after its arrival a record can be read. */
   readonly #lag: number;
   readonly #inline: number;
+  readonly #firstArrival: number;
   readonly #stateLifetime: number;
   /** When each object was created that may expire. */
   readonly #createdAt = new Map<string, EpochMillis>();
@@ -265,8 +266,9 @@ class Simulation {
     this.#stateLifetime = random.pick(STATE_LIFETIMES);
     // Some pipelines wait for their first record until entries expire.
     const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
+    this.#firstArrival = this.#source.nextArrival() ?? waits;
     this.#world = memoryPorts({
-      start: ((this.#source.nextArrival() ?? waits) - waits) as EpochMillis,
+      start: (this.#firstArrival - waits) as EpochMillis,
       answerEntries: random.pick([1, 3, 1_000]),
     });
     this.#stage = new Stage(random.fork(), faults, {
@@ -309,8 +311,9 @@ class Simulation {
       if (this.#running.size < crowd && random.chance(0.35)) this.#begin(eagerness);
       if (rescales.has(round)) this.#rescale(random.pick([1, 2, 4, 8]));
       if (round === mistake) this.#mistake();
-      if (this.#redrives.chance(redrives)) this.#redriveKept();
-      if (this.#givenUp.size > 0 && this.#failures.chance(0.05)) this.#redriveFailed(this.#drawMissed());
+      if (this.#redrives.chance(redrives) && this.#remembers) this.#redriveKept();
+      if (this.#givenUp.size > 0 && this.#failures.chance(0.05) && this.#remembers)
+        this.#redriveFailed(this.#drawMissed());
       if (round === outage) await this.#sitOut();
       if (random.chance(0.25)) this.#pass(random.whole(0, random.chance(0.05) ? 90 : 4) * SECOND);
       if (random.chance(0.03)) this.#giveUp();
@@ -348,10 +351,7 @@ class Simulation {
     // A version that has committed nothing is taken back, as the open windows are those of the version
     // before.
     this.#serveAtWork();
-    if (this.#happened.redrives + this.#happened.missed > 0) {
-      this.#redriveKept(() => false);
-      await this.#drain();
-    }
+    await this.#finishRedrives();
     await this.#redriveAllFailed();
     const silent = await this.#close();
     const again = this.#random.chance(0.1);
@@ -405,6 +405,7 @@ class Simulation {
     await this.#withoutFaults(async () => {
       // A version that was taken back does not stay so for days, as nothing would renew what expires.
       this.#serveAtWork();
+      await this.#finishRedrives();
       while (next - this.#now() > DAY) {
         await this.#age(Math.min(1.5 * DAY, next - this.#now() - SECOND), isSwept);
       }
@@ -421,6 +422,7 @@ class Simulation {
     const isOfGroup = (log: string): boolean => log.startsWith(groupLogPrefix(this.#pipeline.name));
     await this.#withoutFaults(async () => {
       this.#serveAtWork();
+      await this.#finishRedrives();
       const hasBegun = [...this.#world.log.logs.keys()].some(isOfGroup);
       const length = hasBegun ? random.whole(1, 5) * DAY : this.#stateLifetime - random.whole(0, 2 * DAY);
       // A record that is moved back comes later still, and no record may come after the 14 days of a queue's
@@ -556,6 +558,8 @@ class Simulation {
     const givesUp =
       this.#givesUp > 0 &&
       back.size > 0 &&
+      // Nothing can be redriven into a pipeline that has not begun.
+      this.#audit.deployments.length > 0 &&
       this.#failures.chance(this.#givesUp) &&
       // A batch that is given up is no smaller than those of its records that are still under way.
       ![...this.#atWorkOn(invocation)].some((truth) => back.has(truth));
@@ -604,6 +608,22 @@ class Simulation {
     );
   }
 
+  /**
+   * Whether no key was forgotten yet. One that was would begin anew with a record that is redriven, and open windows
+   * once more that have closed.
+   */
+  get #remembers(): boolean {
+    const { maxLateness = Number.POSITIVE_INFINITY } = this.#pipeline.rules.time;
+    return this.#now() - this.#firstArrival <= maxLateness;
+  }
+
+  /** Ends redrives that were interrupted. */
+  async #finishRedrives(): Promise<void> {
+    if (this.#happened.redrives + this.#happened.missed === 0) return;
+    this.#redriveKept(() => false);
+    await this.#drain();
+  }
+
   /** Takes some of the records in that Lambda gave up and no group has taken in. */
   #redriveFailed(wants: (missed: Missed) => boolean): void {
     const host = this.#host('redrive');
@@ -643,7 +663,7 @@ class Simulation {
    * Takes in what is missing of all that was given up, twice at once, whether or not the logs tell that it is.
    */
   async #redriveAllFailed(): Promise<void> {
-    if (this.#givenUp.size === 0) return;
+    if (this.#givenUp.size === 0 || !this.#remembers) return;
     if (this.#failures.chance(0.3)) this.#pass(this.#failures.whole(1, 3) * DAY);
     for (let times = 2; times > 0; times--)
       this.#redriveFailed(({ record, confirmed }) => confirmed || this.#audit.isMissing(record));

@@ -115,6 +115,8 @@ export class Stage {
   readonly #faults: ReadonlyMap<number, Fault>;
   readonly #onlooker: Onlooker;
   #turns: Turn[] = [];
+  /** How many calls an invocation has made of which it has no answer: it may return before they are carried out. */
+  readonly #waiting = new Map<Invocation, number>();
   /** How many calls of an invocation land without it. */
   readonly #underWay = new Map<Invocation, number>();
   #steps = 0;
@@ -168,7 +170,8 @@ export class Stage {
       met: [],
       telemetry: memoryTelemetry(),
       get over() {
-        return (returned || !environment.alive) && !stage.#underWay.get(invocation);
+        const isAtWork = environment.alive && (!returned || (stage.#waiting.get(invocation) ?? 0) > 0);
+        return !isAtWork && !stage.#underWay.get(invocation);
       },
       timeOut: () => end({ ended: 'timed out' }),
       crash: () => end({ ended: 'crashed' }),
@@ -197,7 +200,7 @@ export class Stage {
 
   /** Returns the gate through which an environment's calls go. */
   gateOf(environment: Environment): Gate {
-    return async (call, name, carryOut) => {
+    const gate: Gate = async (call, name, carryOut) => {
       const invocation = this.running;
       const step = this.#steps++;
       const kind = call === 'objects.create' ? `${call} ${name.slice(0, name.indexOf('/') + 1)}` : call;
@@ -242,6 +245,15 @@ export class Stage {
           await this.#turn(environment, step + fault.delay);
           return answer;
         }
+      }
+    };
+    return async (call, name, carryOut) => {
+      const invocation = this.running;
+      add(this.#waiting, invocation, 1);
+      try {
+        return await gate(call, name, carryOut);
+      } finally {
+        add(this.#waiting, invocation, -1);
       }
     };
   }
@@ -295,7 +307,7 @@ export class Stage {
   }
 
   #later(invocation: Invocation, from: number, line: string, land: () => Promise<unknown>): void {
-    const count = (by: number) => this.#underWay.set(invocation, (this.#underWay.get(invocation) ?? 0) + by);
+    const count = (by: number) => add(this.#underWay, invocation, by);
     count(1);
     const resume = () => {
       this.#onlooker.saw?.(line);
@@ -332,3 +344,6 @@ export class Stage {
  * runs once no reaction is left, without a turn of the event loop.
  */
 const settled = (): Promise<void> => new Promise((resolve) => nextTick(resolve));
+
+const add = (counts: Map<Invocation, number>, invocation: Invocation, by: number): void =>
+  void counts.set(invocation, (counts.get(invocation) ?? 0) + by);
