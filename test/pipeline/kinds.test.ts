@@ -57,7 +57,8 @@ describe('a kind that is added to its union alone', () => {
       'src/lambda.ts',
       'src/local/over.ts',
       'src/local/sources/index.ts',
-      'src/simulation/draw.ts',
+      'src/simulation/draw-records.ts',
+      'src/simulation/draw-source.ts',
       'src/simulation/place.ts',
       'src/simulation/shapes.ts',
     ]);

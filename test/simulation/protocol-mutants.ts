@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'only the sweeper forgets',
     rule: 'A forgotten key begins anew whether or not the sweeper came by',
     file: 'src/core/key.ts',
-    find: 'if (maxLateness !== undefined && this.#isForgotten(arrival)) this.#begin();',
+    find: 'if (maxLateness !== undefined && !record.waited && this.#isForgotten(arrival)) this.#begin();',
     replace: '',
     killedBy: 'test/engine/intake/engine.test.ts',
     title: 'takes its next record in the same way',
