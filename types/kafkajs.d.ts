@@ -41,7 +41,7 @@ declare module 'kafkajs/src/cluster/index.js' {
   export default class Cluster {
     constructor(options: {
       readonly logger: import('kafkajs').Logger;
-      readonly socketFactory: unknown;
+      readonly socketFactory: import('kafkajs').ISocketFactory;
       readonly brokers: readonly string[];
       readonly clientId: string;
       readonly connectionTimeout: number;
@@ -53,10 +53,24 @@ declare module 'kafkajs/src/cluster/index.js' {
     readonly brokerPool: {
       findConnectedBroker(): Promise<Broker>;
     };
+    /** The topics of which metadata is read. */
+    readonly targetTopics: Set<string>;
     connect(): Promise<void>;
     disconnect(): Promise<void>;
     addTargetTopic(topic: string): Promise<void>;
     refreshMetadata(): Promise<void>;
+    fetchTopicsOffset(
+      topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number }[];
+        readonly fromBeginning: boolean;
+      }[],
+    ): Promise<
+      readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+      }[]
+    >;
     findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
     findLeaderForPartitions(
       topic: string,
@@ -93,7 +107,7 @@ declare module 'kafkajs/src/consumer/batch.js' {
 }
 
 declare module 'kafkajs/src/network/socketFactory.js' {
-  export default function socketFactory(): unknown;
+  export default function socketFactory(): import('kafkajs').ISocketFactory;
 }
 
 declare module 'kafkajs/src/protocol/encoder.js' {
@@ -117,4 +131,13 @@ declare module 'kafkajs/src/protocol/decoder.js' {
     readBytes(length: number): Buffer;
     readTaggedFields(): unknown;
   }
+}
+
+declare module 'kafkajs/src/retry/index.js' {
+  /** What is thrown is tried again, unless it says that it is not `retriable`; `bail` ends it with an error. */
+  export default function createRetry(options: {
+    readonly initialRetryTime: number;
+    readonly maxRetryTime: number;
+    readonly retries: number;
+  }): <Result>(act: (bail: (error: Error) => void) => Promise<Result>) => Promise<Result>;
 }

@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
+import kafkajs from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { KafkaClient, KafkaServer } from '../../src/local/servers/index.ts';
 import { kafkaLacks, startKafka } from '../../src/local/servers/kafka.ts';
-import { openKafkaClient } from '../../src/local/servers/kafka-client.ts';
+import { askLeaders, openKafkaClient, socketFactory } from '../../src/local/servers/kafka-client.ts';
 
 describe('a machine without what Kafka needs', () => {
   const having = (programs: Readonly<Record<string, string>>) => async (program: string) => programs[program];
@@ -38,6 +42,74 @@ it.each([
   ['127.0.0.1:99999', /^Cannot read Kafka as a broker must listen at 127.0.0.1:99999: /],
 ])('a broker at %s is refused at once', async (address, message) => {
   await expect(openKafkaClient(address)).rejects.toThrow(message);
+});
+
+describe('a partition whose broker answers that', () => {
+  const answer = (type: string, retriable: boolean) =>
+    new kafkajs.KafkaJSProtocolError(Object.assign(new Error(type), { type, code: 0, retriable }));
+
+  /** Asks until it is answered, where the first answers are these errors. */
+  async function asked(errors: readonly Error[]): Promise<{ result: string; reads: number }> {
+    vi.useFakeTimers();
+    try {
+      const left = [...errors];
+      const targetTopics = new Set<string>();
+      let reads = 0;
+      const reader = {
+        targetTopics,
+        async addTargetTopic(topic: string) {
+          if (!targetTopics.has(topic)) reads++;
+          targetTopics.add(topic);
+        },
+      };
+      const asking = askLeaders(reader, 'readings', async () => {
+        const error = left.shift();
+        if (error) throw error;
+        return 'answered';
+      }).catch((error: Error) => error.message);
+      await vi.runAllTimersAsync();
+      return { result: await asking, reads };
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  it.each(['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'])(
+    '%s is asked again by new metadata, and given up where it does not pass',
+    async (type) => {
+      const error = answer(type, true);
+      expect(await asked([error, error, error])).toEqual({ result: 'answered', reads: 4 });
+      expect(await asked(Array(100).fill(error))).toEqual({ result: type, reads: 16 });
+    },
+  );
+
+  it('there is no such offset is not asked again', async () => {
+    const error = answer('OFFSET_OUT_OF_RANGE', false);
+    expect(await asked([error])).toEqual({ result: 'OFFSET_OUT_OF_RANGE', reads: 1 });
+  });
+
+  it('its connection is lost is asked once more, as it may have been started again', async () => {
+    const error = new kafkajs.KafkaJSConnectionError('lost');
+    expect(await asked([error])).toEqual({ result: 'answered', reads: 2 });
+    expect(await asked([error, error])).toEqual({ result: 'lost', reads: 2 });
+  });
+});
+
+it('a closed socket that kafkajs disconnects again and again is not taken for a leak', async () => {
+  const listener = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const warned = vi.fn();
+  process.on('warning', warned);
+  const { port } = listener.address() as AddressInfo;
+  const ssl = undefined as unknown as ConnectionOptions;
+  const socket = socketFactory({ host: '127.0.0.1', port, ssl, onConnect() {} });
+  await once(socket.resume(), 'close');
+  for (let times = 0; times < 20; times++) socket.unref();
+  expect(socket.listenerCount('connect')).toBeGreaterThan(10);
+  await new Promise((turn) => setImmediate(turn));
+  process.off('warning', warned);
+  listener.close();
+  expect(warned).not.toHaveBeenCalled();
 });
 
 const lack = await kafkaLacks();
@@ -86,6 +158,22 @@ describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () 
       1: { first: 0, end: 1 },
     });
   });
+
+  it('lets a topic be read as soon as it is made or grows, whatever was deleted before', async () => {
+    for (const topic of ['first', 'second', 'first', 'second', 'third']) {
+      await client.createTopic(topic, 2);
+      expect(
+        await textsOf(topic, [
+          [0, 0],
+          [1, 0],
+        ]),
+      ).toEqual({ 0: [], 1: [] });
+      await client.addPartitions(topic, 3);
+      expect(await textsOf(topic, [[2, 0]])).toEqual({ 2: [] });
+      expect((await client.bounds(topic)).size).toBe(3);
+      await client.deleteTopic(topic);
+    }
+  }, 60_000);
 
   it('goes on after it was killed and after it was stopped, with all that it acknowledged', async () => {
     await client.createTopic('kept', 1);

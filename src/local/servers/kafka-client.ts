@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Kafka, type Producer } from 'kafkajs';
+import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
-import socketFactory from 'kafkajs/src/network/socketFactory.js';
+import plainSockets from 'kafkajs/src/network/socketFactory.js';
 import Decoder from 'kafkajs/src/protocol/decoder.js';
 import Encoder from 'kafkajs/src/protocol/encoder.js';
+import createRetry from 'kafkajs/src/retry/index.js';
 import { openTogether } from '../closing.ts';
 import { lineOf } from '../failure.ts';
 
@@ -43,8 +43,9 @@ export interface Topic {
 
 /** Reads and writes topics. Offsets are the caller's: it joins no group, and the broker keeps nothing of it. */
 export interface KafkaClient {
-  /** Creates a topic unless it exists. */
+  /** Creates a topic unless it exists, and waits until each of its partitions has a leader. */
   createTopic(topic: string, partitions: number): Promise<void>;
+  /** Adds partitions until a topic has so many, and waits until each has a leader. */
   addPartitions(topic: string, partitions: number): Promise<void>;
   deleteTopic(topic: string): Promise<void>;
   /** Returns undefined where there is no such topic. */
@@ -52,7 +53,9 @@ export interface KafkaClient {
   /**
    * Reads the records that a topic holds from an offset of each partition on, without waiting for any.
    *
-   * @throws where the topic has no such offset, or the broker cannot be reached
+   * A partition that has no leader for a moment, as its broker was started or it is new, is waited for.
+   *
+   * @throws Error where the topic has no such offset, or the broker cannot be reached
    */
   fetch(topic: string, from: ReadonlyMap<number, number>, maxBytes: number): Promise<readonly Fetched[]>;
   /** Returns, for each partition, the offset of the oldest record that is kept, and that of the next record. */
@@ -64,10 +67,22 @@ export interface KafkaClient {
   close(): Promise<void>;
 }
 
+/**
+ * Makes the sockets of kafkajs, which disconnects a closed one again and again while the broker is down. Each time adds
+ * a listener, of which Node.js would warn as of a leak; they are dropped with the socket.
+ */
+export const socketFactory: ISocketFactory = (options) => plainSockets()(options).setMaxListeners(0);
+
 const CLIENT = { clientId: 'millrace-local', connectionTimeout: 10_000 } as const;
 
 /** A broker that is started again is waited for, for a minute. */
 const PATIENCE = { maxRetryTime: 1_000, retries: 60 } as const;
+
+/** How a broker is asked until it has heard of what its controller did: within milliseconds, or for some 50 s. */
+const CHECKS = { ...PATIENCE, initialRetryTime: 20 } as const;
+
+/** What passes by itself in a cluster that runs is waited for, for some 10 s; the callers ask again after that. */
+const MOMENT = { maxRetryTime: 1_000, retries: 15, initialRetryTime: 20 } as const;
 
 /** How long metadata is taken to hold, in milliseconds; an error has it read again at once. */
 const METADATA_AGE = 5_000;
@@ -78,6 +93,7 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
     const kafka = new kafkajs.Kafka({
       ...CLIENT,
       brokers: [broker],
+      socketFactory,
       retry: PATIENCE,
       logLevel: kafkajs.logLevel.NOTHING,
     });
@@ -90,8 +106,20 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
     await reader.connect();
     await reader.refreshMetadata();
     const choose = kafkajs.Partitioners.DefaultPartitioner();
-    const describe = async (topic: string): Promise<Topic | undefined> =>
+    const look = async (topic: string): Promise<LedTopic | undefined> =>
       describedBy(await reader.brokerPool.findConnectedBroker(), topic);
+    const describe = async (topic: string): Promise<Topic | undefined> => {
+      const found = await look(topic);
+      return found && { ...found, partitions: found.partitions.map(({ partition }) => partition) };
+    };
+    const untilLed = (topic: string, count: number): Promise<void> =>
+      until(
+        `Cannot use topic ${topic} as each of its partitions must have a leader: some have none`,
+        async () => {
+          const { partitions = [] } = (await look(topic)) ?? {};
+          return partitions.length >= count && partitions.every(({ isLed }) => isLed);
+        },
+      );
     const producers = new Map<string, { readonly producer: Producer; readonly partitions: number }>();
     onClose(() => Promise.all([...producers.values()].map(({ producer }) => producer.disconnect())));
     /** Returns the producer of a topic, made anew for partitions that it has not heard of: it would drop their records. */
@@ -120,30 +148,27 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
           // kafkajs throws where the broker has not heard of the topic yet.
           waitForLeaders: false,
         });
-        await until(async () => (await describe(topic)) !== undefined);
+        // A topic that was there may have fewer partitions.
+        await untilLed(topic, 1);
       },
       async addPartitions(topic, partitions) {
         await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
-        await until(async () => (await describe(topic))?.partitions.length === partitions);
+        await untilLed(topic, partitions);
       },
       async deleteTopic(topic) {
         await admin.deleteTopics({ topics: [topic] });
-        await until(async () => (await describe(topic)) === undefined);
+        reader.targetTopics.delete(topic);
+        await until(
+          `Cannot delete topic ${topic} as the broker must forget it: it is still there`,
+          async () => (await look(topic)) === undefined,
+        );
       },
       describe,
       async fetch(topic, from, maxBytes) {
-        await reader.addTargetTopic(topic);
-        return fetchFrom(reader, topic, from, maxBytes).catch(async () => {
-          // The broker may have been started again, and the partitions be led by others since.
-          await reader.refreshMetadata();
-          return fetchFrom(reader, topic, from, maxBytes);
-        });
+        return askLeaders(reader, topic, () => fetchFrom(reader, topic, from, maxBytes));
       },
       async bounds(topic) {
-        const offsets = await admin.fetchTopicOffsets(topic);
-        return new Map(
-          offsets.map(({ partition, low, high }) => [partition, { first: Number(low), end: Number(high) }]),
-        );
+        return askLeaders(reader, topic, () => boundsOf(reader, topic));
       },
       async send(topic, records) {
         if (records.length === 0) return new Map();
@@ -176,12 +201,11 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
     };
   });
 
-const CHECK_MILLIS = 20;
-
-/** Waits until the broker has heard of what its controller did. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await delay(CHECK_MILLIS);
-}
+/** Waits until the broker has heard of what its controller did. @throws Error with this message after a minute */
+const until = (message: string, isSo: () => Promise<boolean>): Promise<void> =>
+  createRetry(CHECKS)(async () => {
+    if (!(await isSo())) throw new Error(message);
+  });
 
 /** @throws Error when nothing listens at the address: a client would go on trying for long */
 async function checkListens(broker: string): Promise<void> {
@@ -206,7 +230,7 @@ const readerOf = (kafka: Kafka, broker: string): Cluster =>
   new Cluster({
     ...CLIENT,
     logger: kafka.logger(),
-    socketFactory: socketFactory(),
+    socketFactory,
     brokers: [broker],
     metadataMaxAge: METADATA_AGE,
     allowAutoTopicCreation: false,
@@ -214,7 +238,57 @@ const readerOf = (kafka: Kafka, broker: string): Cluster =>
     retry: { retries: 1 },
   });
 
+/**
+ * Asks the leaders of a topic's partitions, and again by new metadata where that helps. A broker says for a moment that
+ * it does not lead a partition, or has not heard of its topic, after metadata has said that it leads it.
+ */
+export function askLeaders<Answer>(
+  reader: Pick<Cluster, 'addTargetTopic' | 'targetTopics'>,
+  topic: string,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  let isSecond = false;
+  return createRetry(MOMENT)(async (bail) => {
+    try {
+      await reader.addTargetTopic(topic);
+      return await ask();
+    } catch (error) {
+      // Metadata is read again for a topic that is added, and cannot be read as long as a deleted one is among them.
+      reader.targetTopics.delete(topic);
+      // The broker may have been started again: a connection that it has closed is opened again, once.
+      if (isSecond && !isPassing(error)) bail(error as Error);
+      isSecond = true;
+      throw error;
+    }
+  });
+}
+
+/** A partition has no leader now. */
+class LeaderlessError extends Error {}
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof LeaderlessError ||
+  error instanceof kafkajs.KafkaJSBrokerNotFound ||
+  (error instanceof kafkajs.KafkaJSProtocolError && error.retriable);
+
 const READ_COMMITTED = 1;
+
+async function boundsOf(reader: Cluster, topic: string): ReturnType<KafkaClient['bounds']> {
+  // A partition that another program has added is one of the topic's at once.
+  await reader.refreshMetadata();
+  const partitions = reader
+    .findTopicPartitionMetadata(topic)
+    .map(({ partitionId }) => ({ partition: partitionId }));
+  const [ends] = await reader.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
+  const [firsts] = await reader.fetchTopicsOffset([{ topic, partitions, fromBeginning: true }]);
+  const first = new Map(firsts?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  return new Map(
+    ends?.partitions.map(({ partition, offset }) => [
+      partition,
+      { first: first.get(partition) ?? 0, end: Number(offset) },
+    ]),
+  );
+}
 
 async function fetchFrom(
   reader: Cluster,
@@ -225,7 +299,7 @@ async function fetchFrom(
   const leaders = Object.entries(reader.findLeaderForPartitions(topic, [...from.keys()]));
   const led = leaders.flatMap(([, partitions]) => partitions);
   if (led.length < from.size) {
-    throw new Error(
+    throw new LeaderlessError(
       `Cannot read topic ${topic} as each of its partitions must have a leader: ${from.size - led.length} have none`,
     );
   }
@@ -262,13 +336,23 @@ async function fetchFrom(
   });
 }
 
+/** A topic, and which of its partitions have a leader. */
+interface LedTopic extends Omit<Topic, 'partitions'> {
+  readonly partitions: readonly LedPartition[];
+}
+
+interface LedPartition {
+  readonly partition: number;
+  readonly isLed: boolean;
+}
+
 const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' };
 
 /**
  * Asks a broker for a topic with its id, which the version of this request that kafkajs knows does not tell.
  * In this version the head of a request and of an answer ends with tagged fields.
  */
-const describedBy = (broker: Broker, topic: string): Promise<Topic | undefined> =>
+const describedBy = (broker: Broker, topic: string): Promise<LedTopic | undefined> =>
   broker.connectionPool.send({
     request: {
       ...METADATA,
@@ -290,7 +374,7 @@ const NO_TAGS = 0;
 const COUNT = 1;
 const UUID_BYTES = 16;
 
-function topicIn(bytes: Buffer): Topic | undefined {
+function topicIn(bytes: Buffer): LedTopic | undefined {
   const decoder = new Decoder(bytes);
   decoder.readTaggedFields();
   decoder.readInt32();
@@ -310,17 +394,21 @@ function topicIn(bytes: Buffer): Topic | undefined {
       const id = decoder.readBytes(UUID_BYTES).toString('hex');
       decoder.readBoolean();
       const partitions = decoder.readUVarIntArray(() => partitionIn(decoder)) ?? [];
-      return error === 0 ? { id, clusterId, partitions: partitions.sort((a, b) => a - b) } : undefined;
+      return error === 0
+        ? { id, clusterId, partitions: partitions.sort((a, b) => a.partition - b.partition) }
+        : undefined;
     }) ?? [];
   return found;
 }
 
-function partitionIn(decoder: Decoder): number {
-  decoder.readInt16();
+function partitionIn(decoder: Decoder): LedPartition {
+  const error = decoder.readInt16();
   const partition = decoder.readInt32();
-  decoder.readInt32();
+  const leader = decoder.readInt32();
   decoder.readInt32();
   for (const _ of ['replicas', 'in sync', 'offline']) decoder.readUVarIntArray(() => decoder.readInt32());
   decoder.readTaggedFields();
-  return partition;
+  return { partition, isLed: error === 0 && leader !== NO_LEADER };
 }
+
+const NO_LEADER = -1;
