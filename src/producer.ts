@@ -35,7 +35,7 @@ export interface SqsProducerOptions extends ProducerSettings, ClientSettings {
   readonly queueUrl: string;
 }
 
-const SETTINGS = ['linger', 'maxBuffered', 'patience'];
+const SETTINGS = ['linger', 'maxBuffered', 'patience', 'onSilence', 'onFailure'];
 const CLIENT = ['region', 'endpoint', 'credentials'];
 const SLICES = 16;
 

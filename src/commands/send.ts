@@ -8,7 +8,7 @@ import { NO_KEY } from '../local/replay.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Clock } from '../ports/clock.ts';
-import { producerFor } from '../producer.ts';
+import { type ProducerPorts, producerFor } from '../producer.ts';
 import { checkInput } from './files.ts';
 import { openCheckpoint } from './send-checkpoint.ts';
 import { isTarget, openTarget, type Target, targetOf, targetOfPipeline } from './send-targets.ts';
@@ -30,6 +30,13 @@ const SLICES = 16;
 
 const INTERRUPTED = 130;
 
+/** What the command takes from outside. */
+interface SendPorts extends ProducerPorts {
+  readonly clock: Clock;
+  readonly open: typeof openTarget;
+  readonly read: typeof readInput;
+}
+
 /**
  * Sends the records of a file, of standard input or of a WebSocket to a stream, a queue or a topic.
  *
@@ -43,6 +50,7 @@ export async function sendCommand(
   input: string,
   options: SendOptions,
   load: (name: string) => Promise<Pipeline>,
+  ports: SendPorts = { clock: systemClock(), random: Math.random, open: openTarget, read: readInput },
 ): Promise<number> {
   const pipeline = isTarget(where) ? undefined : await load(where);
   if (pipeline === undefined && options.to !== undefined) {
@@ -70,14 +78,27 @@ export async function sendCommand(
   }
   const path = options.checkpoint ?? (isLive || input === '-' ? undefined : `${input}.sent.json`);
   const checkpoint = openCheckpoint(path, nameOf(target));
-  const opened = await openTarget(target, pipeline?.groups ?? SLICES, checkpoint.run);
-  const clock = systemClock();
-  const producer = producerFor(opened.sender);
+  const opened = await ports.open(target, pipeline?.groups ?? SLICES, checkpoint.run);
+  const { clock } = ports;
   const progress = progressOn(process.stderr);
   const interrupted = new AbortController();
+  const failed = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const ended = AbortSignal.any([interrupted.signal, failed.signal]);
   const say = (text: string) => process.stderr.write(`${text}\n`);
+  const producer = producerFor(
+    opened.sender,
+    {
+      onSilence(message) {
+        progress.end();
+        say(message);
+      },
+      // The next record may be long in coming.
+      onFailure: () => failed.abort(),
+    },
+    ports,
+  );
   if (checkpoint.resumes !== undefined) say(checkpoint.resumes);
   const keyOf = pipeline === undefined ? keyByField(options.key) : keyByPipeline(pipeline);
   const began = clock.now();
@@ -89,14 +110,14 @@ export async function sendCommand(
   const pace = pacer(clock, options.rate);
   const records = isLive
     ? messagesOf(input)
-    : readInput(input, {
+    : ports.read(input, {
         separator: options.separator,
         onRead(now) {
           share = now;
         },
       });
   try {
-    for await (const { line, data } of untilAborted(records, interrupted.signal)) {
+    for await (const { line, data } of untilAborted(records, ended)) {
       read++;
       if (!checkpoint.next(data, producer.progress.settled)) {
         skipped++;
@@ -111,7 +132,7 @@ export async function sendCommand(
       } else if (opened.sender.lackOf?.(record) !== undefined) {
         refused.push(`line ${thousands(line)} is not text`);
       } else {
-        await pace(interrupted.signal);
+        await pace(ended);
         await producer.send(record);
       }
       checkpoint.passed(producer.progress.accepted);
@@ -119,12 +140,12 @@ export async function sendCommand(
         progressLine(producer.progress.taken, clock.now() - began, share, producer.progress.retried),
       );
     }
-    if (!interrupted.signal.aborted) checkpoint.end();
+    if (!ended.aborted) checkpoint.end();
     await producer.close();
   } catch (error) {
-    const { settled, taken, retried } = producer.progress;
+    const { settled, taken, retried, unanswered } = producer.progress;
     // What failed for good, before anything else, was not taken.
-    const isBegun = taken + retried > 0;
+    const isBegun = taken + retried + unanswered > 0;
     if (isBegun) checkpoint.write(settled);
     else checkpoint.forget();
     const goesOn = isBegun && path !== undefined ? '; the same command goes on where it stands' : '';

@@ -14,8 +14,14 @@ export interface ProducerSettings {
   readonly linger?: Duration | undefined;
   /** How many bytes of records wait before `send` makes its caller wait. Default 16 MiB. */
   readonly maxBuffered?: number | undefined;
-  /** For how long a parcel is sent again before the producer gives up. Default `'5m'`. */
+  /**
+   * For how long a parcel is sent again, or a request waits for its answer, before the producer gives up. Default `'5m'`.
+   */
   readonly patience?: Duration | undefined;
+  /** Is told in a sentence, once, when nothing has been taken for 10 s, and again after something was. */
+  readonly onSilence?: ((message: string) => void) | undefined;
+  /** Is told why the producer has given up, for programs that send seldom: the next `send` says it, too. */
+  readonly onFailure?: ((error: Error) => void) | undefined;
 }
 
 /** How far a producer is. */
@@ -30,6 +36,8 @@ export interface ProducerProgress {
   /** How many parcels were sent, and how many of those for a second or later time. */
   readonly parcels: number;
   readonly retried: number;
+  /** How many parcels had no answer when the producer gave up waiting: the service may have taken them. */
+  readonly unanswered: number;
 }
 
 /** A record as it is handed to a producer: text is sent as UTF-8. */
@@ -41,6 +49,9 @@ export interface RecordToSend {
 
 /** Requests that are under way at once; each holds other lanes. */
 const MAX_REQUESTS = 8;
+
+/** After how long a target that takes nothing is spoken of, in milliseconds. */
+const SILENCE_MILLIS = 10_000;
 
 const MAX_BUFFERED = 16 * 1_048_576;
 
@@ -86,6 +97,8 @@ export class Producer {
   readonly #linger: number;
   readonly #patience: number;
   readonly #maxBuffered: number;
+  readonly #onSilence: (message: string) => void;
+  readonly #onFailure: (error: Error) => void;
   readonly #lanes = new Map<string | number, Lane>();
   /** The lanes that have something to send now, in the order in which they came to have it. */
   readonly #ready = new Set<Lane>();
@@ -104,6 +117,11 @@ export class Producer {
   #oldest: number | undefined;
   #parcels = 0;
   #retried = 0;
+  #unanswered = 0;
+  /** Cancels the alarms of the requests that have no answer yet. */
+  readonly #patient = new Set<() => void>();
+  /** Cancels the alarm that is set while something is sent and nothing was taken since. */
+  #silence: (() => void) | undefined;
 
   /** @throws RangeError when a setting is no duration, or `maxBuffered` is not a whole number above 0 */
   constructor(sender: Sender, settings: ProducerSettings, ports: ProducerPorts) {
@@ -118,6 +136,8 @@ export class Producer {
     this.#linger = millis(linger);
     this.#patience = millis(patience);
     this.#maxBuffered = maxBuffered;
+    this.#onSilence = settings.onSilence ?? (() => {});
+    this.#onFailure = settings.onFailure ?? (() => {});
   }
 
   /**
@@ -189,6 +209,7 @@ export class Producer {
       buffered: this.#buffered,
       parcels: this.#parcels,
       retried: this.#retried,
+      unanswered: this.#unanswered,
     };
   }
 
@@ -291,10 +312,13 @@ export class Producer {
   async #deliver(lanes: readonly Lane[]): Promise<void> {
     this.#requests++;
     this.#parcels += lanes.length;
+    const answered = this.#awaitAnswer();
     try {
       const outcomes = await this.#sender.send(
         lanes.flatMap(({ parcel }) => (parcel ? [parcel.parcel] : [])),
       );
+      // Its lanes were given up with the producer.
+      if (this.#failure !== undefined) return;
       for (const [at, lane] of lanes.entries()) {
         const outcome = outcomes[at] ?? { again: 'no answer' };
         if (outcome === 'taken') this.#take(lane);
@@ -309,6 +333,7 @@ export class Producer {
       );
     } finally {
       this.#requests--;
+      answered();
     }
     for (const waiter of this.#waiters) {
       if (!waiter.isDone()) continue;
@@ -318,7 +343,33 @@ export class Producer {
     this.#pump();
   }
 
+  /** Has the producer give up when a request has no answer in time. @returns what is called with the answer */
+  #awaitAnswer(): () => void {
+    const { clock } = this.#ports;
+    const now = clock.now();
+    this.#silence ??= clock.alarm((now + SILENCE_MILLIS) as EpochMillis, () =>
+      this.#onSilence(
+        `${this.#sender.target} has taken no records for ${SILENCE_MILLIS / 1_000} s; they wait, and are given up after ${this.#patience / 1_000} s`,
+      ),
+    );
+    const cancel = clock.alarm((now + this.#patience) as EpochMillis, () => {
+      this.#unanswered = [...this.#lanes.values()].filter(({ state }) => state === 'sending').length;
+      this.#giveUp('it has not answered');
+    });
+    this.#patient.add(cancel);
+    return () => {
+      cancel();
+      this.#patient.delete(cancel);
+    };
+  }
+
+  #listenAgain(): void {
+    this.#silence?.();
+    this.#silence = undefined;
+  }
+
   #take(lane: Lane): void {
+    this.#listenAgain();
     const records = lane.parcel?.records ?? [];
     if (records[0]?.number === this.#oldest) this.#oldest = undefined;
     this.#taken += records.length;
@@ -340,11 +391,7 @@ export class Producer {
     lane.failingSince ??= now;
     this.#retried++;
     if (now - lane.failingSince >= this.#patience) {
-      this.#fail(
-        new Error(
-          `Cannot send to ${this.#sender.target} as it must take records within ${this.#patience / 1_000} s: the last answer was ${reason}; ${this.#missing()}`,
-        ),
-      );
+      this.#giveUp(`the last answer was ${reason}`);
       return;
     }
     const longest = Math.min(LAST_DELAY_MILLIS, FIRST_DELAY_MILLIS * 2 ** lane.attempts++);
@@ -354,16 +401,28 @@ export class Producer {
     );
   }
 
+  #giveUp(why: string): void {
+    this.#fail(
+      new Error(
+        `Cannot send to ${this.#sender.target} as it must take records within ${this.#patience / 1_000} s: ${why}; ${this.#missing()}`,
+      ),
+    );
+  }
+
   #missing(): string {
     return `records not known to be taken: ${this.#accepted - this.#taken}`;
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#listenAgain();
+    for (const cancel of this.#patient) cancel();
     this.#ready.clear();
     for (const lane of this.#lanes.values()) lane.cancelAlarm?.();
-    for (const waiter of this.#waiters) waiter.fail(this.#failure);
+    for (const waiter of this.#waiters) waiter.fail(error);
     this.#waiters.clear();
+    this.#onFailure(error);
   }
 }
 

@@ -2,12 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { memoryClock } from '../../src/adapters/memory/clock.ts';
-import { pacer, untilAborted } from '../../src/commands/send.ts';
+import { pacer, sendCommand, untilAborted } from '../../src/commands/send.ts';
 import { openCheckpoint } from '../../src/commands/send-checkpoint.ts';
 import { targetOf } from '../../src/commands/send-targets.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
+import type { ParcelOutcome, Sender } from '../../src/producer.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -61,6 +62,88 @@ it('an input is let go of once nothing is read of it any more, as it would keep 
   for await (const _ of untilAborted(input(), new AbortController().signal)) break;
   await new Promise((turn) => setImmediate(turn));
   expect(isOpen).toBe(false);
+});
+
+describe('a target that goes down', () => {
+  /** Sends records to a topic that takes the first parcels, and never answers after them; the input stays open. */
+  async function sendTo(answers: number, records: number, checkpoint?: string) {
+    const clock = memoryClock(0 as EpochMillis);
+    const turns = async () => {
+      for (let turn = 0; turn < 20; turn++) await clock.turn();
+    };
+    const said = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+    let requests = 0;
+    const sender: Sender = {
+      target: 'topic readings',
+      maxParcels: 1,
+      maxBytes: 1_000,
+      parcelBytes: 1,
+      maxRecordBytes: 1_000,
+      bytesOf: ({ data }) => data.length,
+      laneOf: () => 0,
+      open() {
+        let count = 0;
+        return { bytes: 1, add: () => count++ === 0 };
+      },
+      send: (parcels) =>
+        ++requests <= answers
+          ? Promise.resolve(parcels.map((): ParcelOutcome => 'taken'))
+          : new Promise<never>(() => {}),
+    };
+    const close = vi.fn(async () => {});
+    async function* read() {
+      for (let line = 1; line <= records; line++) {
+        const data = Buffer.from(`record ${line}`);
+        yield { line, data, length: data.length };
+      }
+      await new Promise<never>(() => {});
+    }
+    const sending = sendCommand(
+      'kafka://127.0.0.1:9092/readings',
+      '-',
+      { key: 'id', checkpoint },
+      () => Promise.reject(new Error('There is no pipeline')),
+      { clock, random: () => 0.5, open: async () => ({ sender, close }), read },
+    ).catch((error: Error) => error.message);
+    let result: number | string | undefined;
+    void sending.then((value) => {
+      result = value;
+    });
+    const passed = async (length: number) => {
+      clock.pass(length as Millis);
+      await turns();
+      return { result, said: said.mock.calls.map(([text]) => String(text)) };
+    };
+    await turns();
+    return { passed, close, clock, done: () => said.mockRestore() };
+  }
+
+  const silence = 'topic readings has taken no records for 10 s; they wait, and are given up after 300 s\n';
+  const givenUp = (missing: number) =>
+    `Cannot send to topic readings as it must take records within 300 s: it has not answered; records not known to be taken: ${missing}`;
+
+  it('is spoken of once, and given up after the patience, though no further record comes', async () => {
+    const { passed, close, clock, done } = await sendTo(2, 3);
+    expect(await passed(9_999)).toEqual({ result: undefined, said: [] });
+    expect(await passed(1)).toEqual({ result: undefined, said: [silence] });
+    expect(await passed(289_999)).toEqual({ result: undefined, said: [silence] });
+    expect(await passed(1)).toEqual({ result: givenUp(1), said: [silence] });
+    expect(close).toHaveBeenCalledOnce();
+    expect(clock.alarms).toBe(0);
+    done();
+  });
+
+  it('leaves a checkpoint by which sending goes on, also where the first answer of all is missing', async () => {
+    for (const answers of [0, 250]) {
+      const path = join(folder, `silent-${answers}.json`);
+      const { passed, done } = await sendTo(answers, 300, path);
+      expect((await passed(300_000)).result).toBe(
+        `${givenUp(300 - answers)}; the same command goes on where it stands`,
+      );
+      expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ sent: answers === 0 ? 0 : 200 });
+      done();
+    }
+  });
 });
 
 it.each(['amqp://me:word@host:5672/', 'amqp://me:wo/rd@host:5672/readings'])(
