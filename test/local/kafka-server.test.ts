@@ -189,6 +189,17 @@ describe.skipIf(lack)(`a broker of Apache Kafka${lack ? ` (${lack})` : ''}`, () 
     expect(await textsOf('kept', [[0, 0]])).toEqual({ 0: ['before', 'meanwhile', 'after'] });
   }, 120_000);
 
+  it('is not waited for by a client that is closed while it sends', async () => {
+    const leaving = await openKafkaClient(server.broker);
+    await leaving.createTopic('left', 1);
+    await leaving.send('left', [record(0, 'before')]);
+    await server.kill();
+    const sending = leaving.send('left', [record(0, 'never')]).catch((error: Error) => error.message);
+    await leaving.close();
+    expect(await sending).toContain('ECONNREFUSED');
+    await server.start();
+  }, 120_000);
+
   it('gives a topic that is made again another id, and one that grows the same', async () => {
     await client.createTopic('again', 1);
     const made = await client.describe('again');

@@ -1,6 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import kafkajs, { type ISocketFactory, type Kafka, type Producer } from 'kafkajs';
+import kafkajs, {
+  type ISocketFactory,
+  type Kafka,
+  type Message,
+  type Producer,
+  type RecordMetadata,
+} from 'kafkajs';
 import Cluster, { type Broker } from 'kafkajs/src/cluster/index.js';
 import Batch from 'kafkajs/src/consumer/batch.js';
 import plainSockets from 'kafkajs/src/network/socketFactory.js';
@@ -60,7 +66,10 @@ export interface KafkaClient {
   fetch(topic: string, from: ReadonlyMap<number, number>, maxBytes: number): Promise<readonly Fetched[]>;
   /** Returns, for each partition, the offset of the oldest record that is kept, and that of the next record. */
   bounds(topic: string): Promise<ReadonlyMap<number, { readonly first: number; readonly end: number }>>;
-  /** Sends records in order, each once, and returns the offset of the last one by partition. */
+  /**
+   * Sends records in order, each once, and returns the offset of the last one by partition. A broker that is down is
+   * waited for until the client is closed.
+   */
   send(topic: string, records: readonly SentRecord[]): Promise<ReadonlyMap<number, number>>;
   /** Returns the partition that a producer of Apache Kafka would choose for a key. */
   partitionOf(key: string, partitions: readonly number[]): number;
@@ -84,19 +93,18 @@ const CHECKS = { ...PATIENCE, initialRetryTime: 20 } as const;
 /** What passes by itself in a cluster that runs is waited for, for some 10 s; the callers ask again after that. */
 const MOMENT = { maxRetryTime: 1_000, retries: 15, initialRetryTime: 20 } as const;
 
+/** How often kafkajs tries to send, in some 2 s, before it is looked whether the client is closed. */
+const BETWEEN_LOOKS = { maxRetryTime: 1_000, retries: 3 } as const;
+
 /** How long metadata is taken to hold, in milliseconds; an error has it read again at once. */
 const METADATA_AGE = 5_000;
 
 /** @throws Error when no broker can be reached at the address */
 export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
   openTogether(async (onClose) => {
-    const kafka = new kafkajs.Kafka({
-      ...CLIENT,
-      brokers: [broker],
-      socketFactory,
-      retry: PATIENCE,
-      logLevel: kafkajs.logLevel.NOTHING,
-    });
+    const settings = { ...CLIENT, brokers: [broker], socketFactory, logLevel: kafkajs.logLevel.NOTHING };
+    const kafka = new kafkajs.Kafka({ ...settings, retry: PATIENCE });
+    const sender = new kafkajs.Kafka({ ...settings, retry: BETWEEN_LOOKS });
     await checkListens(broker);
     const admin = kafka.admin({ retry: PATIENCE });
     await admin.connect();
@@ -121,24 +129,45 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
         },
       );
     const producers = new Map<string, { readonly producer: Producer; readonly partitions: number }>();
-    onClose(() => Promise.all([...producers.values()].map(({ producer }) => producer.disconnect())));
+    const closing = new AbortController();
+    const sendings = new Set<Promise<unknown>>();
+    onClose(async () => {
+      closing.abort();
+      // What still sends would connect again, and keep the process alive.
+      await Promise.allSettled(sendings);
+      await Promise.all([...producers.values()].map(({ producer }) => producer.disconnect()));
+    });
     /** Returns the producer of a topic, made anew for partitions that it has not heard of: it would drop their records. */
     const producerFor = async (topic: string, partition: number): Promise<Producer> => {
       const made = producers.get(topic);
       if (made && partition < made.partitions) return made.producer;
       await made?.producer.disconnect();
-      const producer = kafka.producer({
+      const found = await describe(topic);
+      const producer = sender.producer({
         // A request that is repeated puts no record twice.
         idempotent: true,
         maxInFlightRequests: 1,
-        retry: { maxRetryTime: 1_000, retries: Number.MAX_SAFE_INTEGER },
+        retry: BETWEEN_LOOKS,
         allowAutoTopicCreation: false,
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       });
       await producer.connect();
-      const found = await describe(topic);
       producers.set(topic, { producer, partitions: found?.partitions.length ?? 0 });
       return producer;
+    };
+    /** Sends the same again, which puts no record twice, until a broker takes it or the client is closed. */
+    const sendUntilClosed = async (
+      topic: string,
+      messages: PartitionMessage[],
+    ): Promise<RecordMetadata[]> => {
+      const partition = Math.max(...messages.map(({ partition }) => partition));
+      for (;;) {
+        try {
+          return await (await producerFor(topic, partition)).send({ topic, messages });
+        } catch (error) {
+          if (closing.signal.aborted || !isOutage(error)) throw error;
+        }
+      }
     };
 
     return {
@@ -177,8 +206,9 @@ export const openKafkaClient = (broker: string): Promise<KafkaClient> =>
           value: value && Buffer.from(value),
           ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }),
         }));
-        const producer = await producerFor(topic, Math.max(...records.map(({ partition }) => partition)));
-        const answers = await producer.send({ topic, messages });
+        const sending = sendUntilClosed(topic, messages);
+        sendings.add(sending);
+        const answers = await sending.finally(() => sendings.delete(sending));
         const taken = new Set(answers.map(({ partition }) => partition));
         if (records.some(({ partition }) => !taken.has(partition))) {
           throw new Error(
@@ -270,6 +300,15 @@ const isPassing = (error: unknown): boolean =>
   error instanceof LeaderlessError ||
   error instanceof kafkajs.KafkaJSBrokerNotFound ||
   (error instanceof kafkajs.KafkaJSProtocolError && error.retriable);
+
+type PartitionMessage = Message & { readonly partition: number };
+
+/** Says whether kafkajs gave up what may pass: it wraps the cause of that in errors that must not be tried again. */
+function isOutage(error: unknown): boolean {
+  let root = error;
+  while (root instanceof Error && root.cause !== undefined) root = root.cause;
+  return root instanceof kafkajs.KafkaJSError && root.retriable;
+}
 
 const READ_COMMITTED = 1;
 
