@@ -562,7 +562,7 @@ describe('what is let through', () => {
     expect(outcomeOf(pipeline, '{"id":7,"at":"2024-05-01T11:59:59.123Z"}')).toEqual({
       outcome: 'record',
       key: '7',
-      record: { at: ARRIVAL - 877, arrival: ARRIVAL, values: [10] },
+      record: { at: ARRIVAL - 877, arrival: ARRIVAL, waited: false, values: [10] },
     });
   });
 
