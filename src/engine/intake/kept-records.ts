@@ -103,8 +103,13 @@ class Commits {
     const named = this.#named.get(log) ?? new Map<number, string | undefined>();
     this.#named.set(log, named);
     if (!named.has(place.ordinal)) await this.#read(log, place.ordinal, named);
-    if (named.has(place.ordinal)) return named.get(place.ordinal) === object ? 'committed' : 'not committed';
-    return (await this.#reaches(log, place.ordinal)) ? 'expired' : 'not committed';
+    if (!named.has(place.ordinal)) {
+      if (!(await this.#reaches(log, place.ordinal))) return 'not committed';
+      // It may have been appended since the log was read.
+      await this.#read(log, place.ordinal, named);
+    }
+    if (!named.has(place.ordinal)) return 'expired';
+    return named.get(place.ordinal) === object ? 'committed' : 'not committed';
   }
 
   async #read(log: string, ordinal: number, named: Map<number, string | undefined>): Promise<void> {

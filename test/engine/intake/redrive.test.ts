@@ -246,6 +246,24 @@ describe('what is kept of tries that failed', () => {
     expect(mended.groupOf('pump').counters).toMatchObject({ applied: 3, poison: 0 });
   });
 
+  it('is not listed where its records come again just as it is looked for', async () => {
+    const source = kinesis<Reading>();
+    const scene = await new Scene(readings(source)).under(readings(source));
+    const batch = [0, 1, 2].map((n) => recordOf(n, { machine: 'pump', at: at(0, n), celsius: -1 }, source));
+    const refusing = scene.refusing((call, name) => call === 'log.append' && !name.startsWith('definition'));
+    await scene.process(batch, refusing);
+    const mended = await scene.under(readings(source, 2));
+    const { log } = scene.engine;
+    const latest = async (name: string) => {
+      expect(await mended.process(batch)).toEqual([]);
+      return log.latest(name);
+    };
+    const kept: Kept[] = [];
+    const ports = { log: { ...log, latest }, reading: memoryReading(scene.ports) };
+    for await (const record of keptRecords(ports, 'readings', 'poison')) kept.push(record);
+    expect(kept).toEqual([]);
+  });
+
   it('is not confirmed once the entry has expired', async () => {
     const scene = await refusedBy(kinesis<Reading>());
     expect((await keptIn(scene)).every(({ confirmed }) => confirmed)).toBe(true);
