@@ -19,13 +19,24 @@ export interface Sketching<Result = Plain> {
 }
 
 export function sketching<Result>(aggregate: PartAggregate<Rec, Result>): Sketching<Result> {
+  return sketchingPairs(aggregate, (value) => [value, null]);
+}
+
+/** An aggregate of two inputs, each of whose values is a pair. */
+export const sketchingWeighed = <Result>(aggregate: PartAggregate<Rec, Result>): Sketching<Result> =>
+  sketchingPairs(aggregate, (pair) => pair as [Plain, number]);
+
+function sketchingPairs<Result>(
+  aggregate: PartAggregate<Rec, Result>,
+  inputs: (value: Plain) => readonly [Plain, Plain],
+): Sketching<Result> {
   const parts = aggregate.parts as Required<Parts>;
   const at = 0 as EpochMillis;
   return {
     signature: aggregate.signature,
     identity: parts.identity,
-    lift: (value) => parts.lift(value, null, at),
-    add: (partial, value) => parts.add(partial, value, null, at),
+    lift: (value) => parts.lift(...inputs(value), at),
+    add: (partial, value) => parts.add(partial, ...inputs(value), at),
     combine: (earlier, later) => parts.combine(earlier, later),
     lower: (partial) => aggregate.lower(partial),
   };

@@ -9,7 +9,7 @@ import { canonicalJson, Hasher } from '../../src/core/hash.ts';
 import { cloneOf, type Plain } from '../../src/core/plain.ts';
 import { Random } from '../../src/simulation/random.ts';
 import { deepFreeze, EDGES, expectIdentical, plain } from './plain.ts';
-import { added, cut, merged, type Rec, type Sketching, sketching } from './sketch-parts.ts';
+import { added, cut, merged, type Rec, type Sketching, sketching, sketchingWeighed } from './sketch-parts.ts';
 
 /** Numbers close to each other, as rows of bins are for, and numbers anywhere. */
 const anyNumber = fc.oneof(fc.integer({ min: -40, max: 40 }), fc.double(), fc.constantFrom(...EDGES));
@@ -66,6 +66,15 @@ const cases: {
     value: few.filter((value) => typeof value !== 'object'),
   },
   { name: 'topK', sketch: sketching(topK<Rec, 'value'>('value', 10)), value: fc.oneof(anyValue, few) },
+  {
+    name: 'topK by a number',
+    sketch: sketchingWeighed(topK<Rec, 'value'>('value', 3, { by: 'number', capacity: 10 })),
+    value: fc.tuple(
+      few.filter((value) => typeof value !== 'object'),
+      // Sums of these are exact, so that parts are the same to the bit wherever they are cut.
+      fc.nat(1_000_000).map((quarters) => quarters / 4),
+    ),
+  },
   { name: 'countBy', sketch: sketching(countBy<Rec>('value')), value: fc.oneof(anyValue, few) },
   { name: 'countBy of 3 texts', sketch: sketching(countBy<Rec>('value', { limit: 3 })), value: few },
 ];
@@ -415,6 +424,63 @@ describe('topK', () => {
   });
 });
 
+describe('topK by a number', () => {
+  const sketch = sketchingWeighed(topK<Rec, 'value'>('value', 10, { by: 'number', capacity: 10 }));
+  const pair = fc.tuple(
+    fc.nat(30).map((value) => Math.floor(value ** 2 / 30)),
+    fc.oneof(
+      fc.constantFrom(0, -0, 1),
+      fc.nat(400).map((quarters) => quarters / 4),
+    ),
+  );
+  const pairs = fc.array(pair, { minLength: 1, maxLength: 200, size: 'max' });
+
+  it('holds its bounds with more values than it counts, wherever its records are cut', () => {
+    holds(fc.tuple(pairs, fc.array(fc.nat(), { maxLength: 5 })), ([given, cuts]) => {
+      const ranked = sketch.lower(cut(sketch, given, cuts, 'left'));
+      const weighed = new Map<Plain, number>();
+      for (const [value, weight] of given) weighed.set(value, (weighed.get(value) ?? 0) + weight);
+      const bound = given.reduce((sum, [, weight]) => sum + weight, 0) / 10;
+      for (const { value, count, error } of ranked) {
+        const exact = weighed.get(value) as number;
+        expect(count).toBeGreaterThanOrEqual(exact);
+        expect(count - error).toBeLessThanOrEqual(exact);
+        expect(error).toBeLessThanOrEqual(bound);
+      }
+      const counted = ranked.map(({ value }) => value);
+      const heavy = [...weighed].filter(([, weight]) => weight > bound).map(([value]) => value);
+      expect(heavy.filter((value) => !counted.includes(value))).toEqual([]);
+    });
+  });
+
+  it('adds a value as it combines it, with weights that add nothing as well', () => {
+    holds(fc.tuple(pairs, pair), ([given, one]) => {
+      const partial = added(sketch, given);
+      expectIdentical(sketch.add(cloneOf(partial), one), sketch.combine(partial, sketch.lift(one)));
+    });
+  });
+
+  it('ranks by the sum of weights, and not by how often a value occurs', () => {
+    const given = [
+      ['often', 1],
+      ['heavy', 2.5],
+      ['often', 1],
+    ];
+    expect(sketch.lower(added(sketch, given))).toEqual([
+      { value: 'heavy', count: 2.5, error: 0 },
+      { value: 'often', count: 2, error: 0 },
+    ]);
+  });
+
+  it('refuses a record with a negative weight', () => {
+    const refusal = new RangeError(
+      'Cannot rank a value by its weight as weights must be 0 or more: it is negative',
+    );
+    expect(() => sketch.lift(['a', -1])).toThrow(refusal);
+    expect(() => sketch.add(sketch.lift(['a', 1]), ['a', -1])).toThrow(refusal);
+  });
+});
+
 describe('countBy', () => {
   it('counts the texts that come first in their order, exactly, and all others together', () => {
     const limits = fc.integer({ min: 1, max: 6 });
@@ -449,6 +515,7 @@ describe('signatures', () => {
       distinct<Rec, 'skip'>(() => 1, { invalid: 'skip' }),
       topK<Rec, 'value'>('value', 20),
       topK<Rec, 'value', 'skip'>('value', 3, { capacity: 50, invalid: 'skip' }),
+      topK<Rec, 'value'>('value', 3, { by: 'number' }),
       countBy<Rec>('value'),
     ].map(({ signature }) => signature);
     expect(signatures).toEqual([
@@ -457,6 +524,7 @@ describe('signatures', () => {
       'distinct(λ,skip)',
       'topK(value,20,200)',
       'topK(value,skip,3,50)',
+      'topK(value,3,100,by number)',
       'countBy(value,1000)',
     ]);
   });

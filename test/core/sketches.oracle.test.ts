@@ -5,7 +5,7 @@ import { quantile } from '../../src/core/aggregates/quantile.ts';
 import { topK } from '../../src/core/aggregates/top-k.ts';
 import type { Plain } from '../../src/core/plain.ts';
 import { expectIdentical } from './plain.ts';
-import { added, merged, type Rec, sketching } from './sketch-parts.ts';
+import { added, merged, type Rec, sketching, sketchingWeighed } from './sketch-parts.ts';
 import { DISTRIBUTIONS, zipf } from './sketch-values.ts';
 
 const MILLION = 1_000_000;
@@ -88,6 +88,23 @@ describe('topK', () => {
       const counted = ranked.map(({ value }) => value);
       expect(frequent.filter((value) => !counted.includes(value))).toEqual([]);
     });
+  });
+
+  it.each([1, 1_000])('is within its bounds where values are weighed, in %d parts', (parts) => {
+    const weighing = sketchingWeighed(topK<Rec, 'value'>('value', 100, { by: 'number', capacity: 100 }));
+    const given = zipf(14, 200_000, 100_000).map((value, at) => [value, at % 7] as const);
+    const weighed = new Map<Plain, number>();
+    for (const [value, weight] of given) weighed.set(value, (weighed.get(value) ?? 0) + weight);
+    const bound = given.reduce((sum, [, weight]) => sum + weight, 0) / 100;
+    const ranked = weighing.lower(merged(weighing, given, parts));
+    for (const { value, count, error } of ranked) {
+      expect(count).toBeGreaterThanOrEqual(weighed.get(value) as number);
+      expect(count - error).toBeLessThanOrEqual(weighed.get(value) as number);
+      expect(error).toBeLessThanOrEqual(bound);
+    }
+    const heavy = [...weighed].filter(([, weight]) => weight > bound).map(([value]) => value);
+    const counted = ranked.map(({ value }) => value);
+    expect(heavy.filter((value) => !counted.includes(value))).toEqual([]);
   });
 
   it('ranks the five most frequent of a million by Zipf as they are', () => {

@@ -583,6 +583,7 @@ const yields = definePipeline('yields', readings, {
         last: last((reading) => reading.place.floor),
         floors: collect('place.floor'),
         top: topK('unit', 3),
+        topBy: topK('unit', 3, { by: 'celsius' }),
         units: countBy('unit'),
         anomaly: anomaly('celsius', { threshold: 4 }),
         band: ewmaBand('celsius', { halfLife: '1h' }),
@@ -665,6 +666,9 @@ const paths = definePipeline('paths', flights, {
         latest: maxBy('delay', 'engine.maker.mark', { invalid: 'skip' }),
         marks: collect('engine.maker.mark', { invalid: 'skip' }),
         top: topK('engine.maker.mark', 2, { invalid: 'skip' }),
+        topBy: topK('engine.maker.mark', 2, { by: (flight) => flight.delay, invalid: 'skip' }),
+        // @ts-expect-error a weight is a number
+        topByText: topK('id', 2, { by: 'id' }),
         byMark: countBy('engine.maker.mark', { invalid: 'skip' }),
         odd: anomaly('delay', { invalid: 'skip' }),
         oddBand: ewmaBand('delay', { halfLife: '1m', invalid: 'keep' }),
