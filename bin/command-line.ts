@@ -147,7 +147,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .option(
       '--port <number>',
-      'where Kinesis listens; DynamoDB and S3 on the next two (default: free ones)',
+      'where Kinesis listens; DynamoDB, S3 and the live page on the next three (default: free ones)',
       port,
     )
     .option('--strict', STRICT, false)

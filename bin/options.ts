@@ -66,7 +66,7 @@ export function batchSize(text: string): number {
 
 export function port(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 65_533)
-    throw new InvalidArgumentError('It must be a whole number from 1 to 65,533.');
+  if (!Number.isInteger(value) || value < 1 || value > 65_532)
+    throw new InvalidArgumentError('It must be a whole number from 1 to 65,532.');
   return value;
 }

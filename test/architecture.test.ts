@@ -6,7 +6,7 @@ import { doubledNames } from './names.ts';
 const ROOT = new URL('../', import.meta.url);
 
 const sources = new Map(
-  ['src', 'lib', 'functions', 'bin']
+  ['src', 'lib', 'functions', 'bin', 'web']
     .flatMap((folder) =>
       readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' }).map(
         (name) => `${folder}/${name}`,

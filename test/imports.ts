@@ -86,7 +86,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/handlers.ts', COMPOSITION],
   ['src/lambda.ts', COMPOSITION],
   ['src/testing.ts', COMPOSITION],
-  ['src/commands/', [...COMPOSITION, COMPUTED]],
+  ['src/commands/', [...COMPOSITION, 'web/model/', COMPUTED]],
   ['src/producer.ts', COMPOSITION],
   [
     'src/producer/',
@@ -115,6 +115,11 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       COMPUTED,
     ],
   ],
+  // What a run tells its page, folded: the server and the page share it.
+  ['web/model/', ['web/model/']],
+  ['web/view/', ['web/model/', 'web/view/', 'uplot']],
+  ['web/build.ts', ['esbuild', 'node:']],
+  ['src/local/http/', [...LOCAL, 'web/model/']],
   // Rules without I/O and time, which the servers, the local run and authors' tests share.
   ['src/local/mapping/', ['src/core/', 'src/local/mapping/']],
   ['src/local/', LOCAL],

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { transformSync } from '@swc/wasm-typescript';
 import { TOOLS } from '../../src/init/init.ts';
 import { importsOf } from '../../test/imports.ts';
+import { buildPage } from '../../web/build.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DIST = join(ROOT, 'dist');
@@ -181,13 +182,15 @@ function packMillrace(): string {
   return folder;
 }
 
-function packLocal(): string {
+function packLocal(page: string): string {
   const folder = join(DIST, 'millrace-local');
   const index = 'src/local/servers/index.js';
   const servers = 'src/local/servers/servers.js';
   const { files, packages } = reachable([index, servers, dts(index.replace(/js$/, 'ts'))]);
   copyBuilt(files, folder);
   cpSync(join(ROOT, 'src/local/servers/thread.mjs'), join(folder, 'src/local/servers/thread.mjs'));
+  mkdirSync(join(folder, 'web'), { recursive: true });
+  writeFileSync(join(folder, 'web/page.html'), page);
   const pipeline = 'functions/flights/pipeline.ts';
   mkdirSync(join(folder, dirname(pipeline)), { recursive: true });
   writeFileSync(
@@ -312,7 +315,7 @@ function placeOf(name: string, from: string): string {
 
 rmSync(DIST, { recursive: true, force: true });
 execFileSync(join(MODULES, '.bin/tsc'), ['-p', join(ROOT, '.ci/package')], { cwd: ROOT, stdio: 'inherit' });
-const folders = [packMillrace(), packLocal(), packCreate()];
+const folders = [packMillrace(), packLocal(await buildPage()), packCreate()];
 execFileSync(
   'npm',
   ['pack', '--silent', '--pack-destination', DIST, ...folders.map((folder) => `file:${folder}`)],

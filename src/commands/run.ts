@@ -13,6 +13,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import { checkInput, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
+import { type Live, openLive } from './live.ts';
 import { paneLines } from './panes.ts';
 import {
   lateLines,
@@ -33,7 +34,7 @@ export interface LocalRunOptions {
   readonly data?: string | undefined;
   readonly speed?: number | undefined;
   readonly batchSize?: number | undefined;
-  /** The first of three consecutive ports of the servers. Without it they take free ports. */
+  /** The first of four consecutive ports of the servers. Without it they take free ports. */
   readonly port?: number | undefined;
   /** Whether a record that is not taken in makes the exit code 1. */
   readonly strict?: boolean | undefined;
@@ -91,8 +92,8 @@ export async function showAll(
   return Math.max(...(await Promise.all(codes)));
 }
 
-/** The servers of a run: Kinesis, DynamoDB and S3. */
-const PORTS = 3;
+/** The servers of a run: Kinesis, DynamoDB, S3 and the page. */
+const PORTS = 4;
 
 /** Standard output for one of several, which cannot draw over each other's lines. */
 const labelled = (label: string): NodeJS.WriteStream =>
@@ -118,9 +119,10 @@ export async function show(
     pipeline,
     options,
     (tally) => startScreen(pipeline, tally, terminal),
-    async (runtime, tally, screen, signal) => {
+    async (runtime, tally, screen, signal, live) => {
       leftOut.forEach(screen.say);
       if (input === undefined) {
+        live?.phase('up');
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
         screen.say(`\n${howToReach(runtime)}`);
         await keepUp(runtime, tally, screen, signal);
@@ -136,16 +138,19 @@ export async function show(
         speed: options.speed,
         signal,
         onSent: screen.sent,
-        onDrained: () =>
+        onDrained() {
+          live?.phase('closing');
           screen.say(
             '\nEnd of the data: the clock of this run is moved forward until every window has closed',
-          ),
+          );
+        },
       });
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       screen.say(paneTable(tally, process.stdout.columns));
       const refused = await refusedIn(replayed, tally, input, options);
       const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       screen.say(text);
+      live?.phase('up');
       const exitCode = failure === undefined ? 0 : 1;
       const [pane] = tally.latest();
       const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
@@ -161,6 +166,7 @@ export async function show(
       screen.say('Ended');
       return exitCode;
     },
+    { servesPage: true },
   );
 }
 
@@ -255,7 +261,14 @@ async function running(
   pipeline: Pipeline,
   { data, batchSize, port, broker, startServers }: LocalRunOptions,
   startScreen: (tally: Tally) => Screen,
-  work: (runtime: LocalRuntime, tally: Tally, screen: Screen, signal: AbortSignal) => Promise<number>,
+  work: (
+    runtime: LocalRuntime,
+    tally: Tally,
+    screen: Screen,
+    signal: AbortSignal,
+    live: Live | undefined,
+  ) => Promise<number>,
+  { servesPage = false } = {},
 ): Promise<number> {
   const interrupted = new AbortController();
   let first = 0;
@@ -266,9 +279,22 @@ async function running(
     interrupted.abort();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  const tally = createTally(pipeline);
-  const screen = startScreen(tally);
+  const tally = createTally(pipeline, (panes) => live?.panes(panes));
+  const live = servesPage ? openLive(pipeline, tally) : undefined;
+  const drawn = startScreen(tally);
+  const screen: Screen = {
+    ...drawn,
+    read(share) {
+      drawn.read(share);
+      live?.read(share);
+    },
+    sent(records, eventTime) {
+      drawn.sent(records, eventTime);
+      live?.sent(records, eventTime);
+    },
+  };
   try {
+    if (live !== undefined) screen.say(`Live page: ${await live.serve(port && port + PORTS - 1)}`);
     const runtime = await startLocal({
       pipeline,
       telemetry: tally,
@@ -280,7 +306,7 @@ async function running(
       decorate: tally.watch,
     });
     try {
-      return await work(runtime, tally, screen, interrupted.signal);
+      return await work(runtime, tally, screen, interrupted.signal, live);
     } finally {
       screen.stop();
       await runtime.close();
@@ -293,6 +319,7 @@ async function running(
     return 130;
   } finally {
     screen.stop();
+    await live?.close();
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
 }

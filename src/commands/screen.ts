@@ -123,7 +123,10 @@ const barOf = (share: number): string => {
 
 /** Says what a pipeline computes of its records, in a line for each window. */
 export function asked({ name, rules }: Pipeline): string {
-  const lines = rules.windows.map(({ name, operator }) => `  ${name}: ${windowText(operator.signature)}`);
+  const lines = rules.windows.map(({ name, operator: { signature } }) => {
+    const { what, results } = windowWords(signature);
+    return `  ${name}: ${what}${results === '' ? '' : `: ${results}`}`;
+  });
   const { idleAfter, outOfOrderness } = rules.time;
   return [
     `Pipeline "${name}": by key and event time, up to ${span(outOfOrderness)} out of order; after ${span(idleAfter)} of silence time passes by itself`,
@@ -132,7 +135,7 @@ export function asked({ name, rules }: Pipeline): string {
 }
 
 /** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
-function windowText(signature: string): string {
+export function windowWords(signature: string): { readonly what: string; readonly results: string } {
   const [, kind = '', settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
   const given = settings.split(',').map((one) => (/^\d{4,}$/.test(one) ? span(Number(one)) : one));
   const [size, slide] = given;
@@ -144,7 +147,9 @@ function windowText(signature: string): string {
       : kind === 'rolling'
         ? `rolling, the last ${size}`
         : `${kind}${given.length > 0 ? ` (${given.join(', ')})` : ''}`;
-  return kind === '' ? signature : `${what}: ${results.split(';').join(', ').replaceAll('=', ' = ')}`;
+  return kind === ''
+    ? { what: signature, results: '' }
+    : { what, results: results.split(';').join(', ').replaceAll('=', ' = ') };
 }
 
 /** Returns a screen that only shows messages and faults. */

@@ -39,7 +39,11 @@ export interface Tally extends Telemetry {
 
 const LATEST_PER_WINDOW = 5;
 
-export function createTally(pipeline: Pipeline): Tally {
+/** @param onPanes is told what each commit emits */
+export function createTally(
+  pipeline: Pipeline,
+  onPanes: (panes: readonly GroupPane[]) => void = () => {},
+): Tally {
   const metrics = new Map<Metric, number>();
   const late = new Map<string, number>();
   const faults = new Map<string, number>();
@@ -73,7 +77,9 @@ export function createTally(pipeline: Pipeline): Tally {
     for (const { code, reason, data } of lines ? readRefused(lines) : []) {
       addRefused(refused, code, () => ({ reason, data: Buffer.from(data, 'base64') }));
     }
-    for (const pane of decodePanes(entry)) {
+    const emitted = decodePanes(entry);
+    onPanes(emitted);
+    for (const pane of emitted) {
       panes++;
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];

@@ -5,6 +5,7 @@ import type { KafkaClient } from './kafka-client.ts';
 
 export { type KafkaServer, kafkaLacks, startKafka } from './kafka.ts';
 export type { KafkaClient, SentRecord, Topic, TopicRecord } from './kafka-client.ts';
+export { pageHtml } from './page.ts';
 export { sentTo } from './queues.ts';
 export { type RabbitmqServer, rabbitmqLacks, startRabbitmq } from './rabbitmq.ts';
 export {

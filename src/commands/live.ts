@@ -1,0 +1,109 @@
+import type { Figures, Phase, Shape } from '../../web/model/wire.ts';
+import type { EpochMillis } from '../core/time.ts';
+import type { GroupPane } from '../engine/group/group.ts';
+import { pageApp } from '../local/http/app.ts';
+import { createLiveFeed, type LiveFeed } from '../local/http/live-feed.ts';
+import { type HttpServer, serveApp } from '../local/http/server.ts';
+import { serversPackage } from '../local/servers-package.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { windowWords } from './screen.ts';
+import type { Tally } from './tally.ts';
+
+/** What a run tells its page. */
+export interface Live {
+  readonly feed: LiveFeed;
+  /** Whether any page watches the run. */
+  readonly isWatched: boolean;
+  panes(panes: readonly GroupPane[]): void;
+  read(share: number): void;
+  sent(records: number, eventTime: EpochMillis | undefined): void;
+  phase(phase: Phase): void;
+  /** Serves the page; returns its address. */
+  serve(port: number | undefined): Promise<string>;
+  close(): Promise<void>;
+}
+
+const TICK_MILLIS = 100;
+
+/** @param tally counts what the run does */
+export function openLive(pipeline: Pipeline, tally: Tally): Live {
+  const emitted = new Map<string, number>();
+  let [phase, sent, share, newest]: [Phase, number, number | null, number | null] = [
+    'reading',
+    0,
+    null,
+    null,
+  ];
+  let watchers = 0;
+  let server: HttpServer | undefined;
+  const figures = (): Figures => {
+    const { metrics, panes, late, faults, delivered, watermark = null } = tally;
+    return {
+      at: performance.timeOrigin + performance.now(),
+      phase,
+      sent,
+      committed: metrics.get('received') ?? 0,
+      panes,
+      poison: metrics.get('poison') ?? 0,
+      faults: [...faults.values()].reduce((total, times) => total + times, 0),
+      emitted: Object.fromEntries(emitted),
+      late: Object.fromEntries(late),
+      delivered: { table: delivered.rows, bucket: delivered.objects },
+      watermark,
+      newest,
+      share,
+    };
+  };
+  const feed = createLiveFeed(shapeOf(pipeline), figures);
+  const timer = setInterval(feed.tick, TICK_MILLIS).unref();
+  return {
+    feed,
+    get isWatched() {
+      return watchers > 0;
+    },
+    panes(panes) {
+      for (const { window } of panes) emitted.set(window, (emitted.get(window) ?? 0) + 1);
+      feed.add(panes);
+    },
+    read(now) {
+      share = now;
+    },
+    sent(records, eventTime) {
+      sent = records;
+      if (eventTime !== undefined) newest = Math.max(newest ?? eventTime, eventTime);
+    },
+    phase(now) {
+      phase = now;
+    },
+    async serve(port) {
+      const { pageHtml } = await serversPackage();
+      const onWatchers = (by: number) => {
+        watchers += by;
+      };
+      server = await serveApp(pageApp({ page: pageHtml, feed, onWatchers }), port);
+      return server.address;
+    },
+    async close() {
+      clearInterval(timer);
+      phase = 'ended';
+      feed.tick();
+      await server?.close();
+    },
+  };
+}
+
+const SINK_UNITS: { readonly [Kind in Pipeline['sinks'][number]['kind']]: string } = {
+  table: 'rows',
+  bucket: 'objects',
+};
+
+const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
+  name,
+  source: source.kind,
+  windows: rules.windows.map(({ name, operator: { signature, lanes } }) => ({
+    name,
+    text: windowWords(signature).what,
+    results: lanes.results.map(([result]) => result),
+  })),
+  sinks: sinks.map(({ kind }) => ({ name: kind, unit: SINK_UNITS[kind] })),
+});
