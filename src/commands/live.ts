@@ -92,10 +92,8 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
   };
 }
 
-const SINK_UNITS: { readonly [Kind in Pipeline['sinks'][number]['kind']]: string } = {
-  table: 'rows',
-  bucket: 'objects',
-};
+/** What a sink receives, where it is not messages. */
+const SINK_UNITS: Readonly<Record<string, string>> = { table: 'rows', bucket: 'objects' };
 
 const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
   name,
@@ -105,5 +103,5 @@ const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
     text: windowWords(signature).what,
     results: lanes.results.map(([result]) => result),
   })),
-  sinks: sinks.map(({ kind }) => ({ name: kind, unit: SINK_UNITS[kind] })),
+  sinks: sinks.map(({ kind }) => ({ name: kind, unit: SINK_UNITS[kind] ?? 'messages' })),
 });
