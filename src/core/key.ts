@@ -159,6 +159,16 @@ export class KeyState {
   }
 
   /**
+   * Writes the open windows to `panes`, with their results so far: the first `limit` of each definition. What
+   * the key emits later is the same as without the look.
+   */
+  peek(panes: Panes, limit = Number.POSITIVE_INFINITY): void {
+    if (this.watermark === NEVER) return;
+    panes.watermark(this.watermark);
+    for (const window of this.#windows) window.peek(this.watermark, panes, limit);
+  }
+
+  /**
    * Returns the key to store, or undefined once it may be forgotten at `now`: once it holds no record, and
    * its last record arrived so long ago that none may follow for a window that has closed. The state must not
    * be used afterwards.

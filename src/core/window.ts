@@ -89,6 +89,13 @@ export interface WindowState {
   /** Lists the windows that hold records and wait for more, or for the watermark, by start. */
   listOpen(watermark: number): readonly OpenWindow[];
   /**
+   * Writes the windows that are open to `panes`, with their results so far, in the order of `listOpen`: at
+   * most the first `limit` of them. Each carries the revision that it would have if it emitted now. For
+   * `rolling` that is the window which the next record completes, without that record. What the state emits
+   * later is the same as without the look.
+   */
+  peek(watermark: number, panes: Panes, limit: number): void;
+  /**
    * Says whether the state could begin anew unnoticed. Only a record that comes after `maxLateness` could
    * tell.
    */

@@ -90,6 +90,9 @@ export abstract class OracleWindow<Planned extends WindowPlan = WindowPlan> {
     return 0;
   }
 
+  /** The windows that a look shows, without a trace in what is emitted later. */
+  abstract peek(watermark: number): OraclePane[];
+
   protected keep(record: Rec, met: number): void {
     this.taken.push({ record, met });
     this.fresh.push(record);
@@ -97,9 +100,14 @@ export abstract class OracleWindow<Planned extends WindowPlan = WindowPlan> {
 
   /** The next revision of an identity. */
   protected pane(kind: OraclePane['kind'], emission: Emission, watermark: number): OraclePane {
+    const pane = this.look(kind, emission, watermark);
+    this.#revisions.set(pane.identity, pane.revision);
+    return pane;
+  }
+
+  protected look(kind: OraclePane['kind'], emission: Emission, watermark: number): OraclePane {
     const { identity, index, start, end, held, timely = held ?? [] } = emission;
     const revision = (this.#revisions.get(identity) ?? -1) + 1;
-    this.#revisions.set(identity, revision);
     return {
       window: this.#name,
       kind,
@@ -159,6 +167,14 @@ class Rolling extends OracleWindow<RollingPlan> {
     const held = this.taken.slice(-count).map((taken) => taken.record);
     return [this.pane('rolling', { identity: index, index, ...spanOf(held), held }, reached)];
   }
+
+  peek(watermark: number): OraclePane[] {
+    const index = this.taken.length;
+    const held = this.taken.slice(Math.max(0, index - this.plan.count + 1)).map(({ record }) => record);
+    return held.length === 0
+      ? []
+      : [this.look('early', { identity: index, index, ...spanOf(held), held }, watermark)];
+  }
 }
 
 class Batches extends OracleWindow<BatchesPlan> {
@@ -170,27 +186,39 @@ class Batches extends OracleWindow<BatchesPlan> {
     const held = this.taken.slice(-count).map((taken) => taken.record);
     return [this.pane('final', { identity: index, index, ...spanOf(held), held }, reached)];
   }
+
+  peek(watermark: number): OraclePane[] {
+    const index = Math.floor(this.taken.length / this.plan.count);
+    const held = this.taken.slice(index * this.plan.count).map(({ record }) => record);
+    return held.length === 0
+      ? []
+      : [this.look('early', { identity: index, index, ...spanOf(held), held }, watermark)];
+  }
 }
 
 class Running extends OracleWindow<RunningPlan> {
   take(record: Rec, met: number, reached: number): OraclePane[] {
     this.keep(record, met);
-    return this.plan.emit === 'record' ? [this.#everything(reached)] : [];
+    return this.plan.emit === 'record' ? [this.pane('running', this.#everything(), reached)] : [];
   }
 
   override update(watermark: number): OraclePane[] {
     const wanted = this.plan.emit === 'update' && this.fresh.length > 0;
     this.fresh = [];
-    return wanted ? [this.#everything(watermark)] : [];
+    return wanted ? [this.pane('running', this.#everything(), watermark)] : [];
   }
 
-  #everything(watermark: number): OraclePane {
+  peek(watermark: number): OraclePane[] {
+    return this.taken.length === 0 ? [] : [this.look('running', this.#everything(), watermark)];
+  }
+
+  #everything(): Emission {
     const held = this.taken.map(({ record }) => record);
     const timely = this.taken
       .filter(({ record, met }) => record.at >= met - this.allowedLateness)
       .map(({ record }) => record);
     if (timely.length < held.length) this.see('running: settled before a record came');
-    return this.pane('running', { identity: 0, ...spanOf(held), held, timely }, watermark);
+    return { identity: 0, ...spanOf(held), held, timely };
   }
 }
 
@@ -244,7 +272,17 @@ class Sliding extends OracleWindow<SlidingPlan | CalendarPlan | CumulatePlan> {
   }
 
   override open(watermark: number): number {
-    return this.#all().filter((window) => window.end > watermark && this.#held(window).length > 0).length;
+    return this.#open(watermark).length;
+  }
+
+  peek(watermark: number): OraclePane[] {
+    return this.#open(watermark).map((window) =>
+      this.look('early', { identity: window.start, ...window, held: this.#held(window) }, watermark),
+    );
+  }
+
+  #open(watermark: number): Stretch[] {
+    return this.#all().filter((window) => window.end > watermark && this.#held(window).length > 0);
   }
 
   #emits(emit: 'record' | 'update'): boolean {
@@ -370,13 +408,23 @@ class Trailing extends OracleWindow<TrailingPlan> {
     return this.taken.filter(({ record }) => record.at + 1 > watermark).length;
   }
 
+  peek(watermark: number): OraclePane[] {
+    return this.#inTime()
+      .filter(({ record }) => record.at + 1 > watermark)
+      .map((of) => this.look('early', this.#whole(of), watermark));
+  }
+
   #complete(kind: 'final' | 'late', of: Taken, watermark: number): OraclePane {
+    return this.pane(kind, this.#whole(of), watermark);
+  }
+
+  #whole(of: Taken): Emission {
     const index = this.taken.indexOf(of);
     const window = { start: of.record.at - this.plan.size + 1, end: of.record.at + 1 };
     const held = this.taken
       .filter(({ record, met }) => isIn(record, window) && met < window.end + this.allowedLateness)
       .map(({ record }) => record);
-    return this.pane(kind, { identity: index, index, ...window, held }, watermark);
+    return { identity: index, index, ...window, held };
   }
 
   /** Equal times stay in source order. */
@@ -438,6 +486,15 @@ class Session extends OracleWindow<SessionPlan> {
 
   override open(watermark: number): number {
     return this.#kept.filter((one) => this.#closes(one) > watermark).length;
+  }
+
+  peek(watermark: number): OraclePane[] {
+    return this.#inTime()
+      .filter((one) => this.#closes(one) > watermark)
+      .map((one) => {
+        const { identity = this.#start(one), records: held } = one;
+        return this.look('early', { identity, ...this.#shown(one), held }, watermark);
+      });
   }
 
   /** Sessions that no record may change any more, and the latest event time in one. */

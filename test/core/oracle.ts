@@ -58,6 +58,11 @@ export class Oracle {
     return this.#windows.reduce((total, window) => total + window.open(this.#watermark), 0);
   }
 
+  /** The open windows, with their results so far. */
+  peek(): OraclePane[] {
+    return this.#windows.flatMap((window) => window.peek(this.#watermark));
+  }
+
   /** The watermark rises, if it does: every window whose end it reaches emits, in that order. */
   #close(to: number, shown: (end: number) => number): void {
     const from = this.#watermark;

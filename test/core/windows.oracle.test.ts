@@ -2,11 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyState } from '../../src/core/key.ts';
 import type { KeyPane, Panes } from '../../src/core/panes.ts';
-import type { Plain } from '../../src/core/plain.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
 import { expectEqual, expectIs } from '../expect.ts';
-import { type AggregateName, agrees } from './aggregates.ts';
-import { Oracle, type OraclePane } from './oracle.ts';
+import { Oracle } from './oracle.ts';
+import { expectSame } from './same-panes.ts';
 import {
   type Case,
   cases,
@@ -60,28 +59,6 @@ function run({ plan, input }: Case, commits: readonly boolean[]): Outcome {
   commit();
   expectIs(key.open(), 0);
   return { panes: panes.list(), oracle };
-}
-
-/** All that a pane says but its results. */
-const headOf = (pane: KeyPane | OraclePane): string =>
-  `${pane.window} ${pane.kind} ${pane.identity}${pane.index === undefined ? '' : ` #${pane.index}`} ` +
-  `[${pane.start}, ${pane.end}) r${pane.revision}${pane.revisable ? '…' : ''} ` +
-  `of ${pane.results === null ? 'no' : pane.count} @${pane.watermark}`;
-
-function expectSame(actual: readonly KeyPane[], expected: readonly OraclePane[]): void {
-  expectEqual(actual.map(headOf), expected.map(headOf));
-  for (const [at, { results }] of expected.entries()) {
-    const pane = actual[at] as KeyPane;
-    expectIs(pane.count, expected[at]?.count);
-    expectEqual(Object.keys(pane.results ?? {}), Object.keys(results ?? {}));
-    for (const [name, value] of Object.entries(results ?? {})) {
-      const said = pane.results?.[name] as Plain;
-      if (!agrees(name as AggregateName, said, value)) {
-        expect({ pane: headOf(pane), [name]: said }).toEqual({ pane: headOf(pane), [name]: value });
-        throw new Error(`Expected ${name} to be the same to the bit`);
-      }
-    }
-  }
 }
 
 /** Which of the cases a pane is, so that the random ones are known to reach each. */

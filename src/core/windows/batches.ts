@@ -1,6 +1,6 @@
 import type { Aggregates } from '../aggregate.ts';
 import { Lanes } from '../lanes.ts';
-import { FINAL, type Panes } from '../panes.ts';
+import { EARLY, FINAL, type Panes } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { Table } from '../table.ts';
 import type { OpenWindow, Watermarks, WindowOperator, WindowRules, WindowState } from '../window.ts';
@@ -65,6 +65,12 @@ class BatchesState implements WindowState {
 
   listOpen(): readonly OpenWindow[] {
     return this.#batch.rows === 0 ? [] : [openSpan(this.#batch)];
+  }
+
+  peek(_watermark: number, panes: Panes): void {
+    if (this.#batch.rows === 0) return;
+    const identity = this.#ordinal.numbers[0] as number;
+    emitSpan(panes, this.#window, EARLY, this.#batch, { identity, revision: 0, revisable: 1 });
   }
 
   /** The state is never empty, as the ordinals of batches go on. */

@@ -2,6 +2,7 @@ import type { Aggregates } from '../aggregate.ts';
 import { Lanes } from '../lanes.ts';
 import {
   COUNT,
+  EARLY,
   END,
   IDENTITY,
   type Panes,
@@ -184,6 +185,39 @@ class RollingState implements WindowState, Postponed {
   /** No window is open, as the window emits after every record. */
   listOpen(): readonly OpenWindow[] {
     return [];
+  }
+
+  /**
+   * Shows the window that the next record completes, without that record: a state keeps the last `count` − 1
+   * records.
+   */
+  peek(_watermark: number, panes: Panes): void {
+    this.end();
+    const next = this.#block + this.#present;
+    const count = Math.min(next, this.#count - 1);
+    if (count === 0) return;
+    const rows = this.#rows;
+    const { numbers, width } = rows;
+    // The next record takes the place of the record in this row, which combines the records after that.
+    const row = this.#present + 1;
+    const isJoined = row < this.#previous();
+    const pane = panes.begin(this.#window, EARLY);
+    const at = (pane.rows - 1) * pane.width;
+    const before = isJoined ? row * width : 0;
+    pane.numbers[at + IDENTITY] = next;
+    pane.numbers[at + START] = Math.min(numbers[EARLIEST] as number, numbers[before + EARLIEST] as number);
+    pane.numbers[at + END] = Math.max(numbers[LATEST] as number, numbers[before + LATEST] as number) + 1;
+    pane.numbers[at + REVISION] = 0;
+    pane.numbers[at + REVISABLE] = 1;
+    pane.numbers[at + COUNT] = count;
+    if (!isJoined) {
+      panes.end(this.#window, rows, 0);
+      return;
+    }
+    const joined = this.#lanes.partials(1);
+    joined.push();
+    this.#lanes.join(joined, 0, rows, row, rows, 0);
+    panes.end(this.#window, joined, 0);
   }
 
   /** The state is never empty, as the ordinals of records go on. */

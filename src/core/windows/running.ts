@@ -2,7 +2,7 @@ import type { Aggregates } from '../aggregate.ts';
 import { Lanes } from '../lanes.ts';
 import { type Panes, RUNNING } from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
-import { Table } from '../table.ts';
+import { countUp, Table } from '../table.ts';
 import type { EpochMillis, Millis } from '../time.ts';
 import {
   BEFORE,
@@ -99,6 +99,11 @@ class RunningState implements WindowState {
     return [];
   }
 
+  /** The window never closes, so a look shows it at any time. */
+  peek(_watermark: number, panes: Panes): void {
+    if (this.#all.rows > 0) this.#show(panes);
+  }
+
   /** The state is never empty, as the window never closes. */
   isEmpty(): boolean {
     return false;
@@ -109,8 +114,12 @@ class RunningState implements WindowState {
   }
 
   #emit(panes: Panes): void {
+    this.#show(panes);
+    countUp(this.#revision.numbers, 0);
+  }
+
+  #show(panes: Panes): void {
     const revision = this.#revision.numbers[0] as number;
-    this.#revision.numbers[0] = revision + 1;
     emitSpan(panes, this.#window, RUNNING, this.#all, { identity: 0, revision, revisable: 1 });
   }
 }

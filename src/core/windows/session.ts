@@ -175,6 +175,15 @@ class SessionState implements WindowState {
     return rows.filter(({ due }) => due > watermark);
   }
 
+  peek(watermark: number, panes: Panes, limit: number): void {
+    let shown = 0;
+    for (let row = 0; row < this.#sessions.rows && shown < limit; row++) {
+      if (this.#closes(row) <= watermark) continue;
+      this.#show(EARLY, row, this.#identity(row), panes);
+      shown++;
+    }
+  }
+
   isEmpty(): boolean {
     return this.#sessions.rows === 0;
   }
@@ -273,22 +282,39 @@ class SessionState implements WindowState {
   }
 
   #emit(kind: number, row: number, panes: Panes): void {
-    if (Number.isNaN(this.#get(row, KNOWN_AS))) this.#set(row, KNOWN_AS, this.#get(row, FIRST));
-    const revisable = kind === EARLY || this.#settings.allowedLateness > 0;
-    this.#beginPane(kind, row, this.#get(row, RECORDS), revisable, panes);
-    panes.end(this.#window, this.#sessions, row);
+    this.#set(row, KNOWN_AS, this.#identity(row));
+    this.#show(kind, row, this.#get(row, KNOWN_AS), panes);
     this.#set(row, NEXT, this.#get(row, NEXT) + 1);
   }
 
+  #show(kind: number, row: number, identity: number, panes: Panes): void {
+    const revisable = kind === EARLY || this.#settings.allowedLateness > 0;
+    this.#beginPane(kind, row, identity, this.#get(row, RECORDS), revisable, panes);
+    panes.end(this.#window, this.#sessions, row);
+  }
+
+  /** Returns by what a session is known once it is emitted. */
+  #identity(row: number): number {
+    const known = this.#get(row, KNOWN_AS);
+    return Number.isNaN(known) ? this.#get(row, FIRST) : known;
+  }
+
   #retract(row: number, panes: Panes): void {
-    this.#beginPane(RETRACTED, row, 0, false, panes);
+    this.#beginPane(RETRACTED, row, this.#get(row, KNOWN_AS), 0, false, panes);
     panes.endEmpty(this.#window);
   }
 
-  #beginPane(kind: number, row: number, count: number, revisable: boolean, panes: Panes): void {
+  #beginPane(
+    kind: number,
+    row: number,
+    identity: number,
+    count: number,
+    revisable: boolean,
+    panes: Panes,
+  ): void {
     const { numbers, width, rows } = panes.begin(this.#window, kind);
     const at = (rows - 1) * width;
-    numbers[at + IDENTITY] = this.#get(row, KNOWN_AS);
+    numbers[at + IDENTITY] = identity;
     numbers[at + START] = this.#get(row, FIRST);
     numbers[at + END] = this.#end(row);
     numbers[at + REVISION] = this.#get(row, NEXT);

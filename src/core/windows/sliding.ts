@@ -232,6 +232,13 @@ class SlidingState implements WindowState {
     return open;
   }
 
+  peek(watermark: number, panes: Panes, limit: number): void {
+    const { anyTime } = this.#rules;
+    anyTime.forget();
+    for (const { start, end } of this.listOpen(watermark).slice(0, limit))
+      this.#show(EARLY, start, anyTime, panes, end, this.#revisionOf(start));
+  }
+
   /**
    * Returns when an open window emits next as time passes. `slice` holds its first record after the watermark
    * or, if there is none, before it.
@@ -323,26 +330,45 @@ class SlidingState implements WindowState {
     panes: Panes,
     end = this.#rules.alignment.end(start),
   ): void {
+    this.#show(kind, start, fold, panes, end, this.#revise(start));
+  }
+
+  #show(
+    kind: number,
+    start: EpochMillis,
+    fold: SliceFold,
+    panes: Panes,
+    end: EpochMillis,
+    revision: number,
+  ): void {
     const records = fold.window(this.#slices, start, end);
     const row = records.rows - 1;
-    this.#begin(kind, start, end, records.numbers[row * records.width + RECORDS] as number, panes);
+    const count = records.numbers[row * records.width + RECORDS] as number;
+    this.#begin(kind, start, end, revision, count, panes);
     panes.end(this.#rules.window, records, row);
   }
 
   #emitEmpty(start: EpochMillis, panes: Panes): void {
-    this.#begin(EMPTY, start, this.#rules.alignment.end(start), 0, panes);
+    this.#begin(EMPTY, start, this.#rules.alignment.end(start), this.#revise(start), 0, panes);
     panes.endEmpty(this.#rules.window);
     this.#setEmpties(this.#emptied(this.#empties as Table) + 1);
   }
 
-  #begin(kind: number, start: EpochMillis, end: EpochMillis, count: number, panes: Panes): void {
+  #begin(
+    kind: number,
+    start: EpochMillis,
+    end: EpochMillis,
+    revision: number,
+    count: number,
+    panes: Panes,
+  ): void {
     const revisable = kind === EARLY || this.#rules.allowedLateness > 0;
     const { numbers, width, rows } = panes.begin(this.#rules.window, kind);
     const at = (rows - 1) * width;
     numbers[at + IDENTITY] = start;
     numbers[at + START] = start;
     numbers[at + END] = end;
-    numbers[at + REVISION] = this.#revise(start);
+    numbers[at + REVISION] = revision;
     numbers[at + REVISABLE] = revisable ? 1 : 0;
     numbers[at + COUNT] = count;
   }
@@ -360,6 +386,16 @@ class SlidingState implements WindowState {
     revisions.numbers[place] = start;
     revisions.numbers[place + LAST] = 0;
     return 0;
+  }
+
+  /** Returns the revision that a window would have if it emitted now. */
+  #revisionOf(start: number): number {
+    const revisions = this.#revisions;
+    if (revisions === undefined) return 0;
+    const place = rowFrom(revisions, start) * revisions.width;
+    return revisions.numbers[place] === start && place < revisions.rows * revisions.width
+      ? (revisions.numbers[place + LAST] as number) + 1
+      : 0;
   }
 
   #emitsEmpty(): boolean {

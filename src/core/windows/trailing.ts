@@ -1,7 +1,18 @@
 import type { Aggregates } from '../aggregate.ts';
 import { type Alignment, fixedAlignment } from '../alignment.ts';
 import { Lanes } from '../lanes.ts';
-import { COUNT, END, FINAL, IDENTITY, LATE, type Panes, REVISABLE, REVISION, START } from '../panes.ts';
+import {
+  COUNT,
+  EARLY,
+  END,
+  FINAL,
+  IDENTITY,
+  LATE,
+  type Panes,
+  REVISABLE,
+  REVISION,
+  START,
+} from '../panes.ts';
 import type { CurrentRecord } from '../record.ts';
 import { countUp, Table } from '../table.ts';
 import type { EpochMillis, Millis } from '../time.ts';
@@ -133,6 +144,14 @@ class TrailingState implements WindowState {
     return open;
   }
 
+  peek(watermark: number, panes: Panes, limit: number): void {
+    const { anyTime } = this.#rules;
+    anyTime.forget();
+    const first = rowFrom(this.#records, watermark);
+    const end = Math.min(this.#records.rows, first + limit);
+    for (let row = first; row < end; row++) this.#show(EARLY, row, anyTime, panes);
+  }
+
   /** The state is never empty, as the ordinals of records go on. */
   isEmpty(): boolean {
     return false;
@@ -157,6 +176,11 @@ class TrailingState implements WindowState {
   }
 
   #emit(kind: number, row: number, fold: SliceFold, panes: Panes): void {
+    this.#show(kind, row, fold, panes);
+    countUp(this.#records.numbers, row * this.#records.width + NEXT);
+  }
+
+  #show(kind: number, row: number, fold: SliceFold, panes: Panes): void {
     const { size, allowedLateness, window } = this.#rules;
     const end = this.#at(row) + 1;
     const held = fold.window(this.#records, end - size);
@@ -168,8 +192,8 @@ class TrailingState implements WindowState {
     pane.numbers[at + IDENTITY] = numbers[from + INDEX] as number;
     pane.numbers[at + START] = end - size;
     pane.numbers[at + END] = end;
-    pane.numbers[at + REVISION] = countUp(numbers, from + NEXT);
-    pane.numbers[at + REVISABLE] = allowedLateness > 0 ? 1 : 0;
+    pane.numbers[at + REVISION] = numbers[from + NEXT] as number;
+    pane.numbers[at + REVISABLE] = kind === EARLY || allowedLateness > 0 ? 1 : 0;
     pane.numbers[at + COUNT] = held.numbers[last * held.width + RECORDS] as number;
     panes.end(window, held, last);
   }

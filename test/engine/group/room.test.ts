@@ -464,6 +464,7 @@ describe('a key whose windows throw as time passes', () => {
       update: (...given) => state.update(...given),
       open: (...given) => state.open(...given),
       listOpen: (...given) => state.listOpen(...given),
+      peek: (...given) => state.peek(...given),
       isEmpty: (...given) => state.isEmpty(...given),
       freeze: (...given) => state.freeze(...given),
     });
