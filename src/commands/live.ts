@@ -1,9 +1,13 @@
-import type { Figures, Phase, Shape } from '../../web/model/wire.ts';
+import type { Figures, OpenWindow, Phase, Shape } from '../../web/model/wire.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { GroupPane } from '../engine/group/group.ts';
+import { explain, UnknownKeyError } from '../engine/inspect/explain.ts';
+import { enginePorts } from '../engine/log/spill.ts';
 import { pageApp } from '../local/http/app.ts';
 import { createLiveFeed, type LiveFeed } from '../local/http/live-feed.ts';
 import { type HttpServer, serveApp } from '../local/http/server.ts';
+import { sendTyped } from '../local/http/typed.ts';
+import type { LocalRuntime } from '../local/runtime.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { windowWords } from './screen.ts';
@@ -18,6 +22,12 @@ export interface Live {
   read(share: number): void;
   sent(records: number, eventTime: EpochMillis | undefined): void;
   phase(phase: Phase): void;
+  /** Notes a record that was read, which shows a person what records are like. */
+  example(data: Uint8Array): void;
+  /** How many records somebody has typed in. */
+  readonly typed: number;
+  /** Lets pages ask the run, and send to it unless there is a reason not to. */
+  join(runtime: LocalRuntime, whyNotSend: () => string | undefined): void;
   /** Serves the page; returns its address. */
   serve(port: number | undefined): Promise<string>;
   close(): Promise<void>;
@@ -35,13 +45,16 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
     null,
   ];
   let watchers = 0;
+  let typed = 0;
+  let example: Uint8Array | undefined;
+  let joined: { runtime: LocalRuntime; whyNotSend: () => string | undefined } | undefined;
   let server: HttpServer | undefined;
   const figures = (): Figures => {
     const { metrics, panes, late, faults, delivered, watermark = null } = tally;
     return {
       at: performance.timeOrigin + performance.now(),
       phase,
-      sent,
+      sent: sent + typed,
       committed: metrics.get('received') ?? 0,
       panes,
       poison: metrics.get('poison') ?? 0,
@@ -75,12 +88,35 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
     phase(now) {
       phase = now;
     },
+    example(data) {
+      if (data.length <= MAX_EXAMPLE_BYTES) example = data;
+    },
+    get typed() {
+      return typed;
+    },
+    join(runtime, whyNotSend) {
+      joined = { runtime, whyNotSend };
+    },
     async serve(port) {
       const { pageHtml } = await serversPackage();
       const onWatchers = (by: number) => {
         watchers += by;
       };
-      server = await serveApp(pageApp({ page: pageHtml, feed, onWatchers }), port);
+      const app = pageApp({
+        page: pageHtml,
+        feed,
+        onWatchers,
+        example: () => example && new TextDecoder().decode(example),
+        async send(text) {
+          const why = joined === undefined ? 'Not sent, as the run has not begun yet' : joined.whyNotSend();
+          if (joined === undefined || why !== undefined) return { outcome: 'refused', said: why ?? '' };
+          const answer = await sendTyped(joined.runtime, pipeline, text);
+          if (answer.outcome === 'sent') typed++;
+          return answer;
+        },
+        open: async (key) => (joined ? openWindows(joined.runtime, pipeline, key) : []),
+      });
+      server = await serveApp(app, port);
       return server.address;
     },
     async close() {
@@ -90,6 +126,26 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
       await server?.close();
     },
   };
+}
+
+const MAX_EXAMPLE_BYTES = 2_000;
+
+/** The open windows of a key, as its group has them now; none where it has no state. */
+async function openWindows({ ports }: LocalRuntime, pipeline: Pipeline, key: string): Promise<OpenWindow[]> {
+  try {
+    const { windows } = await explain(enginePorts(ports), pipeline, key, { commits: 0 });
+    return windows.flatMap(({ window, first }) =>
+      first.map(({ start, end, count }) => ({
+        window,
+        start: Date.parse(start),
+        end: Date.parse(end),
+        count,
+      })),
+    );
+  } catch (error) {
+    if (error instanceof UnknownKeyError) return [];
+    throw error;
+  }
 }
 
 /** What a sink receives, where it is not messages. */

@@ -123,6 +123,7 @@ export async function show(
       leftOut.forEach(screen.say);
       if (input === undefined) {
         live?.phase('up');
+        live?.join(runtime, () => undefined);
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
         screen.say(`\n${howToReach(runtime)}`);
         await keepUp(runtime, tally, screen, signal);
@@ -132,19 +133,31 @@ export async function show(
       screen.say(
         `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to ${runtime.source.place.resource} on ${runtime.source.place.endpoint}`,
       );
-      const replayed = await replay(runtime, {
+      let isSending = true;
+      const kept = options.data;
+      live?.join(runtime, () =>
+        isSending && kept !== undefined
+          ? `Not sent, as ${kept} must hold the records of the input first: wait until all are sent`
+          : undefined,
+      );
+      const sent = await replay(runtime, {
         pipeline,
-        input: untilAborted(readInput(input, { separator: options.separator, onRead: screen.read }), signal),
+        input: noted(
+          untilAborted(readInput(input, { separator: options.separator, onRead: screen.read }), signal),
+          (data) => live?.example(data),
+        ),
         speed: options.speed,
         signal,
         onSent: screen.sent,
         onDrained() {
+          isSending = false;
           live?.phase('closing');
           screen.say(
             '\nEnd of the data: the clock of this run is moved forward until every window has closed',
           );
         },
       });
+      const replayed = { ...sent, others: sent.others + (live?.typed ?? 0) };
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       screen.say(paneTable(tally, process.stdout.columns));
       const refused = await refusedIn(replayed, tally, input, options);
@@ -158,6 +171,10 @@ export async function show(
         screen.say(
           `\nThe servers end with this run; --data <directory> keeps what they hold, and --keep keeps them up${look && `, for:${look}`}`,
         );
+        if (live?.isWatched) {
+          screen.say('\nStill up, as a page watches: until it is closed, or Ctrl-C');
+          await keepUp(runtime, tally, screen, signal, () => live.isWatched);
+        }
         return exitCode;
       }
       screen.say('\nStill up, until Ctrl-C: put records onto the stream, and watch');
@@ -249,6 +266,17 @@ async function* untilAborted(
     });
     if (next.done) return;
     yield next.value;
+  }
+}
+
+/** Yields the same records, and tells of each. */
+async function* noted(
+  records: AsyncIterable<InputRecord>,
+  tell: (data: Uint8Array) => void,
+): AsyncGenerator<InputRecord> {
+  for await (const record of records) {
+    tell(record.data);
+    yield record;
   }
 }
 
@@ -387,16 +415,20 @@ export function failureOf(replayed: Replayed, strict: boolean): string | undefin
 const LOOK_MILLIS = 1_000;
 const LOOKS_PER_SWEEP = 60;
 
-/** Keeps a run up until the signal: the sweeper runs every minute, as deployed, and new panes are shown. */
+/** Keeps a run up until the signal, or until nobody wants it any more: the sweeper runs every minute, as deployed, and new panes are shown. */
 async function keepUp(
   runtime: LocalRuntime,
   tally: Tally,
   screen: Screen,
   signal: AbortSignal,
+  isWanted = () => true,
 ): Promise<void> {
   runtime.clock.start();
   let shown = tally.panes;
-  for (let looks = 1; !signal.aborted; looks++) {
+  // A page that is loaded anew is away for a moment.
+  let unwanted = 0;
+  for (let looks = 1; !signal.aborted && unwanted < 2; looks++) {
+    unwanted = isWanted() ? 0 : unwanted + 1;
     await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);
     if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep(0);
     if (tally.panes > shown) screen.say(`\n${paneTable(tally, process.stdout.columns)}`);

@@ -151,8 +151,8 @@ const MAX_SHOWN_BYTES = 300;
 /** The partition key of records that no key is known of, such as those that cannot be decoded. */
 export const NO_KEY = 'none';
 
-/** Hashes a long key, as Kinesis takes partition keys of up to 256 characters. */
-const partitionKeyOf = (key: string): string =>
+/** Returns the partition key of a record's key. It hashes a long one, as Kinesis takes partition keys of up to 256 characters. */
+export const partitionKeyOf = (key: string): string =>
   key.length <= 256 ? key : createHash('md5').update(key).digest('hex');
 
 const CLOCK_MARGIN_MILLIS = 11_000;

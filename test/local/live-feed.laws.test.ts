@@ -131,13 +131,35 @@ describe('a page', () => {
 
 describe('the server of the page', () => {
   const { feed, emit } = feedOf();
-  const app = pageApp({ page: async () => '<h1>The page</h1>', feed });
+  const app = pageApp({
+    page: async () => '<h1>The page</h1>',
+    feed,
+    example: () => undefined,
+    open: async () => [],
+    send: async (text) => ({ outcome: text === 'good' ? 'sent' : 'refused', said: `this is ${text}` }),
+  });
 
   it('answers with the page, and to names of this machine alone', async () => {
     const answer = await app.request('/', { headers: { host: '127.0.0.1:4570' } });
     expect(await answer.text()).toBe('<h1>The page</h1>');
     const foreign = await app.request('/live/events', { headers: { host: 'rebound.example:4570' } });
     expect(foreign.status).toBe(403);
+  });
+
+  it('takes a record as JSON alone, and says why one is refused', async () => {
+    const post = async (body: string, type = 'application/json') => {
+      const headers = { host: 'localhost', 'content-type': type };
+      const answer = await app.request('/live/records', { method: 'POST', headers, body });
+      return [answer.status, await answer.text()];
+    };
+    expect(await post('{"record":"good"}')).toEqual([200, 'this is good']);
+    expect(await post('{"record":"bad"}')).toEqual([422, 'this is bad']);
+    expect(await post('{"record":1}')).toEqual([400, 'Cannot send as "record" must be a text']);
+    expect(await post('{"reco')).toEqual([400, 'Cannot send as "record" must be a text']);
+    expect(await post('{"record":"good"}', 'text/plain')).toEqual([
+      415,
+      'Cannot send as a record must come as JSON',
+    ]);
   });
 
   it('streams events, from the one on that a page names in a header or in the address', async () => {

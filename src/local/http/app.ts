@@ -1,12 +1,21 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
+import type { OpenWindow } from '../../../web/model/wire.ts';
+import { lineOf } from '../failure.ts';
 import type { LiveFeed } from './live-feed.ts';
+import type { Typed } from './typed.ts';
 
 /** What the page of a run needs of it. */
 export interface PageParts {
   /** The page as one file of HTML. */
   readonly page: () => Promise<string>;
   readonly feed: LiveFeed;
+  /** A record as the pipeline reads them; undefined while none is known. */
+  readonly example: () => string | undefined;
+  /** Sends a record that somebody typed in. */
+  readonly send: (text: string) => Promise<Typed>;
+  /** The open windows of a key. */
+  readonly open: (key: string) => Promise<readonly OpenWindow[]>;
   /** Is told when a page begins to watch, and when it no longer does. */
   readonly onWatchers?: (by: 1 | -1) => void;
 }
@@ -18,7 +27,8 @@ const RETRY_MILLIS = 500;
 const LOOPBACK = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
 /** The app of the run's server for people: the page, and what it is told. */
-export function pageApp({ page, feed, onWatchers = () => {} }: PageParts): Hono {
+export function pageApp(parts: PageParts): Hono {
+  const { page, feed, onWatchers = () => {} } = parts;
   const app = new Hono();
   app.use(async (context, next) => {
     const host = context.req.header('host') ?? '';
@@ -41,5 +51,17 @@ export function pageApp({ page, feed, onWatchers = () => {} }: PageParts): Hono 
       }
     }),
   );
+  app.get('/live/open', async (context) => context.json(await parts.open(context.req.query('key') ?? '')));
+  app.get('/live/example', (context) => context.text(parts.example() ?? ''));
+  app.post('/live/records', async (context) => {
+    // A page of another site may send plain text without being asked first, and JSON only where it is let.
+    if (context.req.header('content-type') !== 'application/json')
+      return context.text('Cannot send as a record must come as JSON', 415);
+    const { record } = await context.req.json().catch(() => ({}));
+    if (typeof record !== 'string') return context.text('Cannot send as "record" must be a text', 400);
+    const { outcome, said } = await parts.send(record);
+    return context.text(said, outcome === 'sent' ? 200 : 422);
+  });
+  app.onError((error, context) => context.text(lineOf(error), 500));
   return app;
 }

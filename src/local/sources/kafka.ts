@@ -95,6 +95,10 @@ export const openKafka: OpenSource = ({
           handled: () => poller.reached(feed.ends),
         };
       },
+      async put(key, value) {
+        await client.send(topic, [{ partition: client.partitionOf(key, found.partitions), key, value }]);
+        poller.wake();
+      },
       async consume(handle, { onError }) {
         poller.start(handle, onError);
         return { stop: () => poller.stop() };

@@ -3,6 +3,7 @@ import {
   CreateStreamCommand,
   DescribeStreamSummaryCommand,
   type KinesisClient,
+  PutRecordCommand,
   ResourceInUseException,
 } from '@aws-sdk/client-kinesis';
 import { kinesisArrivals } from '../../adapters/kinesis/arrivals.ts';
@@ -62,6 +63,10 @@ export const openKinesis: OpenSource = async ({ pipeline, names, endpoints, clie
           await events?.reached(feed.positions);
         },
       };
+    },
+    async put(PartitionKey, Data) {
+      await kinesis.send(new PutRecordCommand({ StreamName: stream, PartitionKey, Data }));
+      events?.wake();
     },
     async consume(handle, { onError }) {
       const { batchSize = MAPPING.batchSize, clock, dataDirectory } = settings;

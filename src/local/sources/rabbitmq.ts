@@ -69,6 +69,7 @@ export const openRabbitmq: OpenSource = ({
         latest: async (now) => ({ at: now, value: poller.delivered + (await client.count(queue)) }),
       }),
       openFeed: async () => openFeed(client, queue, poller, dataDirectory),
+      put: (_, body) => client.publish(queue, [{ id: randomUUID(), body: Buffer.from(body) }]),
       async consume(handle, { onError }) {
         poller.start(handle, onError);
         return { stop: () => poller.stop() };

@@ -51,6 +51,14 @@ export interface LocalSource {
    */
   openFeed(): Promise<Feed>;
   /**
+   * Sends one record, whatever a feed is doing, and settles once the source has it. A feed that is opened in
+   * the same directory later must not find it among the records of its input.
+   *
+   * @param partitionKey as for `Feed.send`
+   * @throws Error when the source does not take it
+   */
+  put(partitionKey: string, data: Uint8Array): Promise<void>;
+  /**
    * Starts the event source mapping: it calls `handle` with Lambda's events for this kind of source, from the
    * oldest record on that it is not known to have handled, and does with each answer and with each error what
    * Lambda does. It goes on until it is stopped. It is called once.

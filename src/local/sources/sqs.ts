@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import {
   CreateQueueCommand,
   DeleteMessageBatchCommand,
@@ -7,6 +7,7 @@ import {
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
+  SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import type { SQSRecord } from 'aws-lambda';
@@ -177,6 +178,15 @@ async function openQueue(
           await settled;
         },
       };
+    },
+    async put(partitionKey, data) {
+      await client.send(
+        new SendMessageCommand({
+          QueueUrl: url,
+          MessageBody: Buffer.from(data).toString(),
+          ...(fifo && { MessageGroupId: groupOf(partitionKey), MessageDeduplicationId: randomUUID() }),
+        }),
+      );
     },
     async consume(handle, { onError }) {
       let hasRoom = (): void => {};

@@ -1,0 +1,69 @@
+import type { OpenWindow } from '../model/wire.ts';
+import type { OpenSpan } from './chart.ts';
+import { h, say } from './dom.ts';
+import { counted, instantText, untilText } from './format.ts';
+
+const ASK_MILLIS = 1_000;
+const SHOWN = 6;
+
+/** The windows of the picked key that are open, which the page asks for, as they are in no commit by themselves. */
+export function openView(isLive: boolean) {
+  const heading = h('h3');
+  const list = h('ul');
+  const element = h('div', { class: 'open', hidden: !isLive }, heading, list);
+  let asked: string | undefined;
+  let windows: readonly OpenWindow[] | undefined;
+  let shown = '';
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const ask = async (key: string, told: () => void): Promise<void> => {
+    const found = document.hidden
+      ? windows
+      : await fetch(`live/open?key=${encodeURIComponent(key)}`)
+          .then((response) => (response.ok ? (response.json() as Promise<readonly OpenWindow[]>) : undefined))
+          .catch(() => undefined);
+    if (asked !== key) return;
+    windows = found;
+    told();
+    timer = setTimeout(ask, ASK_MILLIS, key, told);
+  };
+
+  return {
+    element,
+    /** Asks again and again for those of a key, until another is asked for, or none. */
+    watch(key: string | undefined, told: () => void): void {
+      if (key === asked || !isLive) return;
+      asked = key;
+      windows = undefined;
+      clearTimeout(timer);
+      if (key !== undefined) void ask(key, told);
+    },
+    of: (window: string | undefined): readonly OpenSpan[] =>
+      (windows ?? []).filter(({ window: name }) => name === window),
+    show(key: string | undefined): void {
+      const waiting = windows ?? [];
+      const now = `${key} ${JSON.stringify(waiting)}`;
+      if (now === shown) return;
+      shown = now;
+      say(
+        heading,
+        waiting.length === 0
+          ? 'No open window'
+          : `${counted(waiting.length)} open ${waiting.length === 1 ? 'window' : 'windows'}`,
+      );
+      list.replaceChildren(
+        ...waiting
+          .slice(0, SHOWN)
+          .map(({ window, start, end, count }) =>
+            h(
+              'li',
+              {},
+              h('strong', {}, window),
+              ` ${instantText(start)} – ${untilText(start, end)} · ${counted(count)} ${count === 1 ? 'record' : 'records'}`,
+            ),
+          ),
+        ...(waiting.length > SHOWN ? [h('li', {}, `and ${counted(waiting.length - SHOWN)} more`)] : []),
+      );
+    },
+  };
+}
