@@ -150,6 +150,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
       'where Kinesis listens; DynamoDB, S3 and the live page on the next three (default: free ones)',
       port,
     )
+    .option('--report <file>', REPORT, notEmpty)
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
     .action(
@@ -195,6 +196,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     .addOption(sourceOption())
     .option('--broker <address>', BROKER, notEmpty)
     .option('-b, --batch-size <records>', 'records at most in one event, up to 10,000', batchSize)
+    .option('--report <file>', REPORT, notEmpty)
     .option('--strict', STRICT, false)
     .addHelpText('after', RUN_CODES)
     .action(
@@ -450,6 +452,7 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
 const INPUT = 'NDJSON, .json, .csv or .tsv with a header, or -; gzipped or not';
 const DATA =
   'keep streams, tables and objects here: a run that was ended early goes on as if it had not been';
+const REPORT = 'write the live page of the run at its end, as one file of HTML that needs no server';
 const STRICT = 'exit code 1 where a record was poison, late for every window, or too large for Kinesis';
 const RUN_CODES = `
 Exit code: 0 every record went somewhere, and some into windows; 1 it could not be run, the input holds no records, or none

@@ -20,8 +20,8 @@ export async function checkInput(path: string): Promise<void> {
 
 /** The files that a run reads and keeps, none of which may be its output. */
 export interface Apart {
-  readonly input: string;
-  readonly definition: string;
+  readonly input?: string | undefined;
+  readonly definition?: string | undefined;
   readonly data?: string | undefined;
 }
 
@@ -32,12 +32,13 @@ export type Output = (lines: AsyncIterable<string>, signal: AbortSignal) => Prom
  * Returns where the lines of a run go. Standard output (`-`), a device and a pipe receive them as they come.
  * A file is written beside its place and moved there when it is whole. Nothing is opened yet.
  *
+ * @param written - what is written, as an error calls it
  * @throws Error when the file cannot be written, or is one that the run reads or keeps
  */
-export async function outputTo(path: string, apart: Apart): Promise<Output> {
+export async function outputTo(path: string, apart: Apart, written = 'panes'): Promise<Output> {
   if (path === '-') return (lines, signal) => write(lines, process.stdout, signal);
   const refused = (why: string, cause?: unknown) =>
-    new Error(`Cannot write panes to ${path} as ${why}`, { cause });
+    new Error(`Cannot write ${written} to ${path} as ${why}`, { cause });
   const target = await targetOf(path).catch((error) => {
     throw refused(`it must be a file in a directory that is there: ${reasonOf(error)}`, error);
   });
@@ -45,7 +46,7 @@ export async function outputTo(path: string, apart: Apart): Promise<Output> {
   if (found?.isDirectory() || path.endsWith('/')) throw refused('it must be a file: it is a directory');
   // Behind /dev/stdout there may be a file, which is to be written at its present end.
   if (/^\/(dev|proc)\//.test(resolve(path)) || (found && !found.isFile())) {
-    return saying(path, async (lines, signal) =>
+    return saying(path, written, async (lines, signal) =>
       write(lines, (await open(path, 'a')).createWriteStream(), signal),
     );
   }
@@ -53,7 +54,7 @@ export async function outputTo(path: string, apart: Apart): Promise<Output> {
     ['input', apart.input],
     ['definition', apart.definition],
   ] as const) {
-    if (found && isSame(found, await unlessMissing(stat(read))))
+    if (found && read !== undefined && isSame(found, await unlessMissing(stat(read))))
       throw refused(`it must be another file than the ${what}: it is the same`);
   }
   const data = apart.data && (await unlessMissing(realpath(apart.data)));
@@ -64,17 +65,17 @@ export async function outputTo(path: string, apart: Apart): Promise<Output> {
     .catch((error) => {
       throw refused(`it and its directory must be writable: ${reasonOf(error)}`, error);
     });
-  return saying(path, (lines, signal) => replace(target, found, lines, signal));
+  return saying(path, written, (lines, signal) => replace(target, found, lines, signal));
 }
 
 /** Adds to a failure of an output where it was written to. */
 const saying =
-  (path: string, output: Output): Output =>
+  (path: string, written: string, output: Output): Output =>
   (lines, signal) =>
     output(lines, signal).catch((error) => {
       throw signal.aborted
         ? error
-        : new Error(`Cannot write panes to ${path}: ${reasonOf(error)}`, { cause: error });
+        : new Error(`Cannot write ${written} to ${path}: ${reasonOf(error)}`, { cause: error });
     });
 
 /** Returns the file that a path resolves to in the end, even if it does not exist yet. */

@@ -4,8 +4,10 @@ import type { GroupPane } from '../engine/group/group.ts';
 import { explain, UnknownKeyError } from '../engine/inspect/explain.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { pageApp } from '../local/http/app.ts';
+import { tellHistory } from '../local/http/history.ts';
 import { createLiveFeed, type LiveFeed } from '../local/http/live-feed.ts';
-import { type HttpServer, serveApp } from '../local/http/server.ts';
+import { reportOf } from '../local/http/report.ts';
+import { type HttpServer, keepAddress, serveAgain, serveApp } from '../local/http/server.ts';
 import { sendTyped } from '../local/http/typed.ts';
 import type { LocalRuntime } from '../local/runtime.ts';
 import { serversPackage } from '../local/servers-package.ts';
@@ -26,17 +28,30 @@ export interface Live {
   example(data: Uint8Array): void;
   /** How many records somebody has typed in. */
   readonly typed: number;
-  /** Lets pages ask the run, and send to it unless there is a reason not to. */
-  join(runtime: LocalRuntime, whyNotSend: () => string | undefined): void;
+  /**
+   * Lets pages ask the run, and send to it. It also tells them what earlier runs have left in the run's
+   * directory.
+   */
+  join(runtime: LocalRuntime): Promise<void>;
+  /** Says why nobody may send now; undefined where everybody may. */
+  holdSending(why: string | undefined): void;
   /** Serves the page; returns its address. */
-  serve(port: number | undefined): Promise<string>;
+  serve(): Promise<string>;
+  /** Returns the page as one file that shows what the run has done, as a run that has ended. */
+  report(): Promise<string>;
   close(): Promise<void>;
+}
+
+interface LiveOptions {
+  /** The directory that the run keeps. */
+  readonly data: string | undefined;
+  readonly port: number | undefined;
 }
 
 const TICK_MILLIS = 100;
 
 /** @param tally counts what the run does */
-export function openLive(pipeline: Pipeline, tally: Tally): Live {
+export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveOptions): Live {
   const emitted = new Map<string, number>();
   let [phase, sent, share, newest]: [Phase, number, number | null, number | null] = [
     'reading',
@@ -47,7 +62,8 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
   let watchers = 0;
   let typed = 0;
   let example: Uint8Array | undefined;
-  let joined: { runtime: LocalRuntime; whyNotSend: () => string | undefined } | undefined;
+  let runtime: LocalRuntime | undefined;
+  let held: string | undefined;
   let server: HttpServer | undefined;
   const figures = (): Figures => {
     const { metrics, panes, late, faults, delivered, watermark = null } = tally;
@@ -94,10 +110,16 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
     get typed() {
       return typed;
     },
-    join(runtime, whyNotSend) {
-      joined = { runtime, whyNotSend };
+    async join(joined) {
+      runtime = joined;
+      if (data === undefined) return;
+      if (server) keepAddress(data, server);
+      await tellHistory(joined.ports, pipeline, feed.add);
     },
-    async serve(port) {
+    holdSending(why) {
+      held = why;
+    },
+    async serve() {
       const { pageHtml } = await serversPackage();
       const onWatchers = (by: number) => {
         watchers += by;
@@ -108,16 +130,22 @@ export function openLive(pipeline: Pipeline, tally: Tally): Live {
         onWatchers,
         example: () => example && new TextDecoder().decode(example),
         async send(text) {
-          const why = joined === undefined ? 'Not sent, as the run has not begun yet' : joined.whyNotSend();
-          if (joined === undefined || why !== undefined) return { outcome: 'refused', said: why ?? '' };
-          const answer = await sendTyped(joined.runtime, pipeline, text);
+          if (runtime === undefined)
+            return { outcome: 'refused', said: 'Not sent, as the run has not begun' };
+          if (held !== undefined) return { outcome: 'refused', said: `Not sent, as ${held}` };
+          const answer = await sendTyped(runtime, pipeline, text);
           if (answer.outcome === 'sent') typed++;
           return answer;
         },
-        open: async (key) => (joined ? openWindows(joined.runtime, pipeline, key) : []),
+        open: async (key) => (runtime ? openWindows(runtime, pipeline, key) : []),
       });
-      server = await serveApp(app, port);
+      server = await (data !== undefined && port === undefined ? serveAgain(app, data) : serveApp(app, port));
       return server.address;
+    },
+    async report() {
+      phase = 'ended';
+      feed.tick();
+      return reportOf(await (await serversPackage()).pageHtml(), feed.snapshot());
     },
     async close() {
       clearInterval(timer);

@@ -11,7 +11,7 @@ import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runti
 import { localSourceOf } from '../local/sources/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
-import { checkInput, outputTo } from './files.ts';
+import { type Apart, checkInput, type Output, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
 import { type Live, openLive } from './live.ts';
 import { paneLines } from './panes.ts';
@@ -42,6 +42,8 @@ export interface LocalRunOptions {
   readonly source?: Pipeline['source']['kind'] | undefined;
   /** The address of a broker that runs already. */
   readonly broker?: string | undefined;
+  /** Where the page of the run is written as one file, at the end. */
+  readonly report?: string | undefined;
   readonly startServers?: LocalOptions['startServers'];
   /** Where a person watches. Default standard output. */
   readonly terminal?: NodeJS.WriteStream | undefined;
@@ -72,6 +74,11 @@ export async function showAll(
   if (shown.filter(({ input }) => input === '-').length > 1) {
     throw new Error(
       'Cannot give standard input to several pipelines as it can be read once: give them a file',
+    );
+  }
+  if (options.report !== undefined) {
+    throw new Error(
+      'Cannot write one report of several pipelines as it shows the page of one: start the others by themselves',
     );
   }
   const width = Math.max(...names.map((name) => name.length));
@@ -115,6 +122,7 @@ export async function show(
 ): Promise<number> {
   const { pipeline, leftOut } = overSource(definition, options);
   if (input !== undefined) await checkInput(input);
+  const report = await reportTo({ ...options, input });
   return running(
     pipeline,
     options,
@@ -123,7 +131,6 @@ export async function show(
       leftOut.forEach(screen.say);
       if (input === undefined) {
         live?.phase('up');
-        live?.join(runtime, () => undefined);
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
         screen.say(`\n${howToReach(runtime)}`);
         await keepUp(runtime, tally, screen, signal);
@@ -133,13 +140,8 @@ export async function show(
       screen.say(
         `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to ${runtime.source.place.resource} on ${runtime.source.place.endpoint}`,
       );
-      let isSending = true;
-      const kept = options.data;
-      live?.join(runtime, () =>
-        isSending && kept !== undefined
-          ? `Not sent, as ${kept} must hold the records of the input first: wait until all are sent`
-          : undefined,
-      );
+      if (options.data !== undefined)
+        live?.holdSending(`${options.data} must hold the input first: wait until all of it is sent`);
       const sent = await replay(runtime, {
         pipeline,
         input: noted(
@@ -150,7 +152,7 @@ export async function show(
         signal,
         onSent: screen.sent,
         onDrained() {
-          isSending = false;
+          live?.holdSending(undefined);
           live?.phase('closing');
           screen.say(
             '\nEnd of the data: the clock of this run is moved forward until every window has closed',
@@ -183,7 +185,7 @@ export async function show(
       screen.say('Ended');
       return exitCode;
     },
-    { servesPage: true },
+    { servesPage: true, report },
   );
 }
 
@@ -215,6 +217,7 @@ export async function run(
   }
   await checkInput(options.input);
   const output = await outputTo(options.output, options);
+  const report = await reportTo(options);
   return running(
     pipeline,
     options,
@@ -238,7 +241,18 @@ export async function run(
       screen.say(`${text}; ${thousands(panes)} panes`);
       return 0;
     },
+    { report },
   );
+}
+
+/** Returns where the report of a run is written; undefined where nobody asks for one. */
+const reportTo = async (
+  options: Apart & { readonly report?: string | undefined },
+): Promise<Output | undefined> =>
+  options.report === undefined ? undefined : outputTo(options.report, options, 'the report');
+
+async function* only(text: string): AsyncGenerator<string> {
+  yield text;
 }
 
 /** Returns a pipeline over the source that the options name, and says which windows that leaves out. */
@@ -296,7 +310,10 @@ async function running(
     signal: AbortSignal,
     live: Live | undefined,
   ) => Promise<number>,
-  { servesPage = false } = {},
+  {
+    servesPage = false,
+    report,
+  }: { readonly servesPage?: boolean; readonly report?: Output | undefined } = {},
 ): Promise<number> {
   const interrupted = new AbortController();
   let first = 0;
@@ -308,7 +325,8 @@ async function running(
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
   const tally = createTally(pipeline, (panes) => live?.panes(panes));
-  const live = servesPage ? openLive(pipeline, tally) : undefined;
+  const live =
+    servesPage || report ? openLive(pipeline, tally, { data, port: port && port + PORTS - 1 }) : undefined;
   const drawn = startScreen(tally);
   const screen: Screen = {
     ...drawn,
@@ -322,7 +340,7 @@ async function running(
     },
   };
   try {
-    if (live !== undefined) screen.say(`Live page: ${await live.serve(port && port + PORTS - 1)}`);
+    if (servesPage) screen.say(`Live page: ${await live?.serve()}`);
     const runtime = await startLocal({
       pipeline,
       telemetry: tally,
@@ -334,7 +352,11 @@ async function running(
       decorate: tally.watch,
     });
     try {
-      return await work(runtime, tally, screen, interrupted.signal, live);
+      await live?.join(runtime);
+      const code = await work(runtime, tally, screen, interrupted.signal, live);
+      // A run that is kept up is ended by an interrupt, and has its report all the same.
+      if (live && report) await report(only(await live.report()), new AbortController().signal);
+      return code;
     } finally {
       screen.stop();
       await runtime.close();

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { reasonOf } from '../failure.ts';
@@ -11,6 +13,30 @@ const HOST = '127.0.0.1';
 export interface HttpServer {
   readonly address: string;
   close(): Promise<void>;
+}
+
+/** Where a kept directory says on which port its run served people, so that a page that is open finds the next run. */
+const PORT_FILE = 'page-port';
+
+const keptPort = (directory: string): number | undefined => {
+  const file = join(directory, PORT_FILE);
+  return existsSync(file) ? Number(readFileSync(file, 'utf8')) : undefined;
+};
+
+/**
+ * Serves an app where the run before did that had the same directory, or on a free port where that port is taken.
+ */
+export async function serveAgain(app: Hono, directory: string): Promise<HttpServer> {
+  const port = keptPort(directory);
+  return serveApp(app, port).catch((error) => {
+    if (port === undefined) throw error;
+    return serveApp(app);
+  });
+}
+
+/** Notes where a run serves people. By then the directory must belong to this run alone. */
+export function keepAddress(directory: string, { address }: HttpServer): void {
+  writeFileSync(join(directory, PORT_FILE), new URL(address).port);
 }
 
 /**
