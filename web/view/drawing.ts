@@ -76,7 +76,7 @@ export function drawingView(model: LiveModel, pickWindow: (window: number) => vo
     );
   };
   new ResizeObserver(draw).observe(element);
-  let committed = 0;
+  let { committed } = model.figures;
   return {
     element,
     update({ figures }: LiveModel, chosen: number): void {

@@ -56,7 +56,7 @@ export function keysView(pick: (key: string) => void) {
       mark(element, 'aria-selected', String(isChosen));
       const pane = model.seriesOf(picked.window, key)?.panes.at(-1);
       say(value, pane ? valueText(pane.results[picked.result]) : '');
-      if (isChosen && chosen !== key) element.scrollIntoView({ block: 'nearest' });
+      if (isChosen && chosen !== key) list.scrollTop = element.offsetTop - list.clientHeight / 2;
       if (isChosen) mark(search, 'aria-activedescendant', element.id);
     }
     chosen = picked.key;

@@ -11,6 +11,8 @@ const feed = report ? reportFeed(JSON.parse(report) as Snapshot) : sseFeed('live
 let model: LiveModel | undefined;
 let connection: Connection = 'connecting';
 const page = pageView(find('#page'), report === undefined || report === null);
+// For whoever holds what is drawn against what the run wrote, in the console or in a test.
+Object.assign(globalThis, { millrace: page });
 let isDue = false;
 
 /** Draws at the next frame, once for all that has come by then. A page that nobody sees draws nothing. */

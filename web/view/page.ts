@@ -55,6 +55,13 @@ export function pageView(root: HTMLElement, isLive: boolean) {
   const empty = h('p', { class: 'void' });
   find('#theme').replaceChildren(themeView(() => chart.recolour()));
 
+  document.addEventListener('keydown', (event) => {
+    const isTyping = (event.target as HTMLElement).matches('input, textarea');
+    if (event.key !== '/' || isTyping) return;
+    event.preventDefault();
+    keys.search.focus();
+  });
+
   let model: LiveModel | undefined;
   let connection: Connection = 'connecting';
   let drawing: ReturnType<typeof drawingView> | undefined;
@@ -182,9 +189,12 @@ export function pageView(root: HTMLElement, isLive: boolean) {
       say(status, text);
       update();
     },
-    /** What the chart has, for whoever holds it against the run. */
+    /** What the chart draws: the ends of panes in seconds, and a result of each. */
     get chartData() {
       return chart.data;
+    },
+    get model() {
+      return model;
     },
   };
 }
