@@ -5,10 +5,13 @@ import * as kinesis from './adapters/kinesis/records.ts';
 import * as rabbitmq from './adapters/rabbitmq/records.ts';
 import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
+import { LoggableError } from './core/loggable.ts';
+import { invariant } from './core/plain.ts';
 import { after, type EpochMillis, millis } from './core/time.ts';
 import { objectsProjector, ownTarget } from './engine/delivery/project-objects.ts';
 import { rowsProjector } from './engine/delivery/project-rows.ts';
-import { deliver, type Projector } from './engine/delivery/projector.ts';
+import { deliver, type Projector, type Step, tellGaps } from './engine/delivery/projector.ts';
+import { PanesReader, panesFrontier } from './engine/delivery/read-panes.ts';
 import { type Deployment, groupLogsOf, OutdatedError } from './engine/group/deployment.ts';
 import { processBatch, TIME_IS_UP } from './engine/intake/process-batch.ts';
 import { rangesOf } from './engine/intake/record-ranges.ts';
@@ -20,9 +23,10 @@ import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
 import type { OfKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
+import { upstreamOf } from './pipeline/upstream.ts';
 import { bySink, type Sink } from './pipeline/sinks.ts';
 import { type Clock, inTime } from './ports/clock.ts';
-import type { Ports } from './ports/index.ts';
+import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
@@ -76,6 +80,8 @@ interface SourceEvents extends Record<SourceKind, unknown> {
   readonly kafka: kafka.KafkaEvent;
   readonly rabbitmq: rabbitmq.RabbitEvent;
   readonly dynamodb: dynamodb.ChangeEvent;
+  /** An event of a state table's stream, or of the schedule. */
+  readonly panes: unknown;
 }
 
 type SourceOf<Kind extends SourceKind> = OfKind<Pipeline['source'], Kind>;
@@ -87,6 +93,12 @@ const ADAPTERS: { readonly [Kind in SourceKind]: SourceAdapter<SourceEvents[Kind
   kafka,
   rabbitmq,
   dynamodb,
+  // Such an event only wakes the handler, which reads the panes themselves in the logs.
+  panes: {
+    recordsOf: () => [],
+    sourceOf: () => undefined,
+    responseOf: () => ({ batchItemFailures: [] }),
+  },
 };
 
 /**
@@ -116,6 +128,11 @@ export function eventReaderOf(pipeline: Pipeline, clock: Pick<Ports['clock'], 'n
 const HANDLER_CACHE_BYTES = 208 * 1_048_576;
 const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
 
+type IntakePorts = Pick<
+  Ports,
+  'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits' | 'upstream'
+>;
+
 /**
  * Makes the handler that takes in the records of the pipeline's source.
  *
@@ -123,11 +140,74 @@ const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
  * that kind of source, and when it cannot read the pipeline's deployment, so that Lambda redelivers the whole
  * batch.
  */
-export function processHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>,
-  pipeline: Pipeline,
-) {
+export function processHandler(ports: IntakePorts, pipeline: Pipeline) {
   const { recordsOf, sourceOf, responseOf } = adapterForAnyEvent(pipeline);
+  const take = intakeOf(ports, pipeline);
+  const readPanes = upstreamOf(pipeline) && readingPanes(ports, pipeline, take);
+  return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
+    const deadline = deadlineOf(ports.clock, invocation);
+    if (readPanes) {
+      await readPanes(deadline);
+      return responseOf([], event);
+    }
+    const records = recordsOf(event, ports.clock.now(), pipeline.source);
+    return responseOf(await take(records, sourceOf(event), deadline), event);
+  };
+}
+
+/**
+ * Takes in the panes of another pipeline, whatever the event: those that are there now, and those that come
+ * meanwhile.
+ *
+ * It throws where panes are left that could not be taken in, so that the next wake-up comes soon.
+ */
+function readingPanes(
+  { upstream, ...ports }: IntakePorts,
+  pipeline: Pipeline,
+  take: ReturnType<typeof intakeOf>,
+) {
+  invariant(upstream !== undefined, 'a pipeline that reads panes is given the stores that hold them');
+  const reader = new PanesReader(enginePorts(ports), upstream, pipeline);
+  const { clock, telemetry } = ports;
+  const step = async (deadline: EpochMillis): Promise<Pick<Step, 'moved' | 'gaps'>> => {
+    const next = await reader.next(deadline);
+    if (next === undefined) return { moved: false, gaps: [] };
+    const { records, stretch } = next;
+    const again = records.length > 0 ? await take(records, upstream.name, deadline) : [];
+    const moved = await reader.cover(next, again);
+    if (moved || again.length === 0) return { moved, gaps: stretch.gaps };
+    throw new LoggableError(
+      `Cannot go on reading the panes for "${pipeline.name}" as those that are read must be taken in: ${again.length} are not`,
+    );
+  };
+  return async (deadline: EpochMillis): Promise<void> => {
+    try {
+      while (clock.now() < deadline) {
+        const { moved, gaps } = await byThen(clock, deadline, step(deadline));
+        if (!moved) return tellGaps(telemetry, gaps);
+      }
+    } catch (cause) {
+      telemetry.fault('read the panes of another pipeline', cause, { log: reader.log });
+      throw cause;
+    }
+  };
+}
+
+/** Tells up to which time everything is taken in of the panes that a pipeline reads. */
+export const panesArrivals = (
+  ports: Pick<Ports, 'log' | 'objects' | 'limits'>,
+  upstream: UpstreamStores,
+  pipeline: Pipeline,
+): Ports['arrivals'] => ({
+  frontier: (now) => panesFrontier(enginePorts(ports), upstream, pipeline, now),
+});
+
+/**
+ * Returns what takes records of a source in, and answers with those that must be given again.
+ *
+ * @throws Error when it cannot read the pipeline's deployment
+ */
+function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
   const overlap = new ShardOverlap(pipeline, ports.telemetry);
@@ -136,11 +216,12 @@ export function processHandler(
     ports.clock,
     async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
   );
-  return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
-    const deadline = deadlineOf(ports.clock, invocation);
-    const records = recordsOf(event, ports.clock.now(), pipeline.source);
+  return async (
+    records: readonly SourceRecord[],
+    from: string | undefined,
+    deadline: EpochMillis,
+  ): Promise<readonly SourceRecord[]> => {
     const place = { records: rangesOf(pipeline, records) };
-    const from = sourceOf(event);
     if (from !== undefined && from !== source) {
       source = from;
       logs.forget();
@@ -170,11 +251,11 @@ export function processHandler(
     });
     if (groupLogs === undefined) {
       ports.telemetry.fault('commit', TIME_IS_UP, place);
-      return responseOf(records, event);
+      return records;
     }
     const outcome = await processBatch(engine, groupLogs, records, deadline, renew);
     overlap.see(records, outcome.spread, ports.clock.now());
-    return responseOf(outcome.again, event);
+    return outcome.again;
   };
 }
 

@@ -43,6 +43,7 @@ export { bucket, table } from './pipeline/sinks.ts';
 export { dynamodbStream } from './pipeline/sources/dynamodb.ts';
 export { kafka } from './pipeline/sources/kafka.ts';
 export { kinesis } from './pipeline/sources/kinesis.ts';
+export { panesOf } from './pipeline/sources/panes.ts';
 export { rabbitmq } from './pipeline/sources/rabbitmq.ts';
 export { sqs } from './pipeline/sources/sqs.ts';
 export {

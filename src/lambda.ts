@@ -28,7 +28,9 @@ import * as handlers from './handlers.ts';
 import { byKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
 import { bySink } from './pipeline/sinks.ts';
-import type { Arrivals, Progress } from './ports/stores.ts';
+import { upstreamOf } from './pipeline/upstream.ts';
+import type { Ports, UpstreamStores } from './ports/index.ts';
+import type { Arrivals } from './ports/stores.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
@@ -53,7 +55,11 @@ const clock = systemClock();
 export function lambdaHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
-  return flushing(telemetry, handlers.processHandler({ log, progress, objects, clock, telemetry }, pipeline));
+  const upstream = upstreamOf(pipeline) && upstreamStores();
+  return flushing(
+    telemetry,
+    handlers.processHandler({ log, progress, objects, clock, telemetry, upstream }, pipeline),
+  );
 }
 
 /**
@@ -73,13 +79,23 @@ export function lambdaHandler(pipeline: Pipeline) {
  */
 export function sweepHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
-  const arrivals = arrivalsOf(pipeline, progress);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
+  const arrivals = arrivalsOf(pipeline, { progress, log, objects });
   return flushing(telemetry, handlers.sweepHandler({ log, objects, arrivals, clock, telemetry }, pipeline));
 }
 
+/** Returns the stores of the pipeline whose panes are read. */
+function upstreamStores(): UpstreamStores {
+  const name = variable('upstreamTable');
+  const objects = s3Objects(clientOf(S3Client), variable('upstreamBucket'));
+  return { name, log: dynamoCommitLog(clientOf(DynamoDBClient), name), objects };
+}
+
 /** Returns how to tell what still waits at the source. */
-function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
+function arrivalsOf(
+  pipeline: Pipeline,
+  { progress, ...stores }: Pick<Ports, 'progress' | 'log' | 'objects'>,
+): Arrivals {
   const gauge = (metric: CloudWatchMetric) => cloudWatchGauge(clientOf(CloudWatchClient), metric);
   const ofQueue = (): Arrivals => {
     const url = variable('queueUrl');
@@ -87,7 +103,7 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
     const oldestAge = gauge({ namespace: 'AWS/SQS', name: 'ApproximateAgeOfOldestMessage', dimensions });
     return sqsArrivals(clientOf(SQSClient), url, oldestAge);
   };
-  return byKind(source, {
+  return byKind(pipeline.source, {
     kinesis: () => kinesisArrivals(clientOf(KinesisClient), variable('stream'), progress, clock),
     sqs: ofQueue,
     fifo: ofQueue,
@@ -101,6 +117,7 @@ function arrivalsOf({ source }: Pipeline, progress: Progress): Arrivals {
       const dimensions = { Broker: variable('brokerName'), VirtualHost: virtualHost, Queue: queue };
       return rabbitArrivals(gauge({ namespace: 'AWS/AmazonMQ', name: 'MessageCount', dimensions }));
     },
+    panes: () => handlers.panesArrivals(stores, upstreamStores(), pipeline),
   });
 }
 

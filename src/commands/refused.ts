@@ -308,6 +308,7 @@ export async function redriveFailedCommand(pipeline: Pipeline, options: FailedOp
     fifo: () => fromQueue(true),
     kafka: refuse,
     rabbitmq: refuse,
+    panes: refuse,
   });
 }
 

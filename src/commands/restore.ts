@@ -40,6 +40,9 @@ function readAgain({ source }: Pipeline, from: Restored['from']): readonly strin
     fifo: sendAgain,
     kafka: () => readFrom('offset', from),
     rabbitmq: sendAgain,
+    panes: ({ of }) => [
+      `Its next wake-up reads the panes of "${of.name}" again, from a minute before the time to which it was taken back`,
+    ],
     dynamodb: () => [
       "Its source must be read again: make the handler's event source mapping anew, with the starting position TRIM_HORIZON. A table's stream keeps its changes for a day: what is older cannot be read again",
     ],

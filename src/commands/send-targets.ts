@@ -62,6 +62,8 @@ export function targetOfPipeline({ name, source }: Pipeline): Target {
     kafka: () => unknown('where a broker listens: kafka://<host>:<port>/<topic>'),
     dynamodb: () => unknown('where records can be sent: its records are the changes of a table'),
     rabbitmq: () => unknown('where a broker listens: amqp://<host>:<port>/<queue>'),
+    panes: ({ of }) =>
+      unknown(`where records can be sent: its records are the panes of "${of.name}", which takes records itself`),
   });
 }
 

@@ -18,6 +18,11 @@ const MAKERS: { readonly [Kind in SourceKind]: (name: string, lanes: number) => 
   rabbitmq: (queue) => rabbitmq({ queue }),
   // A table's name has three characters at least, where a pipeline's may have one.
   dynamodb: (name) => dynamodbStream({ table: `${name}-changes` }),
+  panes: (name) => {
+    throw new RangeError(
+      `Cannot run "${name}" over panes as records must be of a source that can be sent to: panes are made by a pipeline`,
+    );
+  },
 };
 
 /** A pipeline over a source of another kind than its definition has. */

@@ -80,6 +80,7 @@ export interface Pipeline<out Panes = Pane> {
   readonly eventTime: (record: unknown) => unknown;
   readonly version: number;
   readonly groups: number;
+  readonly allowedLateness: Millis;
   readonly rules: KeyRules<unknown>;
   /** Returns the rules of the windows alone that need no order of the source, for a source without one. */
   readonly withoutOrder: () => KeyRules<unknown>;
@@ -153,6 +154,22 @@ const OPTIONS: readonly (keyof Options<unknown, unknown>)[] = [
   'windows',
 ];
 
+/** @throws RangeError when the source is of panes that are made, directly or through others, of the pipeline's own */
+function checkReadsNotItself(name: string, source: object): void {
+  const through: string[] = [];
+  for (let upstream = source; 'of' in upstream; ) {
+    const { name: read, source: next } = upstream.of as Pipeline;
+    if (read === name) {
+      const way = through.length === 0 ? 'reads itself' : `is read by ${through.reverse().join(', read by ')}`;
+      throw new RangeError(
+        `Cannot define "${name}" as a pipeline must not read what is made of its own panes: it ${way}`,
+      );
+    }
+    through.push(`"${read}"`);
+    upstream = next;
+  }
+}
+
 const NAME = /^[a-z][a-z0-9-]{0,39}$/;
 const WINDOW_NAME = /^[a-zA-Z][a-zA-Z0-9_-]{0,39}$/;
 
@@ -218,6 +235,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       throw new TypeError(`Cannot define "${name}" as ${step} must be a function: it is ${typeof value}`);
     }
   }
+  checkReadsNotItself(name, source);
   const windows = Object.entries<Window<never>>(options.windows ?? {});
   if (windows.length === 0)
     throw new RangeError(`Cannot define "${name}" as it must have at least one window`);
@@ -291,6 +309,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     sinks: [],
     version,
     groups,
+    allowedLateness,
     filter: options.filter as Pipeline['filter'],
     key: options.key as Pipeline['key'],
     eventTime: options.eventTime as Pipeline['eventTime'],

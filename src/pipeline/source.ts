@@ -1,6 +1,7 @@
 import type { DynamoDBSource } from './sources/dynamodb.ts';
 import type { KafkaSource } from './sources/kafka.ts';
 import type { KinesisSource } from './sources/kinesis.ts';
+import type { PanesSource } from './sources/panes.ts';
 import type { RabbitSource } from './sources/rabbitmq.ts';
 import type { QueueSource } from './sources/sqs.ts';
 
@@ -15,4 +16,5 @@ export type Source<Rec> =
   | QueueSource<Rec>
   | KafkaSource<Rec>
   | RabbitSource<Rec>
-  | DynamoDBSource<Rec>;
+  | DynamoDBSource<Rec>
+  | PanesSource<Rec>;

@@ -4,6 +4,14 @@ import type { Limits } from './limits.ts';
 import type { Arrivals, ObjectStore, Progress, RowStore } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
 
+/** Where the logs of another pipeline are read. */
+export interface UpstreamStores {
+  /** What the place of its logs is known by: a state table. */
+  readonly name: string;
+  readonly log: CommitLog;
+  readonly objects: Pick<ObjectStore, 'read'>;
+}
+
 /** The outside world as the adapters provide it. */
 export interface Ports {
   readonly log: CommitLog;
@@ -11,6 +19,8 @@ export interface Ports {
   readonly rows: RowStore;
   readonly progress: Progress;
   readonly arrivals: Arrivals;
+  /** The stores of the pipeline whose panes are read, where the source is another pipeline. */
+  readonly upstream?: UpstreamStores | undefined;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Overrides `LIMITS`, for code that wants to meet a bound soon. */

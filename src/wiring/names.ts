@@ -17,6 +17,9 @@ export const ENVIRONMENT = {
   stateTable: 'MILLRACE_STATE_TABLE',
   rowsTable: 'MILLRACE_ROWS_TABLE',
   bucket: 'MILLRACE_BUCKET',
+  /** The state table and the bucket of the pipeline whose panes are read. */
+  upstreamTable: 'MILLRACE_UPSTREAM_TABLE',
+  upstreamBucket: 'MILLRACE_UPSTREAM_BUCKET',
 } as const;
 
 /**
@@ -47,6 +50,8 @@ export const groupLog = (pipeline: string, generation: number, group: number): s
   `${groupLogPrefix(pipeline)}${generation}/${group}`;
 export const definitionLog = (pipeline: string): string => `definition/${pipeline}`;
 export const rowsLog = (pipeline: string): string => `rows/${pipeline}`;
+/** The log in which a pipeline that reads another's panes notes how far it has read. */
+export const readsLog = (pipeline: string): string => `reads/${pipeline}`;
 export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
 export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
 export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects'): string =>

@@ -74,6 +74,11 @@ export async function deliver(
 ): Promise<void> {
   const last = await stepUntil(ports, projector, deadline, ({ moved }) => !moved);
   if (last === undefined) return;
-  for (const gap of last.gaps) ports.telemetry.fault('deliver what a group committed', gap);
-  ports.telemetry.count('gaps', last.gaps.length);
+  tellGaps(ports.telemetry, last.gaps);
+}
+
+/** Reports each log that cannot be read on, as entries expired before they were read. */
+export function tellGaps(telemetry: EnginePorts['telemetry'], gaps: readonly Error[]): void {
+  for (const gap of gaps) telemetry.fault('deliver what a group committed', gap);
+  telemetry.count('gaps', gaps.length);
 }

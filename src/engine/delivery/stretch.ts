@@ -4,7 +4,7 @@ import { FEW, inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { decodePanes } from '../format/entry.ts';
-import { type Deployment, goneLogsOf, groupLogsOf } from '../group/deployment.ts';
+import { type Generations, goneLogsOf, groupLogsOf } from '../group/deployment.ts';
 import type { GroupPane } from '../group/group.ts';
 import { ABOUT_TO_EXPIRE } from '../group/lifetimes.ts';
 import { plainBytes } from '../group/weight.ts';
@@ -28,6 +28,8 @@ export interface Stretch {
   readonly from: Cursors;
   readonly to: Cursors;
   readonly panes: readonly GroupPane[];
+  /** The same panes by their entries, in the order of each log. */
+  readonly entries: readonly EntryPanes[];
   /** Whether panes may follow it. */
   readonly more: boolean;
   /** One error for each log that cannot be read on, as entries expired before they were covered. */
@@ -35,6 +37,14 @@ export interface Stretch {
 }
 
 export const BEGINNING: Cursor = [0, 0];
+
+/** Consecutive panes of one entry. */
+export interface EntryPanes extends Pick<LogEntry, 'ordinal' | 'committedAt'> {
+  readonly log: string;
+  /** The place of the first of them among the entry's panes, from 0. */
+  readonly first: number;
+  readonly panes: readonly GroupPane[];
+}
 
 /**
  * The entries of a group after `from` up to `to`, all of which a projector skipped as some of them had
@@ -119,12 +129,13 @@ export async function panesAfter(
     // Clocks differ, so that an entry may have an earlier time than the entry before it.
     const taken = firstAfter === -1 ? part.taken : part.taken.slice(0, firstAfter);
     const to = taken.at(-1)?.to;
-    return to ? [{ name, to, panes: taken.flatMap(({ panes }) => panes) }] : [];
+    return to ? [{ name, to, taken }] : [];
   });
   return {
     from: new Map(moved.map(({ name }) => [name, fromOf(name)])),
     to: new Map(moved.map(({ name, to }) => [name, to])),
-    panes: moved.flatMap(({ panes }) => panes),
+    panes: moved.flatMap(({ taken }) => taken.flatMap(({ panes }) => panes)),
+    entries: moved.flatMap(({ name, taken }) => taken.map((part) => ({ ...part, log: name }))),
     more: unread.length > 0,
     gaps,
   };
@@ -137,7 +148,7 @@ export async function panesAfter(
 export function coveredWith(
   covered: Cursors,
   { to }: Pick<Stretch, 'to'>,
-  deployment: Deployment,
+  deployment: Generations,
   now: EpochMillis,
 ): Cursors {
   const gone = new Set(goneLogsOf(deployment, now));
@@ -149,7 +160,10 @@ export function coveredWith(
  * another day, as a sink may be added to a pipeline whose first entries have expired. Once the projector has
  * noted this, an entry that expires before it is covered is an error.
  */
-export async function beginnings(ports: ReadPorts, deployment: Deployment): Promise<Cursors> {
+export async function beginnings(
+  ports: ReadPorts,
+  deployment: Generations,
+): Promise<Cursors> {
   const logs = groupLogsOf(deployment, ports.clock.now());
   const ordinals = await inParallel(logs, (name) => oldestKept(ports, name));
   return new Map(logs.map((name, at) => [name, [ordinals[at] ?? 0, 0]]));
@@ -238,8 +252,7 @@ const lastCommit = (taken: readonly Taken[]): number =>
   taken.reduce((last, { committedAt }) => Math.max(last, committedAt), Number.NEGATIVE_INFINITY);
 
 /** What was taken from an entry: some of its panes, and how far the group is covered with them. */
-interface Taken extends Pick<LogEntry, 'committedAt'> {
-  readonly panes: readonly GroupPane[];
+interface Taken extends Omit<EntryPanes, 'log'> {
   readonly to: Cursor;
 }
 
@@ -278,13 +291,15 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
         );
       }
       const emitted = decodePanes(entry);
+      const first = done;
       const taken = end
         ? emitted.slice(done, ordinal === end[0] ? end[1] : emitted.length)
         : thoseThatFit(emitted, done, extent);
       done += taken.length;
       const isWhole = done === emitted.length;
       if (isWhole) [ordinal, done] = [entry.ordinal, 0];
-      all.push({ committedAt: entry.committedAt, panes: taken, to: [ordinal, done] });
+      const { committedAt } = entry;
+      all.push({ ordinal: entry.ordinal, committedAt, first, panes: taken, to: [ordinal, done] });
       if (!isWhole) return { taken: all, isEnd: false };
       if (isRead()) break;
     }

@@ -51,6 +51,11 @@ export class OutdatedError extends LoggableError {
   override readonly name = 'OutdatedError';
 }
 
+/** What the names of all logs of groups follow from. */
+export interface Generations extends Pick<Deployment, 'generations'> {
+  readonly pipeline: Pick<Pipeline, 'name'>;
+}
+
 export const present = ({ generations }: Pick<Deployment, 'generations'>): Generation =>
   generations.at(-1) as Generation;
 
@@ -58,20 +63,20 @@ export const present = ({ generations }: Pick<Deployment, 'generations'>): Gener
  * Lists the logs of all groups, including the groups of earlier generations for as long as their logs may
  * have entries.
  */
-export const groupLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
+export const groupLogsOf = (deployment: Generations, now: EpochMillis): readonly string[] =>
   logsOf(deployment, (generation) => !isGone(deployment, generation, now));
 
 /** Lists the logs of earlier generations whose entries have all expired. */
-export const goneLogsOf = (deployment: Deployment, now: EpochMillis): readonly string[] =>
+export const goneLogsOf = (deployment: Generations, now: EpochMillis): readonly string[] =>
   logsOf(deployment, (generation) => isGone(deployment, generation, now));
 
-function isGone({ generations }: Deployment, generation: Generation, now: EpochMillis): boolean {
+function isGone({ generations }: Generations, generation: Generation, now: EpochMillis): boolean {
   const next = generations[generations.indexOf(generation) + 1];
   return next !== undefined && after(next.begunAt, GONE_AFTER) < now;
 }
 
 const logsOf = (
-  { pipeline, generations }: Deployment,
+  { pipeline, generations }: Generations,
   which: (generation: Generation) => boolean,
 ): readonly string[] =>
   generations
