@@ -12,6 +12,7 @@ import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
+import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
@@ -49,6 +50,8 @@ export interface PipelineStackProps extends StackProps {
    * definition does not say it.
    */
   readonly tableStream?: string;
+  /** Where the logs are of the pipeline whose panes the definition reads, such as `orders.asUpstream()`. */
+  readonly upstream?: UpstreamResources;
   /**
    * What happens to the stream or the queues, the tables and the buckets when the stack is destroyed. Default
    * RETAIN.
@@ -63,6 +66,8 @@ export interface PipelineStackProps extends StackProps {
  * source is a Kafka topic without a cluster
  */
 export class PipelineStack extends Stack {
+  readonly #upstream: Required<UpstreamResources>;
+
   constructor(scope: Construct, id: string, props: PipelineStackProps) {
     super(scope, id, props);
     const {
@@ -75,9 +80,19 @@ export class PipelineStack extends Stack {
     const entry = entryOf(path);
     checkLock(this, pipeline, entry.pipeline);
 
-    const source = this.#sourceOf(pipeline, { batchingWindow, removalPolicy, stream: props.tableStream });
+    const source = this.#sourceOf(pipeline, {
+      batchingWindow,
+      removalPolicy,
+      stream: props.tableStream,
+      upstream: props.upstream,
+    });
     const state = new StateTable(this, 'State', { removalPolicy });
     const results = new CreateOnlyBucket(this, 'Results', { removalPolicy });
+    this.#upstream = {
+      stateTable: state.tableName,
+      resultsBucket: results.bucketName,
+      stateStream: state.streamArn,
+    };
     // The body of an entry is useless once no table has the entry any more; the body of an append that lost
     // always is.
     results.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
@@ -155,6 +170,7 @@ export class PipelineStack extends Stack {
     const outputs: SinkResources['outputs'] = {
       ...source.outputs,
       StateTableName: state.tableName,
+      StateStreamArn: state.streamArn,
       ...Object.assign({}, ...sinks.map(({ outputs }) => outputs)),
       ResultsBucketName: results.bucketName,
       FailuresBucketName: failures.bucketName,
@@ -164,12 +180,24 @@ export class PipelineStack extends Stack {
     this.node.addValidation({ validate: () => mappingFaults(this) });
   }
 
+  /**
+   * Returns the resources by which the stack of another pipeline reads this one's panes.
+   *
+   * @param woken whether commits wake the other pipeline at once, which one pipeline alone can have; otherwise it reads
+   * once a minute
+   */
+  asUpstream({ woken = true } = {}): UpstreamResources {
+    const { stateStream, ...stores } = this.#upstream;
+    return woken ? { ...stores, stateStream } : stores;
+  }
+
   #sourceOf(
     { name, source }: Pipeline,
     settings: {
       readonly batchingWindow: Duration;
       readonly removalPolicy: RemovalPolicy;
       readonly stream: string | undefined;
+      readonly upstream: UpstreamResources | undefined;
     },
   ): SourceResources {
     const queue = (source: SqsSourceProps['source']) =>
@@ -181,6 +209,7 @@ export class PipelineStack extends Stack {
       kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
       rabbitmq: (source) => new RabbitmqSource(this, 'Source', { pipeline: name, source }),
       dynamodb: (source) => new DynamoDBSource(this, 'Source', { ...settings, name, source }),
+      panes: (source) => new PanesSource(this, 'Source', { ...settings, name, source }),
     });
   }
 }

@@ -23,8 +23,8 @@ import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
 import type { OfKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import { upstreamOf } from './pipeline/upstream.ts';
 import { bySink, type Sink } from './pipeline/sinks.ts';
+import { upstreamOf } from './pipeline/upstream.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
@@ -264,7 +264,7 @@ function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
  * renews what must not expire. It throws when a group cannot be swept, once it has swept the others.
  */
 export function sweepHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry' | 'limits'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'arrivals' | 'clock' | 'telemetry' | 'limits' | 'swept'>,
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);

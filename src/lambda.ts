@@ -31,6 +31,7 @@ import { bySink } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { Arrivals } from './ports/stores.ts';
+import { sweptIn } from './ports/swept.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
@@ -55,7 +56,8 @@ const clock = systemClock();
 export function lambdaHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
-  const upstream = upstreamOf(pipeline) && upstreamStores();
+  const of = upstreamOf(pipeline);
+  const upstream = of && upstreamStores(of);
   return flushing(
     telemetry,
     handlers.processHandler({ log, progress, objects, clock, telemetry, upstream }, pipeline),
@@ -81,14 +83,20 @@ export function sweepHandler(pipeline: Pipeline) {
   const { telemetry, log, progress } = common(pipeline);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const arrivals = arrivalsOf(pipeline, { progress, log, objects });
-  return flushing(telemetry, handlers.sweepHandler({ log, objects, arrivals, clock, telemetry }, pipeline));
+  const swept = sweptIn(progress);
+  return flushing(
+    telemetry,
+    handlers.sweepHandler({ log, objects, arrivals, clock, telemetry, swept }, pipeline),
+  );
 }
 
 /** Returns the stores of the pipeline whose panes are read. */
-function upstreamStores(): UpstreamStores {
+function upstreamStores(of: Pick<Pipeline, 'name'>): UpstreamStores {
   const name = variable('upstreamTable');
   const objects = s3Objects(clientOf(S3Client), variable('upstreamBucket'));
-  return { name, log: dynamoCommitLog(clientOf(DynamoDBClient), name), objects };
+  const dynamo = clientOf(DynamoDBClient);
+  const swept = sweptIn(dynamoProgress(dynamo, name, of.name));
+  return { name, log: dynamoCommitLog(dynamo, name), objects, swept };
 }
 
 /** Returns how to tell what still waits at the source. */
@@ -117,7 +125,7 @@ function arrivalsOf(
       const dimensions = { Broker: variable('brokerName'), VirtualHost: virtualHost, Queue: queue };
       return rabbitArrivals(gauge({ namespace: 'AWS/AmazonMQ', name: 'MessageCount', dimensions }));
     },
-    panes: () => handlers.panesArrivals(stores, upstreamStores(), pipeline),
+    panes: ({ of }) => handlers.panesArrivals(stores, upstreamStores(of), pipeline),
   });
 }
 

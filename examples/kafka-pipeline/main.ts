@@ -29,7 +29,7 @@ export async function main(
     try {
       await meanwhile(cluster);
       // There is no input but what the topic holds: this waits for it, and closes the windows that are open.
-      await replay(runtime, { pipeline: sales, input: nothing() });
+      await replay(runtime, { input: nothing() });
       const panes: string[] = [];
       for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);
       return panes;

@@ -37,7 +37,7 @@ export async function main(
     try {
       await meanwhile(broker);
       // There is no input but what the queue holds: this waits for it, and closes the windows that are open.
-      const { applied, poison } = await replay(runtime, { pipeline: recommendations, input: nothing() });
+      const { applied, poison } = await replay(runtime, { input: nothing() });
       const last = new Map<string, Viewed>();
       for await (const line of paneLines(runtime.s3, runtime.names.bucket)) {
         const pane: Viewed = JSON.parse(line);

@@ -24,7 +24,7 @@ export async function main(): Promise<readonly string[]> {
     const runtime = await startLocal({ pipeline: machines, telemetry: createTally(machines), broker });
     const panes: string[] = [];
     try {
-      await replay(runtime, { pipeline: machines, input: readInput(READINGS, {}) });
+      await replay(runtime, { input: readInput(READINGS, {}) });
       for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);
     } finally {
       await runtime.close();

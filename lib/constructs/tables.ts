@@ -45,6 +45,13 @@ export class StateTable extends dynamodb.Table {
     });
   }
 
+  /** The ARN of its stream, which it always has. */
+  get streamArn(): string {
+    const { tableStreamArn } = this;
+    if (tableStreamArn === undefined) throw new Error('Cannot find the stream of a state table');
+    return tableStreamArn;
+  }
+
   /** Lets a function read logs and append to them. */
   allowAppend(fn: PipelineFunction): void {
     fn.permit(['dynamodb:Query', 'dynamodb:PutItem'], this.tableArn);
@@ -57,24 +64,31 @@ export class StateTable extends dynamodb.Table {
 
   /** Wakes `projector` when a key group of the pipeline has committed. */
   wake(projector: PipelineFunction, pipeline: Pipeline, reading: Reading): void {
-    projector.addEventSource(
-      // CDK's class does not match its own interface under exactOptionalPropertyTypes.
-      new DynamoEventSource(this as dynamodb.ITable, {
-        ...readingInOrder(MAPPINGS.state, reading),
-        filters: [
-          lambda.FilterCriteria.filter({
-            eventName: lambda.FilterRule.isEqual('INSERT'),
-            dynamodb: {
-              Keys: {
-                [STATE_KEY.partition]: { S: lambda.FilterRule.beginsWith(groupLogPrefix(pipeline.name)) },
-              },
-            },
-          }),
-        ],
-      }),
-    );
+    // CDK's class does not match its own interface under exactOptionalPropertyTypes.
+    wakeByState(projector, this as dynamodb.ITable, pipeline.name, reading);
   }
 }
+
+/** Wakes a function when a key group of a pipeline has committed to a state table. */
+export const wakeByState = (
+  fn: PipelineFunction,
+  table: dynamodb.ITable,
+  pipeline: string,
+  reading: Reading,
+): void =>
+  fn.addEventSource(
+    new DynamoEventSource(table, {
+      ...readingInOrder(MAPPINGS.state, reading),
+      filters: [
+        lambda.FilterCriteria.filter({
+          eventName: lambda.FilterRule.isEqual('INSERT'),
+          dynamodb: {
+            Keys: { [STATE_KEY.partition]: { S: lambda.FilterRule.beginsWith(groupLogPrefix(pipeline)) } },
+          },
+        }),
+      ],
+    }),
+  );
 
 /** The table of the rows that the `table()` sink writes. */
 export class RowsTable extends dynamodb.Table {

@@ -1,7 +1,9 @@
 import { isoTime } from '../core/time.ts';
 import { type AuditProgress, type AuditReport, audit, type Finding } from '../engine/inspect/audit.ts';
+import { auditPanes, type PanesAudit } from '../engine/inspect/audit-panes.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Sink } from '../pipeline/sinks.ts';
+import { chainOf, upstreamOf } from '../pipeline/upstream.ts';
 import { type LookOptions, withKept } from './kept.ts';
 import { lateLines } from './screen.ts';
 import { percent, plural, progressOn, span, tableText, thousands } from './text.ts';
@@ -13,14 +15,46 @@ import { percent, plural, progressOn, span, tableText, thousands } from './text.
  * @throws Error when the pipeline's data cannot be read
  */
 export async function auditCommand(pipeline: Pipeline, { json, ...where }: LookOptions): Promise<number> {
+  // A directory holds the whole chain, and a stack one pipeline.
+  const links = where.data === undefined ? [pipeline] : chainOf(pipeline);
+  const codes: number[] = [];
+  for (const link of links) codes.push(await auditLink(link, { json, ...where }));
+  return Math.max(...codes);
+}
+
+/** Audits a pipeline, and what it has taken in of the panes that it reads. */
+async function auditLink(pipeline: Pipeline, { json, ...where }: LookOptions): Promise<number> {
   const progress = progressOn(process.stderr);
-  const report = await withKept(pipeline, where, ({ ports }) =>
-    audit(ports, pipeline, { onProgress: (done) => progress.tell(toldOf(done)) }),
-  ).finally(progress.end);
+  const of = upstreamOf(pipeline);
+  const report = await withKept(pipeline, where, async ({ ports, upstream }) => {
+    const own = await audit(ports, pipeline, { onProgress: (done) => progress.tell(toldOf(done)) });
+    const read = of && (await auditPanes(ports, upstream(of), pipeline));
+    if (read === undefined) return own;
+    const { findings, ...panesRead } = read;
+    return { ...own, panesRead, ...joined(own, findings) };
+  }).finally(progress.end);
   process.stdout.write(
     json ? `${JSON.stringify({ ...report, at: isoTime(report.at) }, null, 2)}\n` : reportText(report),
   );
   return report.findings.length === 0 ? 0 : 1;
+}
+
+type Report = AuditReport & { readonly panesRead?: Omit<PanesAudit, 'findings'> };
+
+/** Adds findings to those of a report. */
+function joined(
+  { findings, counts }: Pick<AuditReport, 'findings' | 'counts'>,
+  more: readonly Finding[],
+): Pick<AuditReport, 'findings' | 'counts'> {
+  const kinds = [...new Set(more.map(({ kind }) => kind))];
+  const numberOf = (kind: Finding['kind']) => more.filter((finding) => finding.kind === kind).length;
+  return {
+    findings: [...findings, ...more],
+    counts: {
+      ...counts,
+      ...Object.fromEntries(kinds.map((kind) => [kind, (counts[kind] ?? 0) + numberOf(kind)])),
+    },
+  };
 }
 
 /** The report's word for how far each kind of sink is covered. */
@@ -30,8 +64,8 @@ const PROJECTORS: { readonly [Kind in Sink['kind']]: string } = { table: 'row cu
 const toldOf = ({ what, done, of }: AuditProgress): string =>
   `${thousands(done)}${of === undefined ? '' : ` of ${thousands(of)}`} ${what} read`;
 
-function reportText(report: AuditReport): string {
-  const { records, logs, objects, rows, projectors, findings, counts } = report;
+function reportText(report: Report): string {
+  const { panesRead, records, logs, objects, rows, projectors, findings, counts } = report;
   const { applied, lateForAll, poison, late } = records;
   const lines: (readonly [what: string, text: string])[] = [
     [
@@ -39,6 +73,14 @@ function reportText(report: AuditReport): string {
       `${thousands(applied + lateForAll + poison)} taken in: ${thousands(applied)} applied, ${thousands(lateForAll)} late for every window, ${thousands(poison)} poison (duplicate and filtered ones are metrics, of which the logs know nothing)`,
     ],
     ...lateLines(late).map((line) => ['', line] as const),
+    ...(panesRead
+      ? [
+          [
+            'panes read',
+            `${thousands(panesRead.read)} of the ${plural(panesRead.panes, 'pane')} that "${panesRead.upstream}" holds for it${panesRead.ageMillis === undefined ? '' : `, the oldest of the others ${span(panesRead.ageMillis)} old`}`,
+          ] as const,
+        ]
+      : []),
     [
       'logs',
       `${plural(logs.groups, 'group')} of generation ${logs.generation}, ${plural(logs.entries, 'entry', 'entries')}, ${plural(logs.panes, 'pane')}${logs.cut > 0 ? `; entries of ${plural(logs.cut, 'log')} are gone` : ''}`,
@@ -168,6 +210,13 @@ function describe(finding: Finding): readonly [where: string, what: string] {
     case 'differing-row':
     case 'unknown-row':
       return [finding.partition, finding.row];
+    case 'unread-pane':
+      return [finding.log, `pane ${finding.position} of log ${finding.lineage} was read, and is not in`];
+    case 'pane-count':
+      return [
+        finding.log,
+        `${thousands(finding.counted)} records were taken in, where there are ${plural(finding.expected, 'pane')} to take in`,
+      ];
     case 'trailing-projector':
       return [
         finding.log,

@@ -24,9 +24,10 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetterQueue } from '../ports/dead-letters.ts';
-import type { EnginePorts, Ports } from '../ports/index.ts';
+import type { EnginePorts, Ports, UpstreamStores } from '../ports/index.ts';
 import type { ObjectReader, Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
+import { sweptIn } from '../ports/swept.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
 /** Where the data of a pipeline is: a directory of a local run, or the names of a stack's resources. */
@@ -47,6 +48,11 @@ export interface PipelineData {
   /** The same ports in the form in which the engine uses them. */
   readonly engine: Pick<EnginePorts, 'log' | 'objects' | 'rows' | 'clock'>;
   readonly names: Named;
+  /**
+   * The stores of a pipeline whose panes this one reads: in the same directory, or where the environment of its handlers
+   * says.
+   */
+  upstream(of: Pick<Pipeline, 'name'>): UpstreamStores;
   readonly progress: Ports['progress'];
   readonly remover: ObjectRemover;
   /**
@@ -82,6 +88,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     const s3 = clientOf(S3Client);
     return {
       ...portsOf(pipeline, names, dynamodb, s3, systemClock()),
+      upstream: (of) => upstreamStores(of, namesOfUpstream(of), dynamodb, s3),
       async bucket(name) {
         await bucketMustBeThere(s3, name, 'write to');
         return s3Objects(s3, name);
@@ -122,6 +129,7 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
   const { kinesis, dynamodb, s3 } = connect(servers.endpoints);
   return {
     ...portsOf(pipeline, resourceNames(pipeline), dynamodb, s3, clock),
+    upstream: (of) => upstreamStores(of, resourceNames(of), dynamodb, s3),
     async bucket(name) {
       await createBucket(s3, name);
       return s3Objects(s3, name);
@@ -193,6 +201,32 @@ export async function withKept<Result>(
     await kept.close();
   }
 }
+
+function namesOfUpstream({ name }: Pick<Pipeline, 'name'>): Pick<ResourceNames, 'stateTable' | 'bucket'> {
+  const variable = (of: 'upstreamTable' | 'upstreamBucket', output: string): string => {
+    const value = process.env[ENVIRONMENT[of]];
+    if (value) return value;
+    throw new Error(
+      `Cannot open "${name}", whose panes are read, as its resources must be named: set ${ENVIRONMENT[of]} to its stack's output ${output}; or give --data for a local run`,
+    );
+  };
+  return {
+    stateTable: variable('upstreamTable', 'StateTableName'),
+    bucket: variable('upstreamBucket', 'ResultsBucketName'),
+  };
+}
+
+const upstreamStores = (
+  of: Pick<Pipeline, 'name'>,
+  { stateTable, bucket }: Pick<ResourceNames, 'stateTable' | 'bucket'>,
+  dynamodb: DynamoDBClient,
+  s3: S3Client,
+): UpstreamStores => ({
+  name: stateTable,
+  log: dynamoCommitLog(dynamodb, stateTable),
+  objects: s3Objects(s3, bucket),
+  swept: sweptIn(dynamoProgress(dynamodb, stateTable, of.name)),
+});
 
 type Named = Omit<ResourceNames, 'stream' | 'failuresBucket'>;
 

@@ -11,6 +11,7 @@ import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runti
 import { localSourceOf } from '../local/sources/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink } from '../pipeline/sinks.ts';
+import { chainOf } from '../pipeline/upstream.ts';
 import { type Apart, checkInput, type Output, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
 import { type Live, openLive } from './live.ts';
@@ -126,14 +127,15 @@ export async function show(
   return running(
     pipeline,
     options,
-    (tally) => startScreen(pipeline, tally, terminal),
-    async (runtime, tally, screen, signal, live) => {
+    (tally) => startScreen(chainOf(pipeline)[0], tally, terminal),
+    async (runtime, tallies, screen, signal, live) => {
+      const [{ tally }] = tallies;
       leftOut.forEach(screen.say);
       if (input === undefined) {
         live?.phase('up');
         screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
         screen.say(`\n${howToReach(runtime)}`);
-        await keepUp(runtime, tally, screen, signal);
+        await keepUp(runtime, tallies, screen, signal);
         screen.say('Ended');
         return 0;
       }
@@ -143,7 +145,6 @@ export async function show(
       if (options.data !== undefined)
         live?.holdSending(`${options.data} must hold the input first: wait until all of it is sent`);
       const sent = await replay(runtime, {
-        pipeline,
         input: noted(
           untilAborted(readInput(input, { separator: options.separator, onRead: screen.read }), signal),
           (data) => live?.example(data),
@@ -161,13 +162,16 @@ export async function show(
       });
       const replayed = { ...sent, others: sent.others + (live?.typed ?? 0) };
       screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
-      screen.say(paneTable(tally, process.stdout.columns));
+      for (const { pipeline, tally } of tallies) {
+        if (tallies.length > 1) screen.say(`\n"${pipeline.name}"`);
+        screen.say(paneTable(tally, process.stdout.columns));
+      }
       const refused = await refusedIn(replayed, tally, input, options);
       const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       screen.say(text);
       live?.phase('up');
       const exitCode = failure === undefined ? 0 : 1;
-      const [pane] = tally.latest();
+      const [pane] = lastOf(tallies).tally.latest();
       const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
       if (!options.keep) {
         screen.say(
@@ -175,13 +179,13 @@ export async function show(
         );
         if (live?.isWatched) {
           screen.say('\nStill up, as a page watches: until it is closed, or Ctrl-C');
-          await keepUp(runtime, tally, screen, signal, () => live.isWatched);
+          await keepUp(runtime, tallies, screen, signal, () => live.isWatched);
         }
         return exitCode;
       }
       screen.say('\nStill up, until Ctrl-C: put records onto the stream, and watch');
       screen.say(`\n${howToReach(runtime)}${look && `\n\nFor example:${look}`}`);
-      await keepUp(runtime, tally, screen, signal);
+      await keepUp(runtime, tallies, screen, signal);
       screen.say('Ended');
       return exitCode;
     },
@@ -222,10 +226,10 @@ export async function run(
     pipeline,
     options,
     (tally) => quietScreen(tally, process.stderr),
-    async (runtime, tally, screen, signal) => {
+    async (runtime, tallies, screen, signal) => {
+      const [{ tally }] = tallies;
       leftOut.forEach(screen.say);
       const replayed = await replay(runtime, {
-        pipeline,
         input: untilAborted(readInput(options.input, options), signal),
         speed: options.speed,
         signal,
@@ -257,8 +261,8 @@ async function* only(text: string): AsyncGenerator<string> {
 
 /** Returns a pipeline over the source that the options name, and says which windows that leaves out. */
 function overSource(definition: Pipeline, { source }: LocalRunOptions) {
-  const { pipeline, left } = pipelineOver(definition, source ?? definition.source.kind);
-  localSourceOf(pipeline);
+  const { pipeline, left } = pipelineOver(definition, source ?? chainOf(definition)[0].source.kind);
+  localSourceOf(chainOf(pipeline)[0]);
   const leftOut = left.map(
     (window) =>
       `Window ${window} is left out of this run: it follows the order of the source, and ${source} has none`,
@@ -294,6 +298,16 @@ async function* noted(
   }
 }
 
+/** A tally of each pipeline of a run: the pipelines that are read first, in their order. */
+type Tallies = readonly [Watched, ...Watched[]];
+
+interface Watched {
+  readonly pipeline: Pipeline;
+  readonly tally: Tally;
+}
+
+const lastOf = (tallies: Tallies): Watched => tallies.at(-1) as Watched;
+
 const SAME_INTERRUPT_MILLIS = 500;
 
 /**
@@ -305,7 +319,7 @@ async function running(
   startScreen: (tally: Tally) => Screen,
   work: (
     runtime: LocalRuntime,
-    tally: Tally,
+    tallies: Tallies,
     screen: Screen,
     signal: AbortSignal,
     live: Live | undefined,
@@ -316,18 +330,24 @@ async function running(
   }: { readonly servesPage?: boolean; readonly report?: Output | undefined } = {},
 ): Promise<number> {
   const interrupted = new AbortController();
-  let first = 0;
+  let since = 0;
   const interrupt = () => {
-    if (!interrupted.signal.aborted) first = performance.now();
+    if (!interrupted.signal.aborted) since = performance.now();
     // npm, the shell and tsx may each pass on the same Ctrl-C.
-    else if (performance.now() - first > SAME_INTERRUPT_MILLIS) process.exit(130);
+    else if (performance.now() - since > SAME_INTERRUPT_MILLIS) process.exit(130);
     interrupted.abort();
   };
   process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-  const tally = createTally(pipeline, (panes) => live?.panes(panes));
+  const [first, ...following] = chainOf(pipeline).map((stage) => ({
+    pipeline: stage,
+    // The page shows what the run is about, which is the last of several pipelines.
+    tally: createTally(stage, (panes) => stage === pipeline && live?.panes(panes)),
+  })) as unknown as Tallies;
+  const tallies: Tallies = [first, ...following];
+  const { tally } = lastOf(tallies);
   const live =
     servesPage || report ? openLive(pipeline, tally, { data, port: port && port + PORTS - 1 }) : undefined;
-  const drawn = startScreen(tally);
+  const drawn = startScreen(first.tally);
   const screen: Screen = {
     ...drawn,
     read(share) {
@@ -350,10 +370,14 @@ async function running(
       broker,
       startServers,
       decorate: tally.watch,
+      upstream(stage) {
+        const { tally } = tallies.find(({ pipeline }) => pipeline === stage) ?? first;
+        return { telemetry: tally, decorate: tally.watch };
+      },
     });
     try {
       await live?.join(runtime);
-      const code = await work(runtime, tally, screen, interrupted.signal, live);
+      const code = await work(runtime, tallies, screen, interrupted.signal, live);
       // A run that is kept up is ended by an interrupt, and has its report all the same.
       if (live && report) await report(only(await live.report()), new AbortController().signal);
       return code;
@@ -440,11 +464,12 @@ const LOOKS_PER_SWEEP = 60;
 /** Keeps a run up until the signal, or until nobody wants it any more: the sweeper runs every minute, as deployed, and new panes are shown. */
 async function keepUp(
   runtime: LocalRuntime,
-  tally: Tally,
+  tallies: Tallies,
   screen: Screen,
   signal: AbortSignal,
   isWanted = () => true,
 ): Promise<void> {
+  const { tally } = lastOf(tallies);
   runtime.clock.start();
   let shown = tally.panes;
   // A page that is loaded anew is away for a moment.
@@ -452,7 +477,7 @@ async function keepUp(
   for (let looks = 1; !signal.aborted && unwanted < 2; looks++) {
     unwanted = isWanted() ? 0 : unwanted + 1;
     await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);
-    if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep(0);
+    if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep();
     if (tally.panes > shown) screen.say(`\n${paneTable(tally, process.stdout.columns)}`);
     shown = tally.panes;
   }

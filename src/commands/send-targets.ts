@@ -63,7 +63,9 @@ export function targetOfPipeline({ name, source }: Pipeline): Target {
     dynamodb: () => unknown('where records can be sent: its records are the changes of a table'),
     rabbitmq: () => unknown('where a broker listens: amqp://<host>:<port>/<queue>'),
     panes: ({ of }) =>
-      unknown(`where records can be sent: its records are the panes of "${of.name}", which takes records itself`),
+      unknown(
+        `where records can be sent: its records are the panes of "${of.name}", which takes records itself`,
+      ),
   });
 }
 

@@ -29,7 +29,8 @@ interface TimeRules {
    */
   readonly maxLateness: Millis | undefined;
   /**
-   * Set where a record arrives when it is read, as its source does not say when it came. Then it may have waited
+   * Set where a record arrives when it is read, as its source does not say when it came, or where its source says
+   * nothing of how long it waited elsewhere. Then it may have waited
    * since the record before it, and its arrival says nothing of silence.
    */
   readonly arrivesWhenRead?: true | undefined;

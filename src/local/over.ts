@@ -5,6 +5,7 @@ import { kafka } from '../pipeline/sources/kafka.ts';
 import { kinesis } from '../pipeline/sources/kinesis.ts';
 import { rabbitmq } from '../pipeline/sources/rabbitmq.ts';
 import { sqs } from '../pipeline/sources/sqs.ts';
+import { upstreamOf } from '../pipeline/upstream.ts';
 
 /** The kinds of source, by the names that definitions and commands give them. */
 type SourceKind = Source<unknown>['kind'];
@@ -34,13 +35,19 @@ interface Over {
 
 /**
  * Returns a pipeline as it is over a source of another kind: its records are read, keyed and timed as before.
- * Over a source without order, the windows that follow the order of the source are left out.
+ * Over a source without order, the windows that follow the order of the source are left out. Of a pipeline that reads
+ * another's panes, it is the first of those that it reads which gets the other source.
  *
  * @throws RangeError when no window is left, or keys are forgotten while the source may give a record again
  */
 export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
   const { name, source, rules } = pipeline;
   if (source.kind === kind) return { pipeline, left: [] };
+  const upstream = upstreamOf(pipeline);
+  if (upstream !== undefined) {
+    const { pipeline: of, left } = pipelineOver(upstream, kind);
+    return { pipeline: { ...pipeline, source: { ...source, of } as typeof source }, left };
+  }
   // What a record is decoded and known by belongs to the definition, and all else to the kind.
   const {
     steps: _,

@@ -9,17 +9,14 @@ import { holdDeployment } from '../engine/log/definition-log.ts';
 import { GroupLogs } from '../engine/log/group-logs.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { makesSeveral } from '../pipeline/decoders.ts';
-import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LONGEST_RETENTION } from '../pipeline/sources/kinesis.ts';
 import { inParallel } from '../ports/in-parallel.ts';
-import type { Ports } from '../ports/index.ts';
 import type { RunClock } from './clock.ts';
 import type { InputRecord } from './input.ts';
 import { addRefused, beginningOf, type Refused, type RefusedByCode, refusedLine } from './refused.ts';
-import type { LocalRuntime } from './runtime.ts';
+import type { LocalRuntime, LocalStage } from './runtime.ts';
 
 export interface Replay {
-  readonly pipeline: Pipeline;
   readonly input: AsyncIterable<InputRecord>;
   /**
    * Event time passes this many times as fast as the clock. Without it, records are sent as fast as possible.
@@ -78,7 +75,8 @@ export function isAccountedFor(replayed: Replayed): boolean {
  * @throws AbortError when the signal ends it early; what was sent and committed stays
  */
 export async function replay(runtime: LocalRuntime, options: Replay): Promise<Replayed> {
-  const { pipeline, input, speed, signal, onSent, onDrained } = options;
+  const [{ pipeline }] = runtime.stages;
+  const { input, speed, signal, onSent, onDrained } = options;
   const feed = await runtime.source.openFeed();
   const refused: { line: number; bytes: number; beginning: string }[] = [];
   const poisonLines = new Map<string, Refused>();
@@ -127,10 +125,10 @@ export async function replay(runtime: LocalRuntime, options: Replay): Promise<Re
   clock.start();
   onDrained?.();
 
-  const { ahead, open } = await closeWindows(runtime, pipeline, signal);
-  await abortable(runtime.projected(), signal);
+  const { ahead, open } = await closeWindows(runtime.stages, signal);
+  for (const stage of runtime.stages) await abortable(stage.projected(), signal);
   return {
-    ...(await totals(runtime.ports, pipeline)),
+    ...(await totals(runtime.stages[0])),
     read,
     children: isExpanded || severalMembers ? children : undefined,
     resumed: feed.resumed,
@@ -166,14 +164,22 @@ const CLOCK_MARGIN_MILLIS = 11_000;
  * any stream in AWS would have dropped it.
  */
 async function closeWindows(
-  runtime: LocalRuntime,
-  pipeline: Pipeline,
+  stages: LocalRuntime['stages'],
   signal?: AbortSignal,
 ): Promise<Pick<Replayed, 'ahead' | 'open'>> {
+  const longest = Math.max(...stages.map(({ pipeline }) => pipeline.rules.time.idleAfter));
   let reached: EpochMillis | undefined;
-  for (let ahead = pipeline.rules.time.idleAfter + CLOCK_MARGIN_MILLIS; ; ahead *= 2) {
-    signal?.throwIfAborted();
-    const { open, now } = await runtime.sweep(ahead);
+  for (let ahead = longest + CLOCK_MARGIN_MILLIS; ; ahead *= 2) {
+    let open = 0;
+    let now: EpochMillis | undefined;
+    // A stage lets no more time pass than the one before, whose panes it has by then.
+    for (const stage of stages) {
+      signal?.throwIfAborted();
+      await abortable(stage.read(), signal);
+      const swept = await stage.sweep(ahead);
+      open += swept.open;
+      now = swept.now;
+    }
     const isHeldBack = now === reached;
     if (open === 0 || (isHeldBack && ahead > LONGEST_RETENTION)) return { ahead, open };
     reached = now;
@@ -181,7 +187,7 @@ async function closeWindows(
 }
 
 /** Sums the counters of all key groups since the pipeline began. */
-async function totals(ports: Ports, pipeline: Pipeline): Promise<Counters> {
+async function totals({ ports, pipeline }: LocalStage): Promise<Counters> {
   const engine = enginePorts(ports);
   const deployment = await holdDeployment(engine, pipeline);
   const logs = new GroupLogs(engine, deployment);

@@ -25,7 +25,7 @@ export interface ResourceNames {
   readonly failuresBucket: string;
 }
 
-export const resourceNames = ({ name }: Pipeline): ResourceNames => ({
+export const resourceNames = ({ name }: Pick<Pipeline, 'name'>): ResourceNames => ({
   stream: name,
   stateTable: `${name}-state`,
   rowsTable: `${name}-rows`,

@@ -8,16 +8,25 @@ import { after, type Millis } from '../core/time.ts';
 import type { Sweep } from '../engine/intake/sweep.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
 import { enginePorts } from '../engine/log/spill.ts';
-import { processHandler, projectHandler, sweepHandler } from '../handlers.ts';
+import { panesArrivals, processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { atOnce } from '../pipeline/sinks.ts';
-import type { Ports } from '../ports/index.ts';
+import { chainOf } from '../pipeline/upstream.ts';
+import type { Ports, UpstreamStores } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
+import { sweptIn } from '../ports/swept.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { openTogether } from './closing.ts';
-import { connect, createResources, disconnect, type ResourceNames, resourceNames } from './resources.ts';
+import {
+  type Clients,
+  connect,
+  createResources,
+  disconnect,
+  type ResourceNames,
+  resourceNames,
+} from './resources.ts';
 import type { LocalServers, startServersBeside } from './servers/servers.ts';
 import { serversPackage } from './servers-package.ts';
 import { localSourceOf } from './sources/index.ts';
@@ -37,6 +46,8 @@ export interface LocalOptions {
   readonly broker?: string | undefined;
   /** Wraps the ports between the handlers and the servers, to watch them or to inject faults. */
   readonly decorate?: (ports: Ports) => Ports;
+  /** Watches a pipeline that the pipeline reads, directly or through others. Without it, they are watched alike. */
+  readonly upstream?: (pipeline: Pipeline) => Pick<LocalOptions, 'telemetry' | 'decorate'>;
   /** Wraps the handler as the event source mapping calls it, to deliver records in another way. */
   readonly deliver?: (handle: Handle) => Handle;
   /** Has the event source mapping of a stream give up, which the mapping that stacks deploy never does. */
@@ -49,18 +60,30 @@ export interface LocalOptions {
  * A pipeline running on this machine: local servers, the handlers that run in AWS, and stand-ins for the
  * services that invoke them there.
  */
-export interface LocalRuntime {
+export interface LocalRuntime extends Pick<LocalStage, 'names' | 'ports' | 'projected'> {
   readonly endpoints: LocalServers['endpoints'];
-  readonly names: ResourceNames;
   readonly s3: S3Client;
-  readonly ports: Ports;
   readonly clock: RunClock;
+  /** The source of the first stage. */
   readonly source: LocalSource;
+  /** The pipelines that run: those that the pipeline reads, the first of them first, and then the pipeline itself. */
+  readonly stages: readonly [LocalStage, ...LocalStage[]];
+  /** Runs all sweepers once. */
+  sweep(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One pipeline of a run. */
+export interface LocalStage {
+  readonly pipeline: Pipeline;
+  readonly names: ResourceNames;
+  readonly ports: Ports;
+  /** Settles when it has taken in all panes of the stage before; at once for the first stage. */
+  read(): Promise<void>;
   /** Runs the sweeper once, as if the clock were `ahead` milliseconds further on. */
   sweep(ahead: number): Promise<Sweep>;
   /** Settles when the sinks have everything that is committed. */
   projected(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** The time limit of a function as it is deployed. */
@@ -90,20 +113,18 @@ async function startParts(
   onClose: (close: () => unknown) => void,
 ): Promise<Omit<LocalRuntime, 'close'>> {
   const {
-    pipeline,
-    telemetry,
     dataDirectory,
     batchSize,
     port,
     broker,
     mapping,
-    decorate = (ports) => ports,
     deliver = (handle) => handle,
     startServers = (await serversPackage()).startServersBeside,
   } = options;
+  const chain = chainOf(options.pipeline);
+  const [pipeline] = chain;
   const openSource = localSourceOf(pipeline);
   const names = resourceNames(pipeline);
-  const prefix = groupLogPrefix(pipeline.name);
   const clock = openRunClock({ directory: dataDirectory });
   const servers = await startServers({
     dataDirectory,
@@ -118,10 +139,8 @@ async function startParts(
   const { endpoints, askDynamodb } = servers;
   const clients = connect(endpoints, clock.at, askDynamodb);
   onClose(() => disconnect(clients));
-  const { dynamodb, s3 } = clients;
 
-  const progress = dynamoProgress(dynamodb, names.stateTable, pipeline.name);
-  const log = dynamoCommitLog(dynamodb, names.stateTable);
+  const progress = dynamoProgress(clients.dynamodb, names.stateTable, pipeline.name);
   clock.keep();
   const source = await openSource({
     pipeline,
@@ -136,19 +155,88 @@ async function startParts(
     mapping,
   });
   onClose(source.close);
+
+  const run = { options, clients, clock, onClose };
+  const first = await startStage(run, pipeline, { arrivals: source.arrivals, arn: source.arn });
+  const stages: [StartedStage, ...StartedStage[]] = [first];
+  for (const next of chain.slice(1)) stages.push(await startStage(run, next, last(stages)));
+  const consumption = await source.consume(
+    deliver((event) => first.process(event, INVOCATION)),
+    { onError: (error) => first.ports.telemetry.fault('deliver a batch', error) },
+  );
+  onClose(consumption.stop);
+  // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
+  for (const stage of stages) stage.schedule();
+
+  return {
+    ...last(stages),
+    endpoints,
+    s3: clients.s3,
+    clock,
+    source,
+    stages,
+    async sweep() {
+      for (const stage of stages) await stage.sweep(0);
+    },
+  };
+}
+
+/** Returns the stores of a stage, for the stage that reads its panes. */
+const storesOf = ({ names, ports: { log, objects, progress } }: LocalStage): UpstreamStores => ({
+  name: names.stateTable,
+  log,
+  objects,
+  swept: sweptIn(progress),
+});
+
+/** What all stages of a run share. */
+interface Run {
+  readonly options: LocalOptions;
+  readonly clients: Clients;
+  readonly clock: RunClock;
+  readonly onClose: (close: () => unknown) => void;
+}
+
+interface StartedStage extends LocalStage {
+  readonly process: ReturnType<typeof processHandler>;
+  /** Has a function called whenever an entry was appended to a group's log. */
+  readonly onCommit: (wake: (log: string) => void) => void;
+  /** Sends the event of the once-a-minute schedule. */
+  schedule(): void;
+}
+
+const last = <Item>(items: readonly [Item, ...Item[]]): Item => items.at(-1) as Item;
+
+/** @param from the source of the pipeline, or the stage whose panes it reads */
+async function startStage(
+  { options, clients, clock, onClose }: Run,
+  pipeline: Pipeline,
+  from: { readonly arrivals: Ports['arrivals']; readonly arn: string | undefined } | StartedStage,
+): Promise<StartedStage> {
+  const isLast = pipeline === options.pipeline;
+  const { telemetry, decorate = (ports: Ports) => ports } =
+    isLast || options.upstream === undefined ? options : options.upstream(pipeline);
+  const names = resourceNames(pipeline);
+  const prefix = groupLogPrefix(pipeline.name);
+  const { dynamodb, s3 } = clients;
+  const log = dynamoCommitLog(dynamodb, names.stateTable);
+  const objects = s3Objects(s3, names.bucket);
+  const upstream = 'ports' in from ? storesOf(from) : undefined;
+  const wakes: ((log: string) => void)[] = [];
   const ports = decorate({
     log: {
       ...log,
       async append(name, entry) {
         const outcome = await log.append(name, entry);
-        if (outcome === 'committed' && name.startsWith(prefix)) wakeUps.insert(name);
+        if (outcome === 'committed' && name.startsWith(prefix)) for (const wake of wakes) wake(name);
         return outcome;
       },
     },
-    objects: s3Objects(s3, names.bucket),
+    objects,
     rows: dynamoRows(dynamodb, names.rowsTable),
-    progress,
-    arrivals: source.arrivals,
+    progress: dynamoProgress(dynamodb, names.stateTable, pipeline.name),
+    arrivals: 'ports' in from ? panesArrivals({ log, objects }, storesOf(from), pipeline) : from.arrivals,
+    ...(upstream && { upstream }),
     clock,
     telemetry,
     limits: ROOMY,
@@ -159,32 +247,43 @@ async function startParts(
     (event) => project(event, UNHURRIED),
     (error) => telemetry.fault('project', error),
   );
+  wakes.push(wakeUps.insert);
   onClose(wakeUps.stop);
 
   await createResources(names, clients);
   // This refuses a directory that was kept by another definition: the handlers would fail for ever.
-  await holdDeployment(enginePorts(ports), pipeline, source.arn);
+  await holdDeployment(enginePorts(ports), pipeline, 'ports' in from ? upstream?.name : from.arn);
   const process = processHandler(ports, inRealTime(pipeline, clock));
-  const consumption = await source.consume(
-    deliver((event) => process(event, INVOCATION)),
-    {
-      onError: (error) => telemetry.fault('deliver a batch', error),
-    },
-  );
-  onClose(consumption.stop);
-  // The schedule makes good a wake-up that was lost with an earlier process, as it does in AWS.
-  wakeUps.schedule();
-
+  const reads =
+    'ports' in from
+      ? startWakeUps(
+          async (event) => void (await process(event, INVOCATION)),
+          (error) => telemetry.fault('read the panes of another pipeline', error),
+        )
+      : undefined;
+  if (reads && 'ports' in from) {
+    from.onCommit(reads.insert);
+    onClose(reads.stop);
+  }
   return {
-    endpoints,
+    pipeline,
     names,
-    s3,
     ports,
-    clock,
-    source,
+    process,
+    onCommit: (wake) => wakes.push(wake),
+    schedule() {
+      wakeUps.schedule();
+      reads?.schedule();
+    },
+    async read() {
+      reads?.schedule();
+      await reads?.settled();
+    },
     sweep: (ahead) => {
       const later = clockBy(() => after(clock.now(), ahead as Millis));
-      return sweepHandler({ ...ports, clock: later }, pipeline)({}, UNHURRIED);
+      // Only a pipeline that another reads needs it noted.
+      const swept = isLast ? {} : { swept: sweptIn(ports.progress) };
+      return sweepHandler({ ...ports, ...swept, clock: later }, pipeline)({}, UNHURRIED);
     },
     projected: wakeUps.settled,
   };

@@ -160,7 +160,8 @@ function checkReadsNotItself(name: string, source: object): void {
   for (let upstream = source; 'of' in upstream; ) {
     const { name: read, source: next } = upstream.of as Pipeline;
     if (read === name) {
-      const way = through.length === 0 ? 'reads itself' : `is read by ${through.reverse().join(', read by ')}`;
+      const way =
+        through.length === 0 ? 'reads itself' : `is read by ${through.reverse().join(', read by ')}`;
       throw new RangeError(
         `Cannot define "${name}" as a pipeline must not read what is made of its own panes: it ${way}`,
       );
@@ -284,7 +285,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     outOfOrderness: millis(options.outOfOrderness ?? '0s'),
     idleAfter: millis(options.idleAfter ?? '1m'),
     maxLateness,
-    ...(source.lineage.arrivesWhenRead && { arrivesWhenRead: true as const }),
+    ...((source.lineage.arrivesWhenRead || source.lineage.waits) && { arrivesWhenRead: true as const }),
   };
   const rulesOf = (recipes: typeof windows): KeyRules<unknown> => {
     const inputs = new Inputs<unknown>();

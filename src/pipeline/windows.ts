@@ -209,7 +209,7 @@ export function sliding<Rec, Of extends Results, When extends Emit = 'close', Em
   const offset = offsetBelow('slide', options.slide, slide, options.offset);
   const { operator } = timeWindow('sliding', fixed(size, slide, offset), options, aggregates);
   return {
-    shows: panesOf(Math.ceil(size / slide), options),
+    shows: panesShown(Math.ceil(size / slide), options),
     operator(rules) {
       if (rules.allowedLateness > 0 && size > 2_000 * slide) {
         throw new RangeError(
@@ -357,7 +357,7 @@ function timeWindow<Rec, Of extends Results>(
  * Counts the panes that show one record of overlapping windows: each window as it closes, and as often again
  * before that.
  */
-function panesOf(windows: number, { size, slide, emit = 'close' }: SlidingOptions<Emit, boolean>) {
+function panesShown(windows: number, { size, slide, emit = 'close' }: SlidingOptions<Emit, boolean>) {
   return emit === 'close'
     ? { panes: windows, because: `size ${size} / slide ${slide}` }
     : { panes: 2 * windows, because: `size ${size} / slide ${slide}, and as much before they close` };

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { CommitLog, WholeLog } from './commit-log.ts';
 import type { Limits } from './limits.ts';
-import type { Arrivals, ObjectStore, Progress, RowStore } from './stores.ts';
+import type { Arrivals, ObjectStore, Progress, RowStore, Swept } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Where the logs of another pipeline are read. */
@@ -10,6 +10,8 @@ export interface UpstreamStores {
   readonly name: string;
   readonly log: CommitLog;
   readonly objects: Pick<ObjectStore, 'read'>;
+  /** What its sweeper has noted: see `Swept`. */
+  readonly swept: Pick<Swept, 'read'>;
 }
 
 /** The outside world as the adapters provide it. */
@@ -21,6 +23,8 @@ export interface Ports {
   readonly arrivals: Arrivals;
   /** The stores of the pipeline whose panes are read, where the source is another pipeline. */
   readonly upstream?: UpstreamStores | undefined;
+  /** Where the sweeper notes for other pipelines how far it has come; without it, it notes nothing. */
+  readonly swept?: Pick<Swept, 'note'>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Overrides `LIMITS`, for code that wants to meet a bound soon. */

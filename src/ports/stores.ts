@@ -72,3 +72,13 @@ export interface Arrivals {
    */
   frontier(now: EpochMillis): Promise<EpochMillis | undefined>;
 }
+
+/**
+ * Up to which time the sweeper has let silence pass in all groups of a pipeline: every pane that silence brings by then
+ * is committed, and so is every pane of a record that came by then. It tells pipelines that read the panes how far
+ * silence can be counted, as a pane may have waited for a record that waited itself.
+ */
+export interface Swept {
+  note(silence: EpochMillis): Promise<void>;
+  read(): Promise<EpochMillis | undefined>;
+}

@@ -16,7 +16,7 @@ import {
 } from './draw-source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
-import type { SourceKind } from './shapes.ts';
+import type { SentKind } from './shapes.ts';
 import type { Case, Fate, Lineage, PartFate, Place, Truth } from './truth.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
@@ -45,7 +45,7 @@ interface Sent {
 export function drawLineages(
   random: Random,
   versions: Case['versions'],
-  kind: SourceKind,
+  kind: SentKind,
   { homes, records }: Extent,
   form: Form,
 ): readonly Lineage[] {
@@ -76,7 +76,7 @@ export function drawLineages(
 const asItIs = ({ data }: SourceRecord): Uint8Array => data;
 
 /** What the source carries of a record: a table's stream has changes of items that hold it. */
-const SENT_AS: { readonly [Kind in SourceKind]: (record: SourceRecord) => Uint8Array } = {
+const SENT_AS: { readonly [Kind in SentKind]: (record: SourceRecord) => Uint8Array } = {
   kinesis: asItIs,
   sqs: asItIs,
   fifo: asItIs,

@@ -2,7 +2,7 @@ import type { Duration } from '../core/time.ts';
 import { dynamodbStream, jsonLines, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../index.ts';
 import { SOURCE_NAME } from './place.ts';
 import type { Random } from './random.ts';
-import { SHAPES, type SourceKind } from './shapes.ts';
+import type { SentKind } from './shapes.ts';
 
 /** What a record of a drawn pipeline holds. */
 export interface DrawnReading {
@@ -39,7 +39,7 @@ export const SOURCES = {
   kafka: kafka<DrawnReading>({ topic: SOURCE_NAME }),
   rabbitmq: rabbitmq<DrawnReading>({ queue: SOURCE_NAME }),
   dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME }).map((change): DrawnReading => inRow(change)),
-} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+} satisfies { readonly [Kind in SentKind]: Pipeline['source'] };
 
 /** The same, of records that hold several readings; one that holds no list of them throws. */
 const EXPANDED = {
@@ -51,7 +51,7 @@ const EXPANDED = {
   dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME })
     .map((change): Packed => inRow(change))
     .expand(({ of }) => of.slice()),
-} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+} satisfies { readonly [Kind in SentKind]: Pipeline['source'] };
 
 /** What a reading is known by. Whoever throws for a reading without one makes it poison. */
 const id = ({ id }: DrawnReading): string => id as string;
@@ -66,7 +66,7 @@ const IDENTIFIED = {
   dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME, id: (change) => id(inRow(change)) }).map(
     (change): DrawnReading => inRow(change),
   ),
-} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+} satisfies { readonly [Kind in SentKind]: Pipeline['source'] };
 
 const EXPANDED_AND_IDENTIFIED = {
   kinesis: kinesis<Packed>().expand(({ of }) => of.slice(), { id }),
@@ -77,14 +77,14 @@ const EXPANDED_AND_IDENTIFIED = {
   dynamodb: dynamodbStream<DrawnItem>({ table: SOURCE_NAME })
     .map((change): Packed => inRow(change))
     .expand(({ of }) => of.slice(), { id }),
-} satisfies { readonly [Kind in SourceKind]: Pipeline['source'] };
+} satisfies { readonly [Kind in SentKind]: Pipeline['source'] };
 
 /** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
-export type Simulated = SourceKind | 'kpl';
+export type Simulated = SentKind | 'kpl';
 
-export const SIMULATED: readonly Simulated[] = [...(Object.keys(SHAPES) as SourceKind[]), 'kpl'];
+export const SIMULATED: readonly Simulated[] = [...(Object.keys(SOURCES) as SentKind[]), 'kpl'];
 
-export const kindOf = (simulated: Simulated): SourceKind => (simulated === 'kpl' ? 'kinesis' : simulated);
+export const kindOf = (simulated: Simulated): SentKind => (simulated === 'kpl' ? 'kinesis' : simulated);
 
 /** How a record holds several readings: packed by its producer, as lines, as a list, or some of these at once. */
 export interface Form {
@@ -109,16 +109,13 @@ export function drawForm(random: Random, simulated: Simulated): Form {
 export const holdsSeveral = ({ isPacked, isLines, isExpanded }: Form): boolean =>
   isPacked || isLines || isExpanded;
 
-export function drawnSource(
-  kind: SourceKind,
-  { isLines, isExpanded, isIdentified }: Form,
-): Pipeline['source'] {
+export function drawnSource(kind: SentKind, { isLines, isExpanded, isIdentified }: Form): Pipeline['source'] {
   const plain = isIdentified ? IDENTIFIED : SOURCES;
   const expanded = isIdentified ? EXPANDED_AND_IDENTIFIED : EXPANDED;
   return { ...(isExpanded ? expanded : plain)[kind], ...(isLines ? { decoder: jsonLines } : {}) };
 }
 
-export const isOrdered = (kind: SourceKind): boolean => SOURCES[kind].lineage.ordered;
+export const isOrdered = (kind: SentKind): boolean => SOURCES[kind].lineage.ordered;
 
 /** How many lineages a case begins with at most, and how many records each has at most. */
 export interface Extent {
@@ -137,7 +134,7 @@ interface Habits extends Extent {
   readonly lacksIds?: true;
 }
 
-export const HABITS: { readonly [Kind in SourceKind]: Habits } = {
+export const HABITS: { readonly [Kind in SentKind]: Habits } = {
   kinesis: { homes: 3, records: 22, maxLateness: '1d', reshards: true, keepsKeys: false },
   sqs: { homes: 3, records: 20, maxLateness: '14d', reshards: false, keepsKeys: false },
   // A record that is moved back from a dead-letter queue comes after all that are there.

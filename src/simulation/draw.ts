@@ -34,7 +34,7 @@ import {
   type SOURCES,
 } from './draw-source.ts';
 import type { Random } from './random.ts';
-import { keepingAll, SINKS, type SourceKind } from './shapes.ts';
+import { keepingAll, type SentKind, SINKS } from './shapes.ts';
 import type { Case } from './truth.ts';
 
 /** Joins the tags of a window to one text. */
@@ -59,7 +59,7 @@ const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 type Windows = { readonly [name: string]: Window<DrawnReading, AnyShape> };
 
 /** Draws every possible window, with some settings. */
-function drawWindows(random: Random, kind: SourceKind): Windows {
+function drawWindows(random: Random, kind: SentKind): Windows {
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
   const all: { readonly [name: string]: Window<DrawnReading> } = {
     tumbling: tumbling(
@@ -99,7 +99,7 @@ const LASTING = 'tumbling';
 const LONGEST = 'sliding';
 
 /** Drops some windows, adds some, gives some other settings, and leaves the others as they are. */
-function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
+function changed(random: Random, kind: SentKind, windows: Windows): Windows {
   const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
     const before = windows[name];
     if (before && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
@@ -113,7 +113,7 @@ function changed(random: Random, kind: SourceKind, windows: Windows): Windows {
  * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes
  * while it runs.
  */
-function drawVersions(random: Random, kind: SourceKind, form: Form): Case['versions'] {
+function drawVersions(random: Random, kind: SentKind, form: Form): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
@@ -170,7 +170,7 @@ export function drawCase(random: Random, simulated: Simulated, extent?: Extent):
 }
 
 /** Draws bounds so small that groups hold only some keys, and that panes and lists take several entries. */
-function drawLimits(random: Random, versions: Case['versions'], kind: SourceKind): Limits {
+function drawLimits(random: Random, versions: Case['versions'], kind: SentKind): Limits {
   // Where a record's panes take entries of their own, time has passed before the record is in. Another
   // version that takes it in, or another lineage of its key that comes first, would notice that.
   const isAlone = versions.length === 1 && HABITS[kind].keepsKeys;

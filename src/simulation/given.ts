@@ -3,10 +3,11 @@ import type { EpochMillis } from '../core/time.ts';
 import { hashOf } from '../engine/group/key-group.ts';
 import { type Decoded, type DecodedPart, decodeRecord, placedParts } from '../engine/intake/decode.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { upstreamOf } from '../pipeline/upstream.ts';
 import type { SourceRecord } from '../ports/source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
-import { keepingAll, SHAPES, SINKS } from './shapes.ts';
+import { keepingAll, type SentKind, SHAPES, SINKS } from './shapes.ts';
 import type { Case, Fate, Truth } from './truth.ts';
 
 /** A record that the author of a test provides, as a source would carry it. */
@@ -53,7 +54,14 @@ const MOST_GROUPS = 4;
 
 /** Makes a case of a user's pipeline and records. The records of a key stay in their order. */
 export function caseOf(random: Random, defined: Pipeline, records: readonly GivenRecord[]): Case {
-  const { kind, lineage } = defined.source;
+  const upstream = upstreamOf(defined);
+  if (upstream !== undefined) {
+    throw new RangeError(
+      `Cannot simulate "${defined.name}" by records as they must be sent to its source: it reads the panes of "${upstream.name}"; simulate that pipeline, and try this one on panes by tryPipeline`,
+    );
+  }
+  const kind = defined.source.kind as SentKind;
+  const { lineage } = defined.source;
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
   const pipeline = keepingAll({ ...defined, groups, sinks: Object.values(SINKS) });
   const lanes = lineage.ordered ? random.whole(1, 3) : 1;

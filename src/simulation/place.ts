@@ -1,6 +1,6 @@
 import { placeById } from '../adapters/rabbitmq/records.ts';
 import { type Position, positionOf, unorderedPositionOf } from '../core/position.ts';
-import type { SourceKind } from './shapes.ts';
+import type { SentKind } from './shapes.ts';
 import type { Place } from './truth.ts';
 
 /** The name of streams, queues and topics. */
@@ -10,9 +10,9 @@ export const SOURCE_NAME = 'sim';
 const groupName = (at: number): string => `g/${at}`;
 
 /** Names the lineage of a shard, a message group or a partition as the handlers do. */
-export const lineageNamed = (kind: SourceKind, at: number): string => LINEAGES[kind](at);
+export const lineageNamed = (kind: SentKind, at: number): string => LINEAGES[kind](at);
 
-const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
+const LINEAGES: { readonly [Kind in SentKind]: (at: number) => string } = {
   kinesis: (at) => `${SOURCE_NAME}/shardId-${String(at).padStart(12, '0')}`,
   sqs: () => SOURCE_NAME,
   fifo: (at) => `${SOURCE_NAME}.fifo/${encodeURIComponent(groupName(at))}`,
@@ -28,7 +28,7 @@ const LINEAGES: { readonly [Kind in SourceKind]: (at: number) => string } = {
  * @param index its place in the lineage, from 0
  * @param ordinal its place among all records, from 0
  */
-export const placeOf = (kind: SourceKind, at: number, index: number, ordinal: number): Place =>
+export const placeOf = (kind: SentKind, at: number, index: number, ordinal: number): Place =>
   PLACES[kind](lineageNamed(kind, at), at, index, ordinal);
 
 type PlaceOf = (lineage: string, at: number, index: number, ordinal: number) => Place;
@@ -39,7 +39,7 @@ const keyed: PlaceOf = (lineage, at, index) => ({
   partitionKey: `${at}/p${index % 5}`,
 });
 
-const PLACES: { readonly [Kind in SourceKind]: PlaceOf } = {
+const PLACES: { readonly [Kind in SentKind]: PlaceOf } = {
   kinesis: keyed,
   sqs: (lineage, _at, _index, ordinal) => messageAt(lineage, `m-${ordinal}`),
   fifo: (lineage, at, index) => ({

@@ -11,6 +11,9 @@ import { carriedChange, changeEvent } from './changes.ts';
 
 export type SourceKind = Pipeline['source']['kind'];
 
+/** The kinds of source to which producers send records. */
+export type SentKind = Exclude<SourceKind, 'panes'>;
+
 /** One sink of each kind. Every simulated pipeline delivers to all of them, and each is audited. */
 export const SINKS: { readonly [Kind in Sink['kind']]: Sink } = { table: table(), bucket: bucket() };
 
@@ -243,6 +246,18 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     },
     eventOf: changeEvent,
     carried: carriedChange,
+    identifierOf: ({ position }) => position,
+    fromNamedOn: true,
+  },
+  // A wake-up: what it makes the handler read stands in logs.
+  panes: {
+    ...SAID,
+    lineages: Number.POSITIVE_INFINITY,
+    records: Number.POSITIVE_INFINITY,
+    receives: Number.POSITIVE_INFINITY,
+    ordered: true,
+    notes: false,
+    eventOf: (batch) => wakeUpOf(batch.map(({ lineage }) => lineage)),
     identifierOf: ({ position }) => position,
     fromNamedOn: true,
   },

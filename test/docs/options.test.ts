@@ -61,6 +61,12 @@ const written =
   (options: Given) =>
     JSON.stringify(make({ ...required, ...options } as never));
 
+const FIRST = millrace.definePipeline('first', millrace.kinesis(), {
+  key: () => 'key',
+  eventTime: () => 0,
+  windows: { minute: millrace.tumbling({ size: '1m' }, count) },
+});
+
 /** What takes options: how it is made, to be compared by text. */
 const MAKERS: { readonly [heading: string]: (options: Given) => string } = {
   definePipeline: pipelineOf,
@@ -69,6 +75,10 @@ const MAKERS: { readonly [heading: string]: (options: Given) => string } = {
   kafka: written(millrace.kafka, { topic: 'readings' }),
   rabbitmq: written(millrace.rabbitmq, { queue: 'readings' }),
   dynamodbStream: written(millrace.dynamodbStream, { table: 'orders' }),
+  panesOf: (options) => {
+    const { revisions, begin } = millrace.panesOf(FIRST, undefined, options as object);
+    return JSON.stringify({ revisions, begin });
+  },
   bucket: written(millrace.bucket),
   rolling: windowWith(millrace.rolling, { count: 2 }),
   batches: windowWith(millrace.batches, { count: 2 }),

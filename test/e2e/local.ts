@@ -81,7 +81,7 @@ export async function runLocally(
   try {
     if (timePasses) runtime.clock.start();
     await before?.(runtime);
-    const replayed = await replay(runtime, { pipeline, input: inputOf(lines), speed, signal, onSent });
+    const replayed = await replay(runtime, { input: inputOf(lines), speed, signal, onSent });
     const panes: string[] = [];
     for await (const pane of paneLines(runtime.s3, runtime.names.bucket)) panes.push(pane);
     return { replayed, tally, panes: panes.sort(), rows: await rowsOf(runtime) };
@@ -102,7 +102,7 @@ async function rowsOf({ endpoints, names }: LocalRuntime): Promise<readonly stri
   return rows.sort();
 }
 
-async function* inputOf(lines: readonly string[]) {
+export async function* inputOf(lines: readonly string[]) {
   for (const [at, line] of lines.entries()) {
     const data = Buffer.from(line);
     yield { line: at + 1, data, length: data.length };

@@ -244,7 +244,7 @@ describe('a local run that pauses', () => {
       }
     }
     try {
-      await replay(runtime, { pipeline: meters, input: input(), speed: 100 });
+      await replay(runtime, { input: input(), speed: 100 });
       expect(new Set(times)).toEqual(new Set([begun]));
     } finally {
       await runtime.close();
@@ -301,8 +301,8 @@ describe('a local run that pauses', () => {
       await feed.flush();
       await feed.handled();
       move(HOUR);
-      expect(await runtime.sweep(0)).toMatchObject({ open: 2, panes: 0 });
-      expect(await runtime.sweep(HOUR)).toMatchObject({ open: 0 });
+      expect(await runtime.stages[0].sweep(0)).toMatchObject({ open: 2, panes: 0 });
+      expect(await runtime.stages[0].sweep(HOUR)).toMatchObject({ open: 0 });
     } finally {
       await runtime.close();
     }

@@ -378,6 +378,7 @@ describe('the stack of a pipeline', () => {
     expect(Object.fromEntries(outputs)).toEqual({
       StreamName: 'SourceStream',
       StateTableName: 'State',
+      StateStreamArn: 'State.StreamArn',
       RowsTableName: 'Rows',
       ResultsBucketName: 'Results',
       FailuresBucketName: 'Failures',

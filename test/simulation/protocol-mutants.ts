@@ -394,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a sweep goes on past its deadline',
     rule: 'A sweep visits no group at or after its deadline',
     file: 'src/engine/intake/sweep.ts',
-    find: 'if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };',
+    find: 'if (ports.clock.now() >= deadline) return UNVISITED;',
     replace: '',
     killedBy: 'test/engine/intake/deadlines.test.ts',
   },

@@ -28,7 +28,7 @@ import {
   packCursors,
   packSkips,
   panesAfter,
-  panesOf,
+  panesWithin,
   type ReadPorts,
   remainsOf,
   type Skip,
@@ -180,7 +180,7 @@ export async function finish(
   intent: Intent,
 ): Promise<void> {
   if (!(await isDone(target, intent))) {
-    const panes = await panesOf(ports, intent);
+    const panes = await panesWithin(ports, intent);
     await carryOut(target, pipeline, intent, byFolder(pipeline, panes));
   }
 }

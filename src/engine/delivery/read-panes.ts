@@ -100,6 +100,11 @@ export class PanesReader {
     this.#source = pipeline.source as PanesSource<unknown>;
   }
 
+  /** The name of the pipeline whose panes it reads. */
+  get upstream(): string {
+    return this.#of.name;
+  }
+
   /** The log in which the reader notes how far it has come. */
   get log(): string {
     return readsLog(this.#pipeline.name);
@@ -162,6 +167,35 @@ export class PanesReader {
     return isMoved;
   }
 
+  /**
+   * Yields all panes that the source reads and the logs still hold, those of a log in its order, and whether what the
+   * reader has noted covers them.
+   *
+   * @returns whether no log has lost its first entries
+   */
+  async *all(): AsyncGenerator<{ readonly record: SourceRecord; readonly isRead: boolean }, boolean> {
+    const last = await this.#ports.log.latest(this.log);
+    const read = last ? decodeRead(last).covered : new Map();
+    const definition = await definitionOf(this.#upstream.log, this.#of);
+    if (definition === undefined) return true;
+    const generations = { pipeline: this.#of, generations: definition.generations };
+    const logs = groupLogsOf(generations, this.#ports.clock.now());
+    const first = await beginnings(this.#upstream, generations);
+    for (let covered: Cursors = first, more = true; more; ) {
+      const stretch = await panesAfter(this.#upstream, covered, logs, LIMITS.rowsStep, UNHURRIED);
+      for (const entry of stretch.entries) {
+        const [ordinal, panes] = read.get(entry.log) ?? BEGINNING;
+        for (const record of this.#recordsOf(entry)) {
+          const [at, pane] = panePlaceOf(record.position);
+          yield { record, isRead: at <= ordinal || (at === ordinal + 1 && pane < panes) };
+        }
+      }
+      more = stretch.to.size > 0;
+      covered = new Map([...covered, ...stretch.to]);
+    }
+    return [...first.values()].every(([ordinal]) => ordinal === 0);
+  }
+
   /** Whoever else reads at the same time may be first: then it has noted what is as true. */
   async #note(ordinal: number, read: Read): Promise<void> {
     const { log, clock } = this.#ports;
@@ -216,6 +250,8 @@ export class PanesReader {
   }
 }
 
+const UNHURRIED = 8e15 as EpochMillis;
+
 const utf8 = new TextEncoder();
 
 const upstreamLog = ({ log, objects }: UpstreamStores): WholeLog =>
@@ -234,7 +270,7 @@ async function definitionOf(log: WholeLog, of: Pipeline): Promise<Definition | u
  * Whether a source reads a pane. A pane that no revision follows is settled, unless it says that its window no longer
  * exists: then nothing settled was said of it before.
  */
-export const isRead = (
+const isRead = (
   { window, revisions }: Pick<PanesSource<unknown>, 'window' | 'revisions'>,
   pane: Pick<GroupPane, 'window' | 'revisable' | 'kind'>,
 ): boolean =>
@@ -258,7 +294,7 @@ function inOrder(entries: readonly EntryPanes[]): readonly EntryPanes[] {
 }
 
 /** Where a pane stands in the log of its group: the entry's ordinal × 10^6 + its place among the entry's panes. */
-export function panePosition(ordinal: number, pane: number): Position {
+function panePosition(ordinal: number, pane: number): Position {
   invariant(pane < MAX_PARTS, 'an entry has no more panes than a position has room for');
   return positionOf(String(ordinal * MAX_PARTS + pane));
 }
@@ -269,8 +305,11 @@ const panePlaceOf = (position: Position): readonly [ordinal: number, pane: numbe
 ];
 
 /**
- * Returns the time before which all panes that a pipeline reads are taken in: that of the first entry that is not read
- * yet, or `now`; undefined where nothing has been read yet.
+ * Returns the time up to which all panes that a pipeline reads are taken in, and silence can be counted; undefined where
+ * that is unknown, as nothing has been read yet or the other pipeline was never swept.
+ *
+ * It is no later than the other pipeline's silence, as panes wait for records that wait for it. And it is no later than
+ * the first entry that is not read yet.
  */
 export async function panesFrontier(
   { log }: Pick<EnginePorts, 'log'>,
@@ -279,9 +318,12 @@ export async function panesFrontier(
   now: EpochMillis,
 ): Promise<EpochMillis | undefined> {
   const of = upstreamOf(pipeline);
+  // This comes before the logs: by then they hold all panes that the silence brought.
+  const swept = await upstream.swept.read();
   const last = await log.latest(readsLog(pipeline.name));
   const definition = of && (await definitionOf(upstreamLog(upstream), of));
-  if (last === undefined || of === undefined || definition === undefined) return undefined;
+  if (swept === undefined || last === undefined || of === undefined || definition === undefined)
+    return undefined;
   const { covered } = decodeRead(last);
   const logs = groupLogsOf({ pipeline: of, generations: definition.generations }, now);
   const firsts = await inParallel(logs, async (name) => {
@@ -289,5 +331,5 @@ export async function panesFrontier(
     const [first] = await upstream.log.after(name, ordinal);
     return first?.committedAt ?? now;
   });
-  return Math.min(now, ...firsts) as EpochMillis;
+  return Math.min(now, swept, ...firsts) as EpochMillis;
 }

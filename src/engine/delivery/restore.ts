@@ -7,7 +7,7 @@ import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { ObjectRemover } from '../../ports/stores.ts';
-import { definitionLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
+import { definitionLog, readsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
 import { holds, type Incarnations, objectPlaceOf, withIncarnation } from '../group/incarnation.ts';
@@ -16,6 +16,7 @@ import { GroupLogs } from '../log/group-logs.ts';
 import { CURSOR_LOGS } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
+import { decodeRead, encodeRead } from './read-panes.ts';
 import type { Cursors } from './stretch.ts';
 
 type RestorePorts = Pick<EnginePorts, 'log' | 'objects' | 'progress' | 'clock'> & {
@@ -88,6 +89,7 @@ export async function restore(
     const isDelivered = pipeline.sinks.some((sink) => sink.kind === kind);
     setAside += await takeBack(ports, deployment, ends, { isDelivered, onObject });
   }
+  await rewindReads(ports, deployment);
   return { incarnation: deployment.incarnation, setAside, from: await readFrom(ports, deployment) };
 }
 
@@ -212,6 +214,25 @@ async function rewindObjects(
   const ordinal = last.ordinal + 1;
   await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
   return incarnations;
+}
+
+/**
+ * Has a reader of panes read again what it noted in the last minute, as its groups may have been restored to a moment
+ * before that. It then goes on with the logs of the other pipeline as they are, which may have been taken back as well.
+ */
+async function rewindReads(ports: RestorePorts, { pipeline }: Deployment): Promise<void> {
+  const log = readsLog(pipeline.name);
+  const last = await ports.log.latest(log);
+  if (last === undefined) return;
+  let there = last;
+  while (there.committedAt > before(last.committedAt, MARGIN)) {
+    const [earlier] = await ports.log.after(log, there.ordinal - 2);
+    if (earlier === undefined || earlier.ordinal >= there.ordinal) break;
+    there = earlier;
+  }
+  const body = encodeRead({ ...decodeRead(there), incarnation: undefined });
+  const ordinal = last.ordinal + 1;
+  await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
 }
 
 async function decided(outcome: 'committed' | 'conflict', log: string): Promise<void> {

@@ -160,10 +160,7 @@ export function coveredWith(
  * another day, as a sink may be added to a pipeline whose first entries have expired. Once the projector has
  * noted this, an entry that expires before it is covered is an error.
  */
-export async function beginnings(
-  ports: ReadPorts,
-  deployment: Generations,
-): Promise<Cursors> {
+export async function beginnings(ports: ReadPorts, deployment: Generations): Promise<Cursors> {
   const logs = groupLogsOf(deployment, ports.clock.now());
   const ordinals = await inParallel(logs, (name) => oldestKept(ports, name));
   return new Map(logs.map((name, at) => [name, [ordinals[at] ?? 0, 0]]));
@@ -200,7 +197,7 @@ async function coveredBefore(
 }
 
 /** Reads the panes of a stretch again, in the same order. */
-export async function panesOf(
+export async function panesWithin(
   ports: ReadPorts,
   { from, to }: Pick<Stretch, 'from' | 'to'>,
 ): Promise<readonly GroupPane[]> {

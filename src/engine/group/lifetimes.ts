@@ -2,6 +2,7 @@ import { invariant } from '../../core/plain.ts';
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import { CHANGES_KEPT, CHANGES_REMEMBERED } from '../../pipeline/sources/dynamodb.ts';
 import { LONGEST_RETENTION, SHARD_REMEMBERED } from '../../pipeline/sources/kinesis.ts';
+import { PANES_REMEMBERED } from '../../pipeline/sources/panes.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 
 // This file holds every duration that follows from how long a log keeps an entry. It asserts, as it loads, how
@@ -50,6 +51,10 @@ invariant(
 invariant(
   LONGEST_RETENTION <= SHARD_REMEMBERED,
   'no stream gives a record again whose shard a group has forgotten, though its owner changes its retention',
+);
+invariant(
+  GONE_AFTER <= PANES_REMEMBERED,
+  'no log gives a pane again that a group has forgotten, though DynamoDB deletes its entry late',
 );
 invariant(
   2 * CHANGES_KEPT <= CHANGES_REMEMBERED,

@@ -101,6 +101,20 @@ export type Finding =
   | { readonly kind: 'missing-row'; readonly partition: string; readonly row: string }
   | { readonly kind: 'differing-row'; readonly partition: string; readonly row: string }
   | { readonly kind: 'unknown-row'; readonly partition: string; readonly row: string }
+  /** A pane of log `lineage` was read, and the group that has its key did not take it in. */
+  | {
+      readonly kind: 'unread-pane';
+      readonly log: string;
+      readonly lineage: string;
+      readonly position: string;
+    }
+  /** There are other numbers of panes to be taken in, and of records that were. */
+  | {
+      readonly kind: 'pane-count';
+      readonly log: string;
+      readonly counted: number;
+      readonly expected: number;
+    }
   | {
       readonly kind: 'trailing-projector';
       readonly log: string;

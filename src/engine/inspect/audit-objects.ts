@@ -13,7 +13,7 @@ import {
   type Intent,
 } from '../delivery/project-objects.ts';
 import { type Line, readLines, writtenLines } from '../delivery/read-objects.ts';
-import { BEGINNING, type Cursors, panesOf, type Skip } from '../delivery/stretch.ts';
+import { BEGINNING, type Cursors, panesWithin, type Skip } from '../delivery/stretch.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { holds, type Incarnations, objectPlaceOf, presentOf } from '../group/incarnation.ts';
 import { wholeEntry, wholeLog } from '../log/spill.ts';
@@ -146,7 +146,7 @@ async function linesOf(
   intent: Intent,
 ): Promise<ReadonlyMap<string, readonly Line[]> | undefined> {
   try {
-    const panes = await panesOf({ log: wholeLog(ports), clock: ports.clock }, intent);
+    const panes = await panesWithin({ log: wholeLog(ports), clock: ports.clock }, intent);
     const names = new Map(intent.names.map((name) => [folderOf(name), name]));
     return new Map(
       [...byFolder(pipeline, panes)].map(([folder, panesThere]) => {

@@ -81,7 +81,7 @@ export interface AuditReport {
   readonly counts: { readonly [Kind in Finding['kind']]?: number };
 }
 
-const PATIENCE = millis('10m');
+export const PATIENCE = millis('10m');
 
 const CROWDED = LIMITS.crowded / LIMITS.newKeys;
 

@@ -13,7 +13,7 @@ import { bytesOf } from '../log/group-cache.ts';
 import { type GroupLogs, unchanged } from '../log/group-logs.ts';
 import { foldIdle } from './fold.ts';
 
-type SweepPorts = Pick<Ports, 'arrivals' | 'clock' | 'telemetry' | 'limits'>;
+type SweepPorts = Pick<Ports, 'arrivals' | 'clock' | 'telemetry' | 'limits' | 'swept'>;
 
 /**
  * Allows for a difference between the clocks of the source and of the sweeper, and for arrival times that
@@ -61,26 +61,28 @@ export async function sweep(ports: SweepPorts, logs: GroupLogs, deadline: EpochM
       const size = logs.sizeOf(index) ?? held / FEW;
       const holds = await new Promise<(bytes: number) => void>((begin) => budget.enter(size, begin));
       try {
-        if (ports.clock.now() >= deadline) return { open: 0, panes: 0 };
+        if (ports.clock.now() >= deadline) return UNVISITED;
         const swept = sweepGroup(ports, logs, index, silence, deadline, holds);
         return await inTime(ports.clock, deadline, swept, () => {
           ports.telemetry.fault('sweep', stillUnderWay(index), place);
-          return { open: 0, panes: 0 };
+          return UNVISITED;
         });
       } catch (cause) {
         ports.telemetry.fault('sweep', cause, place);
         faults.push(cause);
-        return { open: 0, panes: 0 };
+        return UNVISITED;
       } finally {
         holds(0);
       }
     },
   );
   if (faults.length > 0) throw faults[0];
+  const now = await silence;
+  if (now !== undefined && swept.every(({ isWhole }) => isWhole)) await noted(ports, now, deadline);
   return {
     open: swept.reduce((total, { open }) => total + open, 0),
     panes: swept.reduce((total, { panes }) => total + panes, 0),
-    now: await silence,
+    now,
   };
 }
 
@@ -107,6 +109,30 @@ async function silenceUpTo(
   }
 }
 
+/** Notes how far all groups are swept, for pipelines that read the panes. Where that fails, the next sweep notes it. */
+async function noted(
+  { swept, clock, telemetry }: SweepPorts,
+  silence: EpochMillis,
+  deadline: EpochMillis,
+): Promise<void> {
+  if (swept === undefined) return;
+  try {
+    await inTime(clock, deadline, swept.note(silence), () => {});
+  } catch (cause) {
+    telemetry.fault('note how far all groups are swept', cause);
+  }
+}
+
+/** What came of the visit of one group. */
+interface Visit {
+  readonly open: number;
+  readonly panes: number;
+  /** Whether all of its keys have passed by the whole silence. */
+  readonly isWhole: boolean;
+}
+
+const UNVISITED: Visit = { open: 0, panes: 0, isWhole: false };
+
 async function sweepGroup(
   ports: SweepPorts,
   logs: GroupLogs,
@@ -114,7 +140,7 @@ async function sweepGroup(
   silence: Promise<EpochMillis | undefined>,
   deadline: EpochMillis,
   holds: (bytes: number) => void,
-): Promise<{ readonly open: number; readonly panes: number }> {
+): Promise<Visit> {
   const { limits = LIMITS } = ports;
   const { deployment } = logs;
   const loaded = await logs.load(index);
@@ -130,17 +156,17 @@ async function sweepGroup(
     }
     const cutPanes = leaveOut(passed.panes, limits);
     const committedAt = ports.clock.now();
-    if (!passed.changed) return { open: passed.open, panes };
+    if (!passed.changed) return { open: passed.open, panes, isWhole: true };
     const next = nextEntry(deployment, group, passed, committedAt);
     // The writer that was first has taken records in, or swept. What remains for a sweep waits for the next
     // one.
     if ((await logs.append(index, next)) === 'conflict') {
-      return { open: passed.open + passed.panes.length, panes };
+      return { open: passed.open + passed.panes.length, panes, isWhole: false };
     }
     ports.telemetry.count('panes', passed.panes.length);
     ports.telemetry.count('cutPanes', cutPanes);
     panes += passed.panes.length;
-    if (!passed.more || committedAt >= deadline) return { open: passed.open, panes };
+    if (!passed.more || committedAt >= deadline) return { open: passed.open, panes, isWhole: !passed.more };
     group = next.group;
   }
 }

@@ -14,6 +14,8 @@ const OPENERS: { readonly [Kind in SourceKind]: (() => Promise<OpenSource>) | un
   kafka: async () => (await import('./kafka.ts')).openKafka,
   rabbitmq: async () => (await import('./rabbitmq.ts')).openRabbitmq,
   dynamodb: undefined,
+  // A run also runs the pipeline whose panes are read: see `LocalRuntime.stages`.
+  panes: undefined,
 };
 
 /** The kinds of source that run on this machine. */

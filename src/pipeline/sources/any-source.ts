@@ -17,6 +17,11 @@ interface LineageFacts<Ordered extends boolean = boolean> {
   /** Set where the source does not say when a record came: the record arrives when a handler is given it. */
   readonly arrivesWhenRead?: true;
   /**
+   * Set where a record may have waited, for any time, before it came, so that its arrival says nothing of the silence
+   * of its key.
+   */
+  readonly waits?: true;
+  /**
    * Whether it has the records of a range of hashes of partition keys, by which key groups are cut as well, so that
    * a lineage may have groups of its own.
    */

@@ -101,6 +101,7 @@ export const PANES_REMEMBERED = millis('16d');
  *   outOfOrderness: '3m',
  *   windows: { minute: tumbling({ size: '1m' }, { orders: sum((pane) => pane.results.orders) }) },
  * }).to(table());
+ * export const records = [{ window: 'minute', start: '2026-01-05T12:00:00.000Z', results: { orders: 3 } }];
  * ```
  */
 export function panesOf<
@@ -141,6 +142,8 @@ export function panesOf<
     retention: PANES_REMEMBERED,
     notesProgress: false,
     beginsAnew: true,
+    // The other pipeline's records may have waited before they made a pane.
+    waits: true,
     namedByProducers: false,
   } as const;
   return sourceOf({ kind: 'panes', lineage, groups, of: pipeline, window, revisions, begin }, {});

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import type { EpochMillis } from '../../../src/core/time.ts';
 import { resume } from '../../../src/engine/delivery/resume.ts';
-import { panesAfter, panesOf } from '../../../src/engine/delivery/stretch.ts';
+import { panesAfter, panesWithin } from '../../../src/engine/delivery/stretch.ts';
 import { audit } from '../../../src/engine/inspect/audit.ts';
 import { holdDeployment } from '../../../src/engine/log/definition-log.ts';
 import { enginePorts } from '../../../src/engine/log/spill.ts';
@@ -256,7 +256,7 @@ describe('a step of a projector', () => {
       const stretch = await panesAfter(enginePorts(ports), covered, logs, 20_000, NEVER);
       expect(JSON.stringify(stretch.panes).length).toBeLessThan(150_000);
       // Whoever finds the step again reads as much.
-      expect(await panesOf(enginePorts(ports), stretch)).toHaveLength(stretch.panes.length);
+      expect(await panesWithin(enginePorts(ports), stretch)).toHaveLength(stretch.panes.length);
       covered = new Map([...covered, ...stretch.to]);
       steps.push(stretch.panes.length);
       more = stretch.more;

@@ -14,11 +14,11 @@ import {
   tumbling,
 } from '../../../src/index.ts';
 import { SOURCE_NAME } from '../../../src/simulation/place.ts';
-import type { SourceKind } from '../../../src/simulation/shapes.ts';
+import type { SentKind } from '../../../src/simulation/shapes.ts';
 import { NOON, type Reading } from '../scene.ts';
 
 /** Each kind of source with a decoder; a table's stream has changes of items that hold a record as a text. */
-const SOURCES: { readonly [Kind in SourceKind]: (decode: Decode) => Pipeline['source'] } = {
+const SOURCES: { readonly [Kind in SentKind]: (decode: Decode) => Pipeline['source'] } = {
   kinesis: (decode) => kinesis({ decode }),
   sqs: (decode) => sqs({ decode }),
   fifo: (decode) => sqs({ decode, fifo: true }),
@@ -31,7 +31,7 @@ const SOURCES: { readonly [Kind in SourceKind]: (decode: Decode) => Pipeline['so
 };
 
 /** A definition over any source and decoder, which takes a neighbour whatever an author's function does. */
-export function hostilePipeline(kind: SourceKind, decode: Decode): Pipeline {
+export function hostilePipeline(kind: SentKind, decode: Decode): Pipeline {
   const source = SOURCES[kind](typeof decode === 'function' ? sparing(decode) : decode);
   const isLog = typeof decode === 'object' && decode.into === 'log-events';
   const readings = isLog ? (source as Logs).map(({ message }) => JSON.parse(message) as Reading) : source;
@@ -54,7 +54,7 @@ const sparing =
   };
 
 /** What a source carries of a record's bytes. */
-export function carriedBy(kind: SourceKind, data: Uint8Array): Uint8Array {
+export function carriedBy(kind: SentKind, data: Uint8Array): Uint8Array {
   if (kind !== 'dynamodb') return data;
   const newImage = { text: Buffer.from(data).toString() };
   return Buffer.from(

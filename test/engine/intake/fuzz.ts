@@ -25,14 +25,15 @@ import {
   type Pipeline,
 } from '../../../src/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
+import { SOURCES } from '../../../src/simulation/draw-source.ts';
 import { placeOf } from '../../../src/simulation/place.ts';
 import { Random } from '../../../src/simulation/random.ts';
-import { SHAPES, type SourceKind } from '../../../src/simulation/shapes.ts';
+import { type SentKind, SHAPES } from '../../../src/simulation/shapes.ts';
 import { NOON } from '../scene.ts';
 import { carriedBy, hostilePipeline, neighbour } from './carriers.ts';
 import { HOSTILE } from './hostile.ts';
 
-const KINDS = Object.keys(SHAPES) as SourceKind[];
+const KINDS = Object.keys(SOURCES) as SentKind[];
 
 const DECODERS: readonly Decode[] = [
   json,
@@ -47,7 +48,7 @@ const DECODERS: readonly Decode[] = [
   (bytes) => JSON.parse(Buffer.from(bytes).toString('latin1')),
 ];
 
-const isText = (kind: SourceKind): boolean => kind === 'sqs' || kind === 'fifo' || kind === 'dynamodb';
+const isText = (kind: SentKind): boolean => kind === 'sqs' || kind === 'fifo' || kind === 'dynamodb';
 
 /** Small, as each is altered and sent again and again. */
 const SEEDS = HOSTILE.filter(({ data }) => data.length < 2_000).map(({ data }) => Buffer.from(data));
@@ -92,7 +93,7 @@ function altered(random: Random): Buffer {
 }
 
 /** Packs altered bytes as a decoder unpacks them, mostly. */
-function payload(random: Random, kind: SourceKind, decode: Decode): Uint8Array {
+function payload(random: Random, kind: SentKind, decode: Decode): Uint8Array {
   let bytes = altered(random);
   if (typeof decode === 'object' && random.chance(0.8)) {
     if (decode.into === 'lines' && random.chance(0.5))
@@ -190,7 +191,7 @@ function timeOf(pipeline: Pipeline, record: SourceRecord): number {
   return least;
 }
 
-const isCarried = (kind: SourceKind, decode: Decode): boolean =>
+const isCarried = (kind: SentKind, decode: Decode): boolean =>
   !isText(kind) || typeof decode === 'function' || decode.unpack[0] !== 'gzip';
 
 if (process.argv[1] === import.meta.filename) {

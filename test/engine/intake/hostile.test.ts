@@ -8,14 +8,15 @@ import { Redrive } from '../../../src/engine/intake/redrive.ts';
 import { processHandler, unpackerOf } from '../../../src/handlers.ts';
 import { json, type Pipeline } from '../../../src/index.ts';
 import type { SourceRecord } from '../../../src/ports/source.ts';
+import { SOURCES } from '../../../src/simulation/draw-source.ts';
 import { placeOf } from '../../../src/simulation/place.ts';
-import { SHAPES, type SourceKind } from '../../../src/simulation/shapes.ts';
+import { type SentKind, SHAPES } from '../../../src/simulation/shapes.ts';
 import { NOON, Scene } from '../scene.ts';
 import { carriedBy, hostilePipeline, neighbour } from './carriers.ts';
 import { type Fuzzed, fuzzBatch } from './fuzz.ts';
 import { HOSTILE, type Hostile } from './hostile.ts';
 
-const KINDS = Object.keys(SHAPES) as SourceKind[];
+const KINDS = Object.keys(SOURCES) as SentKind[];
 
 it('are at least three hundred, each of a name of its own', () => {
   expect(HOSTILE.length).toBeGreaterThanOrEqual(300);
@@ -23,7 +24,7 @@ it('are at least three hundred, each of a name of its own', () => {
 });
 
 /** Each input between two good records, as the source delivers them. */
-function batchOf(kind: SourceKind, { data, decode }: Hostile): readonly SourceRecord[] {
+function batchOf(kind: SentKind, { data, decode }: Hostile): readonly SourceRecord[] {
   return [neighbour('before', decode), data, neighbour('after', decode)].map((bytes, n) => ({
     ...placeOf(kind, 0, n, n),
     arrival: NOON,
@@ -74,7 +75,7 @@ describe.each(KINDS)('what is hostile, from %s', (kind) => {
   });
 });
 
-function isCarried(kind: SourceKind, { name, decode, data, isPacked = false }: Hostile): boolean {
+function isCarried(kind: SentKind, { name, decode, data, isPacked = false }: Hostile): boolean {
   if (kind === 'kinesis') return true;
   if (isPacked || data.length > 262_144) return false;
   // How deep a text in an item may nest is the author's affair, whose function parses it.

@@ -1,0 +1,328 @@
+import { describe, expect, it } from 'vitest';
+import { type MemoryPorts, memoryPorts } from '../../../src/adapters/memory/index.ts';
+import { after, type EpochMillis, millis } from '../../../src/core/time.ts';
+import { decodePanes } from '../../../src/engine/format/entry.ts';
+import { addIncarnation, holdDeployment } from '../../../src/engine/log/definition-log.ts';
+import { beginGeneration } from '../../../src/engine/log/rescale.ts';
+import { enginePorts } from '../../../src/engine/log/spill.ts';
+import { panesArrivals, processHandler, sweepHandler } from '../../../src/handlers.ts';
+import {
+  collect,
+  count,
+  definePipeline,
+  kinesis,
+  type Pipeline,
+  panesOf,
+  rolling,
+  running,
+  sum,
+  tumbling,
+} from '../../../src/index.ts';
+import type { StoredEntry } from '../../../src/ports/commit-log.ts';
+import type { Ports } from '../../../src/ports/index.ts';
+import { sweptIn } from '../../../src/ports/swept.ts';
+import { kinesisEvent, wakeUpOf } from '../../../src/simulation/shapes.ts';
+import { groupLogPrefix, readsLog } from '../../../src/wiring/names.ts';
+import { at, NOON, type Reading, Scene } from '../scene.ts';
+
+/** The second version has a window more. */
+const readings = (version: 1 | 2 = 1) =>
+  definePipeline('readings', kinesis<Reading>(), {
+    key: ({ machine }) => machine,
+    eventTime: (reading) => reading.at,
+    groups: 4,
+    version,
+    windows: {
+      minute: tumbling({ size: '1m', emit: 'record' }, { n: count(), sum: sum('celsius') }),
+      lastTwo: rolling({ count: 2 }, { sum: sum('celsius') }),
+      all: running({}, { n: count() }),
+      ...(version === 2 && { hour: tumbling({ size: '1h' }, { n: count() }) }),
+    },
+  });
+
+const byLine = (upstream = readings(), begin: 'first' | 'kept' = 'first') =>
+  definePipeline('lines', panesOf(upstream, 'minute', { begin }), {
+    key: ({ key }) => key.slice(0, 1),
+    eventTime: ({ start }) => start,
+    outOfOrderness: '5m',
+    groups: 2,
+    windows: {
+      minute: tumbling({ size: '1m' }, { n: sum(({ results }) => results.n), of: collect('key') }),
+    },
+  });
+
+const invocation = { getRemainingTimeInMillis: () => 60_000 };
+
+/** A pipeline of readings, and one that reads its panes. */
+class Chain {
+  readonly first: Scene;
+  readonly ports: MemoryPorts;
+  pipeline: Pipeline;
+  upstream: Pipeline;
+
+  constructor(pipeline: Pipeline = byLine() as Pipeline, upstream: Pipeline = readings() as Pipeline) {
+    this.upstream = upstream;
+    this.first = new Scene(upstream);
+    this.pipeline = pipeline;
+    this.ports = { ...memoryPorts({ start: NOON }), clock: this.first.ports.clock };
+  }
+
+  get withUpstream(): Ports {
+    const { log, objects, progress } = this.first.ports;
+    const upstream = { name: 'readings-state', log, objects, swept: sweptIn(progress) };
+    return { ...this.ports, upstream };
+  }
+
+  /** Takes readings of machines in, each a minute and `celsius`. */
+  async send(...sent: readonly (readonly [machine: string, minute: number, celsius: number])[]) {
+    const records = sent.map(([machine, minute, celsius]) => this.first.put(machine, at(minute), celsius));
+    const answer = await processHandler(this.first.ports, this.upstream)(kinesisEvent(records), invocation);
+    expect(answer.batchItemFailures).toEqual([]);
+  }
+
+  /** Lets time pass in the first pipeline. */
+  async sweepFirst(minute: number) {
+    this.first.ports.clock.set(at(minute));
+    const arrivals = { frontier: async (now: EpochMillis) => now };
+    const swept = sweptIn(this.first.ports.progress);
+    await sweepHandler({ ...this.first.ports, arrivals, swept }, this.upstream)({}, invocation);
+  }
+
+  read = (ports: Ports = this.withUpstream, event: unknown = {}) =>
+    processHandler(ports, this.pipeline)(event, invocation);
+
+  async sweep(minute: number) {
+    await this.sweepFirst(minute);
+    await this.read();
+    await this.sweepAlone(minute);
+  }
+
+  async sweepAlone(minute: number) {
+    this.ports.clock.set(at(minute));
+    const arrivals = panesArrivals(this.ports, this.withUpstream.upstream as never, this.pipeline);
+    await sweepHandler({ ...this.ports, arrivals }, this.pipeline)({}, invocation);
+  }
+
+  /** What the second pipeline has emitted: the key, the minute, and the results. */
+  emitted(ports = this.ports, pipeline = this.pipeline): readonly unknown[] {
+    return [...ports.log.logs].flatMap(([log, entries]) =>
+      log.startsWith(groupLogPrefix(pipeline.name))
+        ? entries
+            .map(this.first.whole)
+            .flatMap((entry) =>
+              decodePanes(entry).map(({ key, start, results }) => [key, (start - NOON) / 60_000, results]),
+            )
+        : [],
+    );
+  }
+}
+
+/** Two lines of two machines each. */
+const sent = [
+  ['a1', 0, 20],
+  ['a2', 0, 21],
+  ['b1', 0, 30],
+  ['a1', 0.5, 22],
+  ['a1', 1, 23],
+  ['a2', 1, 24],
+  ['b1', 1, 25],
+  ['a1', 9, 1],
+  ['a2', 9, 1],
+  ['b1', 9, 1],
+] as const;
+
+const MINUTES = [
+  ['a', 0, { n: 3, of: ['a1', 'a2'] }],
+  ['a', 1, { n: 2, of: ['a1', 'a2'] }],
+  ['b', 0, { n: 1, of: ['b1'] }],
+  ['b', 1, { n: 1, of: ['b1'] }],
+];
+
+const sorted = (panes: readonly unknown[]) =>
+  panes
+    .map((pane) => {
+      const [key, minute, results] = pane as [string, number, { n: number; of: string[] }];
+      return [key, minute, { ...results, of: results.of.toSorted() }] as const;
+    })
+    .sort((a, b) => `${a[0]}${a[1]}`.localeCompare(`${b[0]}${b[1]}`));
+
+const forget = ({ log }: MemoryPorts, ...names: readonly string[]): void => {
+  for (const name of names) (log.logs as Map<string, unknown>).delete(name);
+};
+
+describe('a pipeline that reads the panes of another', () => {
+  it('takes in each settled pane once, however often it is woken', async () => {
+    const chain = new Chain();
+    for (const record of sent) {
+      await chain.send(record);
+      await chain.read();
+      await chain.read(chain.withUpstream, wakeUpOf([chain.first.logOf('a1')]));
+    }
+    await chain.sweepFirst(30);
+    await chain.read();
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
+    expect(chain.ports.telemetry.faults).toEqual([]);
+  });
+
+  it('takes in nothing twice where nothing says how far it had read', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    await chain.sweepFirst(30);
+    await chain.read();
+    forget(chain.ports, readsLog('lines'));
+    await chain.read();
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
+  });
+
+  it('reads on where a group could not commit, and covers no more than is taken in', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    await chain.sweepFirst(30);
+    const { log } = chain.ports;
+    const failing = {
+      ...chain.withUpstream,
+      log: {
+        ...log,
+        append: (name: string, entry: Parameters<typeof log.append>[1]) =>
+          name.startsWith(groupLogPrefix('lines'))
+            ? Promise.reject(new Error('no'))
+            : log.append(name, entry),
+      },
+    };
+    await expect(chain.read(failing)).rejects.toThrow(
+      /^Cannot go on reading the panes for "lines" as those that are read must be taken in: \d+ are not$/,
+    );
+    await chain.read();
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
+  });
+
+  it('lets no time pass by a pane that is not read yet', async () => {
+    const chain = new Chain();
+    await chain.send(['a1', 0, 20]);
+    await chain.sweepFirst(3);
+    await chain.read();
+    await chain.send(['a1', 4, 20]);
+    await chain.sweepFirst(7);
+    // The pane of minute 4 waits since minute 7, and the first pipeline has let no time pass since then.
+    await chain.sweepAlone(60);
+    expect(chain.emitted()).toEqual([]);
+    await chain.read();
+    await chain.sweepAlone(60);
+    expect(chain.emitted()).toEqual([]);
+    await chain.sweepFirst(60);
+    await chain.sweepAlone(60);
+    expect(chain.emitted()).toHaveLength(2);
+  });
+
+  it('has nothing come late as the first pipeline lags', async () => {
+    const chain = new Chain();
+    await chain.send(['a1', 0, 20], ['a1', 1, 20]);
+    await chain.read();
+    // Its records of minute 1 to 3 wait for an hour.
+    chain.ports.clock.set(at(60));
+    await chain.sweepAlone(60);
+    await chain.send(['a2', 0, 1], ['a2', 1, 1], ['a2', 5, 1]);
+    await chain.sweep(90);
+    await chain.sweep(120);
+    const both = { n: 2, of: ['a1', 'a2'] };
+    expect(sorted(chain.emitted()).slice(0, 2)).toEqual([
+      ['a', 0, both],
+      ['a', 1, both],
+    ]);
+    expect(chain.ports.telemetry.counted.late).toBe(0);
+  });
+
+  it('goes on over more groups and other windows of the pipeline that it reads', async () => {
+    const chain = new Chain();
+    await chain.send(...sent.slice(0, 5));
+    await chain.read();
+    await beginGeneration(chain.first.engine, chain.upstream, 8);
+    await chain.send(...sent.slice(5, 6));
+    chain.upstream = readings(2) as Pipeline;
+    await chain.send(...sent.slice(6));
+    await beginGeneration(enginePorts(chain.ports), chain.pipeline, 4);
+    await chain.sweepFirst(30);
+    await chain.read();
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
+    expect(chain.ports.telemetry.faults).toEqual([]);
+  });
+
+  it('reads every revision where it is told to', async () => {
+    const all = definePipeline('lines', panesOf(readings(), undefined, { revisions: 'all' }), {
+      key: () => 'all',
+      eventTime: ({ start }) => start,
+      windows: { all: running({}, { kinds: collect(({ window, kind }) => `${window} ${kind}`) }) },
+    });
+    const chain = new Chain(all as Pipeline);
+    await chain.send(['a1', 0, 20], ['a1', 1, 20]);
+    await chain.read();
+    const last = chain.emitted().at(-1) as [string, number, { kinds: string[] }];
+    expect(last[2].kinds.toSorted()).toEqual([
+      'all running',
+      'all running',
+      'lastTwo rolling',
+      'lastTwo rolling',
+      'minute early',
+      'minute early',
+      'minute final',
+    ]);
+  });
+
+  it('refuses to begin once the first panes have expired, unless it is told to read those that are left', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    const [log] = [...chain.first.ports.log.logs.keys()].filter((name) => name.startsWith('readings/'));
+    chain.ports.clock.set(after(NOON, millis('7d')));
+    await chain.sweepFirst((7 * 24 + 2) * 60);
+    await expect(chain.read()).rejects.toThrow(
+      `Cannot begin to read the panes of "readings" for "lines" as its first ones must be there: they have expired, or are about to; to read those that are left, say begin: 'kept'`,
+    );
+    expect(log).toBeDefined();
+    chain.pipeline = byLine(readings(), 'kept') as Pipeline;
+    await chain.read();
+    await chain.sweep(9 * 24 * 60);
+    expect(chain.ports.telemetry.faults).toHaveLength(1);
+  });
+
+  it('refuses to go on over logs that were taken back to an earlier time', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    await chain.read();
+    await addIncarnation(chain.first.engine, await holdDeployment(chain.first.engine, chain.upstream));
+    await expect(chain.read()).rejects.toThrow(
+      /^Cannot go on reading the panes of "readings" for "lines" as its logs must hold what was read of them: they were taken back at 2026-/,
+    );
+  });
+
+  it('refuses panes in the place of others, though nothing says that the logs were taken back', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    await chain.read();
+    forget(chain.first.ports, ...chain.first.ports.log.logs.keys());
+    forget(chain.ports, readsLog('lines'));
+    chain.ports.clock.set(at(20));
+    await chain.send(...sent);
+    await expect(chain.read()).rejects.toThrow();
+    expect(chain.ports.telemetry.faults.map(({ cause }) => String(cause)).join()).toContain(
+      'the source was made again under its name',
+    );
+  });
+
+  it('reports a log that has lost what was not read, and goes on with the others', async () => {
+    const chain = new Chain();
+    await chain.send(...sent);
+    await chain.read();
+    await chain.sweepFirst(20);
+    await chain.sweepFirst(40);
+    const lost = chain.first.ports.log.logs.get(chain.first.logOf('a1')) as StoredEntry[];
+    await chain.send(['a1', 50, 1], ['a1', 52, 1]);
+    await chain.send(['a1', 54, 1]);
+    lost.splice(lost.length - 2, 1);
+    await chain.read();
+    expect(chain.ports.telemetry.counted.gaps).toBe(1);
+  });
+});
