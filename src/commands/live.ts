@@ -12,6 +12,7 @@ import { sendTyped } from '../local/http/typed.ts';
 import type { LocalRuntime } from '../local/runtime.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { chainOf } from '../pipeline/upstream.ts';
 import { windowWords } from './screen.ts';
 import type { Tally } from './tally.ts';
 
@@ -133,7 +134,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
           if (runtime === undefined)
             return { outcome: 'refused', said: 'Not sent, as the run has not begun' };
           if (held !== undefined) return { outcome: 'refused', said: `Not sent, as ${held}` };
-          const answer = await sendTyped(runtime, pipeline, text);
+          const answer = await sendTyped(runtime, chainOf(pipeline)[0], text);
           if (answer.outcome === 'sent') typed++;
           return answer;
         },

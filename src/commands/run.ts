@@ -17,6 +17,7 @@ import { howToReach } from './how-to-reach.ts';
 import { type Live, openLive } from './live.ts';
 import { paneLines } from './panes.ts';
 import {
+  asked,
   lateLines,
   ledger,
   paneTable,
@@ -127,20 +128,21 @@ export async function show(
   return running(
     pipeline,
     options,
-    (tally) => startScreen(chainOf(pipeline)[0], tally, terminal),
+    (tally) => startScreen(tally, terminal),
     async (runtime, tallies, screen, signal, live) => {
       const [{ tally }] = tallies;
       leftOut.forEach(screen.say);
       if (input === undefined) {
         live?.phase('up');
-        screen.say(`Pipeline "${pipeline.name}", without an input: put records onto its stream, and watch`);
+        screen.say('Begins without an input: put records onto its stream, and watch');
         screen.say(`\n${howToReach(runtime)}`);
         await keepUp(runtime, tallies, screen, signal);
         screen.say('Ended');
         return 0;
       }
+      const { service, resource } = runtime.source.place;
       screen.say(
-        `Pipeline "${pipeline.name}", ${input === '-' ? 'standard input' : shownPath(input)}: sending to ${runtime.source.place.resource} on ${runtime.source.place.endpoint}`,
+        `Reads ${input === '-' ? 'standard input' : shownPath(input)} by way of ${service}, ${resource}`,
       );
       if (options.data !== undefined)
         live?.holdSending(`${options.data} must hold the input first: wait until all of it is sent`);
@@ -155,27 +157,23 @@ export async function show(
         onDrained() {
           live?.holdSending(undefined);
           live?.phase('closing');
-          screen.say(
-            '\nEnd of the data: the clock of this run is moved forward until every window has closed',
-          );
+          screen.say('\nEnd of the input: the clock of this run moves forward until every window has closed');
         },
       });
       const replayed = { ...sent, others: sent.others + (live?.typed ?? 0) };
-      screen.say(`\nClock moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
+      screen.say(`\nIt moved forward by ${span(replayed.ahead)}; the latest panes of each window:`);
       for (const { pipeline, tally } of tallies) {
         if (tallies.length > 1) screen.say(`\n"${pipeline.name}"`);
-        screen.say(paneTable(tally, process.stdout.columns));
+        screen.say(paneTable(tally, screen.columns));
       }
       const refused = await refusedIn(replayed, tally, input, options);
       const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       screen.say(text);
       live?.phase('up');
       const exitCode = failure === undefined ? 0 : 1;
-      const [pane] = lastOf(tallies).tally.latest();
-      const look = pane ? `\n${whereToLook(runtime, pane, replayed.last)}` : '';
       if (!options.keep) {
         screen.say(
-          `\nThe servers end with this run; --data <directory> keeps what they hold, and --keep keeps them up${look && `, for:${look}`}`,
+          '\nThe servers end with this run: --keep keeps them up, and --data <directory> keeps what they hold',
         );
         if (live?.isWatched) {
           screen.say('\nStill up, as a page watches: until it is closed, or Ctrl-C');
@@ -184,7 +182,9 @@ export async function show(
         return exitCode;
       }
       screen.say('\nStill up, until Ctrl-C: put records onto the stream, and watch');
-      screen.say(`\n${howToReach(runtime)}${look && `\n\nFor example:${look}`}`);
+      const [pane] = lastOf(tallies).tally.latest();
+      const look = pane ? `\n\nFor example:\n${whereToLook(runtime, pane, replayed.last)}` : '';
+      screen.say(`\n${howToReach(runtime)}${look}`);
       await keepUp(runtime, tallies, screen, signal);
       screen.say('Ended');
       return exitCode;
@@ -360,7 +360,10 @@ async function running(
     },
   };
   try {
-    if (servesPage) screen.say(`Live page: ${await live?.serve()}`);
+    if (servesPage) {
+      screen.say(`Live page: ${await live?.serve()}\n`);
+      for (const { pipeline } of tallies) screen.say(asked(pipeline, screen.columns));
+    }
     const runtime = await startLocal({
       pipeline,
       telemetry: tally,
@@ -478,7 +481,7 @@ async function keepUp(
     unwanted = isWanted() ? 0 : unwanted + 1;
     await delay(LOOK_MILLIS, undefined, { signal }).catch(() => undefined);
     if (looks % LOOKS_PER_SWEEP === 0) await runtime.sweep();
-    if (tally.panes > shown) screen.say(`\n${paneTable(tally, process.stdout.columns)}`);
+    if (tally.panes > shown) screen.say(`\n${paneTable(tally, screen.columns)}`);
     shown = tally.panes;
   }
 }

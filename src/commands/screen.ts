@@ -14,6 +14,8 @@ import { NO_BORDER, percent, plural, span, thousands } from './text.ts';
 
 /** What a person sees of a local run. */
 export interface Screen {
+  /** How many characters a line of it has; undefined where lines are as long as they are. */
+  readonly columns: number | undefined;
   say(text: string): void;
   /** Shows how much of the input has been read, a share of 1. */
   read(share: number): void;
@@ -27,9 +29,9 @@ const LOG_MILLIS = 10_000;
 
 /**
  * Draws progress and the latest panes over and over at the foot of a terminal, or writes a line now and then
- * where there is no terminal. It first shows what the pipeline computes.
+ * where there is no terminal.
  */
-export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.WriteStream): Screen {
+export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   const live = output.isTTY ? createLogUpdate(output) : undefined;
   const started = performance.now();
   const secondsSince = () => (performance.now() - started) / 1_000;
@@ -48,25 +50,28 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
     live?.clear();
     output.write(`${text}\n`);
   };
-  const counts = (): string => {
+  const counts = (): { readonly time: readonly string[]; readonly all: readonly string[] } => {
     const received = tally.metrics.get('received') ?? 0;
     if (received > committed) {
       committed = received;
       seconds = secondsSince();
     }
     const poison = tally.metrics.get('poison') ?? 0;
-    const lag = tally.watermark && newest && ` (${span(newest - tally.watermark)} behind)`;
-    return [
+    const lag = tally.watermark && newest && `, ${span(newest - tally.watermark)} behind`;
+    const time = [
+      `${thousands(Math.round(committed / seconds))} records/s`,
+      `watermark ${tally.watermark === undefined ? '–' : minuteOf(tally.watermark)}${lag ?? ''}`,
+    ];
+    const all = [
       `${thousands(sent)} sent`,
       `${thousands(committed)} committed`,
-      `${thousands(Math.round(committed / seconds))} records/s`,
-      `watermark ${tally.watermark === undefined ? '–' : isoTime(tally.watermark).slice(0, 16)}${lag ?? ''}`,
       `${thousands(tally.panes)} panes`,
       `${thousands(tally.delivered.rows)} rows`,
       `${thousands(tally.delivered.objects)} objects`,
       ...(poison > 0 ? [`${thousands(poison)} poison`] : []),
       ...[...tally.late].map(([window, count]) => `${thousands(count)} late for ${window}`),
-    ].join(' · ');
+    ];
+    return { time, all };
   };
   const progress = (): readonly string[] => {
     if (readShare === undefined || sent === 0) return [];
@@ -79,25 +84,26 @@ export function startScreen(pipeline: Pipeline, tally: Tally, output: NodeJS.Wri
   const refresh = (): void => {
     if (!shown && tally.panes > 0) {
       shown = true;
-      say(`\nFirst panes, after ${secondsSince().toFixed(1)} s${live ? '' : `:\n${paneTable(tally)}`}`);
+      say(`\nFirst panes, after ${secondsSince().toFixed(1)} s`);
     }
     for (const fault of newTrouble()) say(fault);
-    const now = counts();
-    const lines = [[...progress(), now].join(' · ')];
+    const { time, all } = counts();
     if (live === undefined) {
+      const now = [...all, ...time].join(' · ');
       if (now === said || performance.now() - logged < LOG_MILLIS) return;
-      say(lines.join('\n'));
+      say([...progress(), now].join(' · '));
       [said, logged] = [now, performance.now()];
       return;
     }
+    const lines = [[...progress(), ...time], all].map((parts) => cut(parts.join(' · '), output.columns));
     if (tally.panes > 0) lines.push('', ...paneTable(tally, output.columns).split('\n'));
     // Lines beyond the height of the terminal could not be drawn over.
     live(lines.slice(0, Math.max(1, output.rows - 4)).join('\n'));
   };
-  say(asked(pipeline));
   const timer = setInterval(refresh, REFRESH_MILLIS);
 
   return {
+    columns: live && output.columns,
     say,
     read(share) {
       readShare = share;
@@ -121,17 +127,20 @@ const barOf = (share: number): string => {
   return `${'█'.repeat(full)}${'░'.repeat(BAR - full)}`;
 };
 
-/** Says what a pipeline computes of its records, in a line for each window. */
-export function asked({ name, rules }: Pipeline): string {
-  const lines = rules.windows.map(({ name, operator: { signature } }) => {
-    const { what, results } = windowWords(signature);
-    return `  ${name}: ${what}${results === '' ? '' : `: ${results}`}`;
+/** Cuts a line to the width of a terminal; where there is none, it stays whole. */
+const cut = (line: string, columns = Number.POSITIVE_INFINITY): string =>
+  line.length <= columns ? line : `${line.slice(0, columns - 1)}…`;
+
+/** Says what a pipeline computes of its records, in a line for each window of at most `columns` characters. */
+export function asked({ name, rules }: Pipeline, columns?: number): string {
+  const width = Math.max(...rules.windows.map((window) => window.name.length));
+  const lines = rules.windows.map((window) => {
+    const { what, results } = windowWords(window.operator.signature);
+    return `  ${window.name.padEnd(width)}  ${what}${results === '' ? '' : `: ${results}`}`;
   });
   const { idleAfter, outOfOrderness } = rules.time;
-  return [
-    `Pipeline "${name}": by key and event time, up to ${span(outOfOrderness)} out of order; after ${span(idleAfter)} of silence time passes by itself`,
-    ...lines,
-  ].join('\n');
+  const time = `up to ${span(outOfOrderness)} out of order; after ${span(idleAfter)} of silence time passes by itself`;
+  return [`Pipeline "${name}": ${time}`, ...lines].map((line) => cut(line, columns)).join('\n');
 }
 
 /** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
@@ -157,7 +166,7 @@ export function quietScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
   const say = (text: string) => void output.write(`${text}\n`);
   const newTrouble = troubleOf(tally);
   const timer = setInterval(() => newTrouble().forEach(say), LOG_MILLIS);
-  return { say, read() {}, sent() {}, stop: () => clearInterval(timer) };
+  return { columns: undefined, say, read() {}, sent() {}, stop: () => clearInterval(timer) };
 }
 
 /** Returns a function that returns the faults and warnings since its last call. */
@@ -195,7 +204,7 @@ export function paneTable(tally: Tally, columns = Number.POSITIVE_INFINITY): str
   return table
     .toString()
     .split('\n')
-    .map((line) => line.trimEnd().slice(0, columns))
+    .map((line) => cut(line.trimEnd(), columns))
     .join('\n');
 }
 
@@ -271,7 +280,9 @@ export const ledger = (replayed: Replayed, { service }: Pick<SourcePlace, 'servi
     `${thousands(replayed.lateForAll)} late for every window`,
     `${thousands(replayed.poison)} poison`,
     `${thousands(replayed.filtered)} filtered`,
-    `${thousands(replayed.refused.length)} too large for ${service}`,
+    ...(replayed.refused.length > 0
+      ? [`${thousands(replayed.refused.length)} too large for ${service}`]
+      : []),
   ].join(', ');
 
 /** Lists commands that show what a run has made, such as the row of a pane. */

@@ -37,7 +37,8 @@ export interface Tally extends Telemetry {
   watch(ports: Ports): Ports;
 }
 
-const LATEST_PER_WINDOW = 5;
+/** How many of the last panes of a window are shown: of many windows few each, so that all fit a screen. */
+const latestPerWindow = (windows: number): number => Math.max(1, Math.min(3, Math.floor(12 / windows)));
 
 /** @param onPanes is told what each commit emits */
 export function createTally(
@@ -84,7 +85,7 @@ export function createTally(
       if (watermark === undefined || pane.watermark > watermark) watermark = pane.watermark;
       const last = latest.get(pane.window) ?? [];
       last.push(pane);
-      if (last.length > LATEST_PER_WINDOW) last.shift();
+      if (last.length > latestPerWindow(latest.size)) last.shift();
     }
   };
 
