@@ -144,21 +144,25 @@ export function asked({ name, rules }: Pipeline, columns?: number): string {
 }
 
 /** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
+/** The kinds of windows in words, with their lengths of time. A kind that is not here is named as its signature has it. */
+const KIND_WORDS: Readonly<Record<string, (given: readonly string[]) => string>> = {
+  sliding: ([size, slide]) => (size === slide ? `tumbling, ${size}` : `sliding, ${size} every ${slide}`),
+  rolling: ([count]) => `rolling, the last ${count}`,
+  batches: ([count]) => `batches of ${count}`,
+  session: ([gap]) => `session, gap ${gap}`,
+  trailing: ([size]) => `trailing, ${size}`,
+  running: () => 'running',
+};
+
+/** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
 export function windowWords(signature: string): { readonly what: string; readonly results: string } {
-  const [, kind = '', settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
-  const given = settings.split(',').map((one) => (/^\d{4,}$/.test(one) ? span(Number(one)) : one));
-  const [size, slide] = given;
-  const what =
-    kind === 'sliding'
-      ? size === slide
-        ? `tumbling, ${size}`
-        : `sliding, ${size} every ${slide}`
-      : kind === 'rolling'
-        ? `rolling, the last ${size}`
-        : `${kind}${given.length > 0 ? ` (${given.join(', ')})` : ''}`;
-  return kind === ''
-    ? { what: signature, results: '' }
-    : { what, results: results.split(';').join(', ').replaceAll('=', ' = ') };
+  const [, kind, settings = '', results = ''] = /^(\w+)\((.*?)\)\{(.*)\}$/.exec(signature) ?? [];
+  if (kind === undefined) return { what: signature, results: '' };
+  const given = settings.split(',').map((part) => (/^\d{4,}$/.test(part) ? span(Number(part)) : part));
+  return {
+    what: KIND_WORDS[kind]?.(given) ?? `${kind} (${given.join(', ')})`,
+    results: results.split(';').join(', ').replaceAll('=', ' = '),
+  };
 }
 
 /** Returns a screen that only shows messages and faults. */

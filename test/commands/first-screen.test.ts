@@ -39,7 +39,7 @@ function screenOf(written: string): readonly string[] {
     }
     while (lines.length <= row) lines.push('');
   }
-  return lines.map((line) => line.trimEnd());
+  return lines.join('\n').replaceAll(/ +$/gm, '').trimEnd().split('\n');
 }
 
 it('fits a terminal of 32 lines and 100 columns, with the address of the live page first', async () => {

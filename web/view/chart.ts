@@ -115,7 +115,7 @@ export function chartView() {
       ],
       series: [
         {},
-        { stroke: () => fade(colours.final, 0.55), width: 1.5, points: { show: false }, spanGaps: true },
+        { stroke: () => fade(colours.final, 0.4), width: 1.25, points: { show: false }, spanGaps: true },
       ],
       hooks: {
         setSelect: [
@@ -124,7 +124,7 @@ export function chartView() {
           },
         ],
         drawClear: [drawOpen],
-        draw: [drawMarks],
+        draw: [drawWatermark, drawMarks],
         setCursor: [showTip],
       },
     },
@@ -142,9 +142,8 @@ export function chartView() {
     };
   }
 
-  /** Shades the windows that are open, and draws the watermark, below which windows are closed. */
   function drawOpen({ ctx, bbox, valToPos }: uPlot): void {
-    const { open, watermark } = plotted;
+    const { open } = plotted;
     ctx.save();
     for (const { start, end } of open) {
       const left = Math.max(bbox.left, valToPos(start / 1_000, 'x', true));
@@ -153,23 +152,32 @@ export function chartView() {
       ctx.fillStyle = fade(colours.watermark, 0.1);
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
     }
-    if (watermark !== undefined) {
-      const ratio = devicePixelRatio;
-      const x = valToPos(watermark / 1_000, 'x', true);
-      if (x >= bbox.left && x <= bbox.left + bbox.width) {
-        ctx.strokeStyle = colours.watermark;
-        ctx.fillStyle = colours.watermark;
-        ctx.lineWidth = 1.5 * ratio;
-        ctx.setLineDash([5 * ratio, 4 * ratio]);
-        ctx.beginPath();
-        ctx.moveTo(x, bbox.top);
-        ctx.lineTo(x, bbox.top + bbox.height);
-        ctx.stroke();
-        ctx.font = FONT.replace('12px', `${12 * ratio}px`);
-        ctx.textAlign = x > bbox.left + bbox.width / 2 ? 'right' : 'left';
-        ctx.fillText('watermark', x + (ctx.textAlign === 'right' ? -6 : 6) * ratio, bbox.top + 12 * ratio);
-      }
-    }
+    ctx.restore();
+  }
+
+  /** Draws the watermark of the key, before which its windows are closed. */
+  function drawWatermark({ ctx, bbox, valToPos }: uPlot): void {
+    const { watermark } = plotted;
+    if (watermark === undefined) return;
+    const ratio = devicePixelRatio;
+    const x = valToPos(watermark / 1_000, 'x', true);
+    if (x < bbox.left || x > bbox.left + bbox.width) return;
+    ctx.save();
+    ctx.strokeStyle = colours.watermark;
+    ctx.lineWidth = 1.5 * ratio;
+    ctx.setLineDash([5 * ratio, 4 * ratio]);
+    line(ctx, x, bbox.top, x, bbox.top + bbox.height);
+    ctx.setLineDash([]);
+    ctx.font = FONT.replace('12px', `${12 * ratio}px`);
+    ctx.textAlign = x > bbox.left + bbox.width / 2 ? 'right' : 'left';
+    const place = [x + (ctx.textAlign === 'right' ? -6 : 6) * ratio, bbox.top + 12 * ratio] as const;
+    // What is below the word would make it hard to read.
+    ctx.strokeStyle = colours.surface;
+    ctx.lineWidth = 5 * ratio;
+    ctx.lineJoin = 'round';
+    ctx.strokeText('watermark', ...place);
+    ctx.fillStyle = colours.watermark;
+    ctx.fillText('watermark', ...place);
     ctx.restore();
   }
 
@@ -194,7 +202,7 @@ export function chartView() {
       const left = valToPos(pane.start / 1_000, 'x', true);
       // The span of a window, where it is wide enough to be seen.
       if (x - left > 6 * size && pane.kind !== 'rolling' && pane.kind !== 'running') {
-        ctx.globalAlpha = 0.35;
+        ctx.globalAlpha = 0.4;
         line(ctx, left, y, x, y);
         ctx.globalAlpha = 1;
       }

@@ -12,8 +12,8 @@ export function drawingView(model: LiveModel, pickWindow: (window: number) => vo
     ...counts,
   ];
   const count = () => h('span', { class: 'count' });
-  const sent = count();
-  const sourceNode = h('div', { class: 'node source' }, ...node(source, 'source', [sent]));
+  const sourceCount = count();
+  const sourceNode = h('div', { class: 'node source' }, ...node(source, 'source', [sourceCount]));
   const windowNodes = windows.map(({ name, text }, window) => {
     const [panes, late] = [count(), h('span', { class: 'count late' })];
     const element = h(
@@ -80,13 +80,8 @@ export function drawingView(model: LiveModel, pickWindow: (window: number) => vo
   return {
     element,
     update({ figures }: LiveModel, chosen: number): void {
-      const waits = Math.max(0, figures.sent - figures.committed);
-      say(
-        sent,
-        figures.sent === 0
-          ? `${counted(figures.committed)} records`
-          : `${counted(figures.sent)} records${waits > 0 ? `, ${counted(waits)} wait` : ''}`,
-      );
+      const { sent, committed: now } = figures;
+      say(sourceCount, `${now < sent ? `${counted(now)} of ` : ''}${counted(Math.max(sent, now))} records`);
       for (const [at, { name, element, panes, late }] of windowNodes.entries()) {
         say(panes, `${counted(figures.emitted[name] ?? 0)} panes`);
         const refused = figures.late[name] ?? 0;

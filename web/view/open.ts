@@ -38,8 +38,9 @@ export function openView(isLive: boolean) {
       clearTimeout(timer);
       if (key !== undefined) void ask(key, told);
     },
-    of: (window: string | undefined): readonly OpenSpan[] =>
-      (windows ?? []).filter(({ window: name }) => name === window),
+    /** Those of a window that have not closed since they were asked for. */
+    of: (window: string | undefined, watermark = Number.NEGATIVE_INFINITY): readonly OpenSpan[] =>
+      (windows ?? []).filter(({ window: name, end }) => name === window && end > watermark),
     show(key: string | undefined): void {
       const waiting = windows ?? [];
       const now = `${key} ${JSON.stringify(waiting)}`;

@@ -151,7 +151,7 @@ export function pageView(root: HTMLElement, isLive: boolean) {
     chart.show({
       marks,
       watermark: series && Number.isFinite(series.watermark) ? series.watermark : undefined,
-      open: open.of(window?.name),
+      open: open.of(window?.name, series?.watermark),
       label: `${name} of ${window?.name ?? ''}, key ${picked.key ?? 'none'}: ${counted(marks.length)} panes, listed in the table below`,
     });
     open.show(picked.key);
@@ -210,5 +210,8 @@ function statusOf(
   const { phase, share } = model.figures;
   if (phase === 'closing') return { state: 'live', text: 'Closing the last windows' };
   if (phase === 'up') return { state: 'live', text: 'Live' };
-  return { state: 'live', text: share === null ? 'Live' : `Live · ${Math.floor(100 * share)} % read` };
+  return {
+    state: 'live',
+    text: share === null || share >= 1 ? 'Live' : `Live · ${Math.floor(100 * share)} % read`,
+  };
 }
