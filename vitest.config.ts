@@ -13,7 +13,10 @@ const announcement: Reporter = {
 };
 
 /** These touch nothing of their process but what they put back: they share one, and what it has loaded. */
-const SHARING = ['test/{core,engine,pipeline}/**/*.test.ts', 'test/simulation/{testing,mutants}.test.ts'];
+const SHARING = [
+  'test/{core,engine,pipeline,query}/**/*.test.ts',
+  'test/simulation/{testing,mutants}.test.ts',
+];
 
 /** These start brokers of their own, where Java and Maven or rabbitmq-server are installed. */
 const BROKERS = [

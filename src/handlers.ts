@@ -7,7 +7,7 @@ import * as fifo from './adapters/sqs/fifo.ts';
 import * as sqs from './adapters/sqs/standard.ts';
 import { LoggableError } from './core/loggable.ts';
 import { invariant } from './core/plain.ts';
-import { after, type EpochMillis, millis } from './core/time.ts';
+import type { EpochMillis } from './core/time.ts';
 import { objectsProjector, ownTarget } from './engine/delivery/project-objects.ts';
 import { rowsProjector } from './engine/delivery/project-rows.ts';
 import { deliver, type Projector, type Step, tellGaps } from './engine/delivery/projector.ts';
@@ -26,6 +26,7 @@ import type { Pipeline } from './pipeline/pipeline.ts';
 import { bySink, type Sink } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import { type Clock, inTime } from './ports/clock.ts';
+import { held } from './ports/held.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
@@ -337,40 +338,6 @@ const byThen = <Result>(clock: Clock, deadline: EpochMillis, work: Promise<Resul
   inTime(clock, deadline, work, () => {
     throw TIME_IS_UP;
   });
-
-/**
- * How long an environment goes on with a deployment before it reads the deployment again, which costs a read.
- * A restore waits for as long.
- */
-const HELD = millis('1m');
-
-/**
- * Holds a value that `find` finds when it is first needed. It is found again once it is a minute old, was
- * forgotten, or could not be found.
- */
-function held<Value>(clock: Clock, find: () => Promise<Value>): { get(): Promise<Value>; forget(): void } {
-  let value: Promise<Value> | undefined;
-  let foundAt: EpochMillis;
-  const forget = (): void => {
-    value = undefined;
-  };
-  return {
-    get() {
-      const now = clock.now();
-      if (value === undefined || after(foundAt, HELD) <= now) {
-        foundAt = now;
-        const finding = find();
-        value = finding;
-        // A newer search may have begun meanwhile, whose answer is kept.
-        finding.catch(() => {
-          if (value === finding) forget();
-        });
-      }
-      return value;
-    },
-    forget,
-  };
-}
 
 /** Returns the logs that a DynamoDB Streams event names, or all logs for any other event. */
 function logsNamedBy(event: Partial<DynamoDBStreamEvent>, all: readonly string[]): readonly string[] {

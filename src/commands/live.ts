@@ -1,3 +1,4 @@
+import type { Hono } from 'hono';
 import type { Figures, OpenWindow, Phase, Shape } from '../../web/model/wire.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { GroupPane } from '../engine/group/group.ts';
@@ -66,6 +67,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
   let runtime: LocalRuntime | undefined;
   let held: string | undefined;
   let server: HttpServer | undefined;
+  let query: Hono | undefined;
   const figures = (): Figures => {
     const { metrics, panes, late, faults, delivered, watermark = null } = tally;
     return {
@@ -113,6 +115,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
     },
     async join(joined) {
       runtime = joined;
+      query = joined.query();
       if (data === undefined) return;
       if (server) keepAddress(data, server);
       await tellHistory(joined.ports, pipeline, feed.add);
@@ -129,6 +132,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
         page: pageHtml,
         feed,
         onWatchers,
+        query: () => query,
         example: () => example && new TextDecoder().decode(example),
         async send(text) {
           if (runtime === undefined)

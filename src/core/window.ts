@@ -47,6 +47,11 @@ export interface WindowOperator {
   /** Returns the watermark from which on a record of that event time is refused; ∞ if it never is. */
   refusedFrom(at: EpochMillis): number;
   /**
+   * Returns the watermark from which on a window that ends at `end` emits nothing more: −∞ if its first
+   * pane is its last, ∞ if another may always follow.
+   */
+  settledFrom(end: EpochMillis): number;
+  /**
    * Builds the state of one key's windows from `stored`, which it does not change. Without it the key is new.
    */
   thaw(stored: readonly Table[] | undefined): WindowState;

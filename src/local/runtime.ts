@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
+import type { Hono } from 'hono';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
+import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { clockBy } from '../adapters/system/clock.ts';
@@ -16,6 +19,7 @@ import type { Ports, UpstreamStores } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
 import { sweptIn } from '../ports/swept.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
+import { queryApp } from '../query/app.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { openTogether } from './closing.ts';
@@ -60,7 +64,7 @@ export interface LocalOptions {
  * A pipeline running on this machine: local servers, the handlers that run in AWS, and stand-ins for the
  * services that invoke them there.
  */
-export interface LocalRuntime extends Pick<LocalStage, 'names' | 'ports' | 'projected'> {
+export interface LocalRuntime extends Pick<LocalStage, 'names' | 'ports' | 'query' | 'projected'> {
   readonly endpoints: LocalServers['endpoints'];
   readonly s3: S3Client;
   readonly clock: RunClock;
@@ -82,6 +86,8 @@ export interface LocalStage {
   read(): Promise<void>;
   /** Runs the sweeper once, as if the clock were `ahead` milliseconds further on. */
   sweep(ahead: number): Promise<Sweep>;
+  /** Returns the app that answers questions about the pipeline. */
+  query(): Hono;
   /** Settles when the sinks have everything that is committed. */
   projected(): Promise<void>;
 }
@@ -284,6 +290,11 @@ async function startStage(
       // Only a pipeline that another reads needs it noted.
       const swept = isLast ? {} : { swept: sweptIn(ports.progress) };
       return sweepHandler({ ...ports, ...swept, clock: later }, pipeline)({}, UNHURRIED);
+    },
+    query: () => {
+      // The run itself is all that knows the tokens of its pages.
+      const secret = randomBytes(32).toString('hex');
+      return queryApp({ ...ports, rows: dynamoRowReader(dynamodb, names.rowsTable) }, pipeline, { secret });
     },
     projected: wakeUps.settled,
   };

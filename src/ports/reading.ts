@@ -16,11 +16,29 @@ export interface ObjectReader {
 /** A row as its store returns it. */
 export type StoredRow = Pick<Row, 'sort' | 'order' | 'pane'>;
 
+/** Rows whose `sort` is from `from` to `to`, both included. */
+export interface RowRange {
+  readonly from: string;
+  readonly to: string;
+  /** Only the rows that follow this one are returned; it need not exist. */
+  readonly after?: string | undefined;
+  readonly descending?: boolean | undefined;
+  /** About how many rows are wanted: a hint for how many to fetch at once. */
+  readonly about?: number | undefined;
+}
+
+export function isInRange({ sort }: Pick<StoredRow, 'sort'>, range: RowRange): boolean {
+  const { from, to, after, descending } = range;
+  const follows = after === undefined || (descending ? sort < after : sort > after);
+  return from <= sort && sort <= to && follows;
+}
+
 export interface RowReader {
   /**
-   * Returns the rows of a partition in the order of `sort`. It sees every row whose put was answered before.
+   * Returns the rows of a partition in the order of `sort`, those of a range alone where one is given. It sees
+   * every row whose put was answered before.
    */
-  ofPartition(partition: string): AsyncIterable<StoredRow>;
+  ofPartition(partition: string, range?: RowRange): AsyncIterable<StoredRow>;
   /**
    * Returns what `ofPartition` would return for a row, apart from the order of names: a store may hold less
    * than the whole pane.

@@ -18,7 +18,7 @@ import {
   resourceNames,
 } from '../../src/local/resources.ts';
 import { type LocalServers, startServers } from '../../src/local/servers/servers.ts';
-import type { ObjectReader, RowReader } from '../../src/ports/reading.ts';
+import type { ObjectReader, RowRange, RowReader } from '../../src/ports/reading.ts';
 import type { ObjectStore, Row, RowStore } from '../../src/ports/stores.ts';
 
 const pipeline = definePipeline('reading', kinesis<{ id: string }>(), {
@@ -111,6 +111,27 @@ describe.each<{ adapter: string; open: () => { rows: RowStore; reader: RowReader
     const sorts: string[] = [];
     for await (const { sort } of reader.ofPartition('reading#many')) sorts.push(sort);
     expect(sorts).toEqual(many.map(({ sort }) => sort));
+  });
+
+  it('gives the rows of a range in either order, from any row on, however many it fetches at once', async () => {
+    const { rows, reader } = open();
+    const names = ['a#0', 'b#1', 'b#2', 'b#3', 'b#4', 'b#latest', 'c#1'];
+    await rows.put(names.map((name) => row(name, {}, 'ranged')));
+    const sorts = async (range: RowRange) => {
+      const found: string[] = [];
+      for await (const { sort } of reader.ofPartition('reading#ranged', range)) found.push(sort);
+      return found;
+    };
+    const [from, to] = ['b#0', 'b#:'];
+    for (const about of [undefined, 1, 3]) {
+      expect(await sorts({ from, to, about })).toEqual(['b#1', 'b#2', 'b#3', 'b#4']);
+      expect(await sorts({ from, to, about, descending: true })).toEqual(['b#4', 'b#3', 'b#2', 'b#1']);
+      expect(await sorts({ from, to, about, after: 'b#2' })).toEqual(['b#3', 'b#4']);
+      expect(await sorts({ from, to, about, after: 'b#25' })).toEqual(['b#3', 'b#4']);
+      expect(await sorts({ from, to, about, after: 'b#3', descending: true })).toEqual(['b#2', 'b#1']);
+      expect(await sorts({ from: 'b#2', to: 'b#3', about })).toEqual(['b#2', 'b#3']);
+      expect(await sorts({ from: 'b#latest', to: 'b#latest', about })).toEqual(['b#latest']);
+    }
   });
 
   it('gives nothing of a partition that there is not', async () => {

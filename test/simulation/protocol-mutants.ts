@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a failed start is kept',
     rule: 'An environment that met a fault at its start asks again',
-    file: 'src/handlers.ts',
+    file: 'src/ports/held.ts',
     find: 'if (value === finding) forget();',
     replace: '',
   },

@@ -8,15 +8,34 @@ type Item = Readonly<Record<string, AttributeValue>>;
 
 /** Reads the rows of one DynamoDB table. */
 export const dynamoRowReader = (client: DynamoDBClient, table: string): RowReader => ({
-  async *ofPartition(partition) {
+  async *ofPartition(partition, range) {
+    const { after } = range ?? {};
     const pages = paginateQuery(
-      { client },
+      {
+        client,
+        ...(range?.about === undefined ? {} : { pageSize: range.about }),
+        ...(after === undefined
+          ? {}
+          : {
+              startingToken: { [ROWS_KEY.partition]: { S: partition }, [ROWS_KEY.sort]: { S: after } },
+            }),
+      },
       {
         TableName: table,
         ConsistentRead: true,
-        KeyConditionExpression: '#partition = :partition',
-        ExpressionAttributeNames: { '#partition': ROWS_KEY.partition },
-        ExpressionAttributeValues: { ':partition': { S: partition } },
+        ScanIndexForward: !range?.descending,
+        KeyConditionExpression:
+          range === undefined
+            ? '#partition = :partition'
+            : '#partition = :partition AND #sort BETWEEN :from AND :to',
+        ExpressionAttributeNames: {
+          '#partition': ROWS_KEY.partition,
+          ...(range && { '#sort': ROWS_KEY.sort }),
+        },
+        ExpressionAttributeValues: {
+          ':partition': { S: partition },
+          ...(range && { ':from': { S: range.from }, ':to': { S: range.to } }),
+        },
       },
     );
     for await (const { Items = [] } of pages) yield* Items.map(rowOf);

@@ -1,4 +1,4 @@
-import type { ObjectReader, Reading, RowReader } from '../../ports/reading.ts';
+import { isInRange, type ObjectReader, type Reading, type RowReader } from '../../ports/reading.ts';
 import type { MemoryObjects } from './objects.ts';
 import type { MemoryRows } from './rows.ts';
 
@@ -18,9 +18,10 @@ const memoryObjectReader = ({ stored }: MemoryObjects): ObjectReader => ({
 });
 
 const memoryRowReader = ({ stored }: MemoryRows): RowReader => ({
-  async *ofPartition(partition) {
-    const rows = [...(stored.get(partition) ?? [])];
-    for (const [, row] of rows.sort(([a], [b]) => (a < b ? -1 : 1))) yield this.asStored(row);
+  async *ofPartition(partition, range) {
+    const rows = [...(stored.get(partition)?.values() ?? [])].sort((a, b) => (a.sort < b.sort ? -1 : 1));
+    if (range?.descending) rows.reverse();
+    for (const row of rows) if (range === undefined || isInRange(row, range)) yield this.asStored(row);
   },
   asStored: ({ sort, order, pane }) => ({ sort, order, pane }),
 });

@@ -24,6 +24,7 @@ export function batchesOperator<Rec>(
       { width, plainWidth },
     ],
     refusedFrom: () => Number.POSITIVE_INFINITY,
+    settledFrom: () => Number.NEGATIVE_INFINITY,
     thaw: (stored) => new BatchesState(count, lanes, window, stored),
   };
 }

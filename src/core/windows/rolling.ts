@@ -54,6 +54,7 @@ export function rollingOperator<Rec>(
       { width, plainWidth },
     ],
     refusedFrom: () => Number.POSITIVE_INFINITY,
+    settledFrom: () => Number.NEGATIVE_INFINITY,
     thaw: (stored) => new RollingState(rules, stored),
   };
 }

@@ -41,6 +41,7 @@ export function runningOperator<Rec>(
       { width, plainWidth },
     ],
     refusedFrom: () => Number.POSITIVE_INFINITY,
+    settledFrom: () => Number.POSITIVE_INFINITY,
     thaw: (stored) => new RunningState({ ...settings, allowedLateness }, lanes, window, stored),
   };
 }

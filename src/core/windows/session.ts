@@ -67,6 +67,7 @@ export function sessionOperator<Rec>(
       { width: 1, plainWidth: 0 },
     ],
     refusedFrom: (at) => at + longest + 1 + allowedLateness,
+    settledFrom: (end) => end + 1 + allowedLateness,
     thaw: (stored) => new SessionState({ gapOf, maxDuration, emit, allowedLateness }, lanes, window, stored),
   };
 }

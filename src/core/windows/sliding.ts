@@ -90,6 +90,7 @@ export function slidingOperator<Rec>(
       { width: 1, plainWidth: 0 },
     ],
     refusedFrom: (at) => alignment.end(alignment.last(at)) + allowedLateness,
+    settledFrom: (end) => end + allowedLateness,
     thaw: (stored) => new SlidingState(rules, stored),
   };
 }

@@ -56,6 +56,7 @@ export function trailingOperator<Rec>(
       { width, plainWidth },
     ],
     refusedFrom: (at) => at + size + allowedLateness,
+    settledFrom: (end) => end + allowedLateness,
     thaw: (stored) => new TrailingState(rules, stored),
   };
 }

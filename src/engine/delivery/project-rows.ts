@@ -90,14 +90,18 @@ export function decodeCovered({ body }: Pick<LogEntry, 'body'>): {
   return { covered: unpackCursors(covered), skipped: unpackSkips(skipped) };
 }
 
-const LATEST = 'latest';
+/** The name under which the latest pane of a key and window is a row. */
+export const LATEST = 'latest';
+
+/** Returns the partition of the rows of a key. */
+export const partitionOf = ({ name }: Pick<Pipeline, 'name'>, key: string): string => `${name}#${key}`;
 
 /** Returns the rows of some panes. Of rows that replace one another, it returns only the last. */
 export function rowsOf(pipeline: Pipeline, panes: readonly GroupPane[]): Row[] {
   const rows = new Map<string, Row>();
   for (const pane of panes) {
     const written = writtenPane(pipeline, pane);
-    const partition = `${pipeline.name}#${pane.key}`;
+    const partition = partitionOf(pipeline, pane.key);
     const offer = (name: string, order: number, settled: boolean): void => {
       const row = { partition, sort: `${labelOf(pane)}#${name}`, order, settled, pane: written };
       const place = `${row.sort}#${partition}`;

@@ -1,5 +1,8 @@
 import { hash } from 'node:crypto';
 
+/** The most bytes of a key in UTF-8. */
+export const MAX_KEY_BYTES = 1_024;
+
 /**
  * Returns the first 32 bits of a key's MD5, which decide its group. A Kinesis shard owns a range of MD5, so
  * it owns whole groups wherever the key is also the partition key.

@@ -4,7 +4,7 @@ import { inParallel } from '../../ports/in-parallel.ts';
 import type { Reading, StoredRow } from '../../ports/reading.ts';
 import { isNewer, type Ranked, type Row } from '../../ports/stores.ts';
 import { rowsLog } from '../../wiring/names.ts';
-import { decodeCovered, rowsOf } from '../delivery/project-rows.ts';
+import { decodeCovered, partitionOf, rowsOf } from '../delivery/project-rows.ts';
 import { BEGINNING, type Cursor, type Cursors, type Skip } from '../delivery/stretch.ts';
 import type { GroupEntry } from '../format/read-entry.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
@@ -149,7 +149,7 @@ export async function auditRows(
 ): Promise<RowCounts> {
   const counts: RowCounts = { checked: 0, unverified: 0 };
   await inParallel([...keys], async (key) => {
-    const partition = `${pipeline.name}#${key}`;
+    const partition = partitionOf(pipeline, key);
     const found = new Set<string>();
     for await (const stored of reading.rows.ofPartition(partition)) {
       found.add(stored.sort);

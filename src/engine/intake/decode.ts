@@ -7,6 +7,7 @@ import { type Decoder, makesSeveral } from '../../pipeline/decoders.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Poison, PoisonCode } from '../group/group.ts';
+import { MAX_KEY_BYTES } from '../group/key-group.ts';
 import {
   BACKSLASH,
   CLOSE_LIST,
@@ -23,7 +24,6 @@ import { membersIn } from './members.ts';
 
 /** The bounds of what is decoded. The size is Kinesis' own bound for a record. */
 export const MAX_RECORD_BYTES = 1_048_576;
-export const MAX_KEY_BYTES = 1_024;
 
 /**
  * How many parts of a record may be refused one by one. A record of more is refused as a whole, as each costs

@@ -92,6 +92,11 @@ export class GroupLogs {
     return this.#read(generation, index);
   }
 
+  /** Looks at a group of any generation as `read` does, and caches it. */
+  look(generation: Generation, index: number): Promise<Group> {
+    return this.#read(generation, index, this.#cache);
+  }
+
   async #read(generation: Generation, index: number, cache?: GroupCache): Promise<Group> {
     const { log, clock } = this.#ports;
     const name = this.#logOf(generation, index);

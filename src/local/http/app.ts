@@ -10,6 +10,8 @@ export interface PageParts {
   /** The page as one file of HTML. */
   readonly page: () => Promise<string>;
   readonly feed: LiveFeed;
+  /** The app that answers questions below `/api`, once the run can. */
+  readonly query?: () => Hono | undefined;
   /** A record as the pipeline reads them; undefined while none is known. */
   readonly example: () => string | undefined;
   /** Sends a record that somebody typed in. */
@@ -28,7 +30,7 @@ const LOOPBACK = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
 
 /** The app of the run's server for people: the page, and what it is told. */
 export function pageApp(parts: PageParts): Hono {
-  const { page, feed, onWatchers = () => {} } = parts;
+  const { page, feed, query = () => undefined, onWatchers = () => {} } = parts;
   const app = new Hono();
   app.use(async (context, next) => {
     const host = context.req.header('host') ?? '';
@@ -36,6 +38,12 @@ export function pageApp(parts: PageParts): Hono {
     return context.text('Cannot answer as the host of a request must be 127.0.0.1 or localhost', 403);
   });
   app.get('/', async (context) => context.html(await page()));
+  app.all('/api/*', ({ req }) => {
+    const answering = query();
+    return answering === undefined
+      ? new Response('Cannot answer as the run must have begun: it has not yet', { status: 503 })
+      : answering.fetch(req.raw);
+  });
   app.get('/live/events', (context) =>
     streamSSE(context, async (stream) => {
       const aborted = new AbortController();

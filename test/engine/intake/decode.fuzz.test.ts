@@ -9,12 +9,11 @@ import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
-import { hashOf } from '../../../src/engine/group/key-group.ts';
+import { hashOf, MAX_KEY_BYTES } from '../../../src/engine/group/key-group.ts';
 import {
   type Decoded,
   decodeAll,
   decodeRecord,
-  MAX_KEY_BYTES,
   MAX_RECORD_BYTES,
 } from '../../../src/engine/intake/decode.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
