@@ -5,9 +5,14 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { BuildOptions, Metafile } from 'esbuild';
 
 /** What makes the handler of each function of a pipeline, in `millrace/lambda`. */
-const FACTORIES = { handler: 'lambdaHandler', sweeper: 'sweepHandler', projector: 'projectHandler' } as const;
+const FACTORIES = {
+  handler: 'lambdaHandler',
+  sweeper: 'sweepHandler',
+  projector: 'projectHandler',
+  query: 'queryApi',
+} as const;
 
-/** Which function of a pipeline: the one that is called with records, or one that is called by commits or the clock. */
+/** Which function of a pipeline: the one that is called with records, by commits or the clock, or with questions. */
 export type Role = keyof typeof FACTORIES;
 
 /** What a pipeline's functions are made from. */

@@ -14,6 +14,7 @@ import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { QueryApi } from './constructs/query-api.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults, type Reading } from './constructs/stream-mapping.ts';
@@ -52,6 +53,8 @@ export interface PipelineStackProps extends StackProps {
   readonly tableStream?: string;
   /** Where the logs are of the pipeline whose panes the definition reads, such as `orders.asUpstream()`. */
   readonly upstream?: UpstreamResources;
+  /** Adds a function that answers questions, at a URL for callers of this account. Default false. */
+  readonly queryApi?: boolean;
   /**
    * What happens to the stream or the queues, the tables and the buckets when the stack is destroyed. Default
    * RETAIN.
@@ -99,9 +102,13 @@ export class PipelineStack extends Stack {
     results.addLifecycleRule({ prefix: LATE_PREFIX, expiration: Duration.days(LATE_DAYS) });
     // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
+    let rows: RowsTable | undefined;
     const sinks = Object.values(
       bySink(pipeline.sinks, {
-        table: () => rowsSink(new RowsTable(this, 'Rows', { removalPolicy })),
+        table: () => {
+          rows = new RowsTable(this, 'Rows', { removalPolicy });
+          return rowsSink(rows);
+        },
         bucket: () => objectsSink(results),
       }),
     );
@@ -117,6 +124,7 @@ export class PipelineStack extends Stack {
       'handler',
       'sweeper',
       ...(sinks.length > 0 ? (['projector'] as const) : []),
+      ...(props.queryApi ? (['query'] as const) : []),
     ]);
     const addFunction = (
       name: string,
@@ -157,6 +165,18 @@ export class PipelineStack extends Stack {
       state.wake(projector, pipeline, { batchingWindow: deliveryWindow, failures });
       for (const { allowWrite } of sinks) allowWrite(projector);
       byTheClock.push(projector);
+    }
+
+    if (props.queryApi) {
+      const { url } = new QueryApi(this, 'Query', {
+        pipeline,
+        file: entry.pipeline,
+        bundles,
+        state,
+        rows,
+        results,
+      });
+      new CfnOutput(this, 'QueryUrl', { value: url });
     }
 
     new events.Rule(this, 'EveryMinute', {

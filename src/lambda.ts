@@ -11,10 +11,12 @@ import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import { clientOf } from './adapters/aws/client.ts';
 import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/gauge.ts';
 import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from './adapters/dynamodb/progress.ts';
+import { dynamoRowReader } from './adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
 import { dynamodbArrivals } from './adapters/dynamodb-stream/arrivals.ts';
 import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
@@ -32,6 +34,8 @@ import { upstreamOf } from './pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { Arrivals } from './ports/stores.ts';
 import { sweptIn } from './ports/swept.ts';
+import { queryApp } from './query/app.ts';
+import { hasRows } from './query/endpoints.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
@@ -155,6 +159,31 @@ export function projectHandler(pipeline: Pipeline) {
   const rows = dynamoRows(dynamo, table);
   const objects = s3Objects(clientOf(S3Client), bucket);
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
+}
+
+/**
+ * Makes the Lambda handler of a function URL that answers questions about a pipeline's keys: see docs/query.md.
+ * It only reads.
+ *
+ * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * set
+ *
+ * @example
+ * ```ts compile-only
+ * import { queryApi } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = queryApi(temperature);
+ * ```
+ */
+export function queryApi(
+  pipeline: Pipeline,
+): (event: LambdaEvent, context?: LambdaContext) => Promise<unknown> {
+  const { telemetry, dynamo, log } = common(pipeline);
+  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
+  const rows = dynamoRowReader(dynamo, hasRows(pipeline) ? variable('rowsTable') : '');
+  const ports = { log, objects, rows, clock, telemetry };
+  return handle(queryApp(ports, pipeline, { secret: variable('pageSecret') }));
 }
 
 /**

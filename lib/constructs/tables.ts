@@ -57,6 +57,11 @@ export class StateTable extends dynamodb.Table {
     fn.permit(['dynamodb:Query', 'dynamodb:PutItem'], this.tableArn);
   }
 
+  /** Lets a function read logs. */
+  allowRead(fn: PipelineFunction): void {
+    fn.permit(['dynamodb:Query'], this.tableArn);
+  }
+
   /** Lets a function read how far each shard has been committed. */
   allowProgress(fn: PipelineFunction): void {
     fn.permit(['dynamodb:GetItem'], this.tableArn);

@@ -139,8 +139,12 @@ const OF_STATE: readonly Endpoint[] = [
   },
 ];
 
-/** Returns the questions that can be answered of a pipeline: only rows hold panes that can be looked up. */
-export const endpointsOf = ({ sinks }: Pick<Pipeline, 'sinks'>): readonly Endpoint[] =>
-  sinks.some(({ kind }) => kind === ('table' satisfies Pipeline['sinks'][number]['kind']))
-    ? [...PANES_OF_ROWS, ...OF_STATE]
-    : OF_STATE;
+const ROWS: Pipeline['sinks'][number]['kind'] = 'table';
+
+/** Says whether a pipeline writes rows, which alone hold panes that can be looked up. */
+export const hasRows = ({ sinks }: Pick<Pipeline, 'sinks'>): boolean =>
+  sinks.some(({ kind }) => kind === ROWS);
+
+/** Returns the questions that can be answered of a pipeline. */
+export const endpointsOf = (pipeline: Pick<Pipeline, 'sinks'>): readonly Endpoint[] =>
+  hasRows(pipeline) ? [...PANES_OF_ROWS, ...OF_STATE] : OF_STATE;

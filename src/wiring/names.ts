@@ -17,6 +17,8 @@ export const ENVIRONMENT = {
   stateTable: 'MILLRACE_STATE_TABLE',
   rowsTable: 'MILLRACE_ROWS_TABLE',
   bucket: 'MILLRACE_BUCKET',
+  /** Signs the tokens of pages. Only the function that answers questions has it. */
+  pageSecret: 'MILLRACE_PAGE_SECRET',
   /** The state table and the bucket of the pipeline whose panes are read. */
   upstreamTable: 'MILLRACE_UPSTREAM_TABLE',
   upstreamBucket: 'MILLRACE_UPSTREAM_BUCKET',

@@ -49,6 +49,7 @@ const stacks = Object.entries(SOURCES).map(
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
       tableStream,
+      queryApi: id === 'Provisioned',
       batchingWindow: Duration.seconds(Number(batchingSeconds)),
     }),
 );
