@@ -124,12 +124,14 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
       held = why;
     },
     async serve() {
-      const { pageHtml } = await serversPackage();
+      const page = async () => (await serversPackage()).pageHtml();
+      // Among the sources it is built first: whoever follows the address need not wait for that.
+      page().catch(() => undefined);
       const onWatchers = (by: number) => {
         watchers += by;
       };
       const app = pageApp({
-        page: pageHtml,
+        page,
         feed,
         onWatchers,
         query: () => query,

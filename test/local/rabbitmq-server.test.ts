@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RabbitmqServer, rabbitmqLacks, startRabbitmq } from '../../src/local/servers/rabbitmq.ts';
-import { connectRabbitmq, type RabbitmqClient } from '../../src/local/servers/rabbitmq-client.ts';
+import { openRabbitmqClient, type RabbitmqClient } from '../../src/local/servers/rabbitmq-client.ts';
 
 describe('a machine without RabbitMQ', () => {
   it.each([
@@ -34,7 +34,7 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
 
   beforeAll(async () => {
     server = await startRabbitmq({ directory });
-    client = await connectRabbitmq(server.url);
+    client = await openRabbitmqClient(server.url);
   }, 120_000);
 
   afterAll(async () => {
@@ -50,7 +50,7 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
   const idsOf = (queue: string, count: number): Promise<readonly string[]> =>
     new Promise((resolve) => {
       const ids: string[] = [];
-      void connectRabbitmq(server.url).then((reader) => {
+      void openRabbitmqClient(server.url).then((reader) => {
         reader.consume(queue, 100, {
           delivered({ properties, body }) {
             expect(body.toString()).toBe(`{"${properties.messageId}": 1}`);
@@ -103,7 +103,7 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
     url.port = String((cable.address() as AddressInfo).port);
     await client.declare({ queue: 'held' });
     await client.publish('held', messages('a', 'b', 'c', 'd'));
-    const reader = await connectRabbitmq(url.href);
+    const reader = await openRabbitmqClient(url.href);
     const ids: string[] = [];
     await new Promise<void>((resolve) => {
       reader.consume('held', 2, {
@@ -144,7 +144,7 @@ describe.skipIf(lack)(`a broker of RabbitMQ${lack ? ` (${lack})` : ''}`, () => {
 });
 
 it('says where no broker listens, without its password', async () => {
-  await expect(connectRabbitmq('amqp://me:hidden@127.0.0.1:1')).rejects.toThrow(
+  await expect(openRabbitmqClient('amqp://me:hidden@127.0.0.1:1')).rejects.toThrow(
     /^Cannot read RabbitMQ as a broker must listen at 127.0.0.1:1: (?!.*hidden)/,
   );
 });

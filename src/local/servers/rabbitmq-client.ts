@@ -76,7 +76,7 @@ const RETRY_MILLIS = 100;
 const MOST_TRIES = 100;
 
 /** @throws Error when no broker can be reached at the address */
-export async function connectRabbitmq(url: string): Promise<RabbitmqClient> {
+export async function openRabbitmqClient(url: string): Promise<RabbitmqClient> {
   const first = await connect(url).catch((cause) => {
     // An address may hold a password.
     throw new Error(

@@ -1,20 +1,11 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import dynalite from 'dynalite';
-import kinesalite from 'kinesalite';
 import { openTogether } from '../closing.ts';
-import { useParsedConditions } from './conditions.ts';
 import { type Ask, askAt, askingOf } from './direct.ts';
 import { speakHttp2 } from './http2.ts';
 import { checkPort, runServer } from './lifecycle.ts';
-import { lockDirectory } from './lock.ts';
 import { queuesPathIn } from './queues.ts';
-import { keepRecords } from './retention.ts';
-import { startS3 } from './s3-server.ts';
-import { useNativeSequences } from './sequences.ts';
-import { keepTablesAsText } from './tables.ts';
-import { takeWellTypedItems } from './types.ts';
 
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
@@ -40,6 +31,33 @@ export interface LocalServersOptions {
 
 const SHARD_LIMIT = 1000;
 
+/** Loads what the servers are made of, which takes half a second: the thread that has none of them need not. */
+async function parts() {
+  const [{ default: kinesalite }, { default: dynalite }, ...own] = await Promise.all([
+    import('kinesalite'),
+    import('dynalite'),
+    import('./conditions.ts'),
+    import('./lock.ts'),
+    import('./retention.ts'),
+    import('./s3-server.ts'),
+    import('./sequences.ts'),
+    import('./tables.ts'),
+    import('./types.ts'),
+  ]);
+  const [conditions, lock, retention, s3Server, sequences, tables, types] = own;
+  return {
+    kinesalite,
+    dynalite,
+    ...conditions,
+    ...lock,
+    ...retention,
+    ...s3Server,
+    ...sequences,
+    ...tables,
+    ...types,
+  };
+}
+
 /**
  * Starts Kinesis, DynamoDB and S3 in this process.
  *
@@ -49,6 +67,17 @@ const SHARD_LIMIT = 1000;
  * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
  */
 export async function startServers({ dataDirectory, ports }: LocalServersOptions): Promise<LocalServers> {
+  const {
+    kinesalite,
+    dynalite,
+    useParsedConditions,
+    lockDirectory,
+    keepRecords,
+    startS3,
+    useNativeSequences,
+    keepTablesAsText,
+    takeWellTypedItems,
+  } = await parts();
   const within = (name: string) => dataDirectory && join(dataDirectory, name);
   return openTogether(async (onClose) => {
     for (const port of Object.values(ports ?? {})) await checkPort(port);
