@@ -67,7 +67,7 @@ async function flood(): Promise<void> {
   const figures = () => figuresOf(performance.now(), { phase: 'up', committed: panes, panes });
   const feed = createLiveFeed(SHAPE, figures);
   const none = async () => ({ outcome: 'refused', said: '' }) as const;
-  const parts = { page: pageHtml, feed, send: none, open: async () => [], example: () => undefined };
+  const parts = { page: pageHtml, feed, send: none, example: () => undefined };
   const server = await serveApp(pageApp(parts));
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   await page.goto(server.address);

@@ -1,9 +1,7 @@
 import type { Hono } from 'hono';
-import type { Figures, OpenWindow, Phase, Shape } from '../../web/model/wire.ts';
+import type { Figures, Phase, Shape } from '../../web/model/wire.ts';
 import type { EpochMillis } from '../core/time.ts';
 import type { GroupPane } from '../engine/group/group.ts';
-import { explain, UnknownKeyError } from '../engine/inspect/explain.ts';
-import { enginePorts } from '../engine/log/spill.ts';
 import { pageApp } from '../local/http/app.ts';
 import { tellHistory } from '../local/http/history.ts';
 import { createLiveFeed, type LiveFeed } from '../local/http/live-feed.ts';
@@ -144,7 +142,6 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
           if (answer.outcome === 'sent') typed++;
           return answer;
         },
-        open: async (key) => (runtime ? openWindows(runtime, pipeline, key) : []),
       });
       server = await (data !== undefined && port === undefined ? serveAgain(app, data) : serveApp(app, port));
       return server.address;
@@ -164,24 +161,6 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
 }
 
 const MAX_EXAMPLE_BYTES = 2_000;
-
-/** The open windows of a key, as its group has them now; none where it has no state. */
-async function openWindows({ ports }: LocalRuntime, pipeline: Pipeline, key: string): Promise<OpenWindow[]> {
-  try {
-    const { windows } = await explain(enginePorts(ports), pipeline, key, { commits: 0 });
-    return windows.flatMap(({ window, first }) =>
-      first.map(({ start, end, count }) => ({
-        window,
-        start: Date.parse(start),
-        end: Date.parse(end),
-        count,
-      })),
-    );
-  } catch (error) {
-    if (error instanceof UnknownKeyError) return [];
-    throw error;
-  }
-}
 
 /** What a sink receives, where it is not messages. */
 const SINK_UNITS: Readonly<Record<string, string>> = { table: 'rows', bucket: 'objects' };

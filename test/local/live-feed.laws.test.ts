@@ -135,7 +135,6 @@ describe('the server of the page', () => {
     page: async () => '<h1>The page</h1>',
     feed,
     example: () => undefined,
-    open: async () => [],
     send: async (text) => ({ outcome: text === 'good' ? 'sent' : 'refused', said: `this is ${text}` }),
   });
 

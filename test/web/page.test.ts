@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Hono } from 'hono';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { GroupPane } from '../../src/engine/group/group.ts';
@@ -9,7 +10,7 @@ import { createLiveFeed, type LiveFeed } from '../../src/local/http/live-feed.ts
 import { reportOf } from '../../src/local/http/report.ts';
 import { type HttpServer, serveApp } from '../../src/local/http/server.ts';
 import { pageHtml } from '../../src/local/servers/page.ts';
-import type { Figures, OpenWindow } from '../../web/model/wire.ts';
+import type { Figures } from '../../web/model/wire.ts';
 import { chromiumPath, openBrowser } from './browser.ts';
 import { figuresOf, SHAPE } from './events.ts';
 
@@ -42,7 +43,7 @@ describe.skipIf(chromiumPath === undefined)(
     let page: Page;
     const errors: string[] = [];
     const sent: string[] = [];
-    let open: readonly OpenWindow[] = [];
+    let open: readonly object[] = [];
 
     beforeAll(async () => {
       browser = await openBrowser();
@@ -70,6 +71,7 @@ describe.skipIf(chromiumPath === undefined)(
       return { feed, emit };
     }
 
+    const query = new Hono().get('/api/open', (context) => context.json({ windows: open }));
     const serve = async (feed: LiveFeed, port?: number): Promise<number> => {
       const send = async (text: string) => {
         sent.push(text);
@@ -77,7 +79,7 @@ describe.skipIf(chromiumPath === undefined)(
           ? ({ outcome: 'refused', said: 'Not sent, as it has no meter' } as const)
           : ({ outcome: 'sent', said: 'Sent to Kinesis' } as const);
       };
-      const parts = { page: pageHtml, feed, send, open: async () => open, example: () => '{"meter":"a"}' };
+      const parts = { page: pageHtml, feed, send, query: () => query, example: () => '{"meter":"a"}' };
       server = await serveApp(pageApp(parts), port);
       return Number(new URL(server.address).port);
     };
@@ -253,11 +255,12 @@ describe.skipIf(chromiumPath === undefined)(
 
     it('shows the windows that are open, and fits a phone without a scroll to the side', async () => {
       const { feed, emit } = feedOf();
-      open = [{ window: 'minute', start: NOON + MINUTE, end: NOON + 2 * MINUTE, count: 3 }];
+      const [start, end] = [1, 2].map((minute) => new Date(NOON + minute * MINUTE).toISOString());
+      open = [{ window: 'minute', start, end, count: 3, results: { watts: 7.5 } }];
       emit(paneOf(0, 1));
       await goTo(`http://127.0.0.1:${await serve(feed)}/`, { viewport: { width: 360, height: 740 } });
       await page.getByText('1 open window').waitFor();
-      await page.getByText('2026-01-01 12:01 – 12:02 · 3 records').waitFor();
+      await page.getByText('2026-01-01 12:01 – 12:02 · 3 records · watts 7.5').waitFor();
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
     });
 

@@ -100,11 +100,3 @@ export interface Batch {
 export type LiveEvent =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly kind: 'batch'; readonly batch: Batch };
-
-/** A window of a key that is open, and the records in it so far. */
-export interface OpenWindow {
-  readonly window: string;
-  readonly start: number;
-  readonly end: number;
-  readonly count: number;
-}

@@ -1,18 +1,15 @@
 import uPlot from 'uplot';
 import type { Mark, Standing } from '../model/chart.ts';
+import type { OpenWindow } from '../model/open.ts';
 import { h } from './dom.ts';
 import { counted, instantText, untilText, valueText } from './format.ts';
-
-/** A window that is still open, as the run tells it of a key. */
-export interface OpenSpan {
-  readonly start: number;
-  readonly end: number;
-}
 
 export interface Plotted {
   readonly marks: readonly Mark[];
   readonly watermark: number | undefined;
-  readonly open: readonly OpenSpan[];
+  readonly open: readonly OpenWindow[];
+  /** The name of the result, by which open windows have it. */
+  readonly result: string;
   readonly label: string;
 }
 
@@ -75,7 +72,7 @@ const HEIGHT = { wide: 340, narrow: 260 };
 export function chartView() {
   const tip = h('div', { class: 'tip', hidden: true });
   const element = h('div', { class: 'chart', role: 'img', tabindex: '0' }, tip);
-  let plotted: Plotted = { marks: [], watermark: undefined, open: [], label: '' };
+  let plotted: Plotted = { marks: [], watermark: undefined, open: [], result: '', label: '' };
   let colours = coloursNow();
   let isZoomed = false;
 
@@ -143,14 +140,21 @@ export function chartView() {
   }
 
   function drawOpen({ ctx, bbox, valToPos }: uPlot): void {
-    const { open } = plotted;
+    const { open, result } = plotted;
     ctx.save();
-    for (const { start, end } of open) {
+    for (const { start, end, results } of open) {
       const left = Math.max(bbox.left, valToPos(start / 1_000, 'x', true));
       const right = Math.min(bbox.left + bbox.width, valToPos(end / 1_000, 'x', true));
       if (right <= left) continue;
       ctx.fillStyle = fade(colours.watermark, 0.1);
       ctx.fillRect(left, bbox.top, right - left, bbox.height);
+      const value = results[result];
+      if (typeof value !== 'number') continue;
+      // What it would say if it closed now.
+      ctx.strokeStyle = colours.watermark;
+      ctx.lineWidth = 2 * devicePixelRatio;
+      const y = valToPos(value, 'y', true);
+      line(ctx, left, y, right, y);
     }
     ctx.restore();
   }

@@ -1,7 +1,6 @@
-import type { OpenWindow } from '../model/wire.ts';
-import type { OpenSpan } from './chart.ts';
+import { type OpenWindow, openOf } from '../model/open.ts';
 import { h, say } from './dom.ts';
-import { counted, instantText, untilText } from './format.ts';
+import { counted, instantText, untilText, valueText } from './format.ts';
 
 const ASK_MILLIS = 1_000;
 const SHOWN = 6;
@@ -19,8 +18,8 @@ export function openView(isLive: boolean) {
   const ask = async (key: string, told: () => void): Promise<void> => {
     const found = document.hidden
       ? windows
-      : await fetch(`live/open?key=${encodeURIComponent(key)}`)
-          .then((response) => (response.ok ? (response.json() as Promise<readonly OpenWindow[]>) : undefined))
+      : await fetch(`api/open?${new URLSearchParams({ key })}`)
+          .then(async (response) => (response.ok ? openOf(await response.json()) : undefined))
           .catch(() => undefined);
     if (asked !== key) return;
     windows = found;
@@ -39,7 +38,7 @@ export function openView(isLive: boolean) {
       if (key !== undefined) void ask(key, told);
     },
     /** Those of a window that have not closed since they were asked for. */
-    of: (window: string | undefined, watermark = Number.NEGATIVE_INFINITY): readonly OpenSpan[] =>
+    of: (window: string | undefined, watermark = Number.NEGATIVE_INFINITY): readonly OpenWindow[] =>
       (windows ?? []).filter(({ window: name, end }) => name === window && end > watermark),
     show(key: string | undefined): void {
       const waiting = windows ?? [];
@@ -53,16 +52,18 @@ export function openView(isLive: boolean) {
           : `${counted(waiting.length)} open ${waiting.length === 1 ? 'window' : 'windows'}`,
       );
       list.replaceChildren(
-        ...waiting
-          .slice(0, SHOWN)
-          .map(({ window, start, end, count }) =>
-            h(
-              'li',
-              {},
-              h('strong', {}, window),
-              ` ${instantText(start)} – ${untilText(start, end)} · ${counted(count)} ${count === 1 ? 'record' : 'records'}`,
-            ),
+        ...waiting.slice(0, SHOWN).map(({ window, start, end, count, results }) =>
+          h(
+            'li',
+            {},
+            h('strong', {}, window),
+            ` ${instantText(start)} – ${untilText(start, end)} · ${counted(count)} ${count === 1 ? 'record' : 'records'} · ${Object.entries(
+              results,
+            )
+              .map(([name, value]) => `${name} ${valueText(value)}`)
+              .join(', ')}`,
           ),
+        ),
         ...(waiting.length > SHOWN ? [h('li', {}, `and ${counted(waiting.length - SHOWN)} more`)] : []),
       );
     },

@@ -152,6 +152,7 @@ export function pageView(root: HTMLElement, isLive: boolean) {
       marks,
       watermark: series && Number.isFinite(series.watermark) ? series.watermark : undefined,
       open: open.of(window?.name, series?.watermark),
+      result: name,
       label: `${name} of ${window?.name ?? ''}, key ${picked.key ?? 'none'}: ${counted(marks.length)} panes, listed in the table below`,
     });
     open.show(picked.key);

@@ -1,6 +1,5 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import type { OpenWindow } from '../../../web/model/wire.ts';
 import { lineOf } from '../failure.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { Typed } from './typed.ts';
@@ -16,8 +15,6 @@ export interface PageParts {
   readonly example: () => string | undefined;
   /** Sends a record that somebody typed in. */
   readonly send: (text: string) => Promise<Typed>;
-  /** The open windows of a key. */
-  readonly open: (key: string) => Promise<readonly OpenWindow[]>;
   /** Is told when a page begins to watch, and when it no longer does. */
   readonly onWatchers?: (by: 1 | -1) => void;
 }
@@ -59,7 +56,6 @@ export function pageApp(parts: PageParts): Hono {
       }
     }),
   );
-  app.get('/live/open', async (context) => context.json(await parts.open(context.req.query('key') ?? '')));
   app.get('/live/example', (context) => context.text(parts.example() ?? ''));
   app.post('/live/records', async (context) => {
     // A page of another site may send plain text without being asked first, and JSON only where it is let.

@@ -31,9 +31,27 @@ export interface LocalServersOptions {
 
 const SHARD_LIMIT = 1000;
 
-/** Loads what the servers are made of, which takes half a second: the thread that has none of them need not. */
-async function parts() {
-  const [{ default: kinesalite }, { default: dynalite }, ...own] = await Promise.all([
+/**
+ * Starts Kinesis, DynamoDB and S3 in this process.
+ *
+ * A new stream or table becomes ACTIVE a moment after its creation is answered. GetRecords always says that
+ * it is 0 ms behind: only an empty answer shows that everything was read.
+ *
+ * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
+ */
+export async function startServers({ dataDirectory, ports }: LocalServersOptions): Promise<LocalServers> {
+  // Loading what the servers are made of takes half a second: a thread that has none of them need not do it.
+  const [
+    { default: kinesalite },
+    { default: dynalite },
+    { useParsedConditions },
+    { lockDirectory },
+    { keepRecords },
+    { startS3 },
+    { useNativeSequences },
+    { keepTablesAsText },
+    { takeWellTypedItems },
+  ] = await Promise.all([
     import('kinesalite'),
     import('dynalite'),
     import('./conditions.ts'),
@@ -44,40 +62,6 @@ async function parts() {
     import('./tables.ts'),
     import('./types.ts'),
   ]);
-  const [conditions, lock, retention, s3Server, sequences, tables, types] = own;
-  return {
-    kinesalite,
-    dynalite,
-    ...conditions,
-    ...lock,
-    ...retention,
-    ...s3Server,
-    ...sequences,
-    ...tables,
-    ...types,
-  };
-}
-
-/**
- * Starts Kinesis, DynamoDB and S3 in this process.
- *
- * A new stream or table becomes ACTIVE a moment after its creation is answered. GetRecords always says that
- * it is 0 ms behind: only an empty answer shows that everything was read.
- *
- * @throws Error when the data directory cannot be written or is in use, or when a port is taken.
- */
-export async function startServers({ dataDirectory, ports }: LocalServersOptions): Promise<LocalServers> {
-  const {
-    kinesalite,
-    dynalite,
-    useParsedConditions,
-    lockDirectory,
-    keepRecords,
-    startS3,
-    useNativeSequences,
-    keepTablesAsText,
-    takeWellTypedItems,
-  } = await parts();
   const within = (name: string) => dataDirectory && join(dataDirectory, name);
   return openTogether(async (onClose) => {
     for (const port of Object.values(ports ?? {})) await checkPort(port);
