@@ -183,7 +183,7 @@ export function queryApi(
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const rows = dynamoRowReader(dynamo, hasRows(pipeline) ? variable('rowsTable') : '');
   const ports = { log, objects, rows, clock, telemetry };
-  return handle(queryApp(ports, pipeline, { secret: variable('pageSecret') }));
+  return handle(queryApp(ports, pipeline, { secret: variable('pageSecret'), isSigned: true }));
 }
 
 /**

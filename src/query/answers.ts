@@ -6,7 +6,7 @@ import { hasTakenIn, type KeyLook, type KeyReader, openPanes, seenIn } from '../
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import type { Clock } from '../ports/clock.ts';
 import { pageTokens } from './page-token.ts';
-import { badRequest, notNow, Problem } from './problem.ts';
+import { notNow, Problem } from './problem.ts';
 import { type Question, tokenOf } from './question.ts';
 
 /** What answers are made with. */
@@ -16,6 +16,7 @@ export interface AnswerParts {
   readonly clock: Clock;
   /** Signs tokens of pages. */
   readonly secret: string;
+  readonly isSigned: boolean;
 }
 
 /** How often a key is looked at until it has what is waited for. */
@@ -26,6 +27,9 @@ const LOOK_AGAIN: Millis = millis('100ms');
  * to a few hundred kilobytes.
  */
 const ANSWER_BYTES = 4_000_000;
+
+/** How many batches of another time are read for one page at most. */
+const MAX_PASSED_OVER = 1_000;
 
 /** How many groups are read for one page of keys at most. */
 const GROUPS_A_PAGE = 16;
@@ -49,14 +53,6 @@ export async function panesByTime(parts: AnswerParts, question: Question, deadli
   const window = question.text('window') as string;
   const { operator } = windowOf(pipeline, window);
   const [from, to] = [question.time('from'), question.time('to')];
-  if (operator.identity !== 'start' && !(operator.identity === 'index' && isBatches(operator.signature)))
-    throw badRequest(
-      `Cannot list panes of window ${window} as each of its panes must be a row: only the latest is; ask for that`,
-    );
-  if (operator.identity === 'index' && (from ?? to) !== undefined)
-    throw badRequest(
-      `Cannot list panes of window ${window} by time as its rows must be named by time: they are numbered`,
-    );
   const descending = question.text('order') === 'desc';
   const tokens = pageTokens<string>(secret, [
     'panes',
@@ -69,9 +65,10 @@ export async function panesByTime(parts: AnswerParts, question: Question, deadli
   const page = question.text('page');
   const after = page === undefined ? undefined : tokens.read(page);
   const look = await lookAtLeast(parts, question, deadline);
+  const isByTime = operator.identity === 'start';
   const range = {
-    from: from === undefined ? FIRST_NAME : isoTime(from),
-    to: to === undefined ? LAST_NAME : isoTime((to - 1) as EpochMillis),
+    from: from === undefined || !isByTime ? FIRST_NAME : isoTime(from),
+    to: to === undefined || !isByTime ? LAST_NAME : isoTime((to - 1) as EpochMillis),
     after,
     descending,
     // One more than is shown says whether more follow.
@@ -82,8 +79,11 @@ export async function panesByTime(parts: AnswerParts, question: Question, deadli
   let last = '';
   if (range.from <= range.to)
     for await (const { sort, pane } of reader.rows(look, window, range, deadline)) {
-      if (!room.takes(pane)) return { ...headOf(look), panes, next: tokens.write(last) };
-      panes.push(shownPane(pipeline, look.stored, pane));
+      const isShown = isByTime || isBetween(from, pane, to);
+      if (room.isSpent || (isShown && !room.takes(pane)))
+        return { ...headOf(look), panes, next: tokens.write(last) };
+      if (isShown) panes.push(shownPane(pipeline, look.stored, pane));
+      else room.passOver();
       last = sort;
     }
   return { ...headOf(look), panes };
@@ -160,9 +160,19 @@ export async function keysByPrefix(
 class Room {
   #items: number;
   #bytes = ANSWER_BYTES;
+  #passedOver = 0;
 
   constructor(limit: number) {
     this.#items = limit;
+  }
+
+  /** Whether so much was passed over that the next page goes on. */
+  get isSpent(): boolean {
+    return this.#passedOver >= MAX_PASSED_OVER;
+  }
+
+  passOver(): void {
+    this.#passedOver++;
   }
 
   /** Says whether there is room for another item, and takes that up. The first item always has room. */
@@ -183,7 +193,11 @@ const headOf = (look: KeyLook) => ({
 const windowOf = ({ rules }: Pipeline, window: string) =>
   rules.windows.find(({ name }) => name === window) as Pipeline['rules']['windows'][number];
 
-const isBatches = (signature: string): boolean => signature.startsWith('batches(');
+/** Says whether a pane begins in `[from, to)`. */
+function isBetween(from = Number.NEGATIVE_INFINITY, pane: Pane, to = Number.POSITIVE_INFINITY): boolean {
+  const start = parseIsoTime(pane.start) as EpochMillis;
+  return from <= start && start < to;
+}
 
 /**
  * Adds to a stored pane whether it is settled: whether no other revision of it can follow. A key without a
@@ -213,11 +227,11 @@ async function lookAtLeast(
       // Logs are read as they are, so that a commit which anybody has seen is seen by everybody.
       const seen = seenIn(look, atLeast);
       if (seen === 'visible') return look;
-      if (seen === 'of another key')
-        throw badRequest('Cannot wait for this commit as atLeast must be of the same key: it is of another');
       throw new Problem(
         409,
-        'Cannot wait for this commit as it must be in the log of the key: the log was taken back to before it, or never had it',
+        seen === 'of another key'
+          ? 'Cannot answer as the commit of atLeast must be of the same key: it is of another'
+          : 'Cannot answer as the commit of atLeast must be in the log of the key: the log was taken back to before it, or never had it',
       );
     }
     if (hasTakenIn(look, atLeast)) return look;

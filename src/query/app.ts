@@ -22,6 +22,8 @@ export interface QueryPorts extends Pick<Ports, 'log' | 'clock' | 'telemetry' | 
 export interface QueryOptions {
   /** Signs tokens of pages: whoever knows it can make one. */
   readonly secret: string;
+  /** Whether whoever hosts it asks callers for a signature of AWS, which its description says. Default false. */
+  readonly isSigned?: boolean;
   /** How many bytes of groups stay in memory from one question to the next. Default 96 MB. */
   readonly cacheBytes?: number;
 }
@@ -43,7 +45,7 @@ const ANSWERS: { readonly [Name in EndpointName]: Answer } = {
     await reader.generation();
     return { asOf, pipeline: pipeline.name, version: pipeline.version, status: 'ok' };
   },
-  openapi: async ({ pipeline }) => openApiOf(pipeline),
+  openapi: async ({ pipeline, isSigned }) => openApiOf(pipeline, isSigned),
 };
 
 /**
@@ -52,12 +54,12 @@ const ANSWERS: { readonly [Name in EndpointName]: Answer } = {
  */
 export function queryApp(ports: QueryPorts, pipeline: Pipeline, options: QueryOptions): Hono {
   const { clock, telemetry } = ports;
-  const { secret, cacheBytes = CACHE_BYTES } = options;
+  const { secret, isSigned = false, cacheBytes = CACHE_BYTES } = options;
   const engine = enginePorts({
     ...ports,
     objects: { read: ports.objects.read, create: () => Promise.reject(new Error('nothing is written')) },
   });
-  const parts = { pipeline, reader: new KeyReader(engine, pipeline, cacheBytes), clock, secret };
+  const parts = { pipeline, reader: new KeyReader(engine, pipeline, cacheBytes), clock, secret, isSigned };
   const app = new Hono();
   const endpoints = endpointsOf(pipeline);
   for (const endpoint of endpoints) {

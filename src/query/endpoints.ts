@@ -4,7 +4,7 @@ export const DEFAULT_LIMIT = 100;
 export const MAX_LIMIT = 1_000;
 
 /** What a parameter of a question must be. */
-type ParameterKind = 'key' | 'prefix' | 'window' | 'time' | 'order' | 'limit' | 'page' | 'atLeast';
+type ParameterKind = 'key' | 'prefix' | 'window' | 'listed' | 'time' | 'order' | 'limit' | 'page' | 'atLeast';
 
 /** A parameter in the query of a URL. */
 export interface Parameter {
@@ -39,6 +39,13 @@ const ANY_WINDOW: Parameter = {
   description: 'The name of the window in the definition.',
 };
 const WINDOW: Parameter = { ...ANY_WINDOW, required: true };
+const LISTED_WINDOW: Parameter = {
+  name: 'window',
+  kind: 'listed',
+  required: true,
+  description:
+    'The name of a window whose panes are rows of their own: a window of time, sessions or batches.',
+};
 const LIMIT: Parameter = {
   name: 'limit',
   kind: 'limit',
@@ -71,10 +78,10 @@ const PANES_OF_ROWS: readonly Endpoint[] = [
     path: '/api/panes',
     summary: 'The panes of a key and window by time, in pages',
     description:
-      'The last revision of each window that has emitted. Windows of time are listed by the start with which they were first emitted, batches by the text of their ordinal.',
+      'The last revision of each window that has emitted. Windows of time are listed by the start with which they were first emitted, batches by the text of their ordinal. Of batches that are asked for by time a page may be empty and still have a next one.',
     parameters: [
       KEY,
-      WINDOW,
+      LISTED_WINDOW,
       {
         name: 'from',
         kind: 'time',
@@ -144,6 +151,12 @@ const ROWS: Pipeline['sinks'][number]['kind'] = 'table';
 /** Says whether a pipeline writes rows, which alone hold panes that can be looked up. */
 export const hasRows = ({ sinks }: Pick<Pipeline, 'sinks'>): boolean =>
   sinks.some(({ kind }) => kind === ROWS);
+
+type Window = Pipeline['rules']['windows'][number];
+
+/** Says whether a window's panes are rows of their own, and not the latest alone. */
+export const isListed = ({ operator: { identity, signature } }: Window): boolean =>
+  identity === 'start' || signature.startsWith('batches(');
 
 /** Returns the questions that can be answered of a pipeline. */
 export const endpointsOf = (pipeline: Pick<Pipeline, 'sinks'>): readonly Endpoint[] =>

@@ -5,6 +5,8 @@ import {
   type Endpoint,
   type EndpointName,
   endpointsOf,
+  hasRows,
+  isListed,
   MAX_LIMIT,
   type Parameter,
 } from './endpoints.ts';
@@ -23,8 +25,12 @@ const object = (
   required: Object.keys(properties).filter((name) => !optional.includes(name)),
 });
 
-/** Describes the API of a pipeline in OpenAPI 3.1, with its own windows and results. */
-export function openApiOf(pipeline: Pipeline) {
+/**
+ * Describes the API of a pipeline in OpenAPI 3.1, with its own windows and results.
+ *
+ * @param isSigned whether callers must sign what they ask
+ */
+export function openApiOf(pipeline: Pipeline, isSigned: boolean) {
   const endpoints = endpointsOf(pipeline);
   const problems = [...new Set(endpoints.flatMap(({ problems }) => [400, 405, 500, ...problems] as const))];
   return {
@@ -36,20 +42,12 @@ export function openApiOf(pipeline: Pipeline) {
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
-    security: [{ iam: [] }],
+    security: isSigned ? [{ iam: [] }] : [],
     paths: Object.fromEntries(
       endpoints.map((endpoint) => [endpoint.path, { get: operationOf(pipeline, endpoint) }]),
     ),
     components: {
-      securitySchemes: {
-        iam: {
-          type: 'apiKey',
-          in: 'header',
-          name: 'Authorization',
-          description:
-            'A signature of AWS, version 4, for the service lambda. The run on one machine asks for none.',
-        },
-      },
+      ...(isSigned && { securitySchemes: SIGNED }),
       responses: Object.fromEntries(
         problems.map((status) => [
           `problem${status}`,
@@ -63,6 +61,15 @@ export function openApiOf(pipeline: Pipeline) {
     },
   };
 }
+
+const SIGNED = {
+  iam: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Authorization',
+    description: 'A signature of AWS, version 4, for the service lambda.',
+  },
+} as const;
 
 const problem = (status: ProblemStatus) =>
   [String(status), { $ref: `#/components/responses/problem${status}` }] as const;
@@ -98,6 +105,8 @@ function parameterSchema({ rules }: Pipeline, { kind }: Parameter): Schema {
       return { type: 'string', maxLength: MAX_KEY_BYTES };
     case 'window':
       return { type: 'string', enum: rules.windows.map(({ name }) => name) };
+    case 'listed':
+      return { type: 'string', enum: rules.windows.filter(isListed).map(({ name }) => name) };
     case 'time':
       return TIME;
     case 'order':
@@ -107,7 +116,10 @@ function parameterSchema({ rules }: Pipeline, { kind }: Parameter): Schema {
     case 'page':
       return { type: 'string', maxLength: MAX_TOKEN_LENGTH };
     case 'atLeast':
-      return { type: 'string', pattern: '^(\\d{1,15}-\\d{1,6}-\\d{1,4}-\\d{1,15}|.+@\\d{1,100})$' };
+      return {
+        type: 'string',
+        pattern: '^(\\d{1,15}-\\d{1,6}-\\d{1,4}-\\d{1,15}|.{1,1024}@(0|[1-9]\\d{0,99}))$',
+      };
   }
 }
 
@@ -150,7 +162,8 @@ function answerSchema(name: EndpointName): Schema {
   }
 }
 
-function schemasOf({ rules }: Pipeline): Schema {
+function schemasOf(pipeline: Pipeline): Schema {
+  const { rules } = pipeline;
   const windows = rules.windows.map(({ name, operator: { lanes } }) => [name, lanes.results] as const);
   const emission = (window: string, results: (typeof windows)[number][1]) => ({
     window: { const: window },
@@ -174,14 +187,15 @@ function schemasOf({ rules }: Pipeline): Schema {
   const ofEach = (more: { readonly [name: string]: Schema }): Schema => ({
     oneOf: windows.map(([name, results]) => object({ ...emission(name, results), ...more }, ['index'])),
   });
+  const Pane = ofEach({
+    id: { type: 'string', description: 'The same wherever the pane is delivered.' },
+    pipeline: { type: 'string' },
+    key: { type: 'string' },
+    kind: { enum: ['final', 'late', 'early', 'empty', 'retracted', 'rolling', 'running'] },
+    watermark: TIME,
+  });
   return {
-    Pane: ofEach({
-      id: { type: 'string', description: 'The same wherever the pane is delivered.' },
-      pipeline: { type: 'string' },
-      key: { type: 'string' },
-      kind: { enum: ['final', 'late', 'early', 'empty', 'retracted', 'rolling', 'running'] },
-      watermark: TIME,
-    }),
+    ...(hasRows(pipeline) && { Pane }),
     OpenWindow: ofEach({}),
     Key: object({ key: { type: 'string' }, watermark: TIME }),
     Problem: object({

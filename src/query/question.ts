@@ -3,7 +3,7 @@ import { type EpochMillis, parseIsoTime } from '../core/time.ts';
 import { MAX_KEY_BYTES } from '../engine/group/key-group.ts';
 import type { CommitPlace, RecordPlace } from '../engine/inspect/key-reader.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { DEFAULT_LIMIT, type Endpoint, MAX_LIMIT, type Parameter } from './endpoints.ts';
+import { DEFAULT_LIMIT, type Endpoint, isListed, MAX_LIMIT, type Parameter } from './endpoints.ts';
 import { MAX_TOKEN_LENGTH } from './page-token.ts';
 import { badRequest } from './problem.ts';
 
@@ -79,8 +79,10 @@ function check(pipeline: Pipeline, { name, kind }: Parameter, text: string): voi
       if (!bytesAllowed(0, text))
         refuse(`at most ${MAX_KEY_BYTES} bytes of UTF-8`, `${Buffer.byteLength(text)} bytes`);
       break;
-    case 'window': {
-      const names = pipeline.rules.windows.map((window) => window.name);
+    case 'window':
+    case 'listed': {
+      const windows = pipeline.rules.windows.filter((window) => kind === 'window' || isListed(window));
+      const names = windows.map((window) => window.name);
       if (!names.includes(text)) refuse(`one of ${names.join(', ')}`, 'none of them');
       break;
     }
@@ -107,6 +109,9 @@ function check(pipeline: Pipeline, { name, kind }: Parameter, text: string): voi
   }
 }
 
+/** Longer than any lineage: that of a message group may be percent-encoded. */
+const MAX_LINEAGE_LENGTH = 4_096;
+
 const TOKEN = /^(\d{1,15})-(\d{1,6})-(\d{1,4})-(\d{1,15})$/;
 
 /** Writes a commit as a token. */
@@ -126,7 +131,7 @@ function placeOf(text: string): CommitPlace | RecordPlace | undefined {
     return { incarnation, generation, index, ordinal };
   }
   const at = text.lastIndexOf('@');
-  if (at < 1 || at > MAX_KEY_BYTES) return undefined;
+  if (at < 1 || at > MAX_LINEAGE_LENGTH) return undefined;
   let position: Position;
   try {
     position = positionOf(text.slice(at + 1));
