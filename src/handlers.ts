@@ -144,25 +144,23 @@ type IntakePorts = Pick<
 export function processHandler(ports: IntakePorts, pipeline: Pipeline) {
   const { recordsOf, sourceOf, responseOf } = adapterForAnyEvent(pipeline);
   const take = intakeOf(ports, pipeline);
-  const readPanes = upstreamOf(pipeline) && readingPanes(ports, pipeline, take);
+  if (upstreamOf(pipeline)) return panesHandler(ports, pipeline, take);
   return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
-    if (readPanes) {
-      await readPanes(deadline);
-      return responseOf([], event);
-    }
     const records = recordsOf(event, ports.clock.now(), pipeline.source);
     return responseOf(await take(records, sourceOf(event), deadline), event);
   };
 }
 
 /**
- * Takes in the panes of another pipeline, whatever the event: those that are there now, and those that come
+ * Makes the handler that takes in the panes of another pipeline, whatever the event: those that are there now, and those that come
  * meanwhile.
  *
  * It throws where panes are left that could not be taken in, so that the next wake-up comes soon.
+ *
+ * @param take takes in what is read
  */
-function readingPanes(
+export function panesHandler(
   { upstream, ...ports }: IntakePorts,
   pipeline: Pipeline,
   take: ReturnType<typeof intakeOf>,
@@ -181,12 +179,15 @@ function readingPanes(
       `Cannot go on reading the panes for "${pipeline.name}" as those that are read must be taken in: ${again.length} are not`,
     );
   };
-  return async (deadline: EpochMillis): Promise<void> => {
+  return async (_event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
+    const deadline = deadlineOf(clock, invocation);
     try {
-      while (clock.now() < deadline) {
-        const { moved, gaps } = await byThen(clock, deadline, step(deadline));
-        if (!moved) return tellGaps(telemetry, gaps);
+      for (let moved = true; moved && clock.now() < deadline; ) {
+        const done = await byThen(clock, deadline, step(deadline));
+        moved = done.moved;
+        if (!moved) tellGaps(telemetry, done.gaps);
       }
+      return { batchItemFailures: [] };
     } catch (cause) {
       telemetry.fault('read the panes of another pipeline', cause, { log: reader.log });
       throw cause;
@@ -208,7 +209,7 @@ export const panesArrivals = (
  *
  * @throws Error when it cannot read the pipeline's deployment
  */
-function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
+export function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
   const overlap = new ShardOverlap(pipeline, ports.telemetry);

@@ -277,7 +277,8 @@ export class GroupLogAudit {
         this.#taken.buried.has(truth) ||
         truth.lineage === REDRIVEN ||
         (truth.content?.id && again.has(recordName(truth)));
-      if ((arrival !== undefined || isGone) && !this.#onTheWay.has(truth.content?.key ?? ''))
+      const mayHaveWaited = by.pipeline.rules.time.arrivesWhenRead === true;
+      if ((mayHaveWaited || isGone) && !this.#onTheWay.has(truth.content?.key ?? ''))
         this.#taken.pass(truth, this.watermarks);
     }
     let found = 0;

@@ -263,6 +263,11 @@ export class Audit {
     return { panes: expected.length, corrections: expected.filter(({ revision }) => revision > 0).length };
   }
 
+  /** Returns the records of which some part is not in. */
+  untaken(batch: readonly Truth[]): ReadonlySet<Truth> {
+    return new Set(batch.filter((truth) => !this.#partsOf(truth).every((part) => this.#isTaken(part))));
+  }
+
   #isTaken(part: Part): boolean {
     return part.fate === 'filtered' || this.#taken.has(part) || this.#taken.passed.has(part);
   }

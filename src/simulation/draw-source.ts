@@ -79,12 +79,15 @@ const EXPANDED_AND_IDENTIFIED = {
     .expand(({ of }) => of.slice(), { id }),
 } satisfies { readonly [Kind in SentKind]: Pipeline['source'] };
 
-/** What is simulated: a kind of source, or a stream whose records a producer packs (KPL). */
-export type Simulated = SentKind | 'kpl';
+/** What records are drawn for: a kind of source, or a stream whose records a producer packs (KPL). */
+export type Drawn = SentKind | 'kpl';
 
-export const SIMULATED: readonly Simulated[] = [...(Object.keys(SOURCES) as SentKind[]), 'kpl'];
+/** What is simulated: the same, or a pipeline that reads the panes of another, which is simulated first. */
+export type Simulated = Drawn | 'panes';
 
-export const kindOf = (simulated: Simulated): SentKind => (simulated === 'kpl' ? 'kinesis' : simulated);
+export const SIMULATED: readonly Simulated[] = [...(Object.keys(SOURCES) as SentKind[]), 'kpl', 'panes'];
+
+export const kindOf = (drawn: Drawn): SentKind => (drawn === 'kpl' ? 'kinesis' : drawn);
 
 /** How a record holds several readings: packed by its producer, as lines, as a list, or some of these at once. */
 export interface Form {
@@ -95,7 +98,7 @@ export interface Form {
   readonly isIdentified: boolean;
 }
 
-export function drawForm(random: Random, simulated: Simulated): Form {
+export function drawForm(random: Random, simulated: Drawn): Form {
   const draw = random.next();
   return {
     isPacked: simulated === 'kpl',

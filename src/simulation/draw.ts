@@ -22,6 +22,7 @@ import { LIMITS, type Limits } from '../ports/limits.ts';
 import { drawLineages, placedAt } from './draw-records.ts';
 import {
   BAD,
+  type Drawn,
   type DrawnReading,
   drawForm,
   drawnSource,
@@ -30,7 +31,6 @@ import {
   HABITS,
   isOrdered,
   kindOf,
-  type Simulated,
   type SOURCES,
 } from './draw-source.ts';
 import type { Random } from './random.ts';
@@ -113,7 +113,12 @@ function changed(random: Random, kind: SentKind, windows: Windows): Windows {
  * Draws a pipeline with so few key groups that lineages meet in them. Now and then its definition changes
  * while it runs.
  */
-function drawVersions(random: Random, kind: SentKind, form: Form): Case['versions'] {
+export function drawVersions(
+  random: Random,
+  kind: SentKind,
+  form: Form,
+  source: Pipeline['source'] = drawnSource(kind, form),
+): Case['versions'] {
   const times = {
     outOfOrderness: random.pick(['0s', '10s'] as const),
     idleAfter: random.pick(['20s', '1m'] as const),
@@ -125,7 +130,7 @@ function drawVersions(random: Random, kind: SentKind, form: Form): Case['version
   let allowedLateness = drawLateness();
   const define = (windows: Windows, version: number): Pipeline => ({
     ...keepingAll(
-      definePipeline('sim', drawnSource(kind, form) as typeof SOURCES.kinesis, {
+      definePipeline('sim', source as typeof SOURCES.kinesis, {
         filter: ({ skip }: DrawnReading) => !skip,
         key: ({ key }: DrawnReading) => key,
         eventTime: ({ at }: DrawnReading) => at,
@@ -156,7 +161,7 @@ function drawVersions(random: Random, kind: SentKind, form: Form): Case['version
 }
 
 /** Draws a pipeline, and the records of its source. */
-export function drawCase(random: Random, simulated: Simulated, extent?: Extent): Case {
+export function drawCase(random: Random, simulated: Drawn, extent?: Extent): Case {
   const kind = kindOf(simulated);
   const form = drawForm(random, simulated);
   const versions = drawVersions(random, kind, form);

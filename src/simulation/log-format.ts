@@ -182,3 +182,11 @@ type WrittenCursors = readonly (readonly [log: string, ordinal: number, panes: n
 
 const coveredOf = (cursors: WrittenCursors): Covered =>
   new Map(cursors.map(([log, ordinal, panes]) => [log, [ordinal, panes]]));
+
+/** Returns how far a reader has noted that it took in the panes of each log. */
+export const readBy = ({ body }: Pick<LogEntry, 'body'>): Covered => {
+  const [covered] = unpack(body) as unknown as [
+    readonly (readonly [log: string, ordinal: number, panes: number])[],
+  ];
+  return new Map(covered.map(([log, ordinal, panes]) => [log, [ordinal, panes]]));
+};

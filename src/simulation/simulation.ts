@@ -9,18 +9,38 @@ import { TIME_IS_UP } from '../engine/intake/process-batch.ts';
 import { isRedrivable, Redrive } from '../engine/intake/redrive.ts';
 import { beginGeneration } from '../engine/log/rescale.ts';
 import { bodyObjectOf, enginePorts } from '../engine/log/spill.ts';
-import { eventReaderOf, processHandler, projectHandler, sweepHandler } from '../handlers.ts';
+import {
+  eventReaderOf,
+  intakeOf,
+  panesArrivals,
+  panesHandler,
+  processHandler,
+  projectHandler,
+  sweepHandler,
+} from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
-import type { Ports } from '../ports/index.ts';
+import type { Ports, UpstreamStores } from '../ports/index.ts';
 import { LIMITS } from '../ports/limits.ts';
-import { groupLogPrefix, POISON_PREFIX, REDRIVE_PREFIX, rowsLog, STATE_PREFIX } from '../wiring/names.ts';
+import type { SourceRecord } from '../ports/source.ts';
+import {
+  groupLogPrefix,
+  POISON_PREFIX,
+  REDRIVE_PREFIX,
+  readsLog,
+  rowsLog,
+  STATE_PREFIX,
+} from '../wiring/names.ts';
 import { Audit, type Audited } from './audit.ts';
 import { drawCase } from './draw.ts';
+import { drawFirst, drawReader } from './draw-chain.ts';
 import type { Simulated } from './draw-source.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
+import { readBy } from './log-format.ts';
+import { PanesModel } from './panes-model.ts';
 import { Random } from './random.ts';
+import { panesIn, type Recording, replayed } from './recording.ts';
 import { drawRollout, mistaken } from './rollout.ts';
 import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
 import { type Delivery, namedBy, type SourceModel, sourceModel, wholeBatchAgain } from './source.ts';
@@ -100,6 +120,7 @@ const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
 const CLOSE_SKEW = SECOND;
 /** Tells apart what else is drawn from a seed. */
 const GIVES_UP = 0x5f37_59df;
+const FIRST_OF_CHAIN = 0x2545_f491;
 /** How many environments of a role may receive another invocation. */
 const MAX_HOSTS = 6;
 
@@ -109,7 +130,18 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   const draws = random.fork();
   const drawn = drawFaults(random.fork());
   const { given } = settings;
-  const drawnCase = typeof given === 'string' ? drawCase(draws, given) : given(draws);
+  let drawnCase: Case;
+  try {
+    drawnCase =
+      given === 'panes'
+        ? await chainedCase(draws, seed, settings)
+        : typeof given === 'string'
+          ? drawCase(draws, given)
+          : given(draws);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    return { violation: error, ...nothingRan() };
+  }
   const simulation = new Simulation(
     random,
     new Random(~seed),
@@ -127,6 +159,33 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   }
   return { ...audited, violation, ...simulation.outcome() };
 }
+
+/** Runs a schedule of the pipeline whose panes are read, and draws one that reads what came of it. */
+async function chainedCase(draws: Random, seed: number, { tamper }: Settings): Promise<Case> {
+  const first = drawFirst(draws);
+  const random = new Random(seed ^ FIRST_OF_CHAIN);
+  const [redrives, failures] = [random.fork(), random.fork()];
+  const faults = drawFaults(random.fork());
+  const settings = { given: () => first, tamper };
+  const simulation = new Simulation(random, redrives, failures, first, faults, settings);
+  const recording = simulation.record();
+  try {
+    await simulation.run();
+  } catch (error) {
+    throw error instanceof Violation ? error : unexpected(error);
+  }
+  return drawReader(draws, first.versions[0], recording);
+}
+
+const nothingHappened = (): Happened => Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
+
+const nothingRan = (): Omit<Ran, 'violation'> => ({
+  applied: [],
+  steps: 0,
+  exposed: [],
+  happened: nothingHappened(),
+  digest: '',
+});
 
 /** Allows a RangeError where bounds are small, as few groups may then have no room for their keys. */
 const refusedForRoom = (limits: Case['limits']) => (error: unknown) => {
@@ -228,11 +287,16 @@ class Simulation {
   readonly #stateLifetime: number;
   /** When each object was created that may expire. */
   readonly #createdAt = new Map<string, EpochMillis>();
-  readonly #happened = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Happened;
+  readonly #happened = nothingHappened();
   readonly #digest = createHash('sha256');
   /** The versions that environments run: two while one replaces the other. */
   #serving: readonly Pipeline[];
   #wakeUps: string[] = [];
+  /** The stores of the pipeline whose panes are read. */
+  readonly #upstream: UpstreamStores | undefined;
+  /** The panes that are read, by lineage and position. */
+  readonly #recorded = new Map<string, Truth>();
+  #recording: { entries: Recording['entries'][number][]; swept: Recording['swept'][number][] } | undefined;
   #failure: unknown;
   #faultless = false;
 
@@ -257,7 +321,18 @@ class Simulation {
     const mayGiveUp = isBounded && SHAPES[this.#kind].failureOf !== undefined && failures.chance(0.3);
     this.#givesUp = mayGiveUp ? failures.pick([0.2, 0.6]) : 0;
     this.#tamper = settings.tamper ?? ((ports) => ports);
-    this.#source = sourceModel(random.fork(), SHAPES[this.#kind], simulated);
+    const { recording } = simulated;
+    this.#source = recording
+      ? new PanesModel(
+          random.fork(),
+          recording.entries.at(-1)?.at,
+          panesIn(recording, this.#pipeline),
+          ({ record }) => this.#isRead(record),
+        )
+      : sourceModel(random.fork(), SHAPES[this.#kind], simulated);
+    this.#upstream = recording && replayed(recording, () => this.#now());
+    for (const { truths } of recording ? simulated.lineages : [])
+      for (const truth of truths) this.#recorded.set(placeName(truth), truth);
     this.#audit = new Audit(simulated);
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
@@ -280,6 +355,20 @@ class Simulation {
   async run(): Promise<Audited> {
     await this.#runWithFaults();
     return this.#runToQuiet();
+  }
+
+  /** Records what the schedule does, for one that reads it. */
+  record(): Recording {
+    this.#recording = { entries: [], swept: [] };
+    return this.#recording;
+  }
+
+  /** Whether the reader has noted a pane as taken in. */
+  #isRead({ lineage, position }: SourceRecord): boolean {
+    const last = this.#world.log.logs.get(readsLog(this.#pipeline.name))?.at(-1);
+    const [ordinal, panes] = (last && readBy(this.#whole(last)).get(lineage)) ?? [0, 0];
+    const [at, pane] = [BigInt(position) / 1_000_000n, BigInt(position) % 1_000_000n];
+    return at <= ordinal || (at === BigInt(ordinal) + 1n && pane < panes);
   }
 
   outcome(): Pick<Ran, 'applied' | 'steps' | 'exposed' | 'happened' | 'digest'> {
@@ -367,6 +456,8 @@ class Simulation {
     this.#project({});
     await this.#drain();
     must(this.#running.size === 0, 'Every invocation ends');
+    // Where there is no pane to be read, the pipeline never begins.
+    if (this.#upstream && this.#recorded.size === 0) return { panes: 0, corrections: 0 };
     this.#happened.rescales = this.#audit.generations - 1;
     this.#happened.deployments = this.#audit.deployments.length - 1;
     return this.#audit.finish(this.#world, silent);
@@ -376,13 +467,23 @@ class Simulation {
   async #close(): Promise<EpochMillis> {
     for (let wait = 2 * DAY; wait < 10_000 * DAY; wait *= 2) {
       this.#pass(wait);
-      const { open, now } = await this.#swept();
+      await this.#wakeReader();
+      const { open, now: silence } = await this.#swept();
+      // A pipeline that never ran has no silence that one which reads it could count.
+      const now = silence ?? (this.#upstream && this.#recorded.size === 0 ? this.#now() : undefined);
       must(now !== undefined, 'Once nothing waits, silence counts');
       this.#project({});
       await this.#drain();
       if (open === 0) return now;
     }
     throw new Violation('When faults stop, every due window closes');
+  }
+
+  /** Wakes the handler as its schedule does, also where there is nothing to take in. */
+  async #wakeReader(): Promise<void> {
+    if (this.#upstream === undefined) return;
+    this.#duplicate();
+    await this.#drain();
   }
 
   async #swept(): Promise<Awaited<ReturnType<Host['sweep']>>> {
@@ -446,6 +547,7 @@ class Simulation {
 
   async #age(length: number, isSwept = true): Promise<void> {
     this.#pass(length);
+    await this.#wakeReader();
     if (isSwept) this.#sweep();
     await this.#drain();
     this.#project({});
@@ -515,14 +617,14 @@ class Simulation {
     if (waiting.length > 0) this.#random.pick(waiting).timeOut();
   }
 
-  #process({ batch, event, settle }: Delivery): void {
+  #process({ batch: delivered, event, settle }: Delivery): void {
     this.#happened.batches++;
     const host = this.#host('process');
     const deadline = this.#now() + INVOCATION_MILLIS;
     const context = { getRemainingTimeInMillis: () => deadline - this.#now() };
     const invocation = this.#invoke(
       host,
-      () => host.process(event as never, context).catch(wholeBatchAgain(SHAPES[this.#kind], batch)),
+      () => host.process(event as never, context).catch(wholeBatchAgain(SHAPES[this.#kind], delivered)),
       (ending) => {
         this.#inFlight.delete(invocation);
         const { met, telemetry } = invocation;
@@ -530,8 +632,11 @@ class Simulation {
         this.#happened.conflicts += counted.conflicts;
         this.#happened.late += counted.late;
         this.#happened.poison += counted.poison;
+        const { batch } = this.#work.get(invocation) as Work;
         if (ending.ended === 'answered') {
-          const back = namedBy(SHAPES[this.#kind], batch, ending.result);
+          const back = this.#upstream
+            ? this.#audit.untaken(batch)
+            : namedBy(SHAPES[this.#kind], batch, ending.result);
           // An invocation may wait for what another one in its environment writes down, and older code leaves
           // to newer code what it cannot do.
           const excused =
@@ -540,7 +645,8 @@ class Simulation {
             host.failedAt >= invocation.from ||
             this.#mayBeOutdated(invocation) ||
             this.#now() >= deadline - 2 * SECOND - MAX_SKEW;
-          this.#audit.answered(batch, back, counted, excused);
+          // A reader that met a fault may have been given a pane more than once.
+          if (!this.#upstream || !excused) this.#audit.answered(batch, back, counted, excused);
           if (!excused) auditCost(invocation);
           this.#settle(invocation, settle, back);
           return;
@@ -548,7 +654,7 @@ class Simulation {
         if (ending.ended === 'timed out') this.#happened.timeouts++;
         this.#settle(invocation, settle, new Set(batch));
       },
-      batch,
+      delivered,
     );
     this.#inFlight.add(invocation);
     if (this.#givesUp > 0) this.#unsettled.push(invocation);
@@ -788,6 +894,13 @@ class Simulation {
     }
     // Only faults take so long: an invocation that meets none must answer.
     if (error === TIME_IS_UP) return true;
+    // What makes a reader leave panes untaken was met, or is told as a fault.
+    if (
+      this.#upstream &&
+      error instanceof Error &&
+      error.message.startsWith('Cannot go on reading the panes')
+    )
+      return !this.#faultless;
     if (!(error instanceof OutdatedError)) return pipeline === this.#mistaken && error instanceof RangeError;
     const { version } = this.#audit.deployments;
     if (pipeline.version < version) this.#happened.outdated++;
@@ -827,7 +940,13 @@ class Simulation {
     const ports = behind(this.#stage.gateOf(environment), {
       ...this.#world,
       limits: { ...LIMITS, ...this.#limits, inline: this.#inline },
-      arrivals: { frontier: (now) => this.#source.frontier(now, this.#world.progress) },
+      arrivals: this.#upstream
+        ? panesArrivals(
+            { ...this.#world, limits: { ...LIMITS, inline: this.#inline } },
+            this.#upstream,
+            pipeline,
+          )
+        : { frontier: (now) => this.#source.frontier(now, this.#world.progress) },
       clock: {
         ...clock,
         now: () => (clock.now() + host.skew) as EpochMillis,
@@ -842,7 +961,7 @@ class Simulation {
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);
-    const seen = this.#tamper(ports);
+    const seen = this.#tamper(this.#chained(ports, environment));
     const redrivePorts = () => ({
       ...enginePorts(seen),
       reading: memoryReading(this.#world),
@@ -851,7 +970,9 @@ class Simulation {
     const host: Host = Object.assign(environment, {
       pipeline,
       skew: 0,
-      process: processHandler(seen, pipeline),
+      process: this.#upstream
+        ? panesHandler(seen, pipeline, this.#watched(intakeOf(seen, pipeline)))
+        : processHandler(seen, pipeline),
       sweep: sweepHandler(seen, pipeline),
       project: projectHandler(seen, pipeline),
       rescale: (groups: number) => beginGeneration(enginePorts(seen), pipeline, groups),
@@ -881,6 +1002,33 @@ class Simulation {
     return host;
   }
 
+  /** Adds what a chain needs: the stores of the pipeline that is read, or where its sweepers note how far they are. */
+  #chained(ports: Ports, environment: Environment): Ports {
+    const recording = this.#recording;
+    if (recording) {
+      const note = async (silence: EpochMillis) => void recording.swept.push({ silence, at: this.#now() });
+      return { ...ports, swept: { note } };
+    }
+    if (this.#upstream === undefined) return ports;
+    const { log } = behind(this.#stage.gateOf(environment), { ...ports, log: this.#upstream.log });
+    return { ...ports, upstream: { ...this.#upstream, log } };
+  }
+
+  /** Notes which panes an invocation has read, and in which order it takes them in. */
+  #watched(take: ReturnType<typeof intakeOf>): ReturnType<typeof intakeOf> {
+    return (records, ...rest) => {
+      const invocation = this.#stage.running;
+      const work = this.#work.get(invocation) as Work;
+      const truths = records.map((record) => {
+        const truth = this.#recorded.get(placeName(record));
+        must(truth !== undefined, 'A reader takes in the panes of its source alone', () => placeName(record));
+        return truth;
+      });
+      this.#work.set(invocation, { ...work, batch: [...work.batch, ...truths] });
+      return take(records, ...rest);
+    };
+  }
+
   #failuresBucket() {
     const failed = this.#failed;
     return {
@@ -903,6 +1051,7 @@ class Simulation {
     }
     if (call !== 'log.append' || answer !== 'committed') return;
     const entry = this.#world.log.logs.get(name)?.at(-1);
+    if (entry) this.#recording?.entries.push({ log: name, entry: this.#whole(entry), at: this.#now() });
     this.#held(() => {
       const { version, batch, redrives, arrival } = this.#work.get(invocation) as Work;
       const { length } = this.#audit.deployments;

@@ -4,6 +4,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Limits } from '../ports/limits.ts';
 import type { SourceRecord } from '../ports/source.ts';
+import type { Recording } from './recording.ts';
 
 /** The place of a record in its source. */
 export type Place = Pick<SourceRecord, 'lineage' | 'position' | 'partitionKey'>;
@@ -85,6 +86,8 @@ export interface Case {
   /** The definitions, each of a higher version than the one before. They differ only in their windows. */
   readonly versions: readonly [Pipeline, ...Pipeline[]];
   readonly lineages: readonly Lineage[];
+  /** What the pipeline did whose panes are read. */
+  readonly recording?: Recording;
   /** Bounds so small that they are met. With bounds, no record makes an aggregate throw as it is taken in. */
   readonly limits?: Limits | undefined;
   /** Whether Lambda may give batches up, as it may where the tries of a stream's mapping are bounded. */

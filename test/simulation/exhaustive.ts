@@ -1,5 +1,5 @@
 import { drawCase } from '../../src/simulation/draw.ts';
-import { type Simulated, SMALL } from '../../src/simulation/draw-source.ts';
+import { type Drawn, SIMULATED, SMALL } from '../../src/simulation/draw-source.ts';
 import { FAULT_KINDS, type Fault } from '../../src/simulation/faults.ts';
 import { Random } from '../../src/simulation/random.ts';
 import { runSchedule, type Settings } from '../../src/simulation/simulation.ts';
@@ -18,9 +18,12 @@ interface Share {
   readonly jobs: number;
 }
 
+/** What has cases of few records. */
+export const DRAWN = SIMULATED.filter((given): given is Drawn => given !== 'panes');
+
 /** Cases of few records. */
 export const smallOf =
-  (kind: Simulated): Settings['given'] =>
+  (kind: Drawn): Settings['given'] =>
   (random) =>
     drawCase(random, kind, SMALL);
 
@@ -38,7 +41,7 @@ const PER_SINGLE = 1.25;
  * @param tell what some of the runs came to
  */
 export async function exhaust(
-  kind: Simulated,
+  kind: Drawn,
   { runs, job, jobs }: Share,
   tell: (tally: Tally) => void,
 ): Promise<Found | undefined> {
