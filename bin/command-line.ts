@@ -147,7 +147,7 @@ async function parse(args: readonly string[], startServers: LocalOptions['startS
     )
     .option(
       '--port <number>',
-      'where Kinesis listens; DynamoDB, S3 and the live page on the next three (default: free ones)',
+      'where Kinesis listens; DynamoDB, S3 and the live page, with the query API at /api, on the next three (default: free ones)',
       port,
     )
     .option('--report <file>', REPORT, notEmpty)
