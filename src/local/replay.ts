@@ -224,13 +224,17 @@ function pacer(clock: RunClock, speed: number | undefined) {
   };
 }
 
-const abortable = <Result>(work: Promise<Result>, signal?: AbortSignal): Promise<Result> =>
-  signal === undefined
-    ? work
-    : Promise.race([
-        work,
-        new Promise<never>((_, reject) => {
-          if (signal.aborted) reject(signal.reason);
-          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-        }),
-      ]);
+async function abortable<Result>(work: Promise<Result>, signal?: AbortSignal): Promise<Result> {
+  if (signal === undefined) return work;
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

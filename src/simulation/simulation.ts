@@ -340,8 +340,10 @@ class Simulation {
     this.#inline = random.pick(INLINE_BYTES);
     this.#stateLifetime = random.pick(STATE_LIFETIMES);
     // Some pipelines wait for their first record until entries expire.
-    const waits = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
-    this.#firstArrival = this.#source.nextArrival() ?? waits;
+    const drawnWait = random.chance(0.05) ? random.whole(2, 12) * DAY : 0;
+    // A reader is there before the first pane, as it refuses to begin once that may have expired.
+    const waits = recording ? 0 : drawnWait;
+    this.#firstArrival = recording?.entries[0]?.at ?? this.#source.nextArrival() ?? waits;
     this.#world = memoryPorts({
       start: (this.#firstArrival - waits) as EpochMillis,
       answerEntries: random.pick([1, 3, 1_000]),
@@ -353,6 +355,7 @@ class Simulation {
   }
 
   async run(): Promise<Audited> {
+    if (this.#upstream) await this.#withoutFaults(() => this.#wakeReader());
     await this.#runWithFaults();
     return this.#runToQuiet();
   }

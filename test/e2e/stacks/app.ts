@@ -1,7 +1,7 @@
 import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { flights } from '../../../functions/flights/pipeline.ts';
 import { PipelineStack } from '../../../lib/pipeline-stack.ts';
-import { dynamodbStream, kafka, kinesis, type Pipeline, rabbitmq, sqs } from '../../../src/index.ts';
+import { dynamodbStream, kafka, kinesis, type Pipeline, panesOf, rabbitmq, sqs } from '../../../src/index.ts';
 
 const PLACE = 'us-east-1:123456789012';
 const secretOf = (name: string) => `arn:aws:secretsmanager:${PLACE}:secret:${name}-AbCdEf`;
@@ -31,6 +31,7 @@ const SOURCES: { readonly [stack: string]: Pipeline['source'] } = {
     deadLetterExchange: 'refused',
   }),
   Table: dynamodbStream({ table: 'orders', kinds: ['INSERT'] }),
+  Panes: panesOf({ ...flights, name: 'first' }, 'hourly'),
 };
 
 /** The stream of the table: of one that was made, or any. What stacks are changed by is how long they gather records. */
@@ -49,6 +50,11 @@ const stacks = Object.entries(SOURCES).map(
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
       tableStream,
+      upstream: {
+        stateTable: 'first-state',
+        resultsBucket: 'first-results',
+        stateStream: `arn:aws:dynamodb:${PLACE}:table/first-state/stream/2026-01-05T08:00:00.000`,
+      },
       queryApi: id === 'Provisioned',
       batchingWindow: Duration.seconds(Number(batchingSeconds)),
     }),

@@ -1,135 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { type MemoryPorts, memoryPorts } from '../../../src/adapters/memory/index.ts';
+import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { after, type EpochMillis, millis } from '../../../src/core/time.ts';
-import { decodePanes } from '../../../src/engine/format/entry.ts';
+import { decodeRead } from '../../../src/engine/delivery/read-panes.ts';
+import { restore } from '../../../src/engine/delivery/restore.ts';
 import { addIncarnation, holdDeployment } from '../../../src/engine/log/definition-log.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
 import { enginePorts } from '../../../src/engine/log/spill.ts';
-import { panesArrivals, processHandler, sweepHandler } from '../../../src/handlers.ts';
+import { sweepHandler } from '../../../src/handlers.ts';
 import {
   collect,
   count,
   definePipeline,
-  kinesis,
   type Pipeline,
   panesOf,
-  rolling,
   running,
-  sum,
   tumbling,
 } from '../../../src/index.ts';
 import type { StoredEntry } from '../../../src/ports/commit-log.ts';
-import type { Ports } from '../../../src/ports/index.ts';
 import { sweptIn } from '../../../src/ports/swept.ts';
-import { kinesisEvent, wakeUpOf } from '../../../src/simulation/shapes.ts';
+import { wakeUpOf } from '../../../src/simulation/shapes.ts';
 import { groupLogPrefix, readsLog } from '../../../src/wiring/names.ts';
-import { at, NOON, type Reading, Scene } from '../scene.ts';
-
-/** The second version has a window more. */
-const readings = (version: 1 | 2 = 1) =>
-  definePipeline('readings', kinesis<Reading>(), {
-    key: ({ machine }) => machine,
-    eventTime: (reading) => reading.at,
-    groups: 4,
-    version,
-    windows: {
-      minute: tumbling({ size: '1m', emit: 'record' }, { n: count(), sum: sum('celsius') }),
-      lastTwo: rolling({ count: 2 }, { sum: sum('celsius') }),
-      all: running({}, { n: count() }),
-      ...(version === 2 && { hour: tumbling({ size: '1h' }, { n: count() }) }),
-    },
-  });
-
-const byLine = (upstream = readings(), begin: 'first' | 'kept' = 'first') =>
-  definePipeline('lines', panesOf(upstream, 'minute', { begin }), {
-    key: ({ key }) => key.slice(0, 1),
-    eventTime: ({ start }) => start,
-    outOfOrderness: '5m',
-    groups: 2,
-    windows: {
-      minute: tumbling({ size: '1m' }, { n: sum(({ results }) => results.n), of: collect('key') }),
-    },
-  });
-
-const invocation = { getRemainingTimeInMillis: () => 60_000 };
-
-/** A pipeline of readings, and one that reads its panes. */
-class Chain {
-  readonly first: Scene;
-  readonly ports: MemoryPorts;
-  pipeline: Pipeline;
-  upstream: Pipeline;
-
-  constructor(pipeline: Pipeline = byLine() as Pipeline, upstream: Pipeline = readings() as Pipeline) {
-    this.upstream = upstream;
-    this.first = new Scene(upstream);
-    this.pipeline = pipeline;
-    this.ports = { ...memoryPorts({ start: NOON }), clock: this.first.ports.clock };
-  }
-
-  get withUpstream(): Ports {
-    const { log, objects, progress } = this.first.ports;
-    const upstream = { name: 'readings-state', log, objects, swept: sweptIn(progress) };
-    return { ...this.ports, upstream };
-  }
-
-  /** Takes readings of machines in, each a minute and `celsius`. */
-  async send(...sent: readonly (readonly [machine: string, minute: number, celsius: number])[]) {
-    const records = sent.map(([machine, minute, celsius]) => this.first.put(machine, at(minute), celsius));
-    const answer = await processHandler(this.first.ports, this.upstream)(kinesisEvent(records), invocation);
-    expect(answer.batchItemFailures).toEqual([]);
-  }
-
-  /** Lets time pass in the first pipeline. */
-  async sweepFirst(minute: number) {
-    this.first.ports.clock.set(at(minute));
-    const arrivals = { frontier: async (now: EpochMillis) => now };
-    const swept = sweptIn(this.first.ports.progress);
-    await sweepHandler({ ...this.first.ports, arrivals, swept }, this.upstream)({}, invocation);
-  }
-
-  read = (ports: Ports = this.withUpstream, event: unknown = {}) =>
-    processHandler(ports, this.pipeline)(event, invocation);
-
-  async sweep(minute: number) {
-    await this.sweepFirst(minute);
-    await this.read();
-    await this.sweepAlone(minute);
-  }
-
-  async sweepAlone(minute: number) {
-    this.ports.clock.set(at(minute));
-    const arrivals = panesArrivals(this.ports, this.withUpstream.upstream as never, this.pipeline);
-    await sweepHandler({ ...this.ports, arrivals }, this.pipeline)({}, invocation);
-  }
-
-  /** What the second pipeline has emitted: the key, the minute, and the results. */
-  emitted(ports = this.ports, pipeline = this.pipeline): readonly unknown[] {
-    return [...ports.log.logs].flatMap(([log, entries]) =>
-      log.startsWith(groupLogPrefix(pipeline.name))
-        ? entries
-            .map(this.first.whole)
-            .flatMap((entry) =>
-              decodePanes(entry).map(({ key, start, results }) => [key, (start - NOON) / 60_000, results]),
-            )
-        : [],
-    );
-  }
-}
-
-/** Two lines of two machines each. */
-const sent = [
-  ['a1', 0, 20],
-  ['a2', 0, 21],
-  ['b1', 0, 30],
-  ['a1', 0.5, 22],
-  ['a1', 1, 23],
-  ['a2', 1, 24],
-  ['b1', 1, 25],
-  ['a1', 9, 1],
-  ['a2', 9, 1],
-  ['b1', 9, 1],
-] as const;
+import { byLine, Chain, forget, invocation, readings, sent } from '../chain.ts';
+import { at, NOON } from '../scene.ts';
 
 const MINUTES = [
   ['a', 0, { n: 3, of: ['a1', 'a2'] }],
@@ -145,10 +37,6 @@ const sorted = (panes: readonly unknown[]) =>
       return [key, minute, { ...results, of: results.of.toSorted() }] as const;
     })
     .sort((a, b) => `${a[0]}${a[1]}`.localeCompare(`${b[0]}${b[1]}`));
-
-const forget = ({ log }: MemoryPorts, ...names: readonly string[]): void => {
-  for (const name of names) (log.logs as Map<string, unknown>).delete(name);
-};
 
 describe('a pipeline that reads the panes of another', () => {
   it('takes in each settled pane once, however often it is woken', async () => {
@@ -349,6 +237,54 @@ describe('a pipeline that reads the panes of another', () => {
     await expect(chain.read()).rejects.toThrow(
       /^Cannot go on reading the panes of "readings" for "lines" as its logs must hold what was read of them: they were taken back at 2026-/,
     );
+  });
+
+  it('goes on once its own logs were taken back, too, with each pane once', async () => {
+    const chain = new Chain();
+    const back = () => {
+      const kept = [chain.first.ports, chain.ports].map(({ log }) => {
+        const logs = log.logs as Map<string, StoredEntry[]>;
+        return { logs, entries: [...logs].map(([name, entries]) => [name, [...entries]] as const) };
+      });
+      return () => {
+        for (const { logs, entries } of kept) {
+          logs.clear();
+          for (const [name, all] of entries) logs.set(name, [...all]);
+        }
+      };
+    };
+    await chain.send(...sent.slice(0, 5));
+    await chain.read();
+    chain.ports.clock.set(at(5));
+    await chain.send(...sent.slice(5, 7));
+    await chain.read();
+    const takeBack = back();
+    await chain.send(...sent.slice(7));
+    await chain.read();
+    takeBack();
+    const { log } = chain.ports;
+    const listing = memoryReading(chain.ports).objects;
+    const remover = { remove: async () => {} };
+    for (const [ports, pipeline] of [
+      [chain.first.ports, chain.upstream],
+      [chain.ports, chain.pipeline],
+    ] as const)
+      await restore(
+        { ...enginePorts(ports), progress: ports.progress, listing, remover },
+        pipeline,
+        () => {},
+      );
+    const noted = log.logs.get(readsLog('lines')) ?? [];
+    const [rewound, before] = [noted.at(-1), noted.at(-3)].map((entry) =>
+      decodeRead(chain.first.whole(entry as StoredEntry)),
+    );
+    expect(rewound).toEqual({ ...before, incarnation: undefined });
+    chain.ports.clock.set(at(12));
+    await chain.send(...sent.slice(7));
+    await chain.sweepFirst(30);
+    await chain.read();
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
   });
 
   it('refuses panes in the place of others, though nothing says that the logs were taken back', async () => {
