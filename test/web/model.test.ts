@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isDrawn, marksOf } from '../../web/model/chart.ts';
+import { busiest, Keys, matching } from '../../web/model/keys.ts';
 import { LiveModel } from '../../web/model/model.ts';
+import { readPicked, writtenPicked } from '../../web/model/picked.ts';
 import type { LiveEvent, WirePane, WireSeries } from '../../web/model/wire.ts';
 import { EMPTY, figuresOf, histories, paneAt } from './events.ts';
 
@@ -125,5 +128,54 @@ describe('the model', () => {
     expect(model.figures.committed).toBe(20);
     expect(model.trend.samples.map(({ at }) => at)).toEqual([1_400, 1_500, 2_000]);
     expect(model.trend.rates('committed')).toEqual([10, 10]);
+  });
+});
+
+describe('what a page draws of it', () => {
+  it('is each pane by how it stands, with what it was before', () => {
+    const model = folded(
+      paneAt(1, 10),
+      paneAt(2, 20),
+      paneAt(3, 30),
+      paneAt(4, 40, 'early'),
+      paneAt(5, null, 'empty'),
+      paneAt(2, 22, 'late', 1),
+      paneAt(3, null, 'retracted', 1),
+    );
+    const marks = marksOf(model.seriesOf(0, 'a'), 0, 4);
+    expect(marks.map(({ pane, standing, value, before }) => [pane.id, standing, value, before])).toEqual([
+      [2, 'revised', 22, 20],
+      [3, 'retracted', 30, null],
+      [4, 'early', 40, null],
+      [5, 'final', null, null],
+    ]);
+    expect([0, 1].map((result) => isDrawn(model.seriesOf(0, 'a'), result))).toEqual([true, false]);
+  });
+
+  it('begins with the key that has the most panes, and finds keys by a part of them', () => {
+    const model = new LiveModel(EMPTY, BOUNDS);
+    model.apply(
+      batch(
+        1,
+        [0, 'pump 10', [paneAt(1, 1)]],
+        [0, 'pump 9', [paneAt(1, 1), paneAt(2, 1)]],
+        [1, 'a Pump', []],
+      ),
+    );
+    expect(busiest(model, 0)).toBe('pump 9');
+    const keys = new Keys();
+    expect(keys.of(model)).toEqual(['a Pump', 'pump 9', 'pump 10']);
+    expect(keys.of(model)).toBe(keys.of(model));
+    expect(matching(keys.of(model), ' PUMP ')).toEqual(['pump 9', 'pump 10', 'a Pump']);
+  });
+
+  it('is named in the address of the page, by whatever names keys have', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: 'binary' }), fc.nat(1), (key, window) => {
+        const picked = { key: key.toWellFormed(), window, result: 0 };
+        expect(readPicked(EMPTY.shape, writtenPicked(EMPTY.shape, picked))).toEqual(picked);
+      }),
+    );
+    expect(readPicked(EMPTY.shape, '#window=gone&result=gone')).toEqual({});
   });
 });

@@ -57,6 +57,8 @@ describe.skipIf(chromiumPath === undefined)('a run that is watched', () => {
         '--keep',
         '-d',
         join(folder, 'data'),
+        '--report',
+        join(folder, 'report.html'),
       ],
       { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] },
     );
@@ -122,8 +124,12 @@ describe.skipIf(chromiumPath === undefined)('a run that is watched', () => {
     await page.getByRole('button', { name: 'Send' }).click();
     await page.getByText(/^Not sent, as the pipeline refuses it \(key\)/).waitFor();
 
+    const after = await shown();
     second.child.kill('SIGINT');
     await once(second.child, 'exit');
+    await page.goto(`file://${join(folder, 'report.html')}`);
+    await page.getByText('Report of a run').waitFor();
+    expect(await shown()).toEqual(after);
     // What was typed in last may be projected by the next run only.
     const written = (await writtenIn(join(folder, 'data'))).filter((pane) => !pane.includes('typed in'));
     expect(before).toEqual(written);
