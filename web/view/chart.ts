@@ -108,7 +108,7 @@ export function chartView() {
       scales: { x: { time: true, range: (_, from, until) => (isZoomed ? [from, until] : range()) } },
       axes: [
         { ...axis(64), values: TIMES },
-        { ...axis(62), size: 64, values: (_, ticks) => ticks.map((tick) => valueText(tick)) },
+        { ...axis(36), size: 64, values: (_, ticks) => ticks.map((tick) => valueText(tick)) },
       ],
       series: [
         {},

@@ -21,9 +21,12 @@ export function instantText(at: number): string {
   return text.replace(/\.000$/, '').replace(/(\d\d:\d\d):00$/, '$1');
 }
 
-/** The end of a window that begins at `start`: its time alone where both are of one day. */
+/**
+ * The end of a window that begins at `start`: its time alone where both are of one day. A window of records ends
+ * a millisecond after its last one, which is what is shown then.
+ */
 export const untilText = (start: number, end: number): string => {
-  const [from, until] = [instantText(start), instantText(end)];
+  const [from, until] = [instantText(start), instantText(end % 1_000 === 1 ? end - 1 : end)];
   return from.slice(0, 10) === until.slice(0, 10) ? until.slice(11) : until;
 };
 

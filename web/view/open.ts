@@ -2,7 +2,7 @@ import { type OpenWindow, openOf } from '../model/open.ts';
 import { h, say } from './dom.ts';
 import { counted, instantText, untilText, valueText } from './format.ts';
 
-const ASK_MILLIS = 1_000;
+const ASK_MILLIS = 300;
 const SHOWN = 6;
 
 /** The windows of the picked key that are open, which the page asks for, as they are in no commit by themselves. */
