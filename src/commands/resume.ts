@@ -1,6 +1,7 @@
-import { resume } from '../engine/delivery/resume.ts';
+import { resume, resumeReads } from '../engine/delivery/resume.ts';
 import { readDeployment } from '../engine/log/definition-log.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { upstreamOf } from '../pipeline/upstream.ts';
 import { type DeploymentOptions, withKept } from './kept.ts';
 import { plural } from './text.ts';
 
@@ -11,14 +12,19 @@ import { plural } from './text.ts';
  * @throws Error when it cannot be done; the same call may be made again
  */
 export async function resumeCommand(pipeline: Pipeline, where: DeploymentOptions): Promise<number> {
-  const skipped = await withKept(pipeline, where, async ({ engine }) => {
+  const of = upstreamOf(pipeline);
+  const { skipped, unread } = await withKept(pipeline, where, async ({ engine, upstream }) => {
     const deployment = await readDeployment(engine, pipeline);
     if (deployment === undefined) {
       throw new Error(`Cannot resume "${pipeline.name}" as it must have begun: there are no logs of it`);
     }
-    return resume(engine, deployment);
+    const unread = of ? await resumeReads(engine, upstream(of), pipeline) : [];
+    return { skipped: await resume(engine, deployment), unread };
   });
-  const lines = skipped.map(
+  const lines = [
+    ...skipped,
+    ...unread.map((skip) => ({ ...skip, sink: `the panes of "${of?.name}" that it reads` })),
+  ].map(
     ({ sink, log, from, to }) =>
       `${sink}: ${plural(to - from, 'entry', 'entries')} of log ${log}, ${from + 1} to ${to}: the panes in them are lost to it`,
   );

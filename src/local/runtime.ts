@@ -35,7 +35,7 @@ import type { LocalServers, startServersBeside } from './servers/servers.ts';
 import { serversPackage } from './servers-package.ts';
 import { localSourceOf } from './sources/index.ts';
 import type { Handle, LocalSource, SourceSettings } from './sources/source.ts';
-import { startWakeUps } from './wake-ups.ts';
+import { READING_WINDOW_MILLIS, startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
   readonly pipeline: Pipeline;
@@ -265,6 +265,7 @@ async function startStage(
       ? startWakeUps(
           async (event) => void (await process(event, INVOCATION)),
           (error) => telemetry.fault('read the panes of another pipeline', error),
+          READING_WINDOW_MILLIS,
         )
       : undefined;
   if (reads && 'ports' in from) {

@@ -15,15 +15,22 @@ export interface WakeUps {
   stop(): Promise<void>;
 }
 
-/** The batching window, which is shorter than in AWS as someone is watching. */
+/** The batching window of a projector, which is shorter than in AWS as someone is watching. */
 const WINDOW_MILLIS = 2_000;
+
+/** That of a pipeline that reads another's panes, as its rows wait for the windows of all pipelines before it. */
+export const READING_WINDOW_MILLIS = 200;
 const RETRY_MILLIS = 200;
 
 /**
  * Stands in for Lambda's event source mapping of the state table's stream. The wake-ups that come in within
  * the window, or while the projector runs, form one batch; a batch that fails is delivered again.
  */
-export function startWakeUps(project: Projector, onError: (error: unknown) => void): WakeUps {
+export function startWakeUps(
+  project: Projector,
+  onError: (error: unknown) => void,
+  windowMillis = WINDOW_MILLIS,
+): WakeUps {
   const stopping = new AbortController();
   let hurry = new AbortController();
   let waiting: string[] = [];
@@ -37,7 +44,7 @@ export function startWakeUps(project: Projector, onError: (error: unknown) => vo
 
   const run = async (): Promise<void> => {
     while ((waiting.length > 0 || scheduled) && !stopping.signal.aborted) {
-      await pause(WINDOW_MILLIS, hurry.signal);
+      await pause(windowMillis, hurry.signal);
       const event = scheduled ? {} : streamEvent(waiting);
       scheduled = false;
       waiting = [];

@@ -254,7 +254,7 @@ const UNHURRIED = 8e15 as EpochMillis;
 
 const utf8 = new TextEncoder();
 
-const upstreamLog = ({ log, objects }: UpstreamStores): WholeLog =>
+export const upstreamLog = ({ log, objects }: UpstreamStores): WholeLog =>
   wholeLog({ log, objects: { ...objects, create: neverWritten } });
 
 const neverWritten = (): never => {

@@ -1,13 +1,17 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Sink } from '../../pipeline/sinks.ts';
+import { upstreamOf } from '../../pipeline/upstream.ts';
 import { type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
-import type { EnginePorts } from '../../ports/index.ts';
-import { type Deployment, groupLogsOf } from '../group/deployment.ts';
+import type { EnginePorts, UpstreamStores } from '../../ports/index.ts';
+import { definitionLog, readsLog } from '../../wiring/names.ts';
+import { type Deployment, type Generations, groupLogsOf } from '../group/deployment.ts';
 import { FIRST } from '../group/incarnation.ts';
+import { definitionIn } from '../log/definition-log.ts';
 import { CURSOR_LOGS } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
+import { decodeRead, encodeRead, upstreamLog } from './read-panes.ts';
 import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from './stretch.ts';
 
 /**
@@ -43,9 +47,7 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
     if (skips.length === 0 && last !== 'expired') continue;
     const now = ports.clock.now();
     const entry = {
-      // Ordinals name objects, so that none may be used twice. A log that has lost its entries continues at
-      // the seconds since 1970, which it cannot have reached, as it grows by less than one entry a second.
-      ordinal: last === 'expired' ? Math.floor(now / 1_000) : last.ordinal + 1,
+      ordinal: nextOrdinal(last, now),
       committedAt: now,
       body: bodyOf(withSkips(covered, skips), skips),
     };
@@ -56,6 +58,47 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
   }
   return skipped;
 }
+
+/**
+ * Lets the reader of another pipeline's panes continue where entries have expired that it had not read. It notes in the
+ * reader's log what that skips.
+ *
+ * @returns what the reader skips
+ * @throws Error when the reader appended to its log meanwhile; the call must then be repeated
+ */
+export async function resumeReads(
+  ports: Pick<EnginePorts, 'log' | 'clock'>,
+  upstream: UpstreamStores,
+  pipeline: Pipeline,
+): Promise<readonly Skip[]> {
+  const of = upstreamOf(pipeline);
+  const log = readsLog(pipeline.name);
+  const last = await lastOf(ports.log, log);
+  const read: ReadPorts = { log: upstreamLog(upstream), clock: ports.clock };
+  const written = of && (await read.log.latest(definitionLog(of.name)));
+  if (of === undefined || last === undefined || written === undefined) return [];
+  const noted = last === 'expired' ? { covered: new Map(), incarnation: undefined } : decodeRead(last);
+  const { generations } = definitionIn(written);
+  const skipped = await gapsAfter(read, { pipeline: of, generations }, noted.covered);
+  if (skipped.length === 0 && last !== 'expired') return [];
+  const now = ports.clock.now();
+  const entry = {
+    ordinal: nextOrdinal(last, now),
+    committedAt: now,
+    body: encodeRead({ ...noted, covered: withSkips(noted.covered, skipped), skipped }),
+  };
+  if ((await ports.log.append(log, entry)) === 'conflict') {
+    throw new Error(`Cannot resume "${pipeline.name}" as its reader is at work: do it again`);
+  }
+  return skipped;
+}
+
+/**
+ * Ordinals name objects, so that none may be used twice. A log that has lost its entries continues at the seconds since
+ * 1970, which it cannot have reached, as it grows by less than one entry a second.
+ */
+const nextOrdinal = (last: LogEntry | 'expired', now: number): number =>
+  last === 'expired' ? Math.floor(now / 1_000) : last.ordinal + 1;
 
 /**
  * Returns the last entry of a projector's log, which may have expired as well; undefined where there never
@@ -125,7 +168,7 @@ function withSkips(covered: Cursors, skips: readonly Skip[]): Cursors {
 /** Returns what a projector must skip in each log in which the next entry is missing. */
 async function gapsAfter(
   ports: ReadPorts,
-  deployment: Deployment,
+  deployment: Generations,
   covered: Cursors,
 ): Promise<readonly Skip[]> {
   const logs = groupLogsOf(deployment, ports.clock.now());

@@ -3,6 +3,7 @@ import { memoryReading } from '../../../src/adapters/memory/reading.ts';
 import { after, type EpochMillis, millis } from '../../../src/core/time.ts';
 import { decodeRead } from '../../../src/engine/delivery/read-panes.ts';
 import { restore } from '../../../src/engine/delivery/restore.ts';
+import { resumeReads } from '../../../src/engine/delivery/resume.ts';
 import { addIncarnation, holdDeployment } from '../../../src/engine/log/definition-log.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
 import { enginePorts } from '../../../src/engine/log/spill.ts';
@@ -17,6 +18,7 @@ import {
   tumbling,
 } from '../../../src/index.ts';
 import type { StoredEntry } from '../../../src/ports/commit-log.ts';
+import type { UpstreamStores } from '../../../src/ports/index.ts';
 import { sweptIn } from '../../../src/ports/swept.ts';
 import { wakeUpOf } from '../../../src/simulation/shapes.ts';
 import { groupLogPrefix, readsLog } from '../../../src/wiring/names.ts';
@@ -313,5 +315,36 @@ describe('a pipeline that reads the panes of another', () => {
     lost.splice(lost.length - 2, 1);
     await chain.read();
     expect(chain.ports.telemetry.counted.gaps).toBe(1);
+
+    const engine = enginePorts(chain.ports);
+    const upstream = chain.withUpstream.upstream as UpstreamStores;
+    const append = async () => 'conflict' as const;
+    await expect(
+      resumeReads({ ...engine, log: { ...engine.log, append } }, upstream, chain.pipeline),
+    ).rejects.toThrow('Cannot resume "lines" as its reader is at work: do it again');
+    expect(await resumeReads(engine, upstream, chain.pipeline)).toMatchObject([
+      { log: chain.first.logOf('a1') },
+    ]);
+    expect(await resumeReads(engine, upstream, chain.pipeline)).toEqual([]);
+    await chain.read();
+    expect(chain.ports.telemetry.counted.gaps).toBe(1);
+  });
+
+  it('is resumed once all that it noted has expired, and has nothing to resume where nothing was read', async () => {
+    const chain = new Chain();
+    const resumed = () =>
+      resumeReads(enginePorts(chain.ports), chain.withUpstream.upstream as UpstreamStores, chain.pipeline);
+    expect(await resumed()).toEqual([]);
+    await chain.send(...sent);
+    await chain.read();
+    (chain.ports.log.logs as Map<string, StoredEntry[]>).set(readsLog('lines'), []);
+    await expect(chain.read()).rejects.toThrow(
+      'Cannot read log reads/lines as all of its entries have expired',
+    );
+    expect(await resumed()).toEqual([]);
+    await chain.read();
+    await chain.sweepFirst(30);
+    await chain.sweep(60);
+    expect(sorted(chain.emitted()).filter(([, minute]) => minute < 2)).toEqual(MINUTES);
   });
 });
