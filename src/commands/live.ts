@@ -59,6 +59,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
     null,
     null,
   ];
+  const isAlone = chainOf(pipeline).length === 1;
   let watchers = 0;
   let typed = 0;
   let example: Uint8Array | undefined;
@@ -71,7 +72,8 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
     return {
       at: performance.timeOrigin + performance.now(),
       phase,
-      sent: sent + typed,
+      // What is sent to the first of several pipelines is not what the last of them reads.
+      sent: isAlone ? sent + typed : 0,
       committed: metrics.get('received') ?? 0,
       panes,
       poison: metrics.get('poison') ?? 0,

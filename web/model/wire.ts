@@ -43,7 +43,7 @@ export interface Figures {
   /** By window: the panes that it emitted, and the records that it refused as late. */
   readonly emitted: Readonly<Record<string, number>>;
   readonly late: Readonly<Record<string, number>>;
-  /** By the name of a sink: what it received, in its unit. */
+  /** By the name of a sink: what it received, in its unit. Of a sink that is not here nobody counts it. */
   readonly delivered: Readonly<Record<string, number>>;
   readonly watermark: number | null;
   /** The newest event time that was sent. */

@@ -88,8 +88,10 @@ export function drawingView(model: LiveModel, pickWindow: (window: number) => vo
         say(late, refused > 0 ? `${counted(refused)} late` : '');
         mark(element, 'aria-pressed', String(at === chosen));
       }
-      for (const { name, unit, delivered } of sinkNodes)
-        say(delivered, `${counted(figures.delivered[name] ?? 0)} ${unit}`);
+      for (const { name, unit, delivered } of sinkNodes) {
+        const received = figures.delivered[name];
+        say(delivered, received === undefined ? unit : `${counted(received)} ${unit}`);
+      }
       element.classList.toggle('flows', figures.committed > committed);
       committed = figures.committed;
     },
