@@ -269,6 +269,11 @@ export function chartView() {
     const y = now.marks.map(({ standing, value }) => (standing === 'retracted' ? null : value));
     plot.setData([x, y], !isZoomed);
     if (isZoomed) plot.redraw();
+    // Axes of nothing would tell of 1970.
+    element.classList.toggle(
+      'blank',
+      now.marks.every(({ value }) => value === null),
+    );
     if (element.ariaLabel !== now.label) element.ariaLabel = now.label;
   }
 
