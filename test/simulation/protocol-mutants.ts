@@ -1,3 +1,5 @@
+import { QUERY_MUTANTS } from './query-mutants.ts';
+
 /** A text of a source file, which is in it exactly once, and what stands in its place. */
 export interface Edit {
   readonly file: string;
@@ -49,6 +51,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
 ];
 
 export const MUTANTS: readonly Mutant[] = [
+  ...QUERY_MUTANTS,
   // Time.
   {
     name: 'watermark falls',

@@ -1,0 +1,103 @@
+import type { Mutant } from './protocol-mutants.ts';
+
+const APP = 'test/query/app.test.ts';
+
+/** Rules of docs/query.md, taken away one by one. */
+export const QUERY_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'answers know rows alone',
+    rule: 'An answer holds all that was committed before the question',
+    file: 'src/engine/inspect/key-reader.ts',
+    find: 'panes.filter((pane) => pane.key === key),',
+    replace: '[],',
+    killedBy: APP,
+  },
+  {
+    name: 'a row hides what corrects it',
+    rule: 'Of a row and a pane that is not written yet the newer one is shown',
+    file: 'src/engine/inspect/key-reader.ts',
+    find: 'yield same && isNewer(same as Ranked, row) ? same : row;',
+    replace: 'yield row;',
+    killedBy: APP,
+  },
+  {
+    name: 'a group that is over is read on',
+    rule: 'A key is looked up in the generation that goes on',
+    file: 'src/engine/inspect/key-reader.ts',
+    find: 'if (!isOver) return seen;',
+    replace: 'return seen;',
+    killedBy: APP,
+  },
+  {
+    name: 'any record of a lineage will do',
+    rule: 'atLeast waits until the record itself is taken in',
+    file: 'src/engine/inspect/key-reader.ts',
+    find: 'return reached !== undefined && !isAfter(record.position, subPlaceOf(reached.position).position);',
+    replace: 'return reached !== undefined;',
+    killedBy: APP,
+  },
+  {
+    name: 'a commit that was taken back is visible',
+    rule: 'A token of a commit that is gone is refused',
+    file: 'src/engine/inspect/key-reader.ts',
+    find: "return isThere ? 'visible' : 'taken back';",
+    replace: "return 'visible';",
+    killedBy: APP,
+  },
+  {
+    name: 'a page goes with any question',
+    rule: 'A page token is bound to what was asked',
+    file: 'src/query/page-token.ts',
+    find: 'JSON.stringify([asked.map((part) => part ?? null), payload])',
+    replace: 'payload',
+    killedBy: APP,
+  },
+  {
+    name: 'a page of anybody is read',
+    rule: 'A page token is signed',
+    file: 'src/query/page-token.ts',
+    find: 'timingSafeEqual(given, signatureOf(payload));',
+    replace: 'true;',
+    killedBy: APP,
+  },
+  {
+    name: 'a page begins where the last began',
+    rule: 'Every pane comes once, page by page',
+    file: 'src/ports/reading.ts',
+    find: 'return from <= sort && sort <= to && follows;',
+    replace: 'return from <= sort && sort <= to;',
+    killedBy: 'test/query/paging.laws.test.ts',
+  },
+  {
+    name: 'a closed window is settled',
+    rule: 'A pane is settled once no record can correct it',
+    file: 'src/core/windows/sliding.ts',
+    find: 'settledFrom: (end) => end + allowedLateness,',
+    replace: 'settledFrom: (end) => end,',
+    killedBy: 'test/query/paging.laws.test.ts',
+  },
+  {
+    name: 'a session is settled at its end',
+    rule: 'A session closes a millisecond after its end',
+    file: 'src/core/windows/session.ts',
+    find: 'settledFrom: (end) => end + 1 + allowedLateness,',
+    replace: 'settledFrom: (end) => end,',
+    killedBy: 'test/query/paging.laws.test.ts',
+  },
+  {
+    name: 'a look counts as a revision',
+    rule: 'A look at open windows leaves no trace',
+    file: 'src/core/windows/sliding.ts',
+    find: 'this.#show(EARLY, start, anyTime, panes, end, this.#revisionOf(start));',
+    replace: 'this.#show(EARLY, start, anyTime, panes, end, this.#revise(start));',
+    killedBy: 'test/core/windows-peek.oracle.test.ts',
+  },
+  {
+    name: 'a look keeps the record that the next one displaces',
+    rule: 'A rolling window is shown as the next record finds it',
+    file: 'src/core/windows/rolling.ts',
+    find: 'const row = this.#present + 1;\n    const isJoined',
+    replace: 'const row = Math.max(1, this.#present);\n    const isJoined',
+    killedBy: 'test/core/windows-peek.oracle.test.ts',
+  },
+];
