@@ -94,3 +94,18 @@ it('shows the first windows of each definition where there are more than asked f
     { numRuns: 200 },
   );
 });
+
+it('shows nothing of windows that are new in the definition of a key that is there', () => {
+  fc.assert(
+    fc.property(cases(quarters), ({ plan, input }) => {
+      const rules = rulesOf(plan);
+      const key = new KeyState(rules);
+      for (const record of input) key.apply(keyRecord(rules, record), noPanes(rules));
+      const stored = key.freeze();
+      if (stored === undefined) return;
+      const anew = { ...stored, windows: stored.windows.map(() => undefined) };
+      expect(peekOf(rules, new KeyState(rules, anew))).toEqual([]);
+    }),
+    { numRuns: 200 },
+  );
+});
