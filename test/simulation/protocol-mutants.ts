@@ -1354,7 +1354,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/delivery/read-panes.ts',
     find: "!pane.revisable && pane.kind !== 'retracted'",
     replace: '!pane.revisable',
-    sources: ['panes'],
+    killedBy: 'test/engine/delivery/read-panes.test.ts',
   },
   {
     name: 'a reader leaves the logs before a rescale',

@@ -4,6 +4,7 @@ import { after, type EpochMillis, millis } from '../../../src/core/time.ts';
 import { decodeRead } from '../../../src/engine/delivery/read-panes.ts';
 import { restore } from '../../../src/engine/delivery/restore.ts';
 import { resumeReads } from '../../../src/engine/delivery/resume.ts';
+import { decodePanes } from '../../../src/engine/format/entry.ts';
 import { addIncarnation, holdDeployment } from '../../../src/engine/log/definition-log.ts';
 import { beginGeneration } from '../../../src/engine/log/rescale.ts';
 import { enginePorts } from '../../../src/engine/log/spill.ts';
@@ -12,9 +13,12 @@ import {
   collect,
   count,
   definePipeline,
+  kinesis,
   type Pipeline,
   panesOf,
+  rolling,
   running,
+  session,
   tumbling,
 } from '../../../src/index.ts';
 import type { StoredEntry } from '../../../src/ports/commit-log.ts';
@@ -23,7 +27,7 @@ import { sweptIn } from '../../../src/ports/swept.ts';
 import { wakeUpOf } from '../../../src/simulation/shapes.ts';
 import { groupLogPrefix, readsLog } from '../../../src/wiring/names.ts';
 import { byLine, Chain, forget, invocation, readings, sent } from '../chain.ts';
-import { at, NOON } from '../scene.ts';
+import { at, NOON, type Reading } from '../scene.ts';
 
 const MINUTES = [
   ['a', 0, { n: 3, of: ['a1', 'a2'] }],
@@ -212,6 +216,39 @@ describe('a pipeline that reads the panes of another', () => {
       'minute early',
       'minute early',
       'minute final',
+    ]);
+  });
+
+  //  minute   0     1.5     3
+  //          [------)                    -> early
+  //                       [------)      -> early, then retracted
+  //          [-----------------------)  -> early, then final
+  it('reads no pane that says that its window is no more, where it reads settled ones', async () => {
+    const visits = definePipeline('readings', kinesis<Reading>(), {
+      key: ({ machine }) => machine,
+      eventTime: (reading) => reading.at,
+      outOfOrderness: '5m',
+      groups: 4,
+      windows: { visit: session({ gap: '2m', emit: 'record' }, { n: count() }) },
+    });
+    const lines = definePipeline('lines', panesOf(visits), {
+      key: () => 'all',
+      eventTime: ({ start }) => start,
+      windows: { all: rolling({ count: 9 }, { kinds: collect(({ kind, count }) => `${kind} of ${count}`) }) },
+    });
+    const chain = new Chain(lines as Pipeline, visits as Pipeline);
+    await chain.send(['a1', 0, 20], ['a1', 3, 20], ['a1', 1.5, 20]);
+    const { log } = chain.first.ports;
+    const emitted = [...log.logs].flatMap(([name, entries]) =>
+      name.startsWith(groupLogPrefix('readings'))
+        ? entries.map(chain.first.whole).flatMap((entry) => decodePanes(entry))
+        : [],
+    );
+    expect(emitted.map(({ kind }) => kind)).toContain('retracted');
+    await chain.sweepFirst(60);
+    await chain.read();
+    expect(chain.emitted().map((pane) => (pane as [string, number, unknown])[2])).toEqual([
+      { kinds: ['final of 3'] },
     ]);
   });
 
