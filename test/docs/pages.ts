@@ -13,7 +13,10 @@ export function readPages(): Pages {
     readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' }).map((path) =>
       posix.join(folder, path.replaceAll('\\', '/')),
     );
-  const paths = [...readdirSync(ROOT), ...['docs', 'src', 'lib', 'functions', 'test'].flatMap(within)];
+  const paths = [
+    ...readdirSync(ROOT),
+    ...['docs', 'examples', 'src', 'lib', 'functions', 'test'].flatMap(within),
+  ];
   const pages = paths.filter((path) => path.endsWith('.md') && !SKIPPED.test(path));
   return new Map(pages.map((path) => [path, readFileSync(new URL(path, ROOT), 'utf8')]));
 }
@@ -21,6 +24,10 @@ export function readPages(): Pages {
 export const existsInRepository = (path: string): boolean => existsSync(new URL(path, ROOT));
 
 const FENCE = /^```(\S*)[^\n]*\n([\s\S]*?)^```$/gm;
+
+/** The fenced blocks of a page, in their order. */
+export const fencesOf = (page: string): { readonly language: string; readonly text: string }[] =>
+  [...page.matchAll(FENCE)].map(([, language = '', text = '']) => ({ language, text }));
 
 /** Which of some files the maps on a page, its fenced blocks, do not name. */
 export function unmapped(page: string, files: readonly string[]): string[] {
