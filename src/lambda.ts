@@ -34,6 +34,7 @@ import { upstreamOf } from './pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { Arrivals } from './ports/stores.ts';
 import { sweptIn } from './ports/swept.ts';
+import { zerosOf } from './ports/telemetry.ts';
 import { queryApp } from './query/app.ts';
 import { hasRows } from './query/endpoints.ts';
 import { ENVIRONMENT } from './wiring/names.ts';
@@ -58,7 +59,7 @@ const clock = systemClock();
  * ```
  */
 export function lambdaHandler(pipeline: Pipeline) {
-  const { telemetry, log, progress } = common(pipeline);
+  const { telemetry, log, progress } = common(pipeline, 'process');
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const of = upstreamOf(pipeline);
   const upstream = of && upstreamStores(of);
@@ -84,7 +85,7 @@ export function lambdaHandler(pipeline: Pipeline) {
  * ```
  */
 export function sweepHandler(pipeline: Pipeline) {
-  const { telemetry, log, progress } = common(pipeline);
+  const { telemetry, log, progress } = common(pipeline, 'sweep');
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const arrivals = arrivalsOf(pipeline, { progress, log, objects });
   const swept = sweptIn(progress);
@@ -149,7 +150,7 @@ function arrivalsOf(
  * ```
  */
 export function projectHandler(pipeline: Pipeline) {
-  const { telemetry, dynamo, log } = common(pipeline);
+  const { telemetry, dynamo, log } = common(pipeline, 'project');
   // The bucket is needed whatever the sinks, as it also holds bodies of entries.
   const bucket = variable('bucket');
   const { table = '' } = bySink(pipeline.sinks, {
@@ -189,10 +190,11 @@ export function queryApi(
 /**
  * Makes what all handlers need.
  *
+ * @param part the function whose zeros are published; without it none are
  * @throws Error when the function was deployed for another pipeline than its bundle holds, or the pipeline reads a
  * table that it writes
  */
-function common(pipeline: Pipeline) {
+function common(pipeline: Pipeline, part?: keyof ReturnType<typeof zerosOf>) {
   const deployed = variable('pipeline');
   if (deployed !== pipeline.name) {
     throw new Error(
@@ -208,7 +210,7 @@ function common(pipeline: Pipeline) {
     );
   }
   return {
-    telemetry: powertoolsTelemetry(pipeline.name),
+    telemetry: powertoolsTelemetry(pipeline.name, clock, part && zerosOf(pipeline)[part]),
     dynamo,
     log: dynamoCommitLog(dynamo, table),
     progress: dynamoProgress(dynamo, table, pipeline.name),

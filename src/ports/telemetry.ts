@@ -1,4 +1,6 @@
 import type { Position } from '../core/position.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { upstreamOf } from '../pipeline/upstream.ts';
 
 /**
  * The names of what is counted. For the records of a batch, received = applied + duplicate + late + filtered
@@ -26,6 +28,31 @@ export const METRICS = [
 ] as const;
 
 export type Metric = (typeof METRICS)[number];
+
+/** What a function publishes where it counted nothing, so that an alarm has data. */
+export interface Zeros {
+  readonly metrics: readonly Metric[];
+  /** The windows of which it says that they refused no record as late. */
+  readonly windows: readonly string[];
+}
+
+/** Returns the zeros of each function of a pipeline: of whatever it may count. */
+export function zerosOf(pipeline: Pipeline): Readonly<Record<'process' | 'sweep' | 'project', Zeros>> {
+  const { source, rules } = pipeline;
+  const foreign = new Set<Metric>([
+    ...(source.lineage.ofHashRange ? [] : (['misaligned'] as const)),
+    ...(upstreamOf(pipeline) ? [] : (['gaps'] as const)),
+  ]);
+  const refusing = rules.windows.filter(({ operator }) => !operator.ordered);
+  return {
+    process: {
+      metrics: METRICS.filter((metric) => !foreign.has(metric)),
+      windows: refusing.map(({ name }) => name),
+    },
+    sweep: { metrics: ['panes', 'cutPanes'], windows: [] },
+    project: { metrics: ['gaps'], windows: [] },
+  };
+}
 
 /** Consecutive records of one lineage, from the first to the last. */
 export interface RecordRange {

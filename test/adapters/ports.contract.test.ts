@@ -359,7 +359,7 @@ describe('Powertools has', () => {
   });
 
   const open = () => {
-    const telemetry = powertoolsTelemetry('contract');
+    const telemetry = powertoolsTelemetry('contract', systemClock());
     written.length = 0;
     return {
       telemetry,

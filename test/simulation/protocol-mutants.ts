@@ -1,4 +1,5 @@
 import { QUERY_MUTANTS } from './query-mutants.ts';
+import { TELEMETRY_MUTANTS } from './telemetry-mutants.ts';
 
 /** A text of a source file, which is in it exactly once, and what stands in its place. */
 export interface Edit {
@@ -52,6 +53,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
 
 export const MUTANTS: readonly Mutant[] = [
   ...QUERY_MUTANTS,
+  ...TELEMETRY_MUTANTS,
   // Time.
   {
     name: 'watermark falls',

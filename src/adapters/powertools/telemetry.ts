@@ -1,22 +1,40 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import type { Metric, Telemetry } from '../../ports/telemetry.ts';
+import { millis } from '../../core/time.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Metric, Telemetry, Zeros } from '../../ports/telemetry.ts';
 import { tellable, told } from './told.ts';
 
 export interface FlushedTelemetry extends Telemetry {
-  /** Writes what was counted. */
+  /**
+   * Writes what was counted since the last time. The first time in a minute of the clock, it writes zeros for
+   * the rest: metrics are by the minute.
+   */
   flush(): void;
 }
 
 /**
  * Writes structured logs, and metrics in the embedded metric format: by pipeline, and `lateForWindow` by its
  * window as well.
+ *
+ * @param zeros what is written though nothing was counted
  */
-export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
+export function powertoolsTelemetry(
+  pipeline: string,
+  clock: Pick<Clock, 'now'>,
+  zeros: Zeros = NO_ZEROS,
+): FlushedTelemetry {
   const logger = new Logger({ serviceName: pipeline });
   const metrics = new Metrics({ namespace: 'Millrace', serviceName: pipeline });
   const totals = new Map<Metric, number>();
   const late = new Map<string, number>();
+  let saidIn: number | undefined;
+  const due = (): Zeros => {
+    const minute = Math.floor(clock.now() / MINUTE);
+    if (minute === saidIn) return NO_ZEROS;
+    saidIn = minute;
+    return zeros;
+  };
   return {
     count(metric, by) {
       if (by > 0) totals.set(metric, (totals.get(metric) ?? 0) + by);
@@ -31,19 +49,24 @@ export function powertoolsTelemetry(pipeline: string): FlushedTelemetry {
       logger.error(`Cannot ${what}`, { ...place, error: told(cause) });
     },
     flush() {
-      for (const [window, total] of late) {
+      const zeros = due();
+      for (const window of new Set([...zeros.windows, ...late.keys()])) {
         const ofWindow = metrics.singleMetric();
         ofWindow.addDimension('window', window);
-        ofWindow.addMetric('lateForWindow', MetricUnit.Count, total);
+        ofWindow.addMetric('lateForWindow', MetricUnit.Count, late.get(window) ?? 0);
       }
       late.clear();
-      if (totals.size === 0) return;
-      for (const [metric, total] of totals) metrics.addMetric(metric, MetricUnit.Count, total);
+      const published = new Set([...zeros.metrics, ...totals.keys()]);
+      if (published.size === 0) return;
+      for (const metric of published) metrics.addMetric(metric, MetricUnit.Count, totals.get(metric) ?? 0);
       totals.clear();
       metrics.publishStoredMetrics();
     },
   };
 }
+
+const MINUTE = millis('1m');
+const NO_ZEROS: Zeros = { metrics: [], windows: [] };
 
 /**
  * Wraps a handler, so that it writes what was counted however it ends, and throws only what may be logged, as

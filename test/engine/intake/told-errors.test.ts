@@ -1,5 +1,6 @@
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryClock } from '../../../src/adapters/memory/clock.ts';
 import { flushing, powertoolsTelemetry } from '../../../src/adapters/powertools/telemetry.ts';
 import { CodecError } from '../../../src/core/codec.ts';
 import { loggable } from '../../../src/core/loggable.ts';
@@ -67,7 +68,7 @@ function writeAsTheRuntime(error: unknown): void {
 /** Calls the three handlers of a pipeline, one after the other, as Lambda would: after a failure again, and each minute. */
 async function serve(scene: Scene, ports: Scene['ports'], event: object): Promise<void> {
   const { pipeline } = scene;
-  const telemetry = powertoolsTelemetry(pipeline.name);
+  const telemetry = powertoolsTelemetry(pipeline.name, ports.clock);
   const told = { ...ports, telemetry };
   const handle = flushing(telemetry, processHandler(told, pipeline));
   const sweep = flushing(telemetry, sweepHandler(told, pipeline));
@@ -300,7 +301,7 @@ describe('what could not be done is written', () => {
       if (begun && call === 'log.latest' && name === scene.logOf(SECRET)) throw new Error('no answer');
       return carryOut();
     }) as Scene['ports'];
-    const telemetry = powertoolsTelemetry('readings');
+    const telemetry = powertoolsTelemetry('readings', memoryClock(NOON));
     await processHandler({ ...ports, telemetry }, minutes)(kinesisEvent(recordsOf(scene)), INVOCATION);
     begun = true;
     await sweepHandler({ ...ports, telemetry }, minutes)({}, INVOCATION).catch(() => {});
@@ -309,7 +310,10 @@ describe('what could not be done is written', () => {
 
   it('with the message of an error of ours, the frames of each, and the chain of causes', () => {
     const cause = new SyntaxError(`Unexpected token in ${SECRET}`);
-    powertoolsTelemetry('readings').fault('project', new CodecError('Cannot read entry 7', { cause }));
+    powertoolsTelemetry('readings', memoryClock(NOON)).fault(
+      'project',
+      new CodecError('Cannot read entry 7', { cause }),
+    );
     const frame = expect.stringMatching(/^at .*told-errors\.test\.ts:\d+:\d+\)?$/);
     const stack = expect.arrayContaining([frame]);
     expect(faults()).toMatchObject([
@@ -327,7 +331,7 @@ describe('what could not be done is written', () => {
   });
 
   it('with the request of an answer of a service, and the code of the system', () => {
-    const telemetry = powertoolsTelemetry('readings');
+    const telemetry = powertoolsTelemetry('readings', memoryClock(NOON));
     telemetry.fault('project', service(SECRET));
     telemetry.fault(
       'project',
@@ -340,7 +344,7 @@ describe('what could not be done is written', () => {
   });
 
   it('by the runtime, of what a handler throws, with the same', async () => {
-    const telemetry = powertoolsTelemetry('readings');
+    const telemetry = powertoolsTelemetry('readings', memoryClock(NOON));
     const cause = new Error(SECRET);
     const handler = flushing(telemetry, async () => {
       throw loggable(new RangeError('Cannot begin', { cause }));
@@ -361,7 +365,7 @@ it.each([
   [service(SECRET), 'AccessDenied: what it says is left out, as it may quote a record'],
   [Object.assign(new Error(SECRET), { errno: -111, code: 'ECONNREFUSED' }), 'Error: ECONNREFUSED'],
 ])('what a handler throws says why it says nothing: %s', async (cause, said) => {
-  const handler = flushing(powertoolsTelemetry('readings'), () => Promise.reject(cause));
+  const handler = flushing(powertoolsTelemetry('readings', memoryClock(NOON)), () => Promise.reject(cause));
   const thrown = (await handler().catch((error: unknown) => error)) as Error;
   expect(String(thrown)).toBe(said);
   expect(thrown.stack?.split('\n')[0]).toBe(said);

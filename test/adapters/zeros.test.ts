@@ -1,0 +1,127 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { memoryClock } from '../../src/adapters/memory/clock.ts';
+import { flushing, powertoolsTelemetry } from '../../src/adapters/powertools/telemetry.ts';
+import { type EpochMillis, millis } from '../../src/core/time.ts';
+import { definePipeline, kinesis, panesOf, rolling, sqs, tumbling } from '../../src/index.ts';
+import { METRICS, type Zeros, zerosOf } from '../../src/ports/telemetry.ts';
+
+const NAME = 'p'.repeat(40);
+const WINDOW = 'w'.repeat(40);
+
+const options = {
+  key: ({ id }: { id: string }) => id,
+  eventTime: ({ at }: { at: number }) => at,
+  windows: { [WINDOW]: tumbling({ size: '1m' }, {}) },
+};
+const stream = definePipeline(NAME, kinesis<{ id: string; at: number }>(), {
+  ...options,
+  windows: { ...options.windows, lastTen: rolling({ count: 10 }, {}) },
+});
+const queue = definePipeline('queue', sqs<{ id: string; at: number }>(), options);
+const chained = definePipeline('chained', panesOf(stream, 'lastTen'), {
+  key: ({ key }) => key,
+  eventTime: ({ end }) => end,
+  windows: { minute: tumbling({ size: '1m' }, {}) },
+});
+
+/** Returns the metrics that some files of the engine count. */
+function countedIn(wing: string, isMeant: (file: string) => boolean = () => true): ReadonlySet<string> {
+  const files = readdirSync(`src/engine/${wing}`).filter(isMeant);
+  const text = files.map((file) => readFileSync(`src/engine/${wing}/${file}`, 'utf8')).join('\n');
+  return new Set([...text.matchAll(/\.count\('(\w+)'/g)].map(([, metric]) => metric as string));
+}
+
+describe('zeros are published', () => {
+  const written: string[] = [];
+  beforeEach(() => {
+    vi.spyOn(process.stdout, 'write').mockImplementation((some) => written.push(String(some)) > 0);
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    written.length = 0;
+  });
+  const lines = () => written.flatMap((some) => some.trim().split('\n'));
+  const published = () => lines().map((line) => JSON.parse(line));
+
+  it('of whatever a function may count', () => {
+    const intake = countedIn('intake', (file) => file !== 'sweep.ts');
+    // The handler itself counts what it received.
+    const counted = new Set([...intake, 'received']);
+    expect(new Set(zerosOf(stream).process.metrics)).toEqual(counted);
+    expect(new Set(zerosOf(queue).process.metrics)).toEqual(
+      new Set([...counted].filter((metric) => metric !== 'misaligned')),
+    );
+    const delivered = countedIn('delivery');
+    expect(new Set(zerosOf(stream).project.metrics)).toEqual(delivered);
+    expect(zerosOf(chained).process.metrics).toEqual(expect.arrayContaining([...delivered]));
+    const swept = countedIn('intake', (file) => file === 'sweep.ts');
+    expect(new Set(zerosOf(stream).sweep.metrics)).toEqual(swept);
+  });
+
+  it('and stand in the table of docs/operations.md', () => {
+    const page = readFileSync('docs/operations.md', 'utf8');
+    const [, section = ''] = /^## Metrics\n(.*?)^## /ms.exec(page) ?? [];
+    const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, metric]) => metric);
+    expect(new Set(named)).toEqual(new Set([...METRICS, 'lateForWindow']));
+  });
+
+  it('of late records, for each window that may refuse one', () => {
+    const { process, sweep, project } = zerosOf(stream);
+    expect(process.windows).toEqual([WINDOW]);
+    expect([...sweep.windows, ...project.windows]).toEqual([]);
+  });
+
+  it('the first time in a minute, however the invocation ends, beside what was counted', async () => {
+    const clock = memoryClock(Date.UTC(2026, 0, 5, 12, 0, 59, 999) as EpochMillis);
+    const zeros: Zeros = { metrics: ['poison', 'applied'], windows: ['minute', 'hour'] };
+    const telemetry = powertoolsTelemetry('readings', clock, zeros);
+    const handler = flushing(telemetry, async (fails: boolean) => {
+      telemetry.count('applied', 3);
+      telemetry.count('conflicts', 1);
+      telemetry.countLate('hour', 2);
+      if (fails) throw new Error('no');
+    });
+    for (const fails of [false, true]) {
+      await handler(fails).catch(() => {});
+      const [minute, hour, all, ...more] = published();
+      expect(more).toEqual([]);
+      expect(minute).toMatchObject({ service: 'readings', window: 'minute', lateForWindow: 0 });
+      expect(hour).toMatchObject({ window: 'hour', lateForWindow: 2 });
+      expect(all).toMatchObject({ service: 'readings', poison: 0, applied: 3, conflicts: 1 });
+      written.length = 0;
+
+      // In the rest of that minute, only what was counted.
+      await flushing(telemetry, async () => {})();
+      expect(written).toEqual([]);
+      clock.pass(millis('1ms'));
+      await flushing(telemetry, async () => {})();
+      expect(published().map(({ window, lateForWindow }) => [window, lateForWindow])).toEqual([
+        ['minute', 0],
+        ['hour', 0],
+        [undefined, undefined],
+      ]);
+      expect(published().at(-1)).toMatchObject({ poison: 0, applied: 0 });
+      expect(published().at(-1)).not.toHaveProperty('conflicts');
+      clock.pass(millis('119999ms'));
+      written.length = 0;
+    }
+  });
+
+  it('in lines that are bounded, whatever the names', () => {
+    const { process, sweep, project } = zerosOf(stream);
+    const bytes = (zeros: Zeros) => {
+      written.length = 0;
+      powertoolsTelemetry(NAME, memoryClock(0 as EpochMillis), zeros).flush();
+      return lines().map((line) => Buffer.byteLength(line));
+    };
+    for (const [size, most] of [
+      [bytes(process), [350, 1_000]],
+      [bytes(project), [300]],
+      [bytes(sweep), [300]],
+    ] as const) {
+      expect(size).toHaveLength(most.length);
+      for (const [at, length] of size.entries()) expect(length).toBeLessThanOrEqual(most[at] as number);
+    }
+  });
+});
