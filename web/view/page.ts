@@ -85,37 +85,42 @@ export function pageView(root: HTMLElement, isLive: boolean) {
     const named = readPicked(shape, location.hash);
     picked = { ...picked, ...named };
     isPicked = named.key !== undefined;
-    drawing = drawingView(model as LiveModel, (window) => choose({ window, result: 0 }));
-    root.replaceChildren(
-      figures.element,
-      drawing.element,
-      h(
-        'div',
-        { class: 'workspace' },
-        keys.element,
-        h(
-          'section',
-          { class: 'series', 'aria-label': 'Series' },
-          h('header', {}, title, windows.element, results.element, ranges.element),
-          chart.element,
-          empty,
-          h(
-            'ul',
-            { class: 'legend', 'aria-label': 'Legend' },
-            ...LEGEND.map(([name, text]) => h('li', { class: name }, text)),
-          ),
-          open.element,
-        ),
-      ),
+    const drawn = drawingView(model as LiveModel, (window) => choose({ window, result: 0 }));
+    // All else stays where it is, with what somebody types there.
+    if (drawing === undefined) root.replaceChildren(...layout(drawn.element));
+    else drawing.element.replaceWith(drawn.element);
+    drawing = drawn;
+  }
+
+  const layout = (drawing: Element): readonly Element[] => [
+    figures.element,
+    drawing,
+    h(
+      'div',
+      { class: 'workspace' },
+      keys.element,
       h(
         'section',
-        { class: 'latest', 'aria-label': 'Latest panes' },
-        h('header', {}, h('h2', {}, 'Latest panes'), scope.element),
-        table.element,
+        { class: 'series', 'aria-label': 'Series' },
+        h('header', {}, title, windows.element, results.element, ranges.element),
+        chart.element,
+        empty,
+        h(
+          'ul',
+          { class: 'legend', 'aria-label': 'Legend' },
+          ...LEGEND.map(([name, text]) => h('li', { class: name }, text)),
+        ),
+        open.element,
       ),
-      ...(isLive ? [sendView()] : []),
-    );
-  }
+    ),
+    h(
+      'section',
+      { class: 'latest', 'aria-label': 'Latest panes' },
+      h('header', {}, h('h2', {}, 'Latest panes'), scope.element),
+      table.element,
+    ),
+    ...(isLive ? [sendView()] : []),
+  ];
 
   function update(): void {
     if (model === undefined) return;
