@@ -130,7 +130,8 @@ describe.skipIf(chromiumPath === undefined)('a run that is watched', () => {
     // What somebody types outlives the run that it is typed for.
     expect(await page.getByLabel('A record').inputValue()).toBe(typed);
     await page.getByRole('button', { name: 'Send' }).click();
-    await page.getByText('Sent to Kinesis, stream meters, with key typed in').waitFor();
+    const answer = page.locator('.send .answer:not(:empty)');
+    expect(await answer.textContent()).toBe('Sent to Kinesis, stream meters, with key typed in');
     await page.getByRole('option', { name: 'typed in' }).click();
     await page.getByRole('button', { name: /lastFive/ }).click();
     await page.getByRole('row', { name: /lastFive typed in .* watts 7/ }).waitFor();
