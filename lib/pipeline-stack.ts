@@ -5,7 +5,7 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
-import { bySink } from '../src/pipeline/sinks.ts';
+import type { Sink } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
@@ -103,13 +103,17 @@ export class PipelineStack extends Stack {
     // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
     let rows: RowsTable | undefined;
-    const sinks = Object.values(
-      bySink(pipeline.sinks, {
+    const sinks = pipeline.sinks.map((sink) =>
+      byKind<Sink, SinkResources>(sink, {
         table: () => {
           rows = new RowsTable(this, 'Rows', { removalPolicy });
           return rowsSink(rows);
         },
         bucket: () => objectsSink(results),
+        notify: notDeployed,
+        stream: notDeployed,
+        push: notDeployed,
+        sink: () => OWN_SINK,
       }),
     );
 
@@ -251,6 +255,14 @@ interface SinkResources {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly allowWrite: (projector: PipelineFunction) => void;
+}
+
+/** A function of the author's runs in the projector. */
+const OWN_SINK: SinkResources = { environment: {}, outputs: {}, allowWrite: () => {} };
+
+/** @throws Error as there is no outlet for the sink */
+function notDeployed({ kind }: Sink): never {
+  throw new Error(`Cannot deploy the sink ${kind}() as its outlet must be there: it is not yet`);
 }
 
 const rowsSink = (rows: RowsTable): SinkResources => ({

@@ -8,9 +8,16 @@ import * as sqs from './adapters/sqs/standard.ts';
 import { LoggableError } from './core/loggable.ts';
 import { invariant } from './core/plain.ts';
 import type { EpochMillis } from './core/time.ts';
+import {
+  messagesProjector,
+  messageTarget,
+  type NotingSink,
+  outletOf,
+} from './engine/delivery/project-messages.ts';
 import { objectsProjector, ownTarget } from './engine/delivery/project-objects.ts';
 import { rowsProjector } from './engine/delivery/project-rows.ts';
 import { deliver, type Projector, type Step, tellGaps } from './engine/delivery/projector.ts';
+import { type Committed, pusher } from './engine/delivery/push-panes.ts';
 import { PanesReader, panesFrontier } from './engine/delivery/read-panes.ts';
 import { type Deployment, groupLogsOf, OutdatedError } from './engine/group/deployment.ts';
 import { processBatch, TIME_IS_UP } from './engine/intake/process-batch.ts';
@@ -21,9 +28,9 @@ import { holdDeployment } from './engine/log/definition-log.ts';
 import { GroupCache } from './engine/log/group-cache.ts';
 import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
-import type { OfKind } from './pipeline/kinds.ts';
+import { byKind, type OfKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import { bySink, type Sink } from './pipeline/sinks.ts';
+import type { Sink } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import { held } from './ports/held.ts';
@@ -284,25 +291,40 @@ export function sweepHandler(
  *
  * On a DynamoDB Streams event it writes the rows of the groups that the event names. On any other event it
  * writes the rows of all groups, which makes good for lost wake-ups. It writes the objects of all groups
- * together, once their panes have been gathered.
+ * together, once their panes have been gathered. What is pushed is what the event names, and never in the way
+ * of what other sinks are given.
  */
 export function projectHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry' | 'limits' | 'outlets'>,
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);
-  const projectors = Object.values(
-    bySink<{ readonly [Kind in Sink['kind']]: ProjectorFor }>(pipeline.sinks, {
+  const messages = (sink: NotingSink) => {
+    return (deployment: Deployment, groupLogs: readonly string[], deadline: EpochMillis) =>
+      messagesProjector(engine, deployment, messageTarget(deployment, sink, groupLogs), deadline);
+  };
+  const pushers: ReturnType<typeof pusher>[] = [];
+  const projectors = pipeline.sinks.flatMap((sink) =>
+    byKind<Sink, ProjectorFor | readonly []>(sink, {
       table: () => (deployment, groupLogs, deadline) =>
         rowsProjector(engine, deployment, { log: rowsLog(pipeline.name), groupLogs }, deadline),
       bucket: (sink) => (deployment, _groupLogs, deadline) =>
         objectsProjector(engine, deployment, ownTarget(deployment, engine.objects, sink), deadline),
+      notify: messages,
+      stream: messages,
+      push(sink) {
+        pushers.push(pusher(engine, sink, outletOf(engine, sink)));
+        return [];
+      },
+      sink: messages,
     }),
   );
   return async (event: Partial<DynamoDBStreamEvent>, invocation: InvocationContext): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     const groupLogs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
+    const committed = committedIn(event, groupLogs);
+    const pushing = pushers.map((push) => push(deployment, committed, deadline));
     const outcomes = await Promise.allSettled(
       projectors.map((projectorFor) => {
         const projector = projectorFor(deployment, groupLogs, deadline);
@@ -312,6 +334,7 @@ export function projectHandler(
         });
       }),
     );
+    await Promise.all(pushing);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   };
 }
@@ -345,4 +368,16 @@ function logsNamedBy(event: Partial<DynamoDBStreamEvent>, all: readonly string[]
   if (event.Records === undefined) return all;
   const named = new Set(event.Records.map(({ dynamodb }) => dynamodb?.Keys?.[STATE_KEY.partition]?.S));
   return all.filter((log) => named.has(log));
+}
+
+/** Returns the entries that a DynamoDB Streams event names, of some logs; none for any other event. */
+function committedIn({ Records = [] }: Partial<DynamoDBStreamEvent>, logs: readonly string[]): Committed {
+  const places = Records.map(({ dynamodb }) => ({
+    log: dynamodb?.Keys?.[STATE_KEY.partition]?.S,
+    ordinal: Number(dynamodb?.Keys?.[STATE_KEY.sort]?.N),
+  }));
+  const ordinalsOf = (name: string) => places.filter(({ log }) => log === name).map(({ ordinal }) => ordinal);
+  return new Map(
+    Records.length === 0 ? [] : logs.map((log) => [log, ordinalsOf(log).filter(Number.isFinite)]),
+  );
 }

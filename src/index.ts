@@ -38,6 +38,7 @@ export {
   jsonTexts,
   type LogEvent,
 } from './pipeline/decoders.ts';
+export { notify, push, sink, stream } from './pipeline/message-sinks.ts';
 export { definePipeline, type EventTime, type Pane, type Pipeline } from './pipeline/pipeline.ts';
 export { bucket, table } from './pipeline/sinks.ts';
 export { dynamodbStream } from './pipeline/sources/dynamodb.ts';

@@ -153,13 +153,24 @@ export function projectHandler(pipeline: Pipeline) {
   const { telemetry, dynamo, log } = common(pipeline, 'project');
   // The bucket is needed whatever the sinks, as it also holds bodies of entries.
   const bucket = variable('bucket');
-  const { table = '' } = bySink(pipeline.sinks, {
+  const {
+    table: [table = ''],
+  } = bySink(pipeline.sinks, {
     table: () => variable('rowsTable'),
     bucket: () => bucket,
+    notify: refused,
+    stream: refused,
+    push: refused,
+    sink: () => undefined,
   });
   const rows = dynamoRows(dynamo, table);
   const objects = s3Objects(clientOf(S3Client), bucket);
   return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
+}
+
+/** @throws Error as there is no outlet for the sink */
+function refused({ kind }: { readonly kind: string }): never {
+  throw new Error(`Cannot deliver to ${kind}() as its outlet must be there: it is not yet`);
 }
 
 /**

@@ -58,7 +58,14 @@ function joined(
 }
 
 /** The report's word for how far each kind of sink is covered. */
-const PROJECTORS: { readonly [Kind in Sink['kind']]: string } = { table: 'row cursor', bucket: 'intents' };
+const PROJECTORS: { readonly [Kind in Sink['kind']]: (name: string) => string } = {
+  table: () => 'row cursor',
+  bucket: () => 'intents',
+  notify: (name) => `sink "${name}"`,
+  stream: (name) => `sink "${name}"`,
+  push: (name) => `sink "${name}"`,
+  sink: (name) => `sink "${name}"`,
+};
 
 /** Says how far an audit has come. */
 const toldOf = ({ what, done, of }: AuditProgress): string =>
@@ -98,9 +105,9 @@ function reportText(report: Report): string {
       ? [['rows', `${thousands(rows.checked)}${unverified(rows.unverified, 'not looked into')}`] as const]
       : []),
     ...projectors.map(
-      ({ sink, entries, ageMillis, unfinished, skipped }) =>
+      ({ sink, name, entries, ageMillis, unfinished, skipped }) =>
         [
-          PROJECTORS[sink],
+          PROJECTORS[sink](name),
           `${ageMillis === undefined ? 'up to the logs' : `${plural(entries, 'entry', 'entries')} behind, the oldest ${span(ageMillis)} old`}${unfinished ? `; intent ${unfinished.ordinal} is unfinished for ${span(unfinished.ageMillis)}` : ''}${skippedText(skipped)}`,
         ] as const,
     ),

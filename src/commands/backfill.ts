@@ -2,7 +2,7 @@ import type { EpochMillis } from '../core/time.ts';
 import { type Backfilled, backfillObjects, backfillRows } from '../engine/delivery/backfill.ts';
 import { readDeployment } from '../engine/log/definition-log.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { bySink, type ObjectFormat } from '../pipeline/sinks.ts';
+import { bySink, NO_MESSAGES, type ObjectFormat } from '../pipeline/sinks.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn } from './text.ts';
 
@@ -33,10 +33,10 @@ export async function backfillCommand(
       `Cannot backfill "${pipeline.name}" without knowing where to: give either --rows or --bucket`,
     );
   }
-  const { table: hasTable = false, bucket: ownFormat = 'ndjson' } = bySink(pipeline.sinks, {
-    table: () => true,
-    bucket: ({ format }) => format,
-  });
+  const {
+    table: [hasTable = false],
+    bucket: [ownFormat = 'ndjson'],
+  } = bySink(pipeline.sinks, { table: () => true, bucket: ({ format }) => format, ...NO_MESSAGES });
   const progress = progressOn(process.stderr);
   let done: Backfilled = { entries: 0, panes: 0 };
   const { name, to } = await withKept(pipeline, where, async (kept) => {

@@ -21,7 +21,7 @@ import { connect, createBucket, disconnect, type ResourceNames, resourceNames } 
 import { serversPackage } from '../local/servers-package.ts';
 import { connectQueues, createDeadLetterQueue } from '../local/sources/sqs.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { bySink } from '../pipeline/sinks.ts';
+import { bySink, NO_MESSAGES } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetterQueue } from '../ports/dead-letters.ts';
 import type { EnginePorts, Ports, UpstreamStores } from '../ports/index.ts';
@@ -246,10 +246,13 @@ function namesOf(pipeline: Pipeline, named: Omit<DeploymentOptions, 'data'>): Na
   };
   const stateTable = nameOf('stateTable', 'stateTable', '--state-table', 'StateTableName');
   const bucketName = (): string => nameOf('resultsBucket', 'bucket', '--results-bucket', 'ResultsBucketName');
-  const { table: rowsTable = '' } = bySink(pipeline.sinks, {
+  const {
+    table: [rowsTable = ''],
+  } = bySink(pipeline.sinks, {
     table: () => nameOf('rowsTable', 'rowsTable', '--rows-table', 'RowsTableName'),
     // The bucket is needed whatever the sinks are, as it also has bodies of entries.
     bucket: bucketName,
+    ...NO_MESSAGES,
   });
   return { stateTable, rowsTable, bucket: bucketName() };
 }

@@ -10,7 +10,7 @@ import { isAccountedFor, type Replayed, replay } from '../local/replay.ts';
 import { type LocalOptions, type LocalRuntime, startLocal } from '../local/runtime.ts';
 import { localSourceOf } from '../local/sources/index.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import { bySink } from '../pipeline/sinks.ts';
+import { bySink, NO_MESSAGES } from '../pipeline/sinks.ts';
 import { chainOf } from '../pipeline/upstream.ts';
 import { type Apart, checkInput, type Output, outputTo } from './files.ts';
 import { howToReach } from './how-to-reach.ts';
@@ -209,10 +209,13 @@ export async function run(
   },
 ): Promise<number> {
   const { pipeline, leftOut } = overSource(defined, options);
-  const { bucket: readBack } = bySink(pipeline.sinks, {
+  const {
+    bucket: [readBack],
+  } = bySink(pipeline.sinks, {
     // Rows can only be found by their keys, so that they cannot be listed.
     table: () => undefined,
     bucket: () => paneLines,
+    ...NO_MESSAGES,
   });
   if (readBack === undefined) {
     throw new Error(

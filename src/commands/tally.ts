@@ -1,5 +1,5 @@
 import type { EpochMillis } from '../core/time.ts';
-import { CURSOR_LOGS } from '../engine/delivery/cursor-logs.ts';
+import { cursorLogOf } from '../engine/delivery/cursor-logs.ts';
 import type { Cursors } from '../engine/delivery/stretch.ts';
 import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
 import type { GroupPane } from '../engine/group/group.ts';
@@ -7,7 +7,6 @@ import { readRefused } from '../engine/intake/poison.ts';
 import { bodyObjectOf } from '../engine/log/spill.ts';
 import { addRefused, type Refused, type RefusedByCode } from '../local/refused.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { Sink } from '../pipeline/sinks.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
@@ -53,11 +52,14 @@ export function createTally(
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
   const refused = new Map<string, Refused>();
-  /** The last entry of each group log, and for each sink up to which entry it has been delivered. */
+  /** The last entry of each group log, and for each sink's log up to which entry it has been delivered. */
   const entries = new Map<string, number>();
-  const covered = new Map<Sink['kind'], Cursors>();
-  const sinkByLog = new Map(
-    pipeline.sinks.map(({ kind }) => [CURSOR_LOGS[kind].name(pipeline.name), kind] as const),
+  const covered = new Map<string, Cursors>();
+  const cursorLogs = new Map(
+    pipeline.sinks.flatMap((sink) => {
+      const log = cursorLogOf(pipeline.name, sink);
+      return log ? [[log.name, log] as const] : [];
+    }),
   );
   let panes = 0;
   let watermark: EpochMillis | undefined;
@@ -106,7 +108,7 @@ export function createTally(
       let [all, done] = [0, 0];
       for (const [log, last] of entries) {
         all += last;
-        const each = pipeline.sinks.map(({ kind }) => covered.get(kind)?.get(log)?.[0] ?? 0);
+        const each = [...cursorLogs.keys()].map((name) => covered.get(name)?.get(log)?.[0] ?? 0);
         done += Math.min(last, ...each);
       }
       return all === 0 ? 1 : done / all;
@@ -123,8 +125,8 @@ export function createTally(
             entries.set(name, entry.ordinal);
             committed(whole);
           }
-          const sink = whole && sinkByLog.get(name);
-          if (sink) covered.set(sink, CURSOR_LOGS[sink].coveredBy(whole));
+          const cursors = whole && cursorLogs.get(name);
+          if (cursors) covered.set(name, cursors.coveredBy(whole));
           bodies.delete(bodyObjectOf(entry) ?? '');
           return outcome;
         },

@@ -206,7 +206,7 @@ interface Run {
 interface StartedStage extends LocalStage {
   readonly process: ReturnType<typeof processHandler>;
   /** Has a function called whenever an entry was appended to a group's log. */
-  readonly onCommit: (wake: (log: string) => void) => void;
+  readonly onCommit: (wake: (log: string, ordinal: number) => void) => void;
   /** Sends the event of the once-a-minute schedule. */
   schedule(): void;
 }
@@ -228,13 +228,15 @@ async function startStage(
   const log = dynamoCommitLog(dynamodb, names.stateTable);
   const objects = s3Objects(s3, names.bucket);
   const upstream = 'ports' in from ? storesOf(from) : undefined;
-  const wakes: ((log: string) => void)[] = [];
+  const wakes: ((log: string, ordinal: number) => void)[] = [];
   const ports = decorate({
     log: {
       ...log,
       async append(name, entry) {
         const outcome = await log.append(name, entry);
-        if (outcome === 'committed' && name.startsWith(prefix)) for (const wake of wakes) wake(name);
+        if (outcome === 'committed' && name.startsWith(prefix)) {
+          for (const wake of wakes) wake(name, entry.ordinal);
+        }
         return outcome;
       },
     },

@@ -5,8 +5,8 @@ import { STATE_KEY } from '../wiring/names.ts';
 type Projector = (event: Partial<DynamoDBStreamEvent>) => Promise<void>;
 
 export interface WakeUps {
-  /** Reports that an entry was appended to the log of this name. */
-  insert(log: string): void;
+  /** Reports that an entry was appended to the log of this name, under this ordinal. */
+  insert(log: string, ordinal: number): void;
   /** Sends the event of the once-a-minute schedule, which names no groups. */
   schedule(): void;
   /** Wakes the projector now instead of at the end of the window; settles when no wake-up is waiting. */
@@ -33,7 +33,7 @@ export function startWakeUps(
 ): WakeUps {
   const stopping = new AbortController();
   let hurry = new AbortController();
-  let waiting: string[] = [];
+  let waiting: Inserted[] = [];
   let scheduled = false;
   let running: Promise<void> | undefined;
 
@@ -66,8 +66,8 @@ export function startWakeUps(
   };
 
   return {
-    insert(log) {
-      waiting.push(log);
+    insert(log, ordinal) {
+      waiting.push({ log, ordinal });
       start();
     },
     schedule() {
@@ -86,13 +86,22 @@ export function startWakeUps(
   };
 }
 
-const streamEvent = (logs: readonly string[]): DynamoDBStreamEvent => ({
-  Records: logs.map((log, at) => ({
+/** An entry that was appended. */
+interface Inserted {
+  readonly log: string;
+  readonly ordinal: number;
+}
+
+const streamEvent = (inserted: readonly Inserted[]): DynamoDBStreamEvent => ({
+  Records: inserted.map(({ log, ordinal }, at) => ({
     eventID: String(at),
     eventName: 'INSERT',
     eventSource: 'aws:dynamodb',
     eventVersion: '1.1',
     awsRegion: 'us-east-1',
-    dynamodb: { Keys: { [STATE_KEY.partition]: { S: log } }, StreamViewType: 'KEYS_ONLY' },
+    dynamodb: {
+      Keys: { [STATE_KEY.partition]: { S: log }, [STATE_KEY.sort]: { N: String(ordinal) } },
+      StreamViewType: 'KEYS_ONLY',
+    },
   })),
 });

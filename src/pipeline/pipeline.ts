@@ -321,5 +321,15 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     idWithin: millis(options.idWithin ?? '1d'),
   };
   if (!costly) checkPanes(name, windows);
-  return { ...definition, to: (...sinks) => ({ ...definition, sinks: checkSinks(name, sinks) }) };
+  return {
+    ...definition,
+    to: (...sinks) => ({
+      ...definition,
+      sinks: checkSinks(
+        name,
+        sinks,
+        windows.map(([window]) => window),
+      ),
+    }),
+  };
 }

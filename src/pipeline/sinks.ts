@@ -1,6 +1,7 @@
 import { checkOptions } from '../core/options.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 import { byKind, type Cases } from './kinds.ts';
+import type { MessageSink } from './message-sinks.ts';
 
 /** What every sink says of the panes that it takes. */
 interface Taking<in Panes> {
@@ -28,7 +29,7 @@ export interface BucketSink {
  * Where panes of the types `Panes` go; without an argument, a sink of any panes. When a kind is added here,
  * the compiler reports each place that must know it.
  */
-export type Sink<Panes = never> = (TableSink | BucketSink) & Taking<Panes>;
+export type Sink<Panes = never> = (TableSink | BucketSink | MessageSink) & Taking<Panes>;
 
 interface BucketOptions {
   /**
@@ -115,31 +116,61 @@ export const atOnce = (sinks: readonly Sink[]): readonly Sink[] =>
     byKind<Sink, Sink>(sink, {
       table: (rows) => rows,
       bucket: (objects) => ({ ...objects, every: millis('0s') }),
+      notify: (messages) => messages,
+      stream: (messages) => messages,
+      push: (messages) => messages,
+      sink: (messages) => messages,
     }),
   );
 
-/**
- * What the cases make of the sinks that a pipeline has, by their kinds and in the order of the cases; nothing
- * is there for a kind of which it has none.
- */
+/** What the cases make of the sinks that a pipeline has, by their kinds: nothing for a kind of which it has none. */
 export function bySink<Results extends { readonly [Kind in Sink['kind']]: unknown }>(
   sinks: readonly Sink[],
   cases: Cases<Sink, Results>,
-): { readonly [Kind in keyof Results]?: Results[Kind] } {
-  const results: { [Kind in keyof Results]?: Results[Kind] } = {};
-  for (const kind of Object.keys(cases) as (keyof Results & Sink['kind'])[]) {
-    const sink = sinks.find((sink) => sink.kind === kind);
-    if (sink) results[kind] = (cases[kind] as (value: Sink) => Results[typeof kind])(sink);
-  }
-  return results;
+): { readonly [Kind in keyof Results]: readonly Results[Kind][] } {
+  const results = Object.keys(cases).map((kind) => {
+    const make = cases[kind as keyof Results] as (sink: Sink) => unknown;
+    return [kind, sinks.filter((sink) => sink.kind === kind).map((sink) => make(sink))];
+  });
+  return Object.fromEntries(results);
 }
 
-/** @throws TypeError when there are two sinks of a kind, as each kind has one place to write to */
-export function checkSinks(pipeline: string, sinks: readonly Sink[]): readonly Sink[] {
-  const kinds = sinks.map(({ kind }) => kind);
-  const twice = kinds.find((kind, at) => kinds.indexOf(kind) < at);
-  if (twice === undefined) return sinks;
-  throw new TypeError(
-    `Cannot send the panes of "${pipeline}" to ${twice}() twice as a pipeline has one of each sink`,
-  );
+/** The cases of the sinks that send messages, for whoever asks what pipelines keep. */
+export const NO_MESSAGES = {
+  notify: () => undefined,
+  stream: () => undefined,
+  push: () => undefined,
+  sink: () => undefined,
+};
+
+/** What a sink is called among those of its pipeline. */
+export const nameOf = (sink: Sink): string => ('name' in sink ? sink.name : sink.kind);
+
+/**
+ * @param windows the names of the pipeline's windows
+ * @throws TypeError when two sinks have one name, as each has one place to write to; RangeError when a sink
+ * asks for a window that the pipeline does not have
+ */
+export function checkSinks(
+  pipeline: string,
+  sinks: readonly Sink[],
+  windows: readonly string[],
+): readonly Sink[] {
+  const names = sinks.map(nameOf);
+  const twice = sinks.find((sink, at) => names.indexOf(nameOf(sink)) < at);
+  if (twice !== undefined) {
+    throw new TypeError(
+      'name' in twice
+        ? `Cannot send the panes of "${pipeline}" to two sinks "${twice.name}" as each must have a name of its own: give one another name`
+        : `Cannot send the panes of "${pipeline}" to ${twice.kind}() twice as a pipeline has one of each sink`,
+    );
+  }
+  for (const sink of sinks) {
+    const unknown = ('windows' in sink ? (sink.windows ?? []) : []).find((name) => !windows.includes(name));
+    if (unknown === undefined) continue;
+    throw new RangeError(
+      `Cannot send the panes of window "${unknown}" of "${pipeline}" as it must be one of its windows: they are ${windows.join(', ')}`,
+    );
+  }
+  return sinks;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { CommitLog, WholeLog } from './commit-log.ts';
 import type { Limits } from './limits.ts';
+import type { Outlet } from './outlet.ts';
 import type { Arrivals, ObjectStore, Progress, RowStore, Swept } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -25,6 +26,8 @@ export interface Ports {
   readonly upstream?: UpstreamStores | undefined;
   /** Where the sweeper notes for other pipelines how far it has come; without it, it notes nothing. */
   readonly swept?: Pick<Swept, 'note'>;
+  /** Where each sink that sends messages sends them, by the name of the sink. */
+  readonly outlets?: ReadonlyMap<string, Outlet>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** Overrides `LIMITS`, for code that wants to meet a bound soon. */

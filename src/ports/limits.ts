@@ -20,6 +20,8 @@ export interface Limits {
    * How many panes one step of rows takes: a few seconds of conditional puts, if each were a row of its own.
    */
   readonly rowsStep: number;
+  /** How many panes one step of messages takes: those that are sent again where the step is cut short. */
+  readonly messagesStep: number;
   /**
    * How many panes one step of objects takes, and about how many objects it writes: a few seconds of puts.
    */
@@ -68,6 +70,7 @@ export const LIMITS: Limits = {
   panes: 16 * MIB,
   step: 16 * MIB,
   rowsStep: 16_000,
+  messagesStep: 2_000,
   objectsStep: 20_000,
   stepObjects: 2_000,
   held: 96 * MIB,

@@ -25,6 +25,18 @@ export const METRICS = [
   'cutPanes',
   /** Groups that a projector cannot read on, as entries expired before they were delivered: see `resume`. */
   'gaps',
+  /** Messages that sinks sent and that were accepted, those that were sent again among them. */
+  'sent',
+  /** Messages that were not accepted. They are sent again, but for those of `push`. */
+  'refused',
+  /** Messages that wait for another minute, as their sink has a limit, each time that they are looked at. */
+  'heldBack',
+  /** Panes that were not sent, as they had been committed longer ago than the sink allows. */
+  'tooOld',
+  /** Panes that were not sent, as their message was larger than a topic, a stream or a queue takes. */
+  'tooLarge',
+  /** Panes that were not sent, as a function of the sink threw, or returned what JSON cannot hold. */
+  'unmade',
 ] as const;
 
 export type Metric = (typeof METRICS)[number];

@@ -257,6 +257,10 @@ export class Audit {
         this.#mustComeToTheEnd(this.#rowsCovered());
         auditRows(this.#pipeline, ports, written);
       },
+      notify: () => {},
+      stream: () => {},
+      push: () => {},
+      sink: () => {},
     };
     for (const auditSink of Object.values(sinks)) auditSink();
     this.#auditKept(ports);

@@ -142,7 +142,7 @@ export function drawVersions(
         windows,
       }),
     ),
-    sinks: Object.values(SINKS),
+    sinks: Object.values(SINKS).flat(),
   });
   const versions = random.pick([1, 1, 2, 3]);
   const needed = !isOrdered(kind) && versions > 1 ? [LASTING, LONGEST] : [LASTING];

@@ -63,7 +63,7 @@ export function caseOf(random: Random, defined: Pipeline, records: readonly Give
   const kind = defined.source.kind as SentKind;
   const { lineage } = defined.source;
   const groups = Math.min(defined.groups, random.pick([1, 2, MOST_GROUPS]));
-  const pipeline = keepingAll({ ...defined, groups, sinks: Object.values(SINKS) });
+  const pipeline = keepingAll({ ...defined, groups, sinks: Object.values(SINKS).flat() });
   const lanes = lineage.ordered ? random.whole(1, 3) : 1;
   const hasParts = records.some(({ outcome }) => ['expanded', 'packed'].includes(outcome.outcome));
   const homes = new Map<string, number>();

@@ -14,8 +14,15 @@ export type SourceKind = Pipeline['source']['kind'];
 /** The kinds of source to which producers send records. */
 export type SentKind = Exclude<SourceKind, 'panes'>;
 
-/** One sink of each kind. Every simulated pipeline delivers to all of them, and each is audited. */
-export const SINKS: { readonly [Kind in Sink['kind']]: Sink } = { table: table(), bucket: bucket() };
+/** The sinks of each kind that every simulated pipeline delivers to, each of which is audited. */
+export const SINKS: { readonly [Kind in Sink['kind']]: readonly Sink[] } = {
+  table: [table()],
+  bucket: [bucket()],
+  notify: [],
+  stream: [],
+  push: [],
+  sink: [],
+};
 
 /** How a kind of source cuts batches, writes them as an event, and reads an answer. */
 export interface SourceShape {

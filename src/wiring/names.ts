@@ -54,9 +54,11 @@ export const definitionLog = (pipeline: string): string => `definition/${pipelin
 export const rowsLog = (pipeline: string): string => `rows/${pipeline}`;
 /** The log in which a pipeline that reads another's panes notes how far it has read. */
 export const readsLog = (pipeline: string): string => `reads/${pipeline}`;
+/** The log in which a sink that sends messages notes how far it has come. */
+export const messagesLog = (pipeline: string, sink: string): string => `messages/${pipeline}/${sink}`;
 export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
 export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
-export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects'): string =>
+export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects' | 'messages'): string =>
   `backfill/${pipeline}/${name}/${what}`;
 
 /**

@@ -12,6 +12,7 @@ import {
   jsonLines,
   kafka,
   kinesis,
+  notify,
   rabbitmq,
   rolling,
   running,
@@ -674,14 +675,22 @@ describe('a definition', () => {
     expect({ ...once, sinks: [] }).toEqual({ ...bare, to: undefined });
   });
 
-  it('are read by a case for each kind, in the order of the cases, and have nothing for a kind that is not there', () => {
-    const cases = { table: () => 'rows', bucket: ({ every }: { readonly every: number }) => every };
-    expect(Object.entries(bySink([bucket(), table()], cases))).toEqual([
-      ['table', 'rows'],
-      ['bucket', 60_000],
-    ]);
-    expect(bySink([bucket()], cases)).toEqual({ bucket: 60_000 });
-    expect(bySink([], cases)).toEqual({});
+  it('are read by a case for each kind, and have nothing for a kind that is not there', () => {
+    const named = ({ name }: { readonly name: string }) => name;
+    const cases = {
+      table: () => 'rows',
+      bucket: ({ every }: { readonly every: number }) => every,
+      ...{ notify: named, stream: named, push: named, sink: named },
+    };
+    const none = { table: [], bucket: [], notify: [], stream: [], push: [], sink: [] };
+    const two = [notify({ to: 'sns' }), bucket(), table(), notify({ name: 'pager', to: 'sns' })];
+    expect(bySink(two, cases)).toEqual({
+      ...none,
+      table: ['rows'],
+      bucket: [60_000],
+      notify: ['notify', 'pager'],
+    });
+    expect(bySink([], cases)).toEqual(none);
   });
 
   it('reshapes without changing the source that it began from', () => {

@@ -1,18 +1,30 @@
-import type { Sink } from '../../pipeline/sinks.ts';
+import { byKind } from '../../pipeline/kinds.ts';
+import { nameOf, type Sink } from '../../pipeline/sinks.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
-import { objectsLog, rowsLog } from '../../wiring/names.ts';
+import { messagesLog, objectsLog, rowsLog } from '../../wiring/names.ts';
+import { decodeSinkCursor } from '../format/sink-cursor.ts';
 import { decodeIntent } from './project-objects.ts';
 import { decodeCovered } from './project-rows.ts';
 import type { Cursors } from './stretch.ts';
 
 /** The log in which a projector notes how far it has covered the panes of a pipeline. */
-interface CursorLog {
-  name(pipeline: string): string;
+export interface CursorLog {
+  readonly name: string;
   coveredBy(entry: LogEntry): Cursors;
 }
 
-/** For each kind of sink, the log of its projector. */
-export const CURSOR_LOGS: { readonly [Kind in Sink['kind']]: CursorLog } = {
-  table: { name: rowsLog, coveredBy: (entry) => decodeCovered(entry).covered },
-  bucket: { name: objectsLog, coveredBy: (entry) => decodeIntent(entry).covered },
-};
+/** Returns the log of the projector of a sink; undefined where the sink has none. */
+export function cursorLogOf(pipeline: string, sink: Sink): CursorLog | undefined {
+  const messages = (): CursorLog => ({
+    name: messagesLog(pipeline, nameOf(sink)),
+    coveredBy: (entry) => decodeSinkCursor(entry).covered,
+  });
+  return byKind<Sink, CursorLog | undefined>(sink, {
+    table: () => ({ name: rowsLog(pipeline), coveredBy: (entry) => decodeCovered(entry).covered }),
+    bucket: () => ({ name: objectsLog(pipeline), coveredBy: (entry) => decodeIntent(entry).covered }),
+    notify: messages,
+    stream: messages,
+    push: () => undefined,
+    sink: messages,
+  });
+}

@@ -1,19 +1,26 @@
 import { isAfter, type Position, subPlaceOf } from '../../core/position.ts';
 import { before, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { Sink } from '../../pipeline/sinks.ts';
+import { nameOf, type Sink } from '../../pipeline/sinks.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { ObjectRemover } from '../../ports/stores.ts';
-import { definitionLog, readsLog, SUPERSEDED_PREFIX } from '../../wiring/names.ts';
+import {
+  definitionLog,
+  messagesLog,
+  objectsLog,
+  readsLog,
+  rowsLog,
+  SUPERSEDED_PREFIX,
+} from '../../wiring/names.ts';
+import { decodeSinkCursor, encodeSinkCursor } from '../format/sink-cursor.ts';
 import { type Deployment, groupLogsOf, present } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
 import { holds, type Incarnations, objectPlaceOf, withIncarnation } from '../group/incarnation.ts';
 import { addIncarnation, definitionIn, holdDeployment } from '../log/definition-log.ts';
 import { GroupLogs } from '../log/group-logs.ts';
-import { CURSOR_LOGS } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finish, foldersOf, ownTarget } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import { decodeRead, encodeRead } from './read-panes.ts';
@@ -86,8 +93,8 @@ export async function restore(
   // Sinks that the definition no longer has are taken back, too, as they may have been written to.
   let setAside = 0;
   for (const [kind, takeBack] of Object.entries(TAKE_BACK)) {
-    const isDelivered = pipeline.sinks.some((sink) => sink.kind === kind);
-    setAside += await takeBack(ports, deployment, ends, { isDelivered, onObject });
+    const sinks = pipeline.sinks.filter((sink) => sink.kind === kind);
+    setAside += await takeBack(ports, deployment, ends, { sinks, onObject });
   }
   await rewindReads(ports, deployment);
   return { incarnation: deployment.incarnation, setAside, from: await readFrom(ports, deployment) };
@@ -99,8 +106,8 @@ type TakeBack = (
   deployment: Deployment,
   ends: Ends,
   options: {
-    /** Whether the definition has the sink. */
-    readonly isDelivered: boolean;
+    /** The sinks of the kind that the definition has. */
+    readonly sinks: readonly Sink[];
     /** Is called for each object that has been examined. */
     readonly onObject: () => void;
   },
@@ -109,14 +116,37 @@ type TakeBack = (
 /** For each kind of sink, how it is taken back. */
 const TAKE_BACK: { readonly [Kind in Sink['kind']]: TakeBack } = {
   async table(ports, deployment, ends) {
-    await rewindRows(ports, deployment, ends);
+    const coveredBy = (entry: LogEntry) => decodeCovered(entry).covered;
+    const log = rowsLog(deployment.pipeline.name);
+    await rewind(ports, log, ends, coveredBy, (there) => encodeCovered(coveredBy(there)));
     return 0;
   },
-  async bucket(ports, deployment, ends, { isDelivered, onObject }) {
-    const incarnations = await rewindObjects(ports, deployment, ends, isDelivered);
+  async bucket(ports, deployment, ends, { sinks, onObject }) {
+    const incarnations = await rewindObjects(ports, deployment, ends, sinks.length > 0);
     return incarnations ? setAsideAll(ports, deployment.pipeline, incarnations, onObject) : 0;
   },
+  notify: takeMessagesBack,
+  stream: takeMessagesBack,
+  // Nothing is noted of what is pushed.
+  push: async () => 0,
+  sink: takeMessagesBack,
 };
+
+/** Takes the cursors of message sinks back. What they have sent stays sent. */
+async function takeMessagesBack(
+  ports: RestorePorts,
+  { pipeline }: Deployment,
+  ends: Ends,
+  { sinks }: Parameters<TakeBack>[3],
+): Promise<number> {
+  for (const sink of sinks) {
+    const coveredBy = (entry: LogEntry) => decodeSinkCursor(entry).covered;
+    await rewind(ports, messagesLog(pipeline.name, nameOf(sink)), ends, coveredBy, (there) =>
+      encodeSinkCursor({ ...decodeSinkCursor(there), skipped: [] }),
+    );
+  }
+  return 0;
+}
 
 /**
  * The last ordinal of each group's log. It is infinite for a log whose entries are gone, which no cursor can
@@ -172,12 +202,22 @@ async function lastThere(
   }
 }
 
-async function rewindRows(ports: RestorePorts, { pipeline }: Deployment, ends: Ends): Promise<void> {
-  const { name, coveredBy } = CURSOR_LOGS.table;
-  const log = name(pipeline.name);
+/**
+ * Notes again what a projector covered when it covered no more than the logs hold.
+ *
+ * @param coveredBy returns what an entry of its log covers
+ * @param bodyOf returns the body of an entry that covers as much
+ */
+async function rewind(
+  ports: RestorePorts,
+  log: string,
+  ends: Ends,
+  coveredBy: (entry: LogEntry) => Cursors,
+  bodyOf: (there: LogEntry) => Uint8Array,
+): Promise<void> {
   const found = await lastThere(ports, log, ends, coveredBy);
   if (found === undefined || found.there === found.last) return;
-  const body = encodeCovered(decodeCovered(found.there).covered);
+  const body = bodyOf(found.there);
   const ordinal = found.last.ordinal + 1;
   await decided(await ports.log.append(log, { ordinal, committedAt: ports.clock.now(), body }), log);
 }
@@ -193,9 +233,8 @@ async function rewindObjects(
   isDelivered: boolean,
 ): Promise<Incarnations | undefined> {
   const { pipeline, incarnation: number } = deployment;
-  const { name, coveredBy } = CURSOR_LOGS.bucket;
-  const log = name(pipeline.name);
-  const found = await lastThere(ports, log, ends, coveredBy);
+  const log = objectsLog(pipeline.name);
+  const found = await lastThere(ports, log, ends, (entry) => decodeIntent(entry).covered);
   if (found === undefined) return isDelivered ? [{ number, follows: 0 }] : undefined;
   const { last, there } = found;
   const intent = decodeIntent(there);

@@ -1,14 +1,15 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { Sink } from '../../pipeline/sinks.ts';
+import { nameOf, type Sink } from '../../pipeline/sinks.ts';
 import { upstreamOf } from '../../pipeline/upstream.ts';
 import { type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts, UpstreamStores } from '../../ports/index.ts';
 import { definitionLog, readsLog } from '../../wiring/names.ts';
+import { decodeSinkCursor, encodeSinkCursor, NOTHING_SPENT } from '../format/sink-cursor.ts';
 import { type Deployment, type Generations, groupLogsOf } from '../group/deployment.ts';
 import { FIRST } from '../group/incarnation.ts';
 import { definitionIn } from '../log/definition-log.ts';
-import { CURSOR_LOGS } from './cursor-logs.ts';
+import { cursorLogOf } from './cursor-logs.ts';
 import { decodeIntent, encodeIntent, finishFromRemains } from './project-objects.ts';
 import { decodeCovered, encodeCovered } from './project-rows.ts';
 import { decodeRead, encodeRead, upstreamLog } from './read-panes.ts';
@@ -19,8 +20,8 @@ import { BEGINNING, type Cursors, oldestKept, type ReadPorts, type Skip } from '
  * panes.
  */
 export interface Skipped extends Skip {
-  /** The sink that lacks their panes. */
-  readonly sink: Sink['kind'];
+  /** The name of the sink that lacks their panes. */
+  readonly sink: string;
 }
 
 /**
@@ -34,11 +35,12 @@ export interface Skipped extends Skip {
 export async function resume(ports: ResumePorts, deployment: Deployment): Promise<readonly Skipped[]> {
   const { name, sinks } = deployment.pipeline;
   const skipped: Skipped[] = [];
-  for (const { kind } of sinks) {
-    const log = CURSOR_LOGS[kind].name(name);
+  for (const sink of sinks) {
+    const log = cursorLogOf(name, sink)?.name;
+    if (log === undefined) continue;
     const last = await lastOf(ports.log, log);
     if (last === undefined) continue;
-    const { covered, lost, bodyOf } = await STATES[kind](
+    const { covered, lost, bodyOf } = await STATES[sink.kind](
       ports,
       deployment.pipeline,
       last === 'expired' ? undefined : last,
@@ -54,7 +56,7 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
     if ((await ports.log.append(log, entry)) === 'conflict') {
       throw new Error(`Cannot resume "${name}" as its projector is at work: do it again`);
     }
-    skipped.push(...skips.map((skip) => ({ ...skip, sink: kind })));
+    skipped.push(...skips.map((skip) => ({ ...skip, sink: nameOf(sink) })));
   }
   return skipped;
 }
@@ -124,14 +126,15 @@ interface State {
   bodyOf(covered: Cursors, skips: readonly Skip[]): Uint8Array;
 }
 
+type StateOf = (ports: ResumePorts, pipeline: Pipeline, last: LogEntry | undefined) => Promise<State>;
+
+const messagesState: StateOf = async (_ports, _pipeline, last) => {
+  const { covered, spent } = last ? decodeSinkCursor(last) : { covered: new Map(), spent: NOTHING_SPENT };
+  return { covered, lost: [], bodyOf: (covered, skipped) => encodeSinkCursor({ covered, skipped, spent }) };
+};
+
 /** For each kind of sink, how the last entry of its projector is read. */
-const STATES: {
-  readonly [Kind in Sink['kind']]: (
-    ports: ResumePorts,
-    pipeline: Pipeline,
-    last: LogEntry | undefined,
-  ) => Promise<State>;
-} = {
+const STATES: { readonly [Kind in Sink['kind']]: StateOf } = {
   table: async (_ports, _pipeline, last) => ({
     covered: last ? decodeCovered(last).covered : new Map(),
     lost: [],
@@ -154,6 +157,11 @@ const STATES: {
         }),
     };
   },
+  notify: messagesState,
+  stream: messagesState,
+  // Nothing is noted of what is pushed, so that this is never asked for.
+  push: messagesState,
+  sink: messagesState,
 };
 
 /**

@@ -1,6 +1,7 @@
 import { CodecError } from '../../core/codec.ts';
 import type { Millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { Sink } from '../../pipeline/sinks.ts';
 import { type EntryPlace, LogLostError, type StoredEntry } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import { objectsLog } from '../../wiring/names.ts';
@@ -52,6 +53,7 @@ interface Plan {
 export async function auditIntents(
   ports: AuditPorts,
   deployment: Deployment,
+  sink: Sink,
   findings: Findings,
   onIntent: () => void,
 ): Promise<IntentsAudit> {
@@ -86,7 +88,7 @@ export async function auditIntents(
     onIntent();
   }
   return {
-    sink: 'bucket',
+    sink,
     log,
     covered,
     from,

@@ -1,10 +1,10 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Sink } from '../../pipeline/sinks.ts';
+import type { LogEntry } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { Reading, StoredRow } from '../../ports/reading.ts';
 import { isNewer, type Ranked, type Row } from '../../ports/stores.ts';
-import { rowsLog } from '../../wiring/names.ts';
-import { decodeCovered, partitionOf, rowsOf } from '../delivery/project-rows.ts';
+import { partitionOf, rowsOf } from '../delivery/project-rows.ts';
 import { BEGINNING, type Cursor, type Cursors, type Skip } from '../delivery/stretch.ts';
 import type { GroupEntry } from '../format/read-entry.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
@@ -14,7 +14,7 @@ import { type AuditPorts, walkLog } from './audit-logs.ts';
 
 /** How far a projector has come, and from where. */
 export interface Coverage {
-  readonly sink: Sink['kind'];
+  readonly sink: Sink;
   /** The log that says so. */
   readonly log: string;
   readonly covered: Cursors;
@@ -30,18 +30,23 @@ export interface Coverage {
  */
 export const beginsAnew = ({ skipped }: { readonly skipped: readonly Skip[] }): boolean => skipped.length > 0;
 
-/** Reads the log of the rows' projector, and checks that its cursors never go back. */
-export async function auditRowCursors(
+/** What an entry of a projector's log says. */
+interface Noted {
+  readonly covered: Cursors;
+  readonly skipped: readonly Skip[];
+}
+
+/** Reads the log of a projector that notes cursors, and checks that they never go back. */
+export async function auditCursors(
   ports: AuditPorts,
   deployment: Deployment,
+  { sink, log, decode }: { readonly sink: Sink; readonly log: string; decode(entry: LogEntry): Noted },
   findings: Findings,
 ): Promise<Coverage> {
-  const { pipeline } = deployment;
-  const log = rowsLog(pipeline.name);
   let covered: Cursors = new Map();
   let from: Cursors | undefined;
   const skipped: Skip[] = [];
-  for await (const { entry, content, before } of walkLog(ports, log, decodeCovered, findings, {
+  for await (const { entry, content, before } of walkLog(ports, log, decode, findings, {
     beginsAnew,
   })) {
     if (content === undefined) continue;
@@ -54,7 +59,7 @@ export async function auditRowCursors(
     }
     covered = next;
   }
-  return { sink: 'table', log, covered, from, skipped };
+  return { sink, log, covered, from, skipped };
 }
 
 export const isBefore = (a: Cursor, b: Cursor): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);

@@ -1,10 +1,13 @@
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { bySink, type Sink } from '../../pipeline/sinks.ts';
+import { bySink, nameOf, type Sink } from '../../pipeline/sinks.ts';
 import { LIMITS } from '../../ports/limits.ts';
-import { definitionLog } from '../../wiring/names.ts';
+import { definitionLog, messagesLog, rowsLog } from '../../wiring/names.ts';
+import type { NotingSink } from '../delivery/project-messages.ts';
+import { decodeCovered } from '../delivery/project-rows.ts';
 import { BEGINNING, type Skip } from '../delivery/stretch.ts';
 import { type GroupEntry, readEntry } from '../format/read-entry.ts';
+import { decodeSinkCursor } from '../format/sink-cursor.ts';
 import { present } from '../group/deployment.ts';
 import type { Counters } from '../group/group.ts';
 import { isKept } from '../group/lifetimes.ts';
@@ -20,7 +23,7 @@ import {
   type ObjectCounts,
   type Unfinished,
 } from './audit-objects.ts';
-import { auditRowCursors, auditRows, type Coverage, KeyRows, type RowCounts } from './audit-rows.ts';
+import { auditCursors, auditRows, type Coverage, KeyRows, type RowCounts } from './audit-rows.ts';
 
 export type { Finding } from './audit-findings.ts';
 export type { AuditPorts } from './audit-logs.ts';
@@ -45,6 +48,8 @@ export interface AuditProgress {
 /** How far a projector is behind the logs. */
 interface ProjectorAudit {
   readonly sink: Sink['kind'];
+  /** What the sink is called among those of its pipeline. */
+  readonly name: string;
   readonly log: string;
   readonly entries: number;
   /** The age of the oldest entry that is not covered; undefined where all are. */
@@ -108,17 +113,29 @@ export async function audit(
 
   // The projectors come before the logs: what they cover is in the logs, and in the sinks, by the time that
   // those are read.
-  const audits = bySink(pipeline.sinks, {
-    table: () => () => auditRowCursors(ports, deployment, findings),
-    bucket: () => () => auditIntents(ports, deployment, findings, counter('intents', onProgress)),
-  });
-  const rowCursors = await audits.table?.();
-  const intents = await audits.bucket?.();
-  const coverages: { readonly [Kind in Sink['kind']]: Coverage | undefined } = {
-    table: rowCursors,
-    bucket: intents,
+  const messages = (sink: NotingSink) => () => {
+    const log = messagesLog(pipeline.name, sink.name);
+    return auditCursors(ports, deployment, { sink, log, decode: decodeSinkCursor }, findings);
   };
-  const behind = Object.values(coverages).flatMap((coverage) => (coverage ? [new Behind(coverage)] : []));
+  const audits = bySink(pipeline.sinks, {
+    table: (sink) => () =>
+      auditCursors(ports, deployment, { sink, log: rowsLog(pipeline.name), decode: decodeCovered }, findings),
+    bucket: (sink) => () => auditIntents(ports, deployment, sink, findings, counter('intents', onProgress)),
+    notify: messages,
+    stream: messages,
+    // Nothing is noted of what is pushed.
+    push: () => undefined,
+    sink: messages,
+  });
+  const rowCursors = await audits.table[0]?.();
+  const intents = await audits.bucket[0]?.();
+  // What was sent cannot be read back: how far it goes is all that can be audited.
+  const sent: Coverage[] = [];
+  for (const coverageOf of [...audits.notify, ...audits.stream, ...audits.sink])
+    sent.push(await coverageOf());
+  const behind = [rowCursors, intents, ...sent].flatMap((coverage) =>
+    coverage ? [new Behind(coverage)] : [],
+  );
 
   const parts: Omit<PartAudit, 'keys'>[] = [];
   const rows: RowCounts = { checked: 0, unverified: 0 };
@@ -246,7 +263,8 @@ class Behind {
   report(now: EpochMillis, intents: IntentsAudit | undefined): ProjectorAudit {
     const { sink, log, skipped } = this.#coverage;
     return {
-      sink,
+      sink: sink.kind,
+      name: nameOf(sink),
       log,
       entries: this.#entries,
       ageMillis: this.#oldest === undefined ? undefined : ((now - this.#oldest) as Millis),

@@ -12,8 +12,9 @@ import {
   lostIdentity,
   wentDown,
 } from '../../wiring/definition.ts';
-import { definitionLog } from '../../wiring/names.ts';
+import { definitionLog, messagesLog } from '../../wiring/names.ts';
 import { pack, unpack } from '../format/packed.ts';
+import { BEGINNING_TOGETHER } from '../format/sink-cursor.ts';
 import { type Deployment, type Generation, OutdatedError } from '../group/deployment.ts';
 import { GONE_AFTER, mustRenew } from '../group/lifetimes.ts';
 import { type Sources, sourcesWith } from '../group/sources.ts';
@@ -102,6 +103,7 @@ export async function writeDown(
           `Cannot go on with version ${pipeline.version} of "${pipeline.name}" as it was read, as another has been written down since`,
         );
       }
+      if (last === undefined) await beginTogether(ports, pipeline);
       if (next === before || (await appendAfter(ports, pipeline, last, next)) === 'committed') return;
     }
   };
@@ -110,6 +112,18 @@ export async function writeDown(
     throw cause;
   });
   await unwritten.writing;
+}
+
+/**
+ * Notes for each sink that sends messages that it begins together with its pipeline, before the pipeline has
+ * any panes: it sends the first of them, whenever it is called for the first time.
+ */
+async function beginTogether({ log, clock }: LogPorts, { name, sinks }: Pipeline): Promise<void> {
+  for (const sink of sinks) {
+    if (!('from' in sink)) continue;
+    const entry = { ordinal: 1, committedAt: clock.now(), body: BEGINNING_TOGETHER };
+    await log.append(messagesLog(name, sink.name), entry);
+  }
 }
 
 type Settled = Pick<Deployment, 'generations' | 'epochs' | 'incarnation'>;
