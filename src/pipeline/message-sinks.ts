@@ -1,11 +1,19 @@
 import { checkOptions } from '../core/options.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 
-/** The names of the windows of panes. */
-type WindowOf<Panes> = Panes extends { readonly window: infer Name extends string } ? Name : never;
+/** The names of the windows of panes; any text for a sink that is made before it is given to a pipeline. */
+type WindowOf<Panes> = unknown extends Panes
+  ? string
+  : Panes extends { readonly window: infer Name extends string }
+    ? Name
+    : never;
 
 /** The panes of some windows. */
-type OfWindows<Panes, Name> = Panes extends { readonly window: Name } ? Panes : never;
+type OfWindows<Panes, Name> = unknown extends Panes
+  ? unknown
+  : Panes extends { readonly window: Name }
+    ? Panes
+    : never;
 
 /** Carries the type of the panes that a sink takes, for inference. It is never present. */
 interface Takes<in Panes> {

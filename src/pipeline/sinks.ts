@@ -144,7 +144,7 @@ export const NO_MESSAGES = {
 };
 
 /** What a sink is called among those of its pipeline. */
-export const nameOf = (sink: Sink): string => ('name' in sink ? sink.name : sink.kind);
+export const sinkName = (sink: Sink): string => ('name' in sink ? sink.name : sink.kind);
 
 /**
  * @param windows the names of the pipeline's windows
@@ -156,8 +156,8 @@ export function checkSinks(
   sinks: readonly Sink[],
   windows: readonly string[],
 ): readonly Sink[] {
-  const names = sinks.map(nameOf);
-  const twice = sinks.find((sink, at) => names.indexOf(nameOf(sink)) < at);
+  const names = sinks.map(sinkName);
+  const twice = sinks.find((sink, at) => names.indexOf(sinkName(sink)) < at);
   if (twice !== undefined) {
     throw new TypeError(
       'name' in twice

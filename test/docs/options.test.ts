@@ -80,6 +80,10 @@ const MAKERS: { readonly [heading: string]: (options: Given) => string } = {
     return JSON.stringify({ revisions, begin });
   },
   bucket: written(millrace.bucket),
+  notify: written(millrace.notify, { to: 'sns' }),
+  stream: written(millrace.stream, { to: 'kinesis' }),
+  push: written(millrace.push),
+  sink: written(millrace.sink, { name: 'own', deliver: () => {} }),
   rolling: windowWith(millrace.rolling, { count: 2 }),
   batches: windowWith(millrace.batches, { count: 2 }),
   tumbling: windowWith(millrace.tumbling, { size: 'week' }),

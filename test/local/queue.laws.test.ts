@@ -5,9 +5,9 @@ import { verdictOf } from '../../src/local/mapping/answer.ts';
 import { Gathering, MAX_EVENT_BYTES } from '../../src/local/mapping/batch.ts';
 import {
   checkQueueMapping,
-  type Message,
   QueueMachine,
   QueueMappingMachine,
+  type QueueMessage,
   type QueueRules,
 } from '../../src/local/mapping/queue.ts';
 
@@ -15,16 +15,21 @@ const T0 = Date.UTC(2026, 0, 5, 12) as EpochMillis;
 const later = (seconds: number): EpochMillis => after(T0, millis(`${seconds}s`));
 
 const RULES: QueueRules = { fifo: false, visibilityTimeout: millis('30s'), maxReceives: 3 };
-const message = (id: string, group?: string): Message<string> => ({ id, group, sentAt: T0, content: id });
+const message = (id: string, group?: string): QueueMessage<string> => ({
+  id,
+  group,
+  sentAt: T0,
+  content: id,
+});
 
-const queueOf = (messages: readonly Message<string>[], rules: Partial<QueueRules> = {}) => {
+const queueOf = (messages: readonly QueueMessage<string>[], rules: Partial<QueueRules> = {}) => {
   const queue = new QueueMachine<string>({ ...RULES, ...rules });
   messages.forEach((one) => {
     queue.send(one);
   });
   return queue;
 };
-const idsOf = (received: readonly { readonly message: Message<string> }[]) =>
+const idsOf = (received: readonly { readonly message: QueueMessage<string> }[]) =>
   received.map((one) => one.message.id);
 
 describe('a message that was received', () => {

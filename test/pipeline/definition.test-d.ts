@@ -36,18 +36,22 @@ import {
   mean,
   min,
   minBy,
+  notify,
   type Pane,
   type Pipeline,
+  push,
   quantile,
   range,
   rate,
   rolling,
   running,
   session,
+  sink,
   sliding,
   slope,
   sqs,
   stddev,
+  stream,
   sum,
   table,
   timeWeightedMean,
@@ -825,6 +829,49 @@ watched.to(alerts({ when: (pane) => pane.window === 'ten' && pane.results.hottes
 declare const ofAnother: Alerts<Pane<'hour', 'final', { mean: number }>>;
 // @ts-expect-error a sink of another pipeline's panes
 watched.to(ofAnother);
+// A sink that sends messages knows the panes of the windows that it names.
+export const telling = watched.to(
+  notify({
+    to: 'sns',
+    windows: ['minute'],
+    when: (pane) => {
+      expectTypeOf(pane.window).toEqualTypeOf<'minute'>();
+      return pane.results.hottest > 90;
+    },
+    message: (pane) => ({ machine: pane.key, celsius: pane.results.hottest.toFixed(1) }),
+  }),
+  stream({ to: 'kinesis', when: (pane) => pane.window === 'ten' && pane.results.n > 9 }),
+  push({
+    windows: ['minute', 'ten'],
+    message: (pane) => (pane.window === 'ten' ? pane.results.n : pane.results.hottest),
+  }),
+  sink({
+    name: 'own',
+    windows: ['ten'],
+    deliver(panes, { ids }) {
+      expectTypeOf(panes[0]?.results).toEqualTypeOf<{ n: number } | undefined>();
+      expectTypeOf(ids).toEqualTypeOf<readonly string[]>();
+    },
+  }),
+);
+expectTypeOf(telling).toEqualTypeOf<Pipeline<PaneOf<typeof watched>>>();
+// @ts-expect-error no window of that name
+watched.to(notify({ to: 'sns', windows: ['hour'] }));
+// @ts-expect-error no such result of the windows that it names
+watched.to(notify({ to: 'sns', windows: ['minute'], when: (pane) => pane.results.n > 9 }));
+// @ts-expect-error no such result of that window
+watched.to(stream({ to: 'sqs', message: (pane) => (pane.window === 'ten' ? pane.results.hottest : 0) }));
+// @ts-expect-error no such field of a pane
+watched.to(push({ message: (pane) => pane.begin }));
+// @ts-expect-error no such result of the windows that it names
+watched.to(sink({ name: 'own', windows: ['ten'], deliver: (panes) => void panes[0]?.results.hottest }));
+// @ts-expect-error no such topic
+watched.to(notify({ to: 'sqs' }));
+// @ts-expect-error a stream has no limit
+watched.to(stream({ to: 'sqs', limit: 3 }));
+// @ts-expect-error a sink of the author's has a name
+watched.to(sink({ deliver: () => {} }));
+
 // A cluster is one of MSK or some brokers, each with its ways to authenticate.
 kafka<Reading>({ topic: 'readings', cluster: { msk: 'arn', auth: { scram: 'arn', key: 'arn' } } });
 // @ts-expect-error

@@ -1,5 +1,5 @@
 import { byKind } from '../../pipeline/kinds.ts';
-import { nameOf, type Sink } from '../../pipeline/sinks.ts';
+import { type Sink, sinkName } from '../../pipeline/sinks.ts';
 import type { LogEntry } from '../../ports/commit-log.ts';
 import { messagesLog, objectsLog, rowsLog } from '../../wiring/names.ts';
 import { decodeSinkCursor } from '../format/sink-cursor.ts';
@@ -16,7 +16,7 @@ export interface CursorLog {
 /** Returns the log of the projector of a sink; undefined where the sink has none. */
 export function cursorLogOf(pipeline: string, sink: Sink): CursorLog | undefined {
   const messages = (): CursorLog => ({
-    name: messagesLog(pipeline, nameOf(sink)),
+    name: messagesLog(pipeline, sinkName(sink)),
     coveredBy: (entry) => decodeSinkCursor(entry).covered,
   });
   return byKind<Sink, CursorLog | undefined>(sink, {

@@ -1,7 +1,7 @@
 import { isAfter, type Position, subPlaceOf } from '../../core/position.ts';
 import { before, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { nameOf, type Sink } from '../../pipeline/sinks.ts';
+import { type Sink, sinkName } from '../../pipeline/sinks.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts } from '../../ports/index.ts';
@@ -141,7 +141,7 @@ async function takeMessagesBack(
 ): Promise<number> {
   for (const sink of sinks) {
     const coveredBy = (entry: LogEntry) => decodeSinkCursor(entry).covered;
-    await rewind(ports, messagesLog(pipeline.name, nameOf(sink)), ends, coveredBy, (there) =>
+    await rewind(ports, messagesLog(pipeline.name, sinkName(sink)), ends, coveredBy, (there) =>
       encodeSinkCursor({ ...decodeSinkCursor(there), skipped: [] }),
     );
   }

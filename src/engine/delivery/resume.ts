@@ -1,5 +1,5 @@
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { nameOf, type Sink } from '../../pipeline/sinks.ts';
+import { type Sink, sinkName } from '../../pipeline/sinks.ts';
 import { upstreamOf } from '../../pipeline/upstream.ts';
 import { type LogEntry, LogLostError, type WholeLog } from '../../ports/commit-log.ts';
 import { inParallel } from '../../ports/in-parallel.ts';
@@ -56,7 +56,7 @@ export async function resume(ports: ResumePorts, deployment: Deployment): Promis
     if ((await ports.log.append(log, entry)) === 'conflict') {
       throw new Error(`Cannot resume "${name}" as its projector is at work: do it again`);
     }
-    skipped.push(...skips.map((skip) => ({ ...skip, sink: nameOf(sink) })));
+    skipped.push(...skips.map((skip) => ({ ...skip, sink: sinkName(sink) })));
   }
   return skipped;
 }

@@ -1,6 +1,6 @@
 import { type EpochMillis, type Millis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { bySink, nameOf, type Sink } from '../../pipeline/sinks.ts';
+import { bySink, type Sink, sinkName } from '../../pipeline/sinks.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import { definitionLog, messagesLog, rowsLog } from '../../wiring/names.ts';
 import type { NotingSink } from '../delivery/project-messages.ts';
@@ -264,7 +264,7 @@ class Behind {
     const { sink, log, skipped } = this.#coverage;
     return {
       sink: sink.kind,
-      name: nameOf(sink),
+      name: sinkName(sink),
       log,
       entries: this.#entries,
       ageMillis: this.#oldest === undefined ? undefined : ((now - this.#oldest) as Millis),

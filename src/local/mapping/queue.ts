@@ -3,7 +3,7 @@ import { type HandlerOutcome, verdictOf } from './answer.ts';
 import { type Batching, Gathering, type Waiting } from './batch.ts';
 
 /** A message of a queue. */
-export interface Message<Content> {
+export interface QueueMessage<Content> {
   readonly id: string;
   /** The message group, in a FIFO queue. */
   readonly group: string | undefined;
@@ -13,7 +13,7 @@ export interface Message<Content> {
 
 /** A message as a receiver has it. */
 export interface Received<Content> {
-  readonly message: Message<Content>;
+  readonly message: QueueMessage<Content>;
   /** What the receiver deletes it by. Each receipt is of one receive. */
   readonly receipt: number;
   /** How often it has been received, this time included. */
@@ -33,7 +33,7 @@ export interface QueueRules {
 const MAX_RECEIVED = 10;
 
 interface Entry<Content> {
-  readonly message: Message<Content>;
+  readonly message: QueueMessage<Content>;
   receives: number;
   /** Hidden until then, by the receive of this receipt. */
   hidden: { readonly receipt: number; until: EpochMillis } | undefined;
@@ -50,7 +50,7 @@ interface Entry<Content> {
 export class QueueMachine<Content> {
   readonly #rules: QueueRules;
   #entries: Entry<Content>[] = [];
-  #dead: Message<Content>[] = [];
+  #dead: QueueMessage<Content>[] = [];
   #receipts = 0;
 
   constructor(rules: QueueRules) {
@@ -63,11 +63,11 @@ export class QueueMachine<Content> {
   }
 
   /** The dead letters, in the order in which they came to be. */
-  get dead(): readonly Message<Content>[] {
+  get dead(): readonly QueueMessage<Content>[] {
     return this.#dead;
   }
 
-  send(message: Message<Content>): void {
+  send(message: QueueMessage<Content>): void {
     this.#entries.push({ message, receives: 0, hidden: undefined });
   }
 
@@ -115,7 +115,7 @@ export class QueueMachine<Content> {
    *
    * @param renewed returns the message as which a dead letter comes back: with another id, as SQS gives it
    */
-  moveBack(renewed: (message: Message<Content>) => Message<Content>): void {
+  moveBack(renewed: (message: QueueMessage<Content>) => QueueMessage<Content>): void {
     for (const message of this.#dead.splice(0)) this.send(renewed(message));
   }
 }

@@ -157,8 +157,8 @@ describe('the audit of a pipeline as it was left', () => {
     expect(lateForAll * poison * report.records.applied).toBeGreaterThan(0);
     const done = { entries: 0, ageMillis: undefined, unfinished: undefined, skipped: [] };
     expect(report.projectors).toEqual([
-      { sink: 'table', log: rowsLog('readings'), ...done },
-      { sink: 'bucket', log: objectsLog('readings'), ...done },
+      { sink: 'table', name: 'table', log: rowsLog('readings'), ...done },
+      { sink: 'bucket', name: 'bucket', log: objectsLog('readings'), ...done },
     ]);
   });
 
