@@ -12,6 +12,7 @@ import { checkCommand } from '../src/commands/check.ts';
 import { explainCommand } from '../src/commands/explain.ts';
 import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
 import { loadPipeline } from '../src/commands/load.ts';
+import { pageCommand } from '../src/commands/page.ts';
 import {
   listKeptCommand,
   POISON_CODES,
@@ -267,6 +268,23 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
       ending((target, input, options) =>
         sendCommand(target, input, options, async (name) => loadPipeline(await fileOf(name))),
       ),
+    );
+
+  program
+    .command('page')
+    .description('show the live page of a pipeline in AWS on this machine, and sign what it asks')
+    .argument('<pipeline>', 'a folder of functions/, or a file that exports a pipeline')
+    .requiredOption('--url <address>', "the stack's output QueryUrl", notEmpty)
+    .option('--port <number>', 'where the page is shown (default: a free port)', port)
+    .addHelpText(
+      'after',
+      `
+The environment says who asks, as for the AWS CLI: they must be allowed to invoke the function and its URL.
+
+Exit code: 0 after Ctrl-C; 1 the pipeline could not be asked.`,
+    )
+    .action(
+      ending(async (pipeline, options) => pageCommand(await loadPipeline(await fileOf(pipeline)), options)),
     );
 
   program

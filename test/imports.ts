@@ -37,7 +37,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/engine/delivery/read-objects.ts', [...LOG, 'src/engine/delivery/', 'hyparquet', 'node:zlib']],
   ['src/engine/delivery/', [...LOG, 'src/engine/delivery/', 'node:zlib']],
   ['src/engine/inspect/', [...DOMAIN, 'src/engine/', 'node:crypto']],
-  ['src/adapters/aws/', [...DOMAIN, '.', '@smithy/node-http-handler']],
+  ['src/adapters/aws/', [...DOMAIN, '.', '@smithy/node-http-handler', '@smithy/signature-v4']],
   ['src/adapters/cloudwatch/', [...DOMAIN, '.', '@aws-sdk/client-cloudwatch']],
   [
     'src/adapters/dynamodb-stream/',

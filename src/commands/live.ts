@@ -167,7 +167,8 @@ const MAX_EXAMPLE_BYTES = 2_000;
 /** What a sink receives, where it is not messages. */
 const SINK_UNITS: Readonly<Record<string, string>> = { table: 'rows', bucket: 'objects' };
 
-const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
+/** Returns a pipeline as a page draws it. */
+export const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
   name,
   source: source.kind,
   windows: rules.windows.map(({ name, operator: { signature, lanes } }) => ({

@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { Hono } from 'hono';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { polledOf } from '../../src/commands/page.ts';
 import type { GroupPane } from '../../src/engine/group/group.ts';
 import { pageApp } from '../../src/local/http/app.ts';
 import { createLiveFeed, type LiveFeed } from '../../src/local/http/live-feed.ts';
+import { proxyApp } from '../../src/local/http/proxy.ts';
 import { reportOf } from '../../src/local/http/report.ts';
 import { type HttpServer, serveApp } from '../../src/local/http/server.ts';
 import { pageHtml } from '../../src/local/servers/page.ts';
 import type { Figures } from '../../web/model/wire.ts';
+import { at, Scene } from '../engine/scene.ts';
+import { asking, measured } from '../query/asked.ts';
 import { chromiumPath, openBrowser } from './browser.ts';
 import { figuresOf, SHAPE } from './events.ts';
 
@@ -319,5 +323,27 @@ describe.skipIf(chromiumPath === undefined)(
         expect(unnamed).toBe(0);
       },
     );
+
+    it('asks a pipeline that runs elsewhere, and shows the series that is picked', async () => {
+      const scene = await new Scene(measured).under(measured);
+      const put = async (machine: string, minute: number) =>
+        scene.process([scene.put(machine, at(minute), minute)]);
+      for (const minute of [0, 1, 2, 3]) await put('pump', minute);
+      await put('lathe', 0);
+      const { app } = asking(scene);
+      const ask = async (path: string) => app.request(path);
+      server = await serveApp(proxyApp({ page: pageHtml, pipeline: polledOf(measured), ask }));
+      await goTo(`${server.address}/#key=pump&window=minute&result=mean`);
+      await page.getByText('Live · asked every few seconds').waitFor();
+      await page.getByRole('row', { name: /minute pump .* mean 2/ }).waitFor();
+      expect((await chart())[1]).toEqual([0, 1, 2]);
+      await page.getByText(/open windows/).waitFor();
+      await put('pump', 4);
+      await page.getByRole('row', { name: /minute pump .* mean 3/ }).waitFor();
+      await page.getByRole('option', { name: 'lathe' }).click();
+      await page.getByText('No pane of this window and key is known').waitFor();
+      expect(await page.getByText('Send a record').count()).toBe(0);
+      expect(await page.getByLabel('Figures').isVisible()).toBe(false);
+    });
   },
 );

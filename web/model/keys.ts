@@ -28,11 +28,15 @@ export function matching(keys: readonly string[], text: string): readonly string
   return [...found.filter(begins), ...found.filter((key) => !begins(key))];
 }
 
-/** The key that has the most panes of a window, which is the one that a person is shown first. */
+/**
+ * The key that has the most panes of a window, which is the one that a person is shown first. Where no pane of the
+ * window is known it is the first key that is.
+ */
 export function busiest(model: LiveModel, window: number): string | undefined {
   let [most, key]: [number, string | undefined] = [0, undefined];
   for (const series of model.all) {
-    if (series.window === window && series.size > most) [most, key] = [series.size, series.key];
+    const size = series.window === window ? series.size : 0;
+    if (key === undefined || size > most) [most, key] = [size, series.key];
   }
   return key;
 }

@@ -1,4 +1,4 @@
-import type { Value } from './wire.ts';
+import { shownValue, type Value } from './wire.ts';
 
 /** A window of a key that is open, with the records in it and its results so far. */
 export interface OpenWindow {
@@ -26,9 +26,6 @@ export const openOf = ({ windows }: { readonly windows: readonly Answered[] }): 
     end: Date.parse(end),
     count,
     results: Object.fromEntries(
-      Object.entries(results ?? {}).map(([name, value]) => [
-        name,
-        typeof value === 'number' || value === null ? value : JSON.stringify(value),
-      ]),
+      Object.entries(results ?? {}).map(([name, value]) => [name, shownValue(value)]),
     ),
   }));

@@ -9,6 +9,17 @@ export type Kind = (typeof KINDS)[number];
 /** A result: a number where it can be drawn; text for all else, as a person reads it. */
 export type Value = number | string | null;
 
+/** The longest text of a result that a page shows. */
+const MAX_TEXT = 200;
+
+/** Returns a result as a page shows it. */
+export function shownValue(result: unknown): Value {
+  if (result === null || result === undefined) return null;
+  if (typeof result === 'number' && Number.isFinite(result)) return result;
+  const text = typeof result === 'object' ? JSON.stringify(result) : String(result);
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
+}
+
 /** A pipeline as the page draws it. */
 export interface Shape {
   readonly name: string;
@@ -27,9 +38,9 @@ export interface Shape {
 
 /**
  * What a run is doing: it reads an input; it moves its clock forward until every window has closed; it waits for
- * records; it has ended.
+ * records; it has ended. Or the pipeline runs elsewhere, and is asked: then nobody counts, and all counts are 0.
  */
-export type Phase = 'reading' | 'closing' | 'up' | 'ended';
+export type Phase = 'reading' | 'closing' | 'up' | 'ended' | 'asked';
 
 /** How far a run is. Counts are of the process that tells them. Instants are in epoch milliseconds. */
 export interface Figures {

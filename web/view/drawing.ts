@@ -80,6 +80,11 @@ export function drawingView(model: LiveModel, pickWindow: (window: number) => vo
   return {
     element,
     update({ figures }: LiveModel, chosen: number): void {
+      if (figures.phase === 'asked') {
+        for (const [at, { element }] of windowNodes.entries())
+          mark(element, 'aria-pressed', String(at === chosen));
+        return;
+      }
       const { sent, committed: now } = figures;
       say(sourceCount, `${now < sent ? `${counted(now)} of ` : ''}${counted(Math.max(sent, now))} records`);
       for (const [at, { name, element, panes, late }] of windowNodes.entries()) {

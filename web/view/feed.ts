@@ -1,3 +1,4 @@
+import { type PolledPipeline, Poller } from '../model/poller.ts';
 import type { LiveEvent, Snapshot } from '../model/wire.ts';
 
 /** How a page is connected to what it shows. */
@@ -7,6 +8,8 @@ export type Connection = 'connecting' | 'live' | 'lost' | 'report';
 export interface Feed {
   /** Begins to tell events, and how the feed is connected; it goes on by itself after it was lost. */
   open(listener: { event(event: LiveEvent): void; connection(connection: Connection): void }): void;
+  /** Is told which series is shown, where a feed asks for that one alone. */
+  readonly watch?: (window: number, key: string | undefined) => void;
 }
 
 const RETRY_MILLIS = 1_000;
@@ -41,3 +44,48 @@ export const reportFeed = (snapshot: Snapshot): Feed => ({
     listener.connection('report');
   },
 });
+
+/** How often a pipeline is asked for what is new, in milliseconds, while somebody sees the page. */
+export const POLL_MILLIS = 2_000;
+
+/** What a pipeline answers that runs elsewhere, by the query API of the server that the page came from. */
+export function pollFeed(pipeline: PolledPipeline): Feed {
+  const poller = new Poller(
+    pipeline,
+    async (path) => {
+      const response = await fetch(path);
+      return { status: response.status, body: await response.json().catch(() => undefined) };
+    },
+    Date.now,
+  );
+  let askNow = (): void => {};
+  return {
+    open(listener) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      let [isAsking, isDue] = [false, false];
+      const ask = async (): Promise<void> => {
+        clearTimeout(timer);
+        isDue = isAsking;
+        if (isAsking) return;
+        isAsking = true;
+        try {
+          if (!document.hidden) {
+            listener.event(await poller.poll());
+            listener.connection('live');
+          }
+        } catch {
+          listener.connection('lost');
+        }
+        isAsking = false;
+        timer = setTimeout(ask, isDue ? 0 : POLL_MILLIS);
+      };
+      askNow = () => void ask();
+      document.addEventListener('visibilitychange', askNow);
+      listener.connection('connecting');
+      askNow();
+    },
+    watch(window, key) {
+      if (poller.watch(window, key)) askNow();
+    },
+  };
+}

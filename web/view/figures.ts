@@ -69,12 +69,19 @@ export function figuresView() {
     );
     return { figure, value, line, area, element };
   });
+  const element = h(
+    'dl',
+    { class: 'figures', 'aria-label': 'Figures' },
+    ...shown.map((figure) => figure.element),
+  );
   return {
-    element: h('dl', { class: 'figures', 'aria-label': 'Figures' }, ...shown.map(({ element }) => element)),
+    element,
     update(model: LiveModel): void {
-      for (const { figure, value, line, area, element } of shown) {
+      element.hidden = model.figures.phase === 'asked';
+      if (element.hidden) return;
+      for (const { figure, value, line, area, element: box } of shown) {
         say(value, figure.text(model));
-        element.classList.toggle('trouble', figure.isTrouble?.(model) ?? false);
+        box.classList.toggle('trouble', figure.isTrouble?.(model) ?? false);
         const path = pathOf(figure.trend(model));
         mark(line, 'd', path);
         mark(area, 'd', path && `${path}L${WIDTH},${HEIGHT}L0,${HEIGHT}Z`);

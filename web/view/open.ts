@@ -2,14 +2,17 @@ import { type OpenWindow, openOf } from '../model/open.ts';
 import { h, say } from './dom.ts';
 import { counted, instantText, untilText, valueText } from './format.ts';
 
-const ASK_MILLIS = 300;
 const SHOWN = 6;
 
-/** The windows of the picked key that are open, which the page asks for, as they are in no commit by themselves. */
-export function openView(isLive: boolean) {
+/**
+ * The windows of the picked key that are open, which the page asks for, as they are in no commit by themselves.
+ *
+ * @param asksEvery how often, in milliseconds; undefined where nobody can be asked
+ */
+export function openView(asksEvery: number | undefined) {
   const heading = h('h3');
   const list = h('ul');
-  const element = h('div', { class: 'open', hidden: !isLive }, heading, list);
+  const element = h('div', { class: 'open', hidden: asksEvery === undefined }, heading, list);
   let asked: string | undefined;
   let windows: readonly OpenWindow[] | undefined;
   let shown = '';
@@ -24,14 +27,14 @@ export function openView(isLive: boolean) {
     if (asked !== key) return;
     windows = found;
     told();
-    timer = setTimeout(ask, ASK_MILLIS, key, told);
+    timer = setTimeout(ask, asksEvery, key, told);
   };
 
   return {
     element,
     /** Asks again and again for those of a key, until another is asked for, or none. */
     watch(key: string | undefined, told: () => void): void {
-      if (key === asked || !isLive) return;
+      if (key === asked || asksEvery === undefined) return;
       asked = key;
       windows = undefined;
       clearTimeout(timer);

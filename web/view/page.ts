@@ -5,7 +5,7 @@ import { type Picked, readPicked, writtenPicked } from '../model/picked.ts';
 import { chartView } from './chart.ts';
 import { Choice, find, h, mark, say } from './dom.ts';
 import { drawingView } from './drawing.ts';
-import type { Connection } from './feed.ts';
+import type { Connection, Feed } from './feed.ts';
 import { figuresView } from './figures.ts';
 import { counted } from './format.ts';
 import { keysView } from './keys.ts';
@@ -33,12 +33,22 @@ const LEGEND = [
 /** A key that is shown by itself is another's turn while it has fewer panes than this. */
 const ENOUGH = 10;
 
-/** The whole page. `isLive` says whether it is told by a run, and can ask it. */
-export function pageView(root: HTMLElement, isLive: boolean) {
+/** What a page can do besides showing what it is told. */
+export interface PageParts {
+  /** How often the page asks for open windows, in milliseconds; undefined where nobody can be asked. */
+  readonly asksEvery: number | undefined;
+  /** Whether records can be sent to what is shown. */
+  readonly sends: boolean;
+  /** Is told which series is shown. */
+  readonly watch?: Feed['watch'];
+}
+
+/** The whole page. */
+export function pageView(root: HTMLElement, { asksEvery, sends, watch }: PageParts) {
   const figures = figuresView();
   const chart = chartView();
   const keys = keysView((key) => choose({ key }));
-  const open = openView(isLive);
+  const open = openView(asksEvery);
   const windows = new Choice<number>('Window', (window) => choose({ window, result: 0 }));
   const results = new Choice<number>('Result', (result) => choose({ result }));
   const ranges = new Choice<number>('Panes', (most) => {
@@ -119,7 +129,7 @@ export function pageView(root: HTMLElement, isLive: boolean) {
       h('header', {}, h('h2', {}, 'Latest panes'), scope.element),
       table.element,
     ),
-    ...(isLive ? [sendView()] : []),
+    ...(sends ? [sendView()] : []),
   ];
 
   function update(): void {
@@ -128,6 +138,7 @@ export function pageView(root: HTMLElement, isLive: boolean) {
     const enough =
       picked.key !== undefined && (model.seriesOf(picked.window, picked.key)?.size ?? 0) >= ENOUGH;
     if (!isPicked && !enough) picked = { ...picked, key: busiest(model, picked.window) ?? picked.key };
+    watch?.(picked.window, picked.key);
     const window = shape.windows[picked.window];
     const series = picked.key === undefined ? undefined : model.seriesOf(picked.window, picked.key);
     figures.update(model);
@@ -161,7 +172,7 @@ export function pageView(root: HTMLElement, isLive: boolean) {
       label: `${name} of ${window?.name ?? ''}, key ${picked.key ?? 'none'}: ${counted(marks.length)} panes, listed in the table below`,
     });
     open.show(picked.key);
-    say(empty, emptyText(series !== undefined && isDrawn(series, picked.result), series !== undefined, name));
+    say(empty, emptyText(isDrawn(series, picked.result), series !== undefined && series.size > 0, name));
     const rows = series?.panes.map((pane) => ({ series, pane })) ?? [];
     table.update(
       model,
@@ -174,7 +185,8 @@ export function pageView(root: HTMLElement, isLive: boolean) {
   function emptyText(hasNumbers: boolean, hasPanes: boolean, result: string): string {
     if (hasNumbers || model === undefined) return '';
     if (hasPanes) return `${result} is no number: the table below shows it`;
-    const { committed, panes } = model.figures;
+    const { phase, committed, panes } = model.figures;
+    if (phase === 'asked') return 'No pane of this window and key is known';
     if (committed === 0) return 'No pane yet: no record has come';
     if (panes === 0) return `No pane yet: of ${counted(committed)} records no window has closed`;
     return 'No pane yet of this window and key';
@@ -214,6 +226,7 @@ function statusOf(
   if (connection === 'lost') return { state: 'lost', text: 'Reconnecting…' };
   if (connection === 'connecting' || model === undefined) return { state: 'lost', text: 'Connecting…' };
   const { phase, share } = model.figures;
+  if (phase === 'asked') return { state: 'live', text: 'Live · asked every few seconds' };
   if (phase === 'closing') return { state: 'live', text: 'Closing the last windows' };
   if (phase === 'up') return { state: 'live', text: 'Live' };
   return {

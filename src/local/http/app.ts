@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import { lineOf } from '../failure.ts';
+import { fromHere } from './from-here.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { Typed } from './typed.ts';
 
@@ -22,18 +23,11 @@ export interface PageParts {
 /** After how long a page that has lost the server asks for it again, in milliseconds. */
 const RETRY_MILLIS = 500;
 
-/** Programs on this machine may ask for it by these names, and no page of another site under a name of its own. */
-const LOOPBACK = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
-
 /** The app of the run's server for people: the page, and what it is told. */
 export function pageApp(parts: PageParts): Hono {
   const { page, feed, query = () => undefined, onWatchers = () => {} } = parts;
   const app = new Hono();
-  app.use(async (context, next) => {
-    const host = context.req.header('host') ?? '';
-    if (LOOPBACK.test(host)) return next();
-    return context.text('Cannot answer as the host of a request must be 127.0.0.1 or localhost', 403);
-  });
+  app.use(fromHere);
   app.get('/', async (context) => context.html(await page()));
   app.all('/api/*', ({ req }) => {
     const answering = query();

@@ -7,7 +7,7 @@ import {
   type LiveEvent,
   type Shape,
   type Snapshot,
-  type Value,
+  shownValue,
   type WirePane,
 } from '../../../web/model/wire.ts';
 import type { GroupPane } from '../../engine/group/group.ts';
@@ -134,9 +134,6 @@ export function createLiveFeed(
   };
 }
 
-/** The longest text of a result that a page shows. */
-const MAX_TEXT = 200;
-
 const wireOf = (pane: GroupPane, results: readonly string[]): WirePane => [
   // A window that never closes has one pane, of which every revision is a point of its series.
   pane.layout.identity === 'none' ? pane.revision : pane.identity,
@@ -148,10 +145,3 @@ const wireOf = (pane: GroupPane, results: readonly string[]): WirePane => [
   pane.watermark,
   results.map((name) => shownValue(pane.results?.[name])),
 ];
-
-function shownValue(result: unknown): Value {
-  if (result === null || result === undefined) return null;
-  if (typeof result === 'number' && Number.isFinite(result)) return result;
-  const text = typeof result === 'object' ? JSON.stringify(result) : String(result);
-  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
-}
