@@ -58,7 +58,7 @@ export const readsLog = (pipeline: string): string => `reads/${pipeline}`;
 export const messagesLog = (pipeline: string, sink: string): string => `messages/${pipeline}/${sink}`;
 export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
 export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
-export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects' | 'messages'): string =>
+export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects' | `messages/${string}`): string =>
   `backfill/${pipeline}/${name}/${what}`;
 
 /**

@@ -1,12 +1,20 @@
 import { type EpochMillis, millis } from '../../core/time.ts';
 import type { ObjectFormat } from '../../pipeline/sinks.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { backfillLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
 import { objectsProjector } from './project-objects.ts';
 import { rowsProjector } from './project-rows.ts';
-import { type Projector, stepUntil } from './projector.ts';
+import {
+  type MessagePorts,
+  messagesProjector,
+  messageTarget,
+  type NotingSink,
+  nextMinute,
+} from './project-messages.ts';
+import { type Projector, type Step, stepUntil } from './projector.ts';
 import type { ReadPorts } from './stretch.ts';
 
 /** What a backfill has done since it was called. */
@@ -71,8 +79,41 @@ export const backfillObjects = (
   return withProgress(ports, objectsProjector(ports, deployment, target, options.deadline), options);
 };
 
+/**
+ * Sends every pane that a sink takes again, from the beginning of the logs on and however old it is, with the
+ * ids that it had. A sink with a limit sends as many a minute as ever.
+ *
+ * @returns whether the backfill has reached the end of the logs; if not, the same call continues it
+ * @throws RangeError when the name breaks its rule; LogLostError when the backfill was left for so long that
+ * entries which it needs have expired; Error when messages were refused
+ */
+export const backfillMessages = (
+  ports: MessagePorts,
+  deployment: Deployment,
+  sink: NotingSink,
+  options: BackfillOptions,
+): Promise<boolean> => {
+  const { clock } = ports;
+  const log = backfillLog(deployment.pipeline.name, checked(options.name), `messages/${sink.name}`);
+  const groupLogs = groupLogsOf(deployment, clock.now());
+  const target = { ...messageTarget(deployment, sink, groupLogs), log, from: 'beginning', maxAge: undefined } as const;
+  const projector = messagesProjector(ports, deployment, target, options.deadline);
+  const step = async (): Promise<Step> => {
+    const done = await projector.step();
+    // Nothing can be sent before the next minute.
+    if (done.more && !done.moved && done.gaps.length === 0) await turnOf(clock, nextMinute(clock.now()));
+    return done;
+  };
+  return withProgress(ports, { log, step }, options);
+};
+
+const turnOf = ({ alarm }: Clock, at: EpochMillis): Promise<void> =>
+  new Promise((settle) => {
+    alarm(at, settle);
+  });
+
 async function withProgress(
-  ports: ReadPorts,
+  ports: Pick<ReadPorts, 'clock'>,
   projector: Projector,
   { deadline, onProgress }: BackfillOptions,
 ): Promise<boolean> {

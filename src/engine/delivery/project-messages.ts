@@ -29,7 +29,7 @@ import { writtenPane } from './written-pane.ts';
 /** A sink that notes how far it has sent its messages. */
 export type NotingSink = NotifySink | StreamSink | CustomSink;
 
-type MessagePorts = ReadPorts & Pick<EnginePorts, 'telemetry' | 'outlets'>;
+export type MessagePorts = ReadPorts & Pick<EnginePorts, 'telemetry' | 'outlets'>;
 
 /** The panes that a projector sends, and where it notes how far it has come. */
 export interface MessageTarget {
@@ -129,7 +129,7 @@ export function messagesProjector(
       // What is set aside first is never sent by another projector as well, nor in another minute.
       noted = { ...noted, spent: { minute, messages: used + sent.length } };
       if ((await append(++ordinal, noted)) === 'conflict') return TO_BE_REPEATED;
-      until = Math.min(deadline, (minute + 1) * MINUTE) as EpochMillis;
+      until = Math.min(deadline, nextMinute((minute * MINUTE) as EpochMillis)) as EpochMillis;
     }
     if (sent.length > 0 && ports.clock.now() >= until) return TO_BE_REPEATED;
     const { refused, cause } = await sendAll(sent, until);
@@ -176,6 +176,10 @@ interface Due {
 }
 
 const MINUTE = millis('1m');
+
+/** Returns when the next minute begins. */
+export const nextMinute = (now: EpochMillis): EpochMillis =>
+  ((Math.floor(now / MINUTE) + 1) * MINUTE) as EpochMillis;
 
 const refusal = ({ name }: NotingSink, messages: number): Error =>
   new LoggableError(
