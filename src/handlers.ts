@@ -30,7 +30,7 @@ import { GroupLogs } from './engine/log/group-logs.ts';
 import { enginePorts } from './engine/log/spill.ts';
 import { byKind, type OfKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import type { Sink } from './pipeline/sinks.ts';
+import { type Sink, sinkName } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import { held } from './ports/held.ts';
@@ -304,8 +304,8 @@ export function projectHandler(
       messagesProjector(engine, deployment, messageTarget(deployment, sink, groupLogs), deadline);
   };
   const pushers: ReturnType<typeof pusher>[] = [];
-  const projectors = pipeline.sinks.flatMap((sink) =>
-    byKind<Sink, ProjectorFor | readonly []>(sink, {
+  const projectors = pipeline.sinks.flatMap((sink) => {
+    const projectorFor = byKind<Sink, ProjectorFor | undefined>(sink, {
       table: () => (deployment, groupLogs, deadline) =>
         rowsProjector(engine, deployment, { log: rowsLog(pipeline.name), groupLogs }, deadline),
       bucket: (sink) => (deployment, _groupLogs, deadline) =>
@@ -314,11 +314,12 @@ export function projectHandler(
       stream: messages,
       push(sink) {
         pushers.push(pusher(engine, sink, outletOf(engine, sink)));
-        return [];
+        return undefined;
       },
       sink: messages,
-    }),
-  );
+    });
+    return projectorFor ? [{ name: sinkName(sink), projectorFor }] : [];
+  });
   return async (event: Partial<DynamoDBStreamEvent>, invocation: InvocationContext): Promise<void> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
@@ -326,9 +327,9 @@ export function projectHandler(
     const committed = committedIn(event, groupLogs);
     const pushing = pushers.map((push) => push(deployment, committed, deadline));
     const outcomes = await Promise.allSettled(
-      projectors.map((projectorFor) => {
+      projectors.map(({ name, projectorFor }) => {
         const projector = projectorFor(deployment, groupLogs, deadline);
-        return deliver(engine, projector, deadline).catch((cause) => {
+        return deliver(engine, projector, deadline, name).catch((cause) => {
           ports.telemetry.fault('project', cause, { log: projector.log });
           throw cause;
         });

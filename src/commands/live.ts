@@ -68,7 +68,7 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
   let server: HttpServer | undefined;
   let query: Hono | undefined;
   const figures = (): Figures => {
-    const { metrics, panes, late, faults, delivered, watermark = null } = tally;
+    const { metrics, panes, late, faults, delivered, latencies, watermark = null } = tally;
     return {
       at: performance.timeOrigin + performance.now(),
       phase,
@@ -81,6 +81,9 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
       emitted: Object.fromEntries(emitted),
       late: Object.fromEntries(late),
       delivered: { table: delivered.rows, bucket: delivered.objects },
+      latency: Object.fromEntries(
+        [...latencies].map(([sink, times]) => [sink, [times.at(0.5), times.at(0.99)] as const]),
+      ),
       watermark,
       newest,
       share,

@@ -18,6 +18,7 @@ import { type Live, openLive } from './live.ts';
 import { paneLines } from './panes.ts';
 import {
   asked,
+  deliveries,
   lateLines,
   ledger,
   paneTable,
@@ -169,6 +170,8 @@ export async function show(
       const refused = await refusedIn(replayed, tally, input, options);
       const { failure, text } = conclude(runtime, replayed, tally, refused, options.strict);
       screen.say(text);
+      const took = deliveries(lastOf(tallies).tally);
+      if (took.length > 0) screen.say(`From the handler ${took.join('; ')}`);
       live?.phase('up');
       const exitCode = failure === undefined ? 0 : 1;
       if (!options.keep) {

@@ -10,7 +10,7 @@ import type { SourcePlace } from '../local/sources/source.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY } from '../wiring/names.ts';
 import type { Tally } from './tally.ts';
-import { NO_BORDER, percent, plural, span, thousands } from './text.ts';
+import { briefly, NO_BORDER, percent, plural, span, thousands } from './text.ts';
 
 /** What a person sees of a local run. */
 export interface Screen {
@@ -58,9 +58,11 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
     }
     const poison = tally.metrics.get('poison') ?? 0;
     const lag = tally.watermark && newest && `, ${span(newest - tally.watermark)} behind`;
+    const [delivery] = deliveries(tally);
     const time = [
       `${thousands(Math.round(committed / seconds))} records/s`,
       `watermark ${tally.watermark === undefined ? '–' : minuteOf(tally.watermark)}${lag ?? ''}`,
+      ...(delivery === undefined ? [] : [delivery]),
     ];
     const all = [
       `${thousands(sent)} sent`,
@@ -242,6 +244,12 @@ const short = (value: unknown): string => {
   const shown = visible(textOf(value));
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
+
+/** Says of each sink how long delivery took: half of the commits at most p50, and 99 of 100 at most p99. */
+export const deliveries = ({ latencies }: Pick<Tally, 'latencies'>): readonly string[] =>
+  [...latencies].map(
+    ([sink, times]) => `to the ${sink} p50 ${briefly(times.at(0.5))}, p99 ${briefly(times.at(0.99))}`,
+  );
 
 /** Says how many records each window refused, in a line for each that refused any. */
 export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>

@@ -1,4 +1,5 @@
-import type { EpochMillis } from '../core/time.ts';
+import { Latencies } from '../core/latencies.ts';
+import type { EpochMillis, Millis } from '../core/time.ts';
 import { cursorLogOf } from '../engine/delivery/cursor-logs.ts';
 import type { Cursors } from '../engine/delivery/stretch.ts';
 import { decodeLedger, decodePanes } from '../engine/format/entry.ts';
@@ -26,6 +27,8 @@ export interface Tally extends Telemetry {
   latest(): readonly GroupPane[];
   /** How many rows and objects the sinks received. */
   readonly delivered: { readonly rows: number; readonly objects: number };
+  /** How long it took from a batch's receipt by the handler until a sink had what came of it, by the sink. */
+  readonly latencies: ReadonlyMap<string, Latencies>;
   /**
    * The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none.
    */
@@ -51,6 +54,7 @@ export function createTally(
   const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
+  const latencies = new Map<string, Latencies>();
   const refused = new Map<string, Refused>();
   /** The last entry of each group log, and for each sink's log up to which entry it has been delivered. */
   const entries = new Map<string, number>();
@@ -104,6 +108,7 @@ export function createTally(
     },
     latest: () => [...latest.values()].flat(),
     delivered,
+    latencies,
     get deliveredShare() {
       let [all, done] = [0, 0];
       for (const [log, last] of entries) {
@@ -150,6 +155,12 @@ export function createTally(
     }),
     count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
     countLate: (window, by) => late.set(window, (late.get(window) ?? 0) + by),
+    countDelivery(sink, arrival) {
+      const ofSink = latencies.get(sink) ?? new Latencies();
+      latencies.set(sink, ofSink);
+      // A run tells the arrival by the machine's clock, as its own stands still while it reads its input.
+      ofSink.add((Date.now() - arrival) as Millis);
+    },
     warn: (message) => warnings.add(message),
     fault(what, cause) {
       const name = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;

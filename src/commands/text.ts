@@ -53,6 +53,12 @@ export function progressOn(output: NodeJS.WriteStream) {
   };
 }
 
+/** Returns a short length of time: `12 ms`, `1.2 s`, and from a minute on as `span` does. */
+export function briefly(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  return milliseconds < 60_000 ? `${(milliseconds / 1_000).toFixed(1)} s` : span(milliseconds);
+}
+
 /** Returns a length of time as a person says it: `3d 4h`, `2h 5m`, `12s`. */
 export function span(milliseconds: number): string {
   const parts: string[] = [];

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Hono } from 'hono';
@@ -7,7 +8,7 @@ import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
 import { clockBy } from '../adapters/system/clock.ts';
-import { after, type Millis } from '../core/time.ts';
+import { after, type EpochMillis, type Millis } from '../core/time.ts';
 import type { Sweep } from '../engine/intake/sweep.ts';
 import { holdDeployment } from '../engine/log/definition-log.ts';
 import { enginePorts } from '../engine/log/spill.ts';
@@ -39,6 +40,10 @@ import { READING_WINDOW_MILLIS, startWakeUps } from './wake-ups.ts';
 
 export interface LocalOptions {
   readonly pipeline: Pipeline;
+  /**
+   * Of a delivery it is told when the handler got the batch, by the machine's clock: the run's clock, by which
+   * records arrive, stands still while an input is read.
+   */
   readonly telemetry: Telemetry;
   /** The directory in which everything outlives the process; without it, everything is in memory. */
   readonly dataDirectory?: string | undefined;
@@ -229,11 +234,17 @@ async function startStage(
   const objects = s3Objects(s3, names.bucket);
   const upstream = 'ports' in from ? storesOf(from) : undefined;
   const wakes: ((log: string, ordinal: number) => void)[] = [];
+  // Within an invocation of the handler: when it began, by the machine's clock.
+  const received = new AsyncLocalStorage<EpochMillis>();
   const ports = decorate({
     log: {
       ...log,
       async append(name, entry) {
-        const outcome = await log.append(name, entry);
+        const arrived = received.getStore();
+        const outcome = await log.append(
+          name,
+          arrived === undefined || entry.arrived === undefined ? entry : { ...entry, arrived },
+        );
         if (outcome === 'committed' && name.startsWith(prefix)) {
           for (const wake of wakes) wake(name, entry.ordinal);
         }
@@ -261,7 +272,8 @@ async function startStage(
   await createResources(names, clients);
   // This refuses a directory that was kept by another definition: the handlers would fail for ever.
   await holdDeployment(enginePorts(ports), pipeline, 'ports' in from ? upstream?.name : from.arn);
-  const process = processHandler(ports, inRealTime(pipeline, clock));
+  const handle = processHandler(ports, inRealTime(pipeline, clock));
+  const process: typeof handle = (...event) => received.run(clock.real(), () => handle(...event));
   const reads =
     'ports' in from
       ? startWakeUps(

@@ -6,6 +6,11 @@ export interface EntryPlace {
   /** 1, 2, 3, … without a gap. */
   readonly ordinal: number;
   readonly committedAt: EpochMillis;
+  /**
+   * When the earliest of the records arrived that the entry takes in. It is undefined where the entry takes in
+   * none, and only tells how long delivery takes.
+   */
+  readonly arrived?: EpochMillis | undefined;
 }
 
 /** One step of a log as the log itself stores it. It never changes once appended. */

@@ -1,5 +1,7 @@
 import type { Position } from '../core/position.ts';
+import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Sink } from '../pipeline/sinks.ts';
 import { upstreamOf } from '../pipeline/upstream.ts';
 
 /**
@@ -50,7 +52,7 @@ export interface Zeros {
 
 /** Returns the zeros of each function of a pipeline: of whatever it may count. */
 export function zerosOf(pipeline: Pipeline): Readonly<Record<'process' | 'sweep' | 'project', Zeros>> {
-  const { source, rules } = pipeline;
+  const { source, rules, sinks } = pipeline;
   const foreign = new Set<Metric>([
     ...(source.lineage.ofHashRange ? [] : (['misaligned'] as const)),
     ...(upstreamOf(pipeline) ? [] : (['gaps'] as const)),
@@ -58,13 +60,43 @@ export function zerosOf(pipeline: Pipeline): Readonly<Record<'process' | 'sweep'
   const refusing = rules.windows.filter(({ operator }) => !operator.ordered);
   return {
     process: {
-      metrics: METRICS.filter((metric) => !foreign.has(metric)),
+      metrics: OF_INTAKE.filter((metric) => !foreign.has(metric)),
       windows: refusing.map(({ name }) => name),
     },
     sweep: { metrics: ['panes', 'cutPanes'], windows: [] },
-    project: { metrics: ['gaps'], windows: [] },
+    project: {
+      metrics: ['gaps', ...new Set(sinks.flatMap(({ kind }) => OF_SINK[kind]))],
+      windows: [],
+    },
   };
 }
+
+/** What taking records in, or the panes of another pipeline, may count. */
+const OF_INTAKE: readonly Metric[] = [
+  'received',
+  'applied',
+  'duplicate',
+  'late',
+  'filtered',
+  'poison',
+  'panes',
+  'conflicts',
+  'misaligned',
+  'noRoom',
+  'crowded',
+  'cutPanes',
+  'gaps',
+];
+
+/** What delivery to a sink may count beside gaps. */
+const OF_SINK: Readonly<Record<Sink['kind'], readonly Metric[]>> = {
+  table: [],
+  bucket: [],
+  notify: ['sent', 'refused', 'heldBack', 'tooOld', 'tooLarge', 'unmade'],
+  stream: ['sent', 'refused', 'tooLarge', 'unmade'],
+  push: ['sent', 'refused', 'tooLarge', 'unmade'],
+  sink: ['sent', 'refused', 'unmade'],
+};
 
 /** Consecutive records of one lineage, from the first to the last. */
 export interface RecordRange {
@@ -87,6 +119,8 @@ export interface Telemetry {
   count(metric: Metric, by: number): void;
   /** Counts records that a window refused as late, whether or not other windows took them. */
   countLate(window: string, by: number): void;
+  /** Notes that a sink has, as of `now`, what a commit emitted whose earliest record arrived at `arrival`. */
+  countDelivery(sink: string, arrival: EpochMillis, now: EpochMillis): void;
   /** Logs what works, and costs more than it must. */
   warn(message: string): void;
   /** Logs what could not be done, and where. It will be tried again. */

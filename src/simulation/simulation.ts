@@ -960,6 +960,7 @@ class Simulation {
       telemetry: {
         count: (metric, by) => this.#stage.running.telemetry.count(metric, by),
         countLate: (window, by) => this.#stage.running.telemetry.countLate(window, by),
+        countDelivery: (...delivery) => this.#stage.running.telemetry.countDelivery(...delivery),
         warn: (message) => this.#stage.running.telemetry.warn(message),
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },

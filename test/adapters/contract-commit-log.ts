@@ -58,6 +58,16 @@ export function commitLogContract(open: () => CommitLogHarness, { races }: Gaps 
       expect(await log.after(name, 7)).toEqual([]);
     });
 
+    it('gives back when the first record arrived, of an entry that says so', async () => {
+      const { log } = open();
+      const name = fresh('log');
+      const arrived = (NOON - 250) as EpochMillis;
+      await log.append(name, { ...entry(1), arrived });
+      await log.append(name, entry(2));
+      expect((await log.after(name, 0)).map((found) => found.arrived)).toEqual([arrived, undefined]);
+      expect((await log.latest(name))?.arrived).toBeUndefined();
+    });
+
     it.each<[string, Uint8Array]>([
       ['nothing', new Uint8Array()],
       ['one zero', Buffer.of(0)],

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import type { EpochMillis } from '../../src/core/time.ts';
 import type { Metric, Telemetry } from '../../src/ports/telemetry.ts';
 
 export interface TelemetryHarness {
   readonly telemetry: Telemetry;
   /** What was counted, and what could not be done, since it was opened. */
   readonly told: () => {
+    /** In milliseconds, by sink. */
+    readonly deliveries: Readonly<Record<string, readonly number[]>>;
     readonly counted: Partial<Record<Metric, number>>;
     /** By window. */
     readonly late: Readonly<Record<string, number>>;
@@ -12,6 +15,8 @@ export interface TelemetryHarness {
     readonly faults: readonly string[];
   };
 }
+
+const at = (time: number) => time as EpochMillis;
 
 export function telemetryContract(open: () => TelemetryHarness): void {
   describe('telemetry', () => {
@@ -31,6 +36,16 @@ export function telemetryContract(open: () => TelemetryHarness): void {
       telemetry.countLate('minute', 3);
       expect(told()).toMatchObject({ counted: {}, late: { minute: 5, constructor: 1 } });
       expect(told().counted.late ?? 0).toBe(0);
+    });
+
+    it('keeps how long each delivery took, by sink', () => {
+      const { telemetry, told } = open();
+      for (const took of [40, 20, 30]) telemetry.countDelivery('table', at(1_000), at(1_000 + took));
+      telemetry.countDelivery('bucket', at(0), at(60_000));
+      const { table = [], bucket = [] } = told().deliveries;
+      expect([...table].sort()).toEqual([20, 30, 40]);
+      expect(bucket).toHaveLength(1);
+      expect(Math.abs((bucket[0] as number) - 60_000)).toBeLessThanOrEqual(600);
     });
 
     it('tells each warning once, as no fault', () => {

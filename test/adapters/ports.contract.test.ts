@@ -124,6 +124,7 @@ describe('the model in memory has', () => {
       told: () => ({
         counted: telemetry.counted,
         late: Object.fromEntries(telemetry.late),
+        deliveries: Object.fromEntries(telemetry.deliveries),
         warnings: telemetry.warnings,
         faults: telemetry.faults.map(({ what }) => what),
       }),
@@ -374,7 +375,12 @@ describe('Powertools has', () => {
           expect(_aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'window']]);
         }
         return {
-          counted: metrics.find((line) => !('window' in line)) ?? {},
+          counted: metrics.find((line) => !('window' in line) && !('sink' in line)) ?? {},
+          deliveries: Object.fromEntries(
+            metrics.flatMap(({ sink, deliveryLatency }) =>
+              sink === undefined ? [] : [[sink, [deliveryLatency].flat()]],
+            ),
+          ),
           late: Object.fromEntries(late.map(({ window, lateForWindow }) => [window, lateForWindow])),
           warnings: lines.flatMap(({ level, message }) => (level === 'WARN' ? [message] : [])),
           faults: faults.map(({ message }) => message.replace(/^Cannot /, '')),

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { memoryClock } from '../../src/adapters/memory/clock.ts';
 import { flushing, powertoolsTelemetry } from '../../src/adapters/powertools/telemetry.ts';
 import { type EpochMillis, millis } from '../../src/core/time.ts';
-import { definePipeline, kinesis, panesOf, rolling, sqs, tumbling } from '../../src/index.ts';
+import { definePipeline, kinesis, notify, panesOf, rolling, sqs, tumbling } from '../../src/index.ts';
 import { METRICS, type Zeros, zerosOf } from '../../src/ports/telemetry.ts';
 
 const NAME = 'p'.repeat(40);
@@ -32,18 +32,19 @@ function countedIn(wing: string, isMeant: (file: string) => boolean = () => true
   return new Set([...text.matchAll(/\.count\('(\w+)'/g)].map(([, metric]) => metric as string));
 }
 
-describe('zeros are published', () => {
-  const written: string[] = [];
-  beforeEach(() => {
-    vi.spyOn(process.stdout, 'write').mockImplementation((some) => written.push(String(some)) > 0);
-  });
-  afterEach(() => {
-    vi.restoreAllMocks();
-    written.length = 0;
-  });
-  const lines = () => written.flatMap((some) => some.trim().split('\n'));
-  const published = () => lines().map((line) => JSON.parse(line));
+const written: string[] = [];
+const lines = () => written.flatMap((some) => some.trim().split('\n'));
+const published = () => lines().map((line) => JSON.parse(line));
 
+beforeEach(() => {
+  vi.spyOn(process.stdout, 'write').mockImplementation((some) => written.push(String(some)) > 0);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  written.length = 0;
+});
+
+describe('zeros are published', () => {
   it('of whatever a function may count', () => {
     const intake = countedIn('intake', (file) => file !== 'sweep.ts');
     // The handler itself counts what it received.
@@ -52,9 +53,13 @@ describe('zeros are published', () => {
     expect(new Set(zerosOf(queue).process.metrics)).toEqual(
       new Set([...counted].filter((metric) => metric !== 'misaligned')),
     );
-    const delivered = countedIn('delivery');
-    expect(new Set(zerosOf(stream).project.metrics)).toEqual(delivered);
-    expect(zerosOf(chained).process.metrics).toEqual(expect.arrayContaining([...delivered]));
+    const projected = countedIn('delivery', (file) => file === 'projector.ts');
+    expect(new Set(zerosOf(stream).project.metrics)).toEqual(projected);
+    expect(zerosOf(chained).process.metrics).toEqual(expect.arrayContaining([...projected]));
+    // What is left out of messages is counted by its reason.
+    const delivered = [...countedIn('delivery'), 'tooLarge', 'unmade'];
+    const notified = stream.to(notify({ to: 'sns', limit: 10 }));
+    expect(new Set(zerosOf(notified).project.metrics)).toEqual(new Set(delivered));
     const swept = countedIn('intake', (file) => file === 'sweep.ts');
     expect(new Set(zerosOf(stream).sweep.metrics)).toEqual(swept);
   });
@@ -63,7 +68,7 @@ describe('zeros are published', () => {
     const page = readFileSync('docs/operations.md', 'utf8');
     const [, section = ''] = /^## Metrics\n(.*?)^## /ms.exec(page) ?? [];
     const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, metric]) => metric);
-    expect(new Set(named)).toEqual(new Set([...METRICS, 'lateForWindow']));
+    expect(new Set(named)).toEqual(new Set([...METRICS, 'lateForWindow', 'deliveryLatency']));
   });
 
   it('of late records, for each window that may refuse one', () => {
@@ -109,7 +114,8 @@ describe('zeros are published', () => {
   });
 
   it('in lines that are bounded, whatever the names', () => {
-    const { process, sweep, project } = zerosOf(stream);
+    const { process, sweep } = zerosOf(stream);
+    const { project } = zerosOf(stream.to(notify({ to: 'sns' })));
     const bytes = (zeros: Zeros) => {
       written.length = 0;
       powertoolsTelemetry(NAME, memoryClock(0 as EpochMillis), zeros).flush();
@@ -117,11 +123,38 @@ describe('zeros are published', () => {
     };
     for (const [size, most] of [
       [bytes(process), [350, 1_000]],
-      [bytes(project), [300]],
+      [bytes(project), [600]],
       [bytes(sweep), [300]],
     ] as const) {
       expect(size).toHaveLength(most.length);
       for (const [at, length] of size.entries()) expect(length).toBeLessThanOrEqual(most[at] as number);
+    }
+  });
+});
+
+describe('how long deliveries took is published', () => {
+  it.each([1, 99, 100, 101, 5_000])('by sink in one line of at most 100 values, of %i', (count) => {
+    const telemetry = powertoolsTelemetry(NAME, memoryClock(0 as EpochMillis));
+    for (let took = 1; took <= count; took++)
+      telemetry.countDelivery('table', 0 as EpochMillis, (10 * took) as EpochMillis);
+    telemetry.countDelivery('bucket', 500 as EpochMillis, 0 as EpochMillis);
+    telemetry.flush();
+    telemetry.flush();
+    const [table, bucket, ...more] = published();
+    expect(more).toEqual([]);
+    expect(Buffer.byteLength(lines()[0] as string)).toBeLessThanOrEqual(1_500);
+    expect(table._aws.CloudWatchMetrics).toMatchObject([
+      { Dimensions: [['service', 'sink']], Metrics: [{ Name: 'deliveryLatency', Unit: 'Milliseconds' }] },
+    ]);
+    expect(bucket).toMatchObject({ service: NAME, sink: 'bucket', deliveryLatency: 0 });
+    const values: number[] = [table.deliveryLatency].flat();
+    expect(values).toHaveLength(Math.min(100, count));
+    for (const [q, most] of [
+      [0.5, 0.03],
+      [1, 0.011],
+    ] as const) {
+      const value = values[Math.ceil(q * values.length) - 1] as number;
+      expect(Math.abs(value - 10 * Math.ceil(q * count))).toBeLessThanOrEqual(most * 10 * count);
     }
   });
 });

@@ -1,10 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { failureOf } from '../../src/commands/run.ts';
-import { asked, lateLines, ledger, paneTable, startScreen } from '../../src/commands/screen.ts';
+import { asked, deliveries, lateLines, ledger, paneTable, startScreen } from '../../src/commands/screen.ts';
 import type { Tally } from '../../src/commands/tally.ts';
+import { Latencies } from '../../src/core/latencies.ts';
 import type { PaneKind } from '../../src/core/panes.ts';
-import type { EpochMillis } from '../../src/core/time.ts';
+import type { EpochMillis, Millis } from '../../src/core/time.ts';
 import type { GroupPane } from '../../src/engine/group/group.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
 
@@ -138,6 +139,7 @@ it('says how far a run is and how long it will take, where that is known, in a l
     const tally = {
       metrics: new Map([['received', 30]]),
       late: new Map(),
+      latencies: new Map(),
       faults: new Map(),
       warnings: new Set(),
       panes: 0,
@@ -161,4 +163,18 @@ it('says how far a run is and how long it will take, where that is known, in a l
   } finally {
     vi.useRealTimers();
   }
+});
+
+it('says how long deliveries took, by sink', () => {
+  const latencies = new Map([
+    ['table', new Latencies()],
+    ['bucket', new Latencies()],
+  ] as const);
+  for (let took = 1; took <= 100; took++) latencies.get('table')?.add(took as Millis);
+  for (const took of [1_000, 1_250, 150_000]) latencies.get('bucket')?.add(took as Millis);
+  expect(deliveries({ latencies })).toEqual([
+    expect.stringMatching(/^to the table p50 (49|50|51) ms, p99 (98|99|100) ms$/),
+    expect.stringMatching(/^to the bucket p50 1\.[23] s, p99 1\.[23] s$/),
+  ]);
+  expect(deliveries({ latencies: new Map() })).toEqual([]);
 });

@@ -78,6 +78,7 @@ describe('a kind that is added to its union alone', () => {
       'src/handlers.ts',
       'src/lambda.ts',
       'src/pipeline/sinks.ts',
+      'src/ports/telemetry.ts',
       'src/simulation/audit.ts',
       'src/simulation/shapes.ts',
     ]);

@@ -31,6 +31,7 @@ export const figuresOf = (at: number, some: Partial<Figures> = {}): Figures => (
   emitted: {},
   late: {},
   delivered: {},
+  latency: {},
   watermark: null,
   newest: null,
   share: null,

@@ -9,6 +9,8 @@ export interface Sample {
   readonly lag: number;
   readonly late: number;
   readonly poison: number;
+  /** The median of the first sink's delivery latency so far, in milliseconds; 0 before any delivery. */
+  readonly latency: number;
 }
 
 const STEP_MILLIS = 500;
@@ -19,9 +21,10 @@ const RATE_SAMPLES = 4;
 const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 
-function sampleOf({ at, committed, panes, watermark, newest, late, poison }: Figures): Sample {
+function sampleOf({ at, committed, panes, watermark, newest, late, poison, latency }: Figures): Sample {
   const lag = watermark === null || newest === null ? Number.NaN : Math.max(0, newest - watermark);
-  return { at, committed, panes, lag, late: sum(late), poison };
+  const [[median] = [0]] = Object.values(latency);
+  return { at, committed, panes, lag, late: sum(late), poison, latency: median };
 }
 
 /** The last minute of the figures: a sample each half second, and the newest. */
@@ -51,26 +54,30 @@ export class Trend {
   }
 
   get wire(): readonly WireSample[] {
-    return this.#samples.map(({ at, committed, panes, lag, late, poison }) => [
+    return this.#samples.map(({ at, committed, panes, lag, late, poison, latency }) => [
       at,
       committed,
       panes,
       Number.isNaN(lag) ? -1 : lag,
       late,
       poison,
+      latency,
     ]);
   }
 
   static of(samples: readonly WireSample[]): Trend {
     const trend = new Trend();
-    trend.#samples = samples.map(([at = 0, committed = 0, panes = 0, lag = -1, late = 0, poison = 0]) => ({
-      at,
-      committed,
-      panes,
-      lag: lag < 0 ? Number.NaN : lag,
-      late,
-      poison,
-    }));
+    trend.#samples = samples.map(
+      ([at = 0, committed = 0, panes = 0, lag = -1, late = 0, poison = 0, latency = 0]) => ({
+        at,
+        committed,
+        panes,
+        lag: lag < 0 ? Number.NaN : lag,
+        late,
+        poison,
+        latency,
+      }),
+    );
     return trend;
   }
 }

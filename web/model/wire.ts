@@ -56,6 +56,11 @@ export interface Figures {
   readonly late: Readonly<Record<string, number>>;
   /** By the name of a sink: what it received, in its unit. Of a sink that is not here nobody counts it. */
   readonly delivered: Readonly<Record<string, number>>;
+  /**
+   * By the name of a sink: how long it took from the handler's receipt of a batch until the sink had what came
+   * of it, in milliseconds: the median, and what 99 of 100 took at most.
+   */
+  readonly latency: Readonly<Record<string, readonly [median: number, p99: number]>>;
   readonly watermark: number | null;
   /** The newest event time that was sent. */
   readonly newest: number | null;

@@ -1,6 +1,6 @@
 import type { LiveModel } from '../model/model.ts';
 import { h, mark, say, svg } from './dom.ts';
-import { counted, shortly, spanText } from './format.ts';
+import { briefText, counted, shortly, spanText } from './format.ts';
 
 interface Figure {
   readonly label: string;
@@ -29,6 +29,15 @@ const FIGURES: readonly Figure[] = [
     hint: 'How far the furthest watermark is behind the newest record, in event time',
     text: ({ trend }) => spanText(trend.samples.at(-1)?.lag ?? Number.NaN),
     trend: ({ trend }) => trend.samples.map(({ lag }) => (Number.isNaN(lag) ? 0 : lag)),
+  },
+  {
+    label: 'Delivery',
+    hint: 'How long it takes from the handler to the first sink: the median, and what 99 of 100 commits take at most',
+    text: ({ figures }) => {
+      const [first] = Object.values(figures.latency);
+      return first === undefined ? '–' : first.map(briefText).join(' · ');
+    },
+    trend: ({ trend }) => trend.samples.map(({ latency }) => latency),
   },
   {
     label: 'Late',

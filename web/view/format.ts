@@ -30,6 +30,12 @@ export const untilText = (start: number, end: number): string => {
   return from.slice(0, 10) === until.slice(0, 10) ? until.slice(11) : until;
 };
 
+/** A short length of time in one unit: `12 ms`, `1.2 s`, and from a minute on as `spanText`. */
+export function briefText(milliseconds: number): string {
+  if (milliseconds < 1_000 || milliseconds >= 60_000) return spanText(milliseconds);
+  return `${(milliseconds / 1_000).toFixed(1)} s`;
+}
+
 /** A length of time in its two largest units: `3d 4h`, `2h 5m`, `12s`, `40ms`. */
 export function spanText(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return '–';

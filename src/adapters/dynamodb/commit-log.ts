@@ -64,6 +64,7 @@ export function dynamoCommitLog(client: DynamoDBClient, table: string): CommitLo
             Item: {
               ...keyOf(log, entry.ordinal),
               at: { N: String(entry.committedAt) },
+              ...(entry.arrived !== undefined && { arrived: { N: String(entry.arrived) } }),
               body: { B: entry.stored },
               [STATE_KEY.expiry]: { N: String(expiry) },
             },
@@ -87,5 +88,6 @@ export function dynamoCommitLog(client: DynamoDBClient, table: string): CommitLo
 const entryOf = (item: Record<string, AttributeValue>): StoredEntry => ({
   ordinal: Number(item[STATE_KEY.sort]?.N),
   committedAt: Number(item['at']?.N) as EpochMillis,
+  ...(item['arrived']?.N !== undefined && { arrived: Number(item['arrived'].N) as EpochMillis }),
   stored: item['body']?.B ?? new Uint8Array(),
 });

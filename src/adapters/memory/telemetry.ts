@@ -4,6 +4,8 @@ import { METRICS, type Metric, type Telemetry } from '../../ports/telemetry.ts';
 export interface MemoryTelemetry extends Telemetry {
   readonly counted: Readonly<Record<Metric, number>>;
   readonly late: ReadonlyMap<string, number>;
+  /** How long deliveries took, in milliseconds, by their sink. */
+  readonly deliveries: ReadonlyMap<string, readonly number[]>;
   readonly warnings: readonly string[];
   readonly faults: readonly { readonly what: string; readonly cause: unknown }[];
 }
@@ -11,11 +13,13 @@ export interface MemoryTelemetry extends Telemetry {
 export function memoryTelemetry(): MemoryTelemetry {
   const counted = Object.fromEntries(METRICS.map((metric) => [metric, 0])) as Record<Metric, number>;
   const late = new Map<string, number>();
+  const deliveries = new Map<string, number[]>();
   const warnings: string[] = [];
   const faults: { readonly what: string; readonly cause: unknown }[] = [];
   return {
     counted,
     late,
+    deliveries,
     warnings,
     faults,
     count(metric, by) {
@@ -23,6 +27,11 @@ export function memoryTelemetry(): MemoryTelemetry {
     },
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
+    },
+    countDelivery(sink, arrival, now) {
+      const latencies = deliveries.get(sink) ?? [];
+      deliveries.set(sink, latencies);
+      latencies.push(now - arrival);
     },
     warn(message) {
       warnings.push(message);

@@ -1,6 +1,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
-import { millis } from '../../core/time.ts';
+import { Latencies } from '../../core/latencies.ts';
+import { type Millis, millis } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Metric, Telemetry, Zeros } from '../../ports/telemetry.ts';
 import { tellable, told } from './told.ts';
@@ -14,8 +15,8 @@ export interface FlushedTelemetry extends Telemetry {
 }
 
 /**
- * Writes structured logs, and metrics in the embedded metric format: by pipeline, and `lateForWindow` by its
- * window as well.
+ * Writes structured logs, and metrics in the embedded metric format: by pipeline, `lateForWindow` by its window
+ * as well, and `deliveryLatency` by its sink, with at most 100 values each time.
  *
  * @param zeros what is written though nothing was counted
  */
@@ -28,6 +29,7 @@ export function powertoolsTelemetry(
   const metrics = new Metrics({ namespace: 'Millrace', serviceName: pipeline });
   const totals = new Map<Metric, number>();
   const late = new Map<string, number>();
+  const deliveries = new Map<string, Latencies>();
   let saidIn: number | undefined;
   const due = (): Zeros => {
     const minute = Math.floor(clock.now() / MINUTE);
@@ -41,6 +43,11 @@ export function powertoolsTelemetry(
     },
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
+    },
+    countDelivery(sink, arrival, now) {
+      const latencies = deliveries.get(sink) ?? new Latencies();
+      deliveries.set(sink, latencies);
+      latencies.add((now - arrival) as Millis);
     },
     warn(message) {
       logger.warn(message);
@@ -56,6 +63,14 @@ export function powertoolsTelemetry(
         ofWindow.addMetric('lateForWindow', MetricUnit.Count, late.get(window) ?? 0);
       }
       late.clear();
+      for (const [sink, latencies] of deliveries) {
+        metrics.addDimension('sink', sink);
+        for (const latency of latencies.sample(MAX_VALUES))
+          metrics.addMetric('deliveryLatency', MetricUnit.Milliseconds, Math.round(latency));
+        // A full line is written by itself.
+        if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+      }
+      deliveries.clear();
       const published = new Set([...zeros.metrics, ...totals.keys()]);
       if (published.size === 0) return;
       for (const metric of published) metrics.addMetric(metric, MetricUnit.Count, totals.get(metric) ?? 0);
@@ -64,6 +79,9 @@ export function powertoolsTelemetry(
     },
   };
 }
+
+/** How many values of one metric a line holds: what the format allows. */
+const MAX_VALUES = 100;
 
 const MINUTE = millis('1m');
 const NO_ZEROS: Zeros = { metrics: [], windows: [] };

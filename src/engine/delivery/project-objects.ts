@@ -70,7 +70,7 @@ export interface ObjectTarget extends Pick<BucketSink, 'format' | 'every'> {
 }
 
 /** The result of a step for which it is too early or too late, although panes may wait. */
-const AT_REST: Step = { moved: false, more: true, entries: 0, panes: 0, gaps: [] };
+const AT_REST: Step = { ...TO_BE_REPEATED, moved: false };
 
 /**
  * Writes the panes that are not yet covered as objects, so that listing the bucket gives every pane exactly

@@ -23,11 +23,16 @@ export interface Step {
   readonly entries: number;
   /** How many panes the step covered. */
   readonly panes: number;
+  /**
+   * For each entry whose last panes the step delivered, when the earliest of the entry's records arrived.
+   * Panes that silence brought are of no record.
+   */
+  readonly arrivals: readonly EpochMillis[];
   readonly gaps: Stretch['gaps'];
 }
 
 /** Returns the result of a step that covers a stretch. */
-export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
+export const stepOf = ({ from, to, panes, entries, more, gaps }: Stretch): Step => ({
   moved: to.size > 0,
   more,
   gaps,
@@ -36,12 +41,23 @@ export const stepOf = ({ from, to, panes, more, gaps }: Stretch): Step => ({
     0,
   ),
   panes: panes.length,
+  arrivals: entries.flatMap(({ log, ordinal, arrived, panes }) => {
+    const isWhole = ordinal <= (to.get(log) ?? BEGINNING)[0];
+    return arrived !== undefined && panes.length > 0 && isWhole ? [arrived] : [];
+  }),
 });
 
 /**
  * A step that covered nothing, as it had to note where the projector begins, or another projector was faster.
  */
-export const TO_BE_REPEATED: Step = { moved: true, more: true, entries: 0, panes: 0, gaps: [] };
+export const TO_BE_REPEATED: Step = {
+  moved: true,
+  more: true,
+  entries: 0,
+  panes: 0,
+  arrivals: [],
+  gaps: [],
+};
 
 /**
  * Lets a projector take one step after the other, up to the first step for which `isLast` holds.
@@ -63,16 +79,24 @@ export async function stepUntil(
 }
 
 /**
- * Lets a projector take steps until none moves it, and then reports each log that it cannot read on.
+ * Lets a projector take steps until none moves it, and then reports each log that it cannot read on. It notes
+ * how long each delivery took.
  *
  * @param deadline the time at and after which no step is begun
+ * @param sink the name of the sink
  */
 export async function deliver(
   ports: Pick<EnginePorts, 'clock' | 'telemetry'>,
   projector: Projector,
   deadline: EpochMillis,
+  sink: string,
 ): Promise<void> {
-  const last = await stepUntil(ports, projector, deadline, ({ moved }) => !moved);
+  const { clock, telemetry } = ports;
+  const last = await stepUntil(ports, projector, deadline, ({ arrivals, moved }) => {
+    const now = clock.now();
+    for (const arrival of arrivals) telemetry.countDelivery(sink, arrival, now);
+    return !moved;
+  });
   if (last === undefined) return;
   tellGaps(ports.telemetry, last.gaps);
 }

@@ -39,7 +39,7 @@ export interface Stretch {
 export const BEGINNING: Cursor = [0, 0];
 
 /** Consecutive panes of one entry. */
-export interface EntryPanes extends Pick<LogEntry, 'ordinal' | 'committedAt'> {
+export interface EntryPanes extends Pick<LogEntry, 'ordinal' | 'committedAt' | 'arrived'> {
   readonly log: string;
   /** The place of the first of them among the entry's panes, from 0. */
   readonly first: number;
@@ -295,8 +295,8 @@ async function readLog({ log, clock }: ReadPorts, name: string, from: Cursor, ex
       done += taken.length;
       const isWhole = done === emitted.length;
       if (isWhole) [ordinal, done] = [entry.ordinal, 0];
-      const { committedAt } = entry;
-      all.push({ ordinal: entry.ordinal, committedAt, first, panes: taken, to: [ordinal, done] });
+      const { committedAt, arrived } = entry;
+      all.push({ ordinal: entry.ordinal, committedAt, arrived, first, panes: taken, to: [ordinal, done] });
       if (!isWhole) return { taken: all, isEnd: false };
       if (isRead()) break;
     }

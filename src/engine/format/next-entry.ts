@@ -51,7 +51,7 @@ export function draftEntry(
   before: Group,
   folded: Folded,
   committedAt: EpochMillis,
-  { sealed = false } = {},
+  { sealed = false, arrived }: { readonly sealed?: boolean; readonly arrived?: EpochMillis } = {},
 ): Draft {
   const ordinal = before.ordinal + 1;
   const { version } = deployment.pipeline;
@@ -71,7 +71,8 @@ export function draftEntry(
     const state = isDelta
       ? writeState(deployment, before, folded, keys, base.ordinal, { poisonObject })
       : writeState(deployment, EMPTY_GROUP, folded, keys, ordinal, { sealed, poisonObject });
-    const entry = { ordinal, committedAt, body: bodyOf(state, folded.panes) };
+    const body = bodyOf(state, folded.panes);
+    const entry = { ordinal, committedAt, ...(arrived !== undefined && { arrived }), body };
     return {
       entry,
       group: {

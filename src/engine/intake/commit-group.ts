@@ -150,7 +150,8 @@ function foldToFit(
 ): Fitting {
   const fitted = (folded: Folded, taken: number, repeated: number, cutPanes = 0): Fitting => {
     const kept = withoutOld(folded, deployment.pipeline, now);
-    const draft = draftEntry(deployment, group, { ...folded, ...kept }, now);
+    const arrived = firstArrival(records.slice(0, Math.max(1, taken)));
+    const draft = draftEntry(deployment, group, { ...folded, ...kept }, now, { arrived });
     return { folded, draft, taken, repeated, cutPanes };
   };
   let batch = records;
@@ -189,6 +190,10 @@ function foldToFit(
       : fitted(folded, 1, repeated, leaveOut(folded.panes, limits));
   }
 }
+
+/** Returns when the earliest of some records arrived. */
+const firstArrival = (records: readonly GroupRecord[]): EpochMillis =>
+  records.reduce((first, { arrival }) => Math.min(first, arrival), Number.POSITIVE_INFINITY) as EpochMillis;
 
 /**
  * The least share of a batch that is tried before records are refused or taken one by one. So a full group

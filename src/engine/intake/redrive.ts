@@ -188,6 +188,7 @@ export class Redrive {
     const telemetry = {
       count: (metric: Metric, by: number) => void counted.set(metric, (counted.get(metric) ?? 0) + by),
       countLate: () => {},
+      countDelivery: () => {},
       warn: () => {},
       fault: (_what: string, cause: unknown) => {
         fault = cause;
