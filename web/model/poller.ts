@@ -190,6 +190,7 @@ const UNCOUNTED = {
   emitted: {},
   late: {},
   delivered: {},
+  latency: {},
   watermark: null,
   newest: null,
   share: null,
