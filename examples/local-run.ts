@@ -36,10 +36,13 @@ export async function runToEnd<Panes>(
   }
 }
 
-/** Reads all panes of the bucket of a run. */
-async function readPanes<Panes>({ s3, names }: LocalRuntime): Promise<readonly Panes[]> {
+/** Reads all panes of a bucket of a run: by default, of the last pipeline of its chain. */
+export async function readPanes<Panes>(
+  { s3, names }: LocalRuntime,
+  bucket: string = names.bucket,
+): Promise<readonly Panes[]> {
   const panes: Panes[] = [];
-  for await (const line of paneLines(s3, names.bucket)) panes.push(JSON.parse(line));
+  for await (const line of paneLines(s3, bucket)) panes.push(JSON.parse(line));
   return panes;
 }
 
