@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { BuildOptions, Metafile } from 'esbuild';
+import type { Service } from '../src/pipeline/services.ts';
 
 /** What makes the handler of each function of a pipeline, in `millrace/lambda`. */
 const FACTORIES = {
@@ -11,6 +12,15 @@ const FACTORIES = {
   projector: 'projectHandler',
   query: 'queryApi',
 } as const;
+
+/** What makes the outlet of a sink to each service, in `millrace/lambda`. */
+const OUTLETS: { readonly [Of in Service]: string } = {
+  sns: 'toTopic',
+  eventbridge: 'toBus',
+  kinesis: 'toStream',
+  sqs: 'toQueue',
+  appsync: 'toChannels',
+};
 
 /** Which function of a pipeline: the one that is called with records, by commits or the clock, or with questions. */
 export type Role = keyof typeof FACTORIES;
@@ -82,11 +92,14 @@ interface Module {
 export class Bundles {
   readonly #entry: Entry;
   readonly #roles: readonly Role[];
+  readonly #services: readonly Service[];
   #built: ReadonlyMap<Role, Module> | undefined;
 
-  constructor(entry: Entry, roles: readonly Role[]) {
+  /** @param services those that take the messages of the pipeline's sinks */
+  constructor(entry: Entry, roles: readonly Role[], services: readonly Service[] = []) {
     this.#entry = entry;
     this.#roles = roles;
+    this.#services = [...new Set(services)];
   }
 
   /**
@@ -96,7 +109,7 @@ export class Bundles {
    * @throws RangeError when one of the entry's files is missing
    */
   write(role: Role, folder: string): { readonly path: string; readonly bytes: number } {
-    this.#built ??= build(this.#entry, this.#roles);
+    this.#built ??= build(this.#entry, this.#roles, this.#services);
     const { code, map } = this.#built.get(role) as Module;
     const path = join(folder, 'index.mjs');
     mkdirSync(folder, { recursive: true });
@@ -106,7 +119,11 @@ export class Bundles {
   }
 }
 
-function build(entry: Entry, roles: readonly Role[]): ReadonlyMap<Role, Module> {
+function build(
+  entry: Entry,
+  roles: readonly Role[],
+  services: readonly Service[],
+): ReadonlyMap<Role, Module> {
   for (const file of [entry.handler, entry.pipeline]) {
     if (file !== undefined && !existsSync(file))
       throw new RangeError(`Cannot bundle "${file}" as it must exist: there is no such file`);
@@ -114,7 +131,7 @@ function build(entry: Entry, roles: readonly Role[]): ReadonlyMap<Role, Module> 
   // A synchronous build reads its entries from files. The true path is the one that a source map is made with.
   const entries = realpathSync(mkdtempSync(join(tmpdir(), 'millrace-')));
   try {
-    for (const role of roles) writeFileSync(join(entries, `${role}.ts`), textOf(role, entry));
+    for (const role of roles) writeFileSync(join(entries, `${role}.ts`), textOf(role, entry, services));
     // ES modules come first, as esbuild keeps only the parts of them that are used.
     const first = buildEntries(entries, roles, ['module', 'main']);
     const again = roles.filter((role) => requiresEsModule(first.metafile, role));
@@ -158,14 +175,18 @@ function buildEntries(
 const outputOf = (role: Role): string => `${role}.mjs`;
 
 /** The module that exports the handler of a function. */
-function textOf(role: Role, { pipeline, handler }: Entry): string {
+function textOf(role: Role, { pipeline, handler }: Entry, services: readonly Service[]): string {
   if (role === 'handler' && handler !== undefined) return `export * from ${JSON.stringify(handler)};`;
   // What makes handlers is that of this very package, wherever the pipeline is.
   const lambda = createRequire(import.meta.url).resolve('millrace/lambda');
+  // Only the projector sends messages, and only what is named here is packed.
+  const outlets = role === 'projector' ? services : [];
+  const given = outlets.map((service) => `${service}: ${OUTLETS[service]}`).join(', ');
+  const names = [FACTORIES[role], 'pipelineOf', ...outlets.map((service) => OUTLETS[service])];
   return [
     `import * as definition from ${JSON.stringify(pipeline)};`,
-    `import { ${FACTORIES[role]}, pipelineOf } from ${JSON.stringify(lambda)};`,
-    `export const handler = ${FACTORIES[role]}(pipelineOf(definition));`,
+    `import { ${names.join(', ')} } from ${JSON.stringify(lambda)};`,
+    `export const handler = ${FACTORIES[role]}(pipelineOf(definition)${given && `, { ${given} }`});`,
   ].join('\n');
 }
 

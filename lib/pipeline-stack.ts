@@ -5,13 +5,15 @@ import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
-import type { Sink } from '../src/pipeline/sinks.ts';
+import { type Service, serviceOf } from '../src/pipeline/services.ts';
+import { type Sink, sinkName } from '../src/pipeline/sinks.ts';
 import { ENVIRONMENT, LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { CreateOnlyBucket, PrivateBucket } from './constructs/buckets.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
+import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
 import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
 import { PipelineFunction } from './constructs/pipeline-function.ts';
 import { QueryApi } from './constructs/query-api.ts';
@@ -53,10 +55,15 @@ export interface PipelineStackProps extends StackProps {
   readonly tableStream?: string;
   /** Where the logs are of the pipeline whose panes the definition reads, such as `orders.asUpstream()`. */
   readonly upstream?: UpstreamResources;
+  /**
+   * What exists already that sinks send messages to, by the name of the sink: a topic, an event bus, a stream or a
+   * queue, as a construct or an ARN, or an Event API and one of its namespaces. The stack makes the others.
+   */
+  readonly sinks?: { readonly [sink: string]: SinkTarget };
   /** Adds a function that answers questions, at a URL for callers of this account. Default false. */
   readonly queryApi?: boolean;
   /**
-   * What happens to the stream or the queues, the tables and the buckets when the stack is destroyed. Default
+   * What happens to what keeps data, and to what sinks send to, when the stack is destroyed. Default
    * RETAIN.
    */
   readonly removalPolicy?: RemovalPolicy;
@@ -103,6 +110,17 @@ export class PipelineStack extends Stack {
     // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
     const failures = new PrivateBucket(this, 'Failures', { removalPolicy });
     let rows: RowsTable | undefined;
+    checkTargets(pipeline, props.sinks ?? {});
+    const messages = (sink: Sink): SinkResources => {
+      const name = sinkName(sink);
+      return new MessageSink(this, `Sink${pascal(name)}`, {
+        name,
+        service: serviceOf(sink) as Service,
+        isFifo: 'to' in sink && sink.to.endsWith('-fifo'),
+        target: props.sinks?.[name],
+        removalPolicy,
+      });
+    };
     const sinks = pipeline.sinks.map((sink) =>
       byKind<Sink, SinkResources>(sink, {
         table: () => {
@@ -110,9 +128,9 @@ export class PipelineStack extends Stack {
           return rowsSink(rows);
         },
         bucket: () => objectsSink(results),
-        notify: notDeployed,
-        stream: notDeployed,
-        push: notDeployed,
+        notify: messages,
+        stream: messages,
+        push: messages,
         sink: () => OWN_SINK,
       }),
     );
@@ -124,12 +142,17 @@ export class PipelineStack extends Stack {
       ...Object.assign({}, ...sinks.map(({ environment }) => environment)),
       [ENVIRONMENT.bucket]: results.bucketName,
     };
-    const bundles = new Bundles(entry, [
+    const roles: readonly Role[] = [
       'handler',
       'sweeper',
       ...(sinks.length > 0 ? (['projector'] as const) : []),
       ...(props.queryApi ? (['query'] as const) : []),
-    ]);
+    ];
+    const bundles = new Bundles(
+      entry,
+      roles,
+      pipeline.sinks.flatMap((sink) => serviceOf(sink) ?? []),
+    );
     const addFunction = (
       name: string,
       role: Role,
@@ -260,10 +283,19 @@ interface SinkResources {
 /** A function of the author's runs in the projector. */
 const OWN_SINK: SinkResources = { environment: {}, outputs: {}, allowWrite: () => {} };
 
-/** @throws Error as there is no outlet for the sink */
-function notDeployed({ kind }: Sink): never {
-  throw new Error(`Cannot deploy the sink ${kind}() as its outlet must be there: it is not yet`);
+/** @throws RangeError when there is a target for a sink that the pipeline does not have, or that sends no messages */
+function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: string]: SinkTarget }): void {
+  const sending = sinks.filter((sink) => serviceOf(sink) !== undefined).map(sinkName);
+  const unknown = Object.keys(targets).find((target) => !sending.includes(target));
+  if (unknown === undefined) return;
+  throw new RangeError(
+    `Cannot deploy "${name}" with a target for the sink "${unknown}" as it must be one that sends messages: they are ${sending.join(', ') || 'none'}`,
+  );
 }
+
+/** Returns a name such as `on-call` as `OnCall`. */
+const pascal = (name: string): string =>
+  name.replaceAll(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
 
 const rowsSink = (rows: RowsTable): SinkResources => ({
   environment: { [ENVIRONMENT.rowsTable]: rows.tableName },

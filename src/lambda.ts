@@ -8,10 +8,13 @@
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { DynamoDBStreamsClient } from '@aws-sdk/client-dynamodb-streams';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
+import { appsyncChannel } from './adapters/appsync/channel.ts';
 import { clientOf } from './adapters/aws/client.ts';
 import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/gauge.ts';
 import { dynamoCommitLog } from './adapters/dynamodb/commit-log.ts';
@@ -19,25 +22,31 @@ import { dynamoProgress } from './adapters/dynamodb/progress.ts';
 import { dynamoRowReader } from './adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from './adapters/dynamodb/rows.ts';
 import { dynamodbArrivals } from './adapters/dynamodb-stream/arrivals.ts';
+import { eventBus } from './adapters/eventbridge/bus.ts';
 import { kafkaArrivals } from './adapters/kafka/arrivals.ts';
 import { kinesisArrivals } from './adapters/kinesis/arrivals.ts';
+import { kinesisStream } from './adapters/kinesis/stream-outlet.ts';
 import { flushing, powertoolsTelemetry } from './adapters/powertools/telemetry.ts';
 import { rabbitArrivals } from './adapters/rabbitmq/arrivals.ts';
 import { s3Objects } from './adapters/s3/objects.ts';
+import { snsTopic } from './adapters/sns/topic.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
+import { sqsQueue } from './adapters/sqs/queue-outlet.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import * as handlers from './handlers.ts';
 import { byKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
-import { bySink } from './pipeline/sinks.ts';
+import { type Service, serviceOf } from './pipeline/services.ts';
+import { bySink, NO_MESSAGES, sinkName } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
+import type { Outlet } from './ports/outlet.ts';
 import type { Arrivals } from './ports/stores.ts';
 import { sweptIn } from './ports/swept.ts';
 import { zerosOf } from './ports/telemetry.ts';
 import { queryApp } from './query/app.ts';
 import { hasRows } from './query/endpoints.ts';
-import { ENVIRONMENT } from './wiring/names.ts';
+import { ENVIRONMENT, namespaceVariable, sinkVariable } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
 
@@ -138,7 +147,9 @@ function arrivalsOf(
  * Makes the Lambda handler that delivers panes to the sinks. The stream of the state table must call it after
  * commits, and a schedule once a minute, for panes that wait and for wake-ups that were lost.
  *
- * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * @param outlets for a pipeline with sinks that send messages, what sends to their services, such as
+ * `{ sns: toTopic, sqs: toQueue }`; a bundle holds only the clients of those that are named
+ * @throws Error when an outlet is missing, the function was deployed for another pipeline, or a variable that its stack sets is not
  * set
  *
  * @example
@@ -149,7 +160,7 @@ function arrivalsOf(
  * export const handler = projectHandler(temperature);
  * ```
  */
-export function projectHandler(pipeline: Pipeline) {
+export function projectHandler(pipeline: Pipeline, outlets: Outlets = {}) {
   const { telemetry, dynamo, log } = common(pipeline, 'project');
   // The bucket is needed whatever the sinks, as it also holds bodies of entries.
   const bucket = variable('bucket');
@@ -158,20 +169,118 @@ export function projectHandler(pipeline: Pipeline) {
   } = bySink(pipeline.sinks, {
     table: () => variable('rowsTable'),
     bucket: () => bucket,
-    notify: refused,
-    stream: refused,
-    push: refused,
-    sink: () => undefined,
+    ...NO_MESSAGES,
   });
   const rows = dynamoRows(dynamo, table);
   const objects = s3Objects(clientOf(S3Client), bucket);
-  return flushing(telemetry, handlers.projectHandler({ log, rows, objects, clock, telemetry }, pipeline));
+  const ports = { log, rows, objects, clock, telemetry, outlets: outletsOf(pipeline, outlets) };
+  return flushing(telemetry, handlers.projectHandler(ports, pipeline));
 }
 
-/** @throws Error as there is no outlet for the sink */
-function refused({ kind }: { readonly kind: string }): never {
-  throw new Error(`Cannot deliver to ${kind}() as its outlet must be there: it is not yet`);
+/** Makes the outlet of a sink, from the environment variables that are the sink's. */
+type MakeOutlet = (sink: string) => Outlet;
+
+/** What makes the outlets to the services that take messages, as far as the sinks of a pipeline send to them. */
+type Outlets = { readonly [Of in Service]?: MakeOutlet };
+
+/** @throws Error when there is none for a sink that sends messages */
+function outletsOf({ sinks }: Pipeline, outlets: Outlets): ReadonlyMap<string, Outlet> {
+  return new Map(
+    sinks.flatMap((sink) => {
+      const service = serviceOf(sink);
+      if (service === undefined) return [];
+      const name = sinkName(sink);
+      const make = outlets[service];
+      if (make) return [[name, make(name)]];
+      throw new Error(
+        `Cannot start as the projector of a sink that sends messages must be given its outlet: there is none to ${service} for "${name}"`,
+      );
+    }),
+  );
 }
+
+/**
+ * Makes what sends the messages of a sink to an SNS topic, for `projectHandler`.
+ *
+ * @throws Error when a variable that the stack of the pipeline sets is not set
+ *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler, toTopic } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature, { sns: toTopic });
+ * ```
+ */
+export const toTopic: MakeOutlet = (sink) =>
+  snsTopic(clientOf(SNSClient), setting(sinkVariable(sink)), clock);
+
+/**
+ * Makes what sends the messages of a sink to an EventBridge bus, for `projectHandler`.
+ *
+ * @throws Error when a variable that the stack of the pipeline sets is not set
+ *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler, toBus } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature, { eventbridge: toBus });
+ * ```
+ */
+export const toBus: MakeOutlet = (sink) =>
+  eventBus(clientOf(EventBridgeClient), setting(sinkVariable(sink)), clock);
+
+/**
+ * Makes what sends the messages of a sink to a Kinesis stream, for `projectHandler`.
+ *
+ * @throws Error when a variable that the stack of the pipeline sets is not set
+ *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler, toStream } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature, { kinesis: toStream });
+ * ```
+ */
+export const toStream: MakeOutlet = (sink) =>
+  kinesisStream(clientOf(KinesisClient), setting(sinkVariable(sink)), clock);
+
+/**
+ * Makes what sends the messages of a sink to an SQS queue, for `projectHandler`.
+ *
+ * @throws Error when a variable that the stack of the pipeline sets is not set
+ *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler, toQueue } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature, { sqs: toQueue });
+ * ```
+ */
+export const toQueue: MakeOutlet = (sink) =>
+  sqsQueue(clientOf(SQSClient), setting(sinkVariable(sink)), clock);
+
+/**
+ * Makes what sends the messages of a sink to the channels of an AppSync Event API, for `projectHandler`.
+ *
+ * @throws Error when a variable that the stack of the pipeline sets is not set
+ *
+ * @example
+ * ```ts compile-only
+ * import { projectHandler, toChannels } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = projectHandler(temperature, { appsync: toChannels });
+ * ```
+ */
+export const toChannels: MakeOutlet = (sink) => {
+  const endpoint = setting(sinkVariable(sink));
+  const namespace = setting(namespaceVariable(sink));
+  return appsyncChannel({ endpoint, namespace }, clientOf(DynamoDBClient).config, clock);
+};
 
 /**
  * Makes the Lambda handler of a function URL that answers questions about a pipeline's keys: see docs/query.md.
@@ -229,8 +338,10 @@ function common(pipeline: Pipeline, part?: keyof ReturnType<typeof zerosOf>) {
 }
 
 /** @throws Error when the variable is not set, or empty */
-function variable(name: keyof typeof ENVIRONMENT): string {
-  const variable = ENVIRONMENT[name];
+const variable = (name: keyof typeof ENVIRONMENT): string => setting(ENVIRONMENT[name]);
+
+/** @throws Error when the variable is not set, or empty */
+function setting(variable: string): string {
   const value = process.env[variable];
   if (!value) {
     const state = value === undefined ? 'not set' : 'empty';

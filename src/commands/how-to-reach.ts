@@ -3,7 +3,7 @@ import type { LocalRuntime } from '../local/runtime.ts';
 import { ENVIRONMENT } from '../wiring/names.ts';
 
 /** Says where the servers of a run are, what is in them, and what another program needs to use them. */
-export function howToReach({ endpoints, names, source: { place } }: LocalRuntime): string {
+export function howToReach({ endpoints, names, places, source: { place } }: LocalRuntime): string {
   const { dynamodb, s3 } = endpoints;
   const exported = {
     AWS_REGION: LOCAL_REGION,
@@ -23,6 +23,7 @@ export function howToReach({ endpoints, names, source: { place } }: LocalRuntime
     `${place.service.padEnd(8)}  ${place.endpoint}  ${place.resource}`,
     `DynamoDB  ${dynamodb}  tables ${names.stateTable}, ${names.rowsTable}`,
     `S3        ${s3}  bucket ${names.bucket}`,
+    ...places.map(({ sink, resource }) => `${sink.padEnd(8)}  sends to ${resource}`),
     '',
     'The environment in which the AWS CLI, the SDKs and "millrace audit" find them:',
     '  unset AWS_PROFILE AWS_SESSION_TOKEN AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',

@@ -11,6 +11,7 @@ import { sendTyped } from '../local/http/typed.ts';
 import type { LocalRuntime } from '../local/runtime.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { sinkName } from '../pipeline/sinks.ts';
 import { chainOf } from '../pipeline/upstream.ts';
 import { windowWords } from './screen.ts';
 import type { Tally } from './tally.ts';
@@ -80,7 +81,11 @@ export function openLive(pipeline: Pipeline, tally: Tally, { data, port }: LiveO
       faults: [...faults.values()].reduce((total, times) => total + times, 0),
       emitted: Object.fromEntries(emitted),
       late: Object.fromEntries(late),
-      delivered: { table: delivered.rows, bucket: delivered.objects },
+      delivered: {
+        table: delivered.rows,
+        bucket: delivered.objects,
+        ...Object.fromEntries(delivered.messages),
+      },
       latency: Object.fromEntries(
         [...latencies].map(([sink, times]) => [sink, [times.at(0.5), times.at(0.99)] as const]),
       ),
@@ -179,5 +184,5 @@ export const shapeOf = ({ name, source, rules, sinks }: Pipeline): Shape => ({
     text: windowWords(signature).what,
     results: lanes.results.map(([result]) => result),
   })),
-  sinks: sinks.map(({ kind }) => ({ name: kind, unit: SINK_UNITS[kind] ?? 'messages' })),
+  sinks: sinks.map((sink) => ({ name: sinkName(sink), unit: SINK_UNITS[sink.kind] ?? 'messages' })),
 });

@@ -70,6 +70,7 @@ export function startScreen(tally: Tally, output: NodeJS.WriteStream): Screen {
       `${thousands(tally.panes)} panes`,
       `${thousands(tally.delivered.rows)} rows`,
       `${thousands(tally.delivered.objects)} objects`,
+      ...[...tally.delivered.messages].map(([sink, count]) => `${plural(count, 'message')} to ${sink}`),
       ...(poison > 0 ? [`${thousands(poison)} poison`] : []),
       ...[...tally.late].map(([window, count]) => `${thousands(count)} late for ${window}`),
     ];
@@ -299,7 +300,7 @@ export const ledger = (replayed: Replayed, { service }: Pick<SourcePlace, 'servi
 
 /** Lists commands that show what a run has made, such as the row of a pane. */
 export function whereToLook(
-  { endpoints, names, source }: LocalRuntime,
+  { endpoints, names, places, source }: LocalRuntime,
   { key, window }: GroupPane,
   last: Replayed['last'],
 ): string {
@@ -309,6 +310,7 @@ export function whereToLook(
   return [
     '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1',
     ...source.place.commands(last).map((command) => `  ${command}`),
+    ...places.map(({ command }) => `  ${command}`),
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb get-item --table-name ${names.rowsTable} --key '${row}'`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb query --table-name ${names.rowsTable} ${ofKey}`,
     `  aws --endpoint-url ${endpoints.dynamodb} dynamodb scan --table-name ${names.stateTable} --select COUNT`,

@@ -8,6 +8,7 @@ import { readRefused } from '../engine/intake/poison.ts';
 import { bodyObjectOf } from '../engine/log/spill.ts';
 import { addRefused, type Refused, type RefusedByCode } from '../local/refused.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { sinkName } from '../pipeline/sinks.ts';
 import type { LogEntry, StoredEntry } from '../ports/commit-log.ts';
 import type { Ports } from '../ports/index.ts';
 import type { Metric, Telemetry } from '../ports/telemetry.ts';
@@ -25,8 +26,12 @@ export interface Tally extends Telemetry {
   readonly watermark: EpochMillis | undefined;
   /** Returns the last panes committed, for each window. */
   latest(): readonly GroupPane[];
-  /** How many rows and objects the sinks received. */
-  readonly delivered: { readonly rows: number; readonly objects: number };
+  /** How many rows and objects the sinks received, and how many messages each sink sent, as far as that is known. */
+  readonly delivered: {
+    readonly rows: number;
+    readonly objects: number;
+    readonly messages: ReadonlyMap<string, number>;
+  };
   /** How long it took from a batch's receipt by the handler until a sink had what came of it, by the sink. */
   readonly latencies: ReadonlyMap<string, Latencies>;
   /**
@@ -54,6 +59,15 @@ export function createTally(
   const latest = new Map(pipeline.rules.windows.map(({ name }) => [name, [] as GroupPane[]]));
   const prefix = groupLogPrefix(pipeline.name);
   const delivered = { rows: 0, objects: 0 };
+  /** How many messages the outlet of each sink took. An author's function has none: it is given what is left. */
+  const taken = new Map<string, number>();
+  const own = pipeline.sinks.filter(({ kind }) => kind === 'sink').map(sinkName);
+  const messages = (): ReadonlyMap<string, number> => {
+    const [name, another] = own;
+    if (name === undefined || another !== undefined) return taken;
+    const all = [...taken.values()].reduce((total, count) => total + count, 0);
+    return new Map([...taken, [name, (metrics.get('sent') ?? 0) - all]]);
+  };
   const latencies = new Map<string, Latencies>();
   const refused = new Map<string, Refused>();
   /** The last entry of each group log, and for each sink's log up to which entry it has been delivered. */
@@ -107,7 +121,9 @@ export function createTally(
       return watermark;
     },
     latest: () => [...latest.values()].flat(),
-    delivered,
+    get delivered() {
+      return { ...delivered, messages: messages() };
+    },
     latencies,
     get deliveredShare() {
       let [all, done] = [0, 0];
@@ -142,6 +158,21 @@ export function createTally(
           delivered.rows += rows.length;
         },
       },
+      ...(ports.outlets && {
+        outlets: new Map(
+          [...ports.outlets].map(([name, outlet]) => [
+            name,
+            {
+              ...outlet,
+              async send(sent, deadline) {
+                const refused = await outlet.send(sent, deadline);
+                taken.set(name, (taken.get(name) ?? 0) + sent.length - refused.length);
+                return refused;
+              },
+            },
+          ]),
+        ),
+      }),
       objects: {
         ...ports.objects,
         async create(name, object) {

@@ -175,7 +175,8 @@ async function untilActive(status: () => Promise<string | undefined>): Promise<v
   while ((await status()) !== 'ACTIVE') await delay(5);
 }
 
-async function unlessItExists(
+/** Creates something; does nothing where that fails as it exists. */
+export async function unlessItExists(
   exists: new (...args: never[]) => Error,
   create: () => Promise<unknown>,
 ): Promise<void> {

@@ -24,6 +24,7 @@ import { queryApp } from '../query/app.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { openTogether } from './closing.ts';
+import { openOutlets, type SinkPlace } from './outlets.ts';
 import {
   type Clients,
   connect,
@@ -69,7 +70,7 @@ export interface LocalOptions {
  * A pipeline running on this machine: local servers, the handlers that run in AWS, and stand-ins for the
  * services that invoke them there.
  */
-export interface LocalRuntime extends Pick<LocalStage, 'names' | 'ports' | 'query' | 'projected'> {
+export interface LocalRuntime extends Pick<LocalStage, 'names' | 'ports' | 'places' | 'query' | 'projected'> {
   readonly endpoints: LocalServers['endpoints'];
   readonly s3: S3Client;
   readonly clock: RunClock;
@@ -87,6 +88,8 @@ export interface LocalStage {
   readonly pipeline: Pipeline;
   readonly names: ResourceNames;
   readonly ports: Ports;
+  /** Where its sinks send messages. */
+  readonly places: readonly SinkPlace[];
   /** Settles when it has taken in all panes of the stage before; at once for the first stage. */
   read(): Promise<void>;
   /** Runs the sweeper once, as if the clock were `ahead` milliseconds further on. */
@@ -167,7 +170,7 @@ async function startParts(
   });
   onClose(source.close);
 
-  const run = { options, clients, clock, onClose };
+  const run = { options, clients, endpoints, clock, onClose };
   const first = await startStage(run, pipeline, { arrivals: source.arrivals, arn: source.arn });
   const stages: [StartedStage, ...StartedStage[]] = [first];
   for (const next of chain.slice(1)) stages.push(await startStage(run, next, last(stages)));
@@ -204,6 +207,7 @@ const storesOf = ({ names, ports: { log, objects, progress } }: LocalStage): Ups
 interface Run {
   readonly options: LocalOptions;
   readonly clients: Clients;
+  readonly endpoints: LocalServers['endpoints'];
   readonly clock: RunClock;
   readonly onClose: (close: () => unknown) => void;
 }
@@ -220,7 +224,7 @@ const last = <Item>(items: readonly [Item, ...Item[]]): Item => items.at(-1) as 
 
 /** @param from the source of the pipeline, or the stage whose panes it reads */
 async function startStage(
-  { options, clients, clock, onClose }: Run,
+  { options, clients, endpoints, clock, onClose }: Run,
   pipeline: Pipeline,
   from: { readonly arrivals: Ports['arrivals']; readonly arn: string | undefined } | StartedStage,
 ): Promise<StartedStage> {
@@ -233,6 +237,8 @@ async function startStage(
   const log = dynamoCommitLog(dynamodb, names.stateTable);
   const objects = s3Objects(s3, names.bucket);
   const upstream = 'ports' in from ? storesOf(from) : undefined;
+  const sending = await openOutlets(pipeline, endpoints, clients, clock);
+  onClose(sending.close);
   const wakes: ((log: string, ordinal: number) => void)[] = [];
   // Within an invocation of the handler: when it began, by the machine's clock.
   const received = new AsyncLocalStorage<EpochMillis>();
@@ -256,6 +262,7 @@ async function startStage(
     progress: dynamoProgress(dynamodb, names.stateTable, pipeline.name),
     arrivals: 'ports' in from ? panesArrivals({ log, objects }, storesOf(from), pipeline) : from.arrivals,
     ...(upstream && { upstream }),
+    outlets: sending.outlets,
     clock,
     telemetry,
     limits: ROOMY,
@@ -290,6 +297,7 @@ async function startStage(
     pipeline,
     names,
     ports,
+    places: sending.places,
     process,
     onCommit: (wake) => wakes.push(wake),
     schedule() {

@@ -24,6 +24,12 @@ export const ENVIRONMENT = {
   upstreamBucket: 'MILLRACE_UPSTREAM_BUCKET',
 } as const;
 
+/** The environment variable that says where a sink sends its messages, and the one of the namespace of its channels. */
+export const sinkVariable = (sink: string): string => `MILLRACE_SINK_${variableOf(sink)}`;
+export const namespaceVariable = (sink: string): string => `MILLRACE_NAMESPACE_${variableOf(sink)}`;
+
+const variableOf = (sink: string): string => sink.toUpperCase().replaceAll('-', '_');
+
 /**
  * The keys of both tables. Each has a text partition key; the commit log sorts by a number, rows sort by
  * text.
@@ -58,8 +64,11 @@ export const readsLog = (pipeline: string): string => `reads/${pipeline}`;
 export const messagesLog = (pipeline: string, sink: string): string => `messages/${pipeline}/${sink}`;
 export const objectsLog = (pipeline: string): string => `objects/${pipeline}`;
 export const progressKey = (pipeline: string, lineage: string): string => `progress/${pipeline}/${lineage}`;
-export const backfillLog = (pipeline: string, name: string, what: 'rows' | 'objects' | `messages/${string}`): string =>
-  `backfill/${pipeline}/${name}/${what}`;
+export const backfillLog = (
+  pipeline: string,
+  name: string,
+  what: 'rows' | 'objects' | `messages/${string}`,
+): string => `backfill/${pipeline}/${name}/${what}`;
 
 /**
  * The name of the object of the records that one commit refused, or found late. It says which entry of which

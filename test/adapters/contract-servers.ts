@@ -30,7 +30,7 @@ export interface Servers {
   start(pipeline: Pipeline): Promise<World>;
 }
 
-const hasMoto = spawnSync('moto_server', ['-h']).status === 0;
+export const hasMoto = spawnSync('moto_server', ['-h']).status === 0;
 
 export const SERVERS: readonly Servers[] = [
   {

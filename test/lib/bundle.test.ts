@@ -71,6 +71,23 @@ describe('a bundle', () => {
     }
   });
 
+  it('of a projector holds the clients of the services alone that its sinks send to', () => {
+    const projector = (...services: ConstructorParameters<typeof Bundles>[2] & object) => {
+      const folder = join(scratch, `projector-${services.join('-')}`);
+      const { path } = new Bundles({ pipeline: FLIGHTS }, ['projector'], services).write('projector', folder);
+      return readFileSync(path, 'utf8');
+    };
+    const requests = ['PublishBatch', 'PutEvents', 'PutRecords', 'SendMessageBatch', 'channels of'];
+    const heldBy = (code: string) => requests.filter((request) => code.includes(request));
+    expect(heldBy(projector())).toEqual([]);
+    expect(heldBy(projector('sns', 'sns', 'kinesis'))).toEqual(['PublishBatch', 'PutRecords']);
+    expect(heldBy(projector('sqs', 'eventbridge', 'appsync'))).toEqual([
+      'PutEvents',
+      'SendMessageBatch',
+      'channels of',
+    ]);
+  });
+
   it('sweeps the pipeline that it was given', () => {
     const { pipeline } = writeEntry(join(scratch, 'quakes'), 'quakes');
     const { path } = bundle({ role: 'sweeper', pipeline, to: join(scratch, 'quakes-sweep') });

@@ -5,8 +5,6 @@ import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectStore } from '../../ports/stores.ts';
 import { backfillLog } from '../../wiring/names.ts';
 import { type Deployment, groupLogsOf } from '../group/deployment.ts';
-import { objectsProjector } from './project-objects.ts';
-import { rowsProjector } from './project-rows.ts';
 import {
   type MessagePorts,
   messagesProjector,
@@ -14,6 +12,8 @@ import {
   type NotingSink,
   nextMinute,
 } from './project-messages.ts';
+import { objectsProjector } from './project-objects.ts';
+import { rowsProjector } from './project-rows.ts';
 import { type Projector, type Step, stepUntil } from './projector.ts';
 import type { ReadPorts } from './stretch.ts';
 
@@ -96,7 +96,12 @@ export const backfillMessages = (
   const { clock } = ports;
   const log = backfillLog(deployment.pipeline.name, checked(options.name), `messages/${sink.name}`);
   const groupLogs = groupLogsOf(deployment, clock.now());
-  const target = { ...messageTarget(deployment, sink, groupLogs), log, from: 'beginning', maxAge: undefined } as const;
+  const target = {
+    ...messageTarget(deployment, sink, groupLogs),
+    log,
+    from: 'beginning',
+    maxAge: undefined,
+  } as const;
   const projector = messagesProjector(ports, deployment, target, options.deadline);
   const step = async (): Promise<Step> => {
     const done = await projector.step();

@@ -31,11 +31,15 @@ interface Kept {
 /** Sequence numbers of SQS have twenty digits from the beginning on. */
 const FIRST_SEQUENCE = 18_800_000_000_000_000_000n;
 
+/** A character that SQS refuses in a message. */
+const REFUSED_CHARACTER = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
+
 export const queuesPathIn = (dataDirectory: string): string => join(dataDirectory, 'sqs.journal');
 
 /**
  * Returns the stores of fauxqs with queues that do more of what SQS does, in memory or in a journal:
  *
+ * - A message may have characters beyond U+FFFF.
  * - A receive from a FIFO queue answers with several messages of a message group, in their order.
  * - Messages of a group whose visibility timeouts end together come again in their order.
  * - A message that becomes a dead letter says of which queue. In a FIFO queue it counts as sent then, is the last of
@@ -47,8 +51,14 @@ export async function openQueues(path: string | undefined) {
   const load = async (file: string) => import(new URL(file, import.meta.resolve('fauxqs')).href);
   const { SqsQueue, SqsStore } = (await load('./sqs/sqsStore.js')) as {
     SqsQueue: new (...args: Parameters<Store['createQueue']>) => Queue;
-    SqsStore: new () => Store;
+    SqsStore: (new () => Store) & { createMessage(body: string): Message };
   };
+  const createMessage = (body: string): Message => SqsStore.createMessage(body);
+  const { INVALID_MESSAGE_BODY_CHAR: refusesCharacters } = await load('./sqs/sqsTypes.js');
+  Object.defineProperty(refusesCharacters, 'test', {
+    configurable: true,
+    value: (text: string) => REFUSED_CHARACTER.test(text),
+  });
   const { SnsStore } = await load('./sns/snsStore.js');
   const { S3Store } = await load('./s3/s3Store.js');
 
@@ -220,8 +230,13 @@ export async function openQueues(path: string | undefined) {
     }
   }
 
+  const store = new KeptStore();
   return {
-    stores: { sqsStore: new KeptStore(), snsStore: new SnsStore(), s3Store: new S3Store() } as Stores,
+    /** Sends a message to a queue of a name, if there is one. */
+    send(queue: string, body: string): void {
+      store.getQueueByName(queue)?.enqueue(createMessage(body));
+    },
+    stores: { sqsStore: store, snsStore: new SnsStore(), s3Store: new S3Store() } as Stores,
     close: () => journal?.close(),
   };
 }

@@ -1,4 +1,5 @@
 import { buildApp } from 'fauxqs';
+import { openChannels, takeEvents } from './events.ts';
 import { type Journal, type JournalEntry, openJournal } from './journal.ts';
 import { type RunningServer, withoutTimeOuts } from './lifecycle.ts';
 import { openQueues } from './queues.ts';
@@ -14,7 +15,8 @@ interface StoredRequest extends JournalEntry {
 const REPLAYED_HEADER = /^(content-type|content-encoding|x-amz-(meta-.+|copy-source|metadata-directive))$/;
 
 /**
- * Starts S3, and SQS beside it, on the loopback address and in memory; port 0 takes a free one.
+ * Starts S3, and beside it SQS, SNS, EventBridge and AppSync Events, on the loopback address and in memory; port 0
+ * takes a free one. Topics, buses and channels keep nothing: they pass on what comes.
  *
  * The server honours `If-None-Match: *`. With a journal, buckets and objects are back after a restart, with
  * new LastModified times; see `openQueues` for queues. Multipart uploads and DeleteObjects are refused with 501, as both
@@ -31,6 +33,8 @@ export async function startS3(options: {
   const queues = await openQueues(options.queuesPath);
   const app = buildApp({ logger: false, stores: queues.stores });
   withoutTimeOuts(app.server);
+  takeEvents(app, queues.send);
+  const closeChannels = openChannels(app);
   const present = new Set<string>();
   let journal: Journal<StoredRequest> | undefined;
 
@@ -72,6 +76,7 @@ export async function startS3(options: {
   return {
     endpoint: await app.listen({ host: '127.0.0.1', port: options.port }),
     async close() {
+      closeChannels();
       await app.close();
       journal?.close();
       queues.close();

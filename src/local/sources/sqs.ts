@@ -286,7 +286,7 @@ export const connectQueues = (endpoint: string): SQSClient =>
   );
 
 /** Creates a queue unless it exists, and returns its URL. What a data directory has of it is in it then. */
-async function createQueue(
+export async function createQueue(
   client: SQSClient,
   name: string,
   fifo: boolean,
@@ -305,7 +305,7 @@ export const createDeadLetterQueue = (
 ): Promise<string> => createQueue(client, `${stream}-failed${fifo ? '.fifo' : ''}`, fifo);
 
 /** The ARN of a queue, as events name it. */
-const queueArn = (queue: string): string => `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`;
+export const queueArn = (queue: string): string => `arn:aws:sqs:${LOCAL_REGION}:000000000000:${queue}`;
 
 const COUNTS = [
   'ApproximateNumberOfMessages',

@@ -1,7 +1,18 @@
 import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { flights } from '../../../functions/flights/pipeline.ts';
 import { PipelineStack } from '../../../lib/pipeline-stack.ts';
-import { dynamodbStream, kafka, kinesis, type Pipeline, panesOf, rabbitmq, sqs } from '../../../src/index.ts';
+import {
+  dynamodbStream,
+  kafka,
+  kinesis,
+  stream as messages,
+  notify,
+  type Pipeline,
+  panesOf,
+  push,
+  rabbitmq,
+  sqs,
+} from '../../../src/index.ts';
 
 const PLACE = 'us-east-1:123456789012';
 const secretOf = (name: string) => `arn:aws:secretsmanager:${PLACE}:secret:${name}-AbCdEf`;
@@ -60,7 +71,35 @@ const stacks = Object.entries(SOURCES).map(
     }),
 );
 
+/** Pipelines whose sinks send messages: to what the stack makes. Moto does not know the last one's. */
+const SINKS: Readonly<Record<string, Pipeline['sinks']>> = {
+  Messages: [
+    notify({ name: 'topic', to: 'sns' }),
+    notify({ name: 'topic-fifo', to: 'sns-fifo' }),
+    notify({ name: 'bus', to: 'eventbridge' }),
+    messages({ name: 'queue', to: 'sqs' }),
+    messages({ name: 'queue-fifo', to: 'sqs-fifo' }),
+    messages({ name: 'stream', to: 'kinesis' }),
+  ],
+  Channels: [push()],
+};
+for (const [id, sinks] of Object.entries(SINKS)) {
+  stacks.push(
+    new PipelineStack(app, id, {
+      pipeline: { ...flights, sinks },
+      entry: 'test/e2e/stacks',
+      removalPolicy: RemovalPolicy.DESTROY,
+      env: { account: '123456789012', region: 'us-east-1' },
+    }),
+  );
+}
+
 // cfn-lint 1.51.0 does not know RecordDistributionStrategy yet, which CloudFormation has.
-const onDemand = stacks.find(({ stackName }) => stackName === 'OnDemand')?.node.findChild('Source');
-const stream = onDemand?.node.findChild('Stream').node.defaultChild as CfnResource;
-stream.addMetadata('cfn-lint', { config: { ignore_checks: ['E3002'] } });
+for (const [id, owner] of [
+  ['OnDemand', 'Source'],
+  ['Messages', 'SinkStream'],
+] as const) {
+  const made = stacks.find(({ stackName }) => stackName === id)?.node.findChild(owner);
+  const stream = made?.node.findChild('Stream').node.defaultChild as CfnResource;
+  stream.addMetadata('cfn-lint', { config: { ignore_checks: ['E3002'] } });
+}
