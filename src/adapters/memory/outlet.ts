@@ -3,7 +3,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Message, Outlet } from '../../ports/outlet.ts';
 
 /** A message, and when it was given to an outlet. */
-export interface Sent extends Message {
+interface Sent extends Message {
   readonly at: EpochMillis;
 }
 
