@@ -27,6 +27,7 @@ import { kinesisStream } from '../../src/adapters/kinesis/stream-outlet.ts';
 import { snsTopic } from '../../src/adapters/sns/topic.ts';
 import { sqsQueue } from '../../src/adapters/sqs/queue-outlet.ts';
 import { systemClock } from '../../src/adapters/system/clock.ts';
+import { UNHURRIED } from '../../src/local/resources.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Outlet } from '../../src/ports/outlet.ts';
 import { fresher } from './contract-titles.ts';
@@ -257,7 +258,8 @@ const bus: Service = {
       clock,
     ),
   async create({ messages: endpoint, hasRules }) {
-    const events = clientOf(EventBridgeClient, { ...SETTINGS, endpoint });
+    // Moto takes half a second for an event.
+    const events = clientOf(EventBridgeClient, { ...SETTINGS, endpoint }, UNHURRIED);
     const sqs = queuesAt(endpoint);
     const { name, url, arn } = await createQueue(sqs, false);
     if (hasRules) {

@@ -135,7 +135,7 @@ it('says how far a run is and how long it will take, where that is known, in a l
       isTTY: false,
       write: (text: string) => said.push(text),
     } as unknown as NodeJS.WriteStream;
-    const delivered = { rows: 0, objects: 0 };
+    const delivered = { rows: 0, objects: 0, messages: new Map() };
     const tally = {
       metrics: new Map([['received', 30]]),
       late: new Map(),

@@ -909,9 +909,9 @@ interface Statement {
 /** What the adapter of a service calls. */
 function callsOf(service: string): string[] {
   const folder = join(PROJECT, 'src/adapters', service);
-  // What a person's own command asks is that person's affair.
+  // What a person's own command asks is that person's affair. Only sinks that send messages have outlets.
   const source = readdirSync(folder)
-    .filter((file) => !file.endsWith('-reader.ts') && file !== 'dead-letters.ts')
+    .filter((file) => !/-(reader|outlet)\.ts$/.test(file) && file !== 'dead-letters.ts')
     .map((file) => readFileSync(join(folder, file), 'utf8'))
     .join('\n');
   return [...source.matchAll(/new (\w+)Command\(/g)].map(([, call = '']) => call);
