@@ -1,7 +1,7 @@
 import type { LocalOptions } from '../../src/local/runtime.ts';
 import { isStarted, readPanes, runToEnd } from '../local-run.ts';
 import { batches, companionsOf, PRODUCT_NAMES, packed } from './actions.ts';
-import { related } from './related.ts';
+import { notices, related } from './related.ts';
 import type { visits } from './visits.ts';
 
 type VisitsPane = NonNullable<typeof visits.pane>;
@@ -57,5 +57,6 @@ if (isStarted(import.meta.url)) {
       .map(({ value, count }) => `${value} (${count})`);
     console.log(`who looked at ${product} also looked at ${shown?.join(', ')}`);
   }
+  console.log(`told: ${[...notices.values()].sort().join(', ')}`);
   console.log(`recall@10 of the planted pairs: ${recall.toFixed(2)}; chance finds ${(10 / 59).toFixed(2)}`);
 }

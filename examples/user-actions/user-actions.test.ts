@@ -2,6 +2,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { startServers } from '../../src/local/servers/servers.ts';
 import { batches, PRODUCT_NAMES } from './actions.ts';
 import { main, type Shop } from './main.ts';
+import { notices } from './related.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -52,4 +53,17 @@ it('knows in how many visits products went together, as a batch does', () => {
 
 it('finds the planted pairs', () => {
   expect(shop.recall).toBeGreaterThan(0.95);
+});
+
+it('tells of the pairs that went together often, and of no others', () => {
+  const often = [...expectedPairs()].flatMap(([product, others]) => {
+    const most = Math.max(...others.values());
+    const tops = [...others].flatMap(([other, count]) => (count === most ? [other] : []));
+    return most >= 15 ? [{ product, tops }] : [];
+  });
+  expect(often.length).toBeGreaterThan(3);
+  const told = [...notices.values()].map((text) => /^show (\S+) beside (\S+)$/.exec(text)?.slice(1));
+  expect(told.map((pair) => pair?.[1]).sort()).toEqual(often.map(({ product }) => product).sort());
+  for (const [other, product] of told as [string, string][])
+    expect(often.find((pair) => pair.product === product)?.tops).toContain(other);
 });
