@@ -1,4 +1,5 @@
-import { bucket, definePipeline, kafka, max, mean, min, rolling } from 'millrace';
+import { bucket, definePipeline, kafka, max, mean, min, rolling, sink } from 'millrace';
+import { publishTo } from './publish.ts';
 
 export interface Reading {
   readonly machineId: string;
@@ -6,11 +7,11 @@ export interface Reading {
   readonly celsius: number;
 }
 
-/** The last ten readings of each machine, as each reading comes. */
+/** The last ten readings of each machine, as each reading comes: from one topic, and onto another. */
 export const machines = definePipeline('machines', kafka<Reading>({ topic: 'readings', partitions: 3 }), {
   key: (reading) => reading.machineId,
   eventTime: (reading) => reading.measuredAt,
   windows: {
     lastTen: rolling({ count: 10 }, { mean: mean('celsius'), min: min('celsius'), max: max('celsius') }),
   },
-}).to(bucket());
+}).to(bucket(), sink({ name: 'last-ten', from: 'beginning', deliver: publishTo('last-ten') }));
