@@ -31,11 +31,13 @@ export interface Entry {
   readonly pipeline: string;
   /** The file that exports `handler`, in the place of the one that would be made: see `entryOf`. */
   readonly handler?: string | undefined;
+  /** The same for the projector. */
+  readonly projector?: string | undefined;
 }
 
 /**
- * The files of a pipeline: that of `entry` itself or, where it is a folder, `pipeline.ts` in it; and `handler.ts` beside it, where its
- * author has written one.
+ * The files of a pipeline: that of `entry` itself or, where it is a folder, `pipeline.ts` in it; and `handler.ts` and
+ * `projector.ts` beside it, where its author has written them.
  *
  * @throws RangeError when there is no such file
  */
@@ -48,8 +50,11 @@ export function entryOf(entry: string): Entry {
       `Cannot bundle "${entry}" as it must be the file of a pipeline, or a folder with a pipeline.ts: there is none`,
     );
   }
-  const handler = join(dirname(pipeline), 'handler.ts');
-  return { pipeline, handler: isFile(handler) ? handler : undefined };
+  const beside = (name: string): string | undefined => {
+    const file = join(dirname(pipeline), name);
+    return isFile(file) ? file : undefined;
+  };
+  return { pipeline, handler: beside('handler.ts'), projector: beside('projector.ts') };
 }
 
 /** The variables that a CommonJS package expects, and an ES module lacks. */
@@ -124,7 +129,7 @@ function build(
   roles: readonly Role[],
   services: readonly Service[],
 ): ReadonlyMap<Role, Module> {
-  for (const file of [entry.handler, entry.pipeline]) {
+  for (const file of [entry.handler, entry.projector, entry.pipeline]) {
     if (file !== undefined && !existsSync(file))
       throw new RangeError(`Cannot bundle "${file}" as it must exist: there is no such file`);
   }
@@ -175,8 +180,9 @@ function buildEntries(
 const outputOf = (role: Role): string => `${role}.mjs`;
 
 /** The module that exports the handler of a function. */
-function textOf(role: Role, { pipeline, handler }: Entry, services: readonly Service[]): string {
-  if (role === 'handler' && handler !== undefined) return `export * from ${JSON.stringify(handler)};`;
+function textOf(role: Role, { pipeline, ...own }: Entry, services: readonly Service[]): string {
+  const file = role === 'handler' || role === 'projector' ? own[role] : undefined;
+  if (file !== undefined) return `export * from ${JSON.stringify(file)};`;
   // What makes handlers is that of this very package, wherever the pipeline is.
   const lambda = createRequire(import.meta.url).resolve('millrace/lambda');
   // Only the projector sends messages, and only what is named here is packed.

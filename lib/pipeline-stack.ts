@@ -41,7 +41,8 @@ export interface PipelineStackProps extends StackProps {
   /**
    * The file that exports the pipeline, or a folder with a `pipeline.ts`. Default `functions/<name of the
    * pipeline>`, in the folder that the app is synthesized in. The stack makes the modules of its functions from
-   * it; a `handler.ts` beside it that exports `handler` replaces the one that takes records.
+   * it; a `handler.ts` beside it that exports `handler` replaces the one that takes records, and a `projector.ts`
+   * that does the one that delivers panes.
    */
   readonly entry?: string;
   /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */

@@ -36,6 +36,7 @@ import { type Clock, inTime } from './ports/clock.ts';
 import { held } from './ports/held.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
+import type { Span, Tracer } from './ports/tracer.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** The part of Lambda's context that handlers use. */
@@ -138,7 +139,7 @@ const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
 
 type IntakePorts = Pick<
   Ports,
-  'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits' | 'upstream'
+  'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits' | 'upstream' | 'tracer'
 >;
 
 /**
@@ -167,11 +168,7 @@ export function processHandler(ports: IntakePorts, pipeline: Pipeline) {
  *
  * @param take takes in what is read
  */
-export function panesHandler(
-  { upstream, ...ports }: IntakePorts,
-  pipeline: Pipeline,
-  take: ReturnType<typeof intakeOf>,
-) {
+export function panesHandler({ upstream, ...ports }: IntakePorts, pipeline: Pipeline, take: Intake) {
   invariant(upstream !== undefined, 'a pipeline that reads panes is given the stores that hold them');
   const reader = new PanesReader(enginePorts(ports), upstream, pipeline);
   const { clock, telemetry } = ports;
@@ -216,7 +213,7 @@ export const panesArrivals = (
  *
  * @throws Error when it cannot read the pipeline's deployment
  */
-export function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
+export function intakeOf(ports: IntakePorts, pipeline: Pipeline): Intake {
   const engine = enginePorts(ports);
   const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
   const overlap = new ShardOverlap(pipeline, ports.telemetry);
@@ -225,11 +222,7 @@ export function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
     ports.clock,
     async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
   );
-  return async (
-    records: readonly SourceRecord[],
-    from: string | undefined,
-    deadline: EpochMillis,
-  ): Promise<readonly SourceRecord[]> => {
+  const take: Intake = async (records, from, deadline, span) => {
     const place = { records: rangesOf(pipeline, records) };
     if (from !== undefined && from !== source) {
       source = from;
@@ -262,11 +255,32 @@ export function intakeOf(ports: IntakePorts, pipeline: Pipeline) {
       ports.telemetry.fault('commit', TIME_IS_UP, place);
       return records;
     }
-    const outcome = await processBatch(engine, groupLogs, records, deadline, renew);
+    const traced = span ? { ...engine, tracer: span } : engine;
+    const outcome = await processBatch(traced, groupLogs, records, deadline, renew);
     overlap.see(records, outcome.spread, ports.clock.now());
     return outcome.again;
   };
+  return ports.tracer ? tracedIntake(ports.tracer, pipeline, take) : take;
 }
+
+/** Takes records of a source in by a deadline, and answers with those that must be given again. */
+type Intake = (
+  records: readonly SourceRecord[],
+  from: string | undefined,
+  deadline: EpochMillis,
+  span?: Span,
+) => Promise<readonly SourceRecord[]>;
+
+/** Takes batches in, each within a span. It has failed where records must be given again. */
+const tracedIntake =
+  (tracer: Tracer, { name }: Pipeline, take: Intake): Intake =>
+  (records, from, deadline) =>
+    tracer.span('batch', { pipeline: name, records: records.length }, async (span) => {
+      const again = await take(records, from, deadline, span);
+      span.set({ again: again.length });
+      if (again.length > 0) span.fail();
+      return again;
+    });
 
 /**
  * Makes the handler that visits every key group, once a minute: it closes the windows of silent keys, and
@@ -295,7 +309,7 @@ export function sweepHandler(
  * of what other sinks are given.
  */
 export function projectHandler(
-  ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry' | 'limits' | 'outlets'>,
+  ports: Pick<Ports, 'log' | 'objects' | 'rows' | 'clock' | 'telemetry' | 'limits' | 'outlets' | 'tracer'>,
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);
@@ -329,7 +343,10 @@ export function projectHandler(
     const outcomes = await Promise.allSettled(
       projectors.map(({ name, projectorFor }) => {
         const projector = projectorFor(deployment, groupLogs, deadline);
-        return deliver(engine, projector, deadline, name).catch((cause) => {
+        const delivering = ports.tracer
+          ? tracedDelivery(ports.tracer, pipeline, engine, projector, deadline, name)
+          : deliver(engine, projector, deadline, name);
+        return delivering.catch((cause) => {
           ports.telemetry.fault('project', cause, { log: projector.log });
           throw cause;
         });
@@ -339,6 +356,18 @@ export function projectHandler(
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   };
 }
+
+/** Delivers to a sink within a span. */
+const tracedDelivery = (
+  tracer: Tracer,
+  { name }: Pipeline,
+  ...[engine, projector, deadline, sink]: Parameters<typeof deliver>
+): ReturnType<typeof deliver> =>
+  tracer.span('project', { pipeline: name, sink, log: projector.log }, async (span) => {
+    const delivered = await deliver(engine, projector, deadline, sink);
+    span.set(delivered);
+    return delivered;
+  });
 
 /**
  * Makes the projector of a sink for one invocation, for the groups that woke it. The projector of objects

@@ -33,6 +33,7 @@ import { snsTopic } from './adapters/sns/topic.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import { sqsQueue } from './adapters/sqs/queue-outlet.ts';
 import { systemClock } from './adapters/system/clock.ts';
+import { checkOptions } from './core/options.ts';
 import * as handlers from './handlers.ts';
 import { byKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
@@ -44,6 +45,7 @@ import type { Outlet } from './ports/outlet.ts';
 import type { Arrivals } from './ports/stores.ts';
 import { sweptIn } from './ports/swept.ts';
 import { zerosOf } from './ports/telemetry.ts';
+import type { Tracer } from './ports/tracer.ts';
 import { queryApp } from './query/app.ts';
 import { hasRows } from './query/endpoints.ts';
 import { ENVIRONMENT, namespaceVariable, sinkVariable } from './wiring/names.ts';
@@ -52,12 +54,18 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 
 const clock = systemClock();
 
+/** How a handler is watched. */
+export interface HandlerOptions {
+  /** Traces what the handler does, such as `openTelemetry()` of `millrace/opentelemetry`. Default: nothing does. */
+  readonly tracer?: Tracer | undefined;
+}
+
 /**
  * Makes the Lambda handler of the records of a pipeline's source. It answers with the records that Lambda
  * must redeliver, so that its event source mapping must report batch item failures.
  *
  * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
- * set
+ * set; TypeError for an unknown option
  *
  * @example
  * ```ts compile-only
@@ -67,14 +75,16 @@ const clock = systemClock();
  * export const handler = lambdaHandler(temperature);
  * ```
  */
-export function lambdaHandler(pipeline: Pipeline) {
+export function lambdaHandler(pipeline: Pipeline, options: HandlerOptions = {}) {
+  checkOptions('make a handler', options, ['tracer']);
+  const { tracer } = options;
   const { telemetry, log, progress } = common(pipeline, 'process');
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const of = upstreamOf(pipeline);
   const upstream = of && upstreamStores(of);
   return flushing(
     telemetry,
-    handlers.processHandler({ log, progress, objects, clock, telemetry, upstream }, pipeline),
+    handlers.processHandler({ log, progress, objects, clock, telemetry, upstream, tracer }, pipeline),
   );
 }
 
@@ -147,10 +157,10 @@ function arrivalsOf(
  * Makes the Lambda handler that delivers panes to the sinks. The stream of the state table must call it after
  * commits, and a schedule once a minute, for panes that wait and for wake-ups that were lost.
  *
- * @param outlets for a pipeline with sinks that send messages, what sends to their services, such as
+ * @param options for a pipeline with sinks that send messages also what sends to their services, such as
  * `{ sns: toTopic, sqs: toQueue }`; a bundle holds only the clients of those that are named
- * @throws Error when an outlet is missing, the function was deployed for another pipeline, or a variable that its stack sets is not
- * set
+ * @throws Error when an outlet is missing, the function was deployed for another pipeline, or a variable that its
+ * stack sets is not set; TypeError for an unknown option
  *
  * @example
  * ```ts compile-only
@@ -160,7 +170,9 @@ function arrivalsOf(
  * export const handler = projectHandler(temperature);
  * ```
  */
-export function projectHandler(pipeline: Pipeline, outlets: Outlets = {}) {
+export function projectHandler(pipeline: Pipeline, options: HandlerOptions & Outlets = {}) {
+  checkOptions('make a handler', options, ['tracer', ...SERVICES]);
+  const { tracer, ...outlets } = options;
   const { telemetry, dynamo, log } = common(pipeline, 'project');
   // The bucket is needed whatever the sinks, as it also holds bodies of entries.
   const bucket = variable('bucket');
@@ -173,7 +185,7 @@ export function projectHandler(pipeline: Pipeline, outlets: Outlets = {}) {
   });
   const rows = dynamoRows(dynamo, table);
   const objects = s3Objects(clientOf(S3Client), bucket);
-  const ports = { log, rows, objects, clock, telemetry, outlets: outletsOf(pipeline, outlets) };
+  const ports = { log, rows, objects, clock, telemetry, tracer, outlets: outletsOf(pipeline, outlets) };
   return flushing(telemetry, handlers.projectHandler(ports, pipeline));
 }
 
@@ -182,6 +194,14 @@ type MakeOutlet = (sink: string) => Outlet;
 
 /** What makes the outlets to the services that take messages, as far as the sinks of a pipeline send to them. */
 type Outlets = { readonly [Of in Service]?: MakeOutlet };
+
+const SERVICES = Object.keys({
+  sns: true,
+  eventbridge: true,
+  kinesis: true,
+  sqs: true,
+  appsync: true,
+} satisfies { readonly [Of in Service]: true });
 
 /** @throws Error when there is none for a sink that sends messages */
 function outletsOf({ sinks }: Pipeline, outlets: Outlets): ReadonlyMap<string, Outlet> {

@@ -33,8 +33,9 @@ const manifestIn = (folder: string): Manifest =>
 const ours = manifestIn(ROOT);
 const PINNED = { ...ours.devDependencies, ...ours.dependencies };
 
-/** Only those who deploy install these packages. */
+/** Only those who deploy, or trace what they have deployed, install these packages. */
 const PEERS: Readonly<Record<string, string>> = {
+  '@opentelemetry/api': '>=1.3.0 <2',
   'aws-cdk-lib': `^${PINNED['aws-cdk-lib']}`,
   constructs: `^${PINNED['constructs']}`,
   esbuild: `>=${PINNED['esbuild']} <1`,

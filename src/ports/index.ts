@@ -4,6 +4,7 @@ import type { Limits } from './limits.ts';
 import type { Outlet } from './outlet.ts';
 import type { Arrivals, ObjectStore, Progress, RowStore, Swept } from './stores.ts';
 import type { Telemetry } from './telemetry.ts';
+import type { Tracer } from './tracer.ts';
 
 /** Where the logs of another pipeline are read. */
 export interface UpstreamStores {
@@ -30,6 +31,8 @@ export interface Ports {
   readonly outlets?: ReadonlyMap<string, Outlet>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  /** Traces the work; without it, nothing is traced. */
+  readonly tracer?: Tracer | undefined;
   /** Overrides `LIMITS`, for code that wants to meet a bound soon. */
   readonly limits?: Limits;
 }

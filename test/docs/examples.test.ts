@@ -16,6 +16,7 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const ENTRIES = {
   millrace: 'src/index.ts',
   'millrace/lambda': 'src/lambda.ts',
+  'millrace/opentelemetry': 'src/opentelemetry.ts',
   'millrace/producer': 'src/producer.ts',
   'millrace/testing': 'src/testing.ts',
   'millrace/cdk': 'lib/pipeline-stack.ts',

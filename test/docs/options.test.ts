@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Inputs } from '../../src/core/select.ts';
 import type { Millis } from '../../src/core/time.ts';
 import * as millrace from '../../src/index.ts';
+import { lambdaHandler, projectHandler } from '../../src/lambda.ts';
 import type { Window } from '../../src/pipeline/windows.ts';
 import type { DeliveryMapping, SimulateOptions, TryOptions } from '../../src/testing.ts';
 import { readPages } from './pages.ts';
@@ -131,6 +132,11 @@ const AGGREGATES = {
 };
 
 describe('docs/options.md', () => {
+  it.each(Object.entries({ lambdaHandler, projectHandler }))('names all options of %s', (heading, make) => {
+    const named = rowsUnder(heading).flatMap(([option]) => namesIn(option));
+    expect(named.toSorted()).toEqual(optionsOf((options) => make(FIRST, options)));
+  });
+
   it('has everything that a definition is made of', () => {
     const decoders = ['json', 'jsonLines', 'jsonTexts', 'cloudWatchLogs', 'gzip', 'base64'];
     const others = ['SelectError', 'count', 'derive', 'defineAggregate', 'table', ...decoders];

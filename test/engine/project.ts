@@ -13,7 +13,7 @@ export function projectRows(
   deployment: Deployment,
   groupLogs: readonly string[],
   deadline: EpochMillis,
-): Promise<void> {
+): Promise<unknown> {
   const target = { log: rowsLog(deployment.pipeline.name), groupLogs };
   return deliver(ports, rowsProjector(ports, deployment, target, deadline), deadline, 'table');
 }
@@ -24,7 +24,7 @@ export function projectObjects(
   deployment: Deployment,
   sink: BucketSink,
   deadline: EpochMillis,
-): Promise<void> {
+): Promise<unknown> {
   const target = ownTarget(deployment, ports.objects, sink);
   return deliver(ports, objectsProjector(ports, deployment, target, deadline), deadline, 'bucket');
 }

@@ -6,7 +6,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
-import { Bundles, type Entry, type Role } from '../../lib/bundle.ts';
+import { Bundles, type Entry, entryOf, type Role } from '../../lib/bundle.ts';
 import { checkLoading } from '../../lib/loading.ts';
 import { PipelineStack } from '../../lib/pipeline-stack.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
@@ -86,6 +86,19 @@ describe('a bundle', () => {
       'SendMessageBatch',
       'channels of',
     ]);
+  });
+
+  it('is that of a file beside the pipeline, where its author has written one', () => {
+    const { folder } = writeEntry(join(scratch, 'own'), 'own', '', {
+      'projector.ts': `export const handler = async () => 'a projector of the author';`,
+    });
+    const bundles = new Bundles(entryOf(folder), ['projector', 'sweeper']);
+    const codeOf = (role: 'projector' | 'sweeper') =>
+      readFileSync(bundles.write(role, join(scratch, 'own', role)).path, 'utf8');
+    expect(codeOf('projector')).toContain('a projector of the author');
+    expect(codeOf('sweeper')).not.toContain('a projector of the author');
+    expect(entryOf(folder)).toMatchObject({ projector: join(folder, 'projector.ts') });
+    expect(entryOf('functions/flights').projector).toBeUndefined();
   });
 
   it('sweeps the pipeline that it was given', () => {

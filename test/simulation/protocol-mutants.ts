@@ -163,8 +163,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a lost race counts as won',
     rule: 'The ordinal is taken: another writer was first',
     file: 'src/engine/intake/commit-group.ts',
-    find: "if ((await logs.append(index, next)) === 'conflict') {",
-    replace: "if ((await logs.append(index, next)) === ('never' as string)) {",
+    find: "if ((await appending) === 'conflict') {",
+    replace: "if ((await appending) === ('never' as string)) {",
   },
   {
     name: 'the winner is not adopted',

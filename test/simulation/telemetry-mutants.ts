@@ -1,6 +1,7 @@
 import type { Mutant } from './protocol-mutants.ts';
 
 const LATENCY = 'test/engine/delivery/latency.test.ts';
+const TRACES = 'test/adapters/opentelemetry.test.ts';
 const ZEROS = 'test/adapters/zeros.test.ts';
 
 /** What docs/operations.md says of metrics, taken away sentence by sentence. */
@@ -71,5 +72,47 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     find: 'const size = Math.min(most, all);',
     replace: 'const size = all;',
     killedBy: ZEROS,
+  },
+  {
+    name: 'a span quotes whatever was thrown',
+    rule: 'A span has a message only where the error is of Millrace itself',
+    file: 'src/adapters/opentelemetry/tracer.ts',
+    find: 'isError && LOGGABLE.has(cause) ? cause.message : undefined',
+    replace: 'isError ? cause.message : undefined',
+    killedBy: TRACES,
+  },
+  {
+    name: 'a failed batch has a good span',
+    rule: 'The span of a batch has failed where records must be given again',
+    file: 'src/handlers.ts',
+    find: 'if (again.length > 0) span.fail();',
+    replace: '',
+    killedBy: TRACES,
+  },
+  {
+    name: 'spans stand side by side',
+    rule: 'What a batch does is within its span',
+    file: 'src/handlers.ts',
+    find: 'const traced = span ? { ...engine, tracer: span } : engine;',
+    replace: 'const traced = engine;',
+    killedBy: TRACES,
+  },
+  {
+    name: 'a span that cannot end ends the work',
+    rule: 'A provider that throws is ignored',
+    file: 'src/adapters/opentelemetry/tracer.ts',
+    find: `  try {
+    act();
+  } catch {}`,
+    replace: '  act();',
+    killedBy: TRACES,
+  },
+  {
+    name: 'a lost race is a failure',
+    rule: 'A commit that lost a race has not failed',
+    file: 'src/engine/intake/commit-group.ts',
+    find: 'span.set({ outcome });',
+    replace: "span.set({ outcome });\n    if (outcome === 'conflict') span.fail();",
+    killedBy: TRACES,
   },
 ];

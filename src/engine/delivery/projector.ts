@@ -84,21 +84,25 @@ export async function stepUntil(
  *
  * @param deadline the time at and after which no step is begun
  * @param sink the name of the sink
+ * @returns how many entries and panes it covered
  */
 export async function deliver(
   ports: Pick<EnginePorts, 'clock' | 'telemetry'>,
   projector: Projector,
   deadline: EpochMillis,
   sink: string,
-): Promise<void> {
+): Promise<Pick<Step, 'entries' | 'panes'>> {
   const { clock, telemetry } = ports;
-  const last = await stepUntil(ports, projector, deadline, ({ arrivals, moved }) => {
+  const delivered = { entries: 0, panes: 0 };
+  const last = await stepUntil(ports, projector, deadline, ({ entries, panes, arrivals, moved }) => {
     const now = clock.now();
+    delivered.entries += entries;
+    delivered.panes += panes;
     for (const arrival of arrivals) telemetry.countDelivery(sink, arrival, now);
     return !moved;
   });
-  if (last === undefined) return;
-  tellGaps(ports.telemetry, last.gaps);
+  if (last !== undefined) tellGaps(telemetry, last.gaps);
+  return delivered;
 }
 
 /** Reports each log that cannot be read on, as entries expired before they were read. */

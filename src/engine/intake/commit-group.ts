@@ -3,6 +3,7 @@ import { LoggableError, loggable } from '../../core/loggable.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { Ports } from '../../ports/index.ts';
 import { LIMITS, type Limits } from '../../ports/limits.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 import { type KeysAndIds, slotsOf } from '../format/group-tables.ts';
 import { type Draft, draftEntry } from '../format/next-entry.ts';
 import type { Deployment } from '../group/deployment.ts';
@@ -14,7 +15,7 @@ import type { GroupLogs } from '../log/group-logs.ts';
 import { fold, foldBefore } from './fold.ts';
 import { keepLate, keepRefused } from './poison.ts';
 
-type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits'>;
+type CommitPorts = Pick<Ports, 'objects' | 'clock' | 'telemetry' | 'limits' | 'tracer'>;
 
 /** How far a group's records got: all of them are committed, or all before `uncommitted`, with the cause. */
 export type GroupOutcome =
@@ -62,7 +63,8 @@ export async function commitGroup(
 ): Promise<GroupOutcome> {
   const { deployment } = logs;
   const { pipeline } = deployment;
-  const { limits = LIMITS } = ports;
+  const { limits = LIMITS, tracer } = ports;
+  const log = logs.nameOf(index);
   let uncommitted = records;
   try {
     let group = await loading;
@@ -82,16 +84,10 @@ export async function commitGroup(
       const pause = now + (deadline - now) / (FOLDING * groups);
       const isOver = () => ports.clock.now() >= pause;
       const some = admitted.slice(0, atMost);
-      const { folded, draft, taken, repeated, cutPanes } = foldToFit(
-        deployment,
-        group,
-        some,
-        now,
-        limits,
-        isOver,
-      );
+      const { folded, draft, taken, repeated, cutPanes } = tracer
+        ? tracedFold(tracer, log, deployment, group, some, now, limits, isOver)
+        : foldToFit(deployment, group, some, now, limits, isOver);
       const { poison, late, lateRecords } = folded;
-      const log = logs.nameOf(index);
       const ordinal = group.ordinal + 1;
       const [kept] = await Promise.all([
         poison.length > 0 ? keepRefused(ports.objects, log, ordinal, poison) : undefined,
@@ -102,7 +98,8 @@ export async function commitGroup(
       const next = draft.write(kept);
       if (ports.clock.now() >= deadline)
         throw new LoggableError('Cannot commit as the time of this invocation is up');
-      if ((await logs.append(index, next)) === 'conflict') {
+      const appending = tracer ? tracedAppend(tracer, log, logs, index, next) : logs.append(index, next);
+      if ((await appending) === 'conflict') {
         ports.telemetry.count('conflicts', 1);
         if (++conflicts > MAX_CONFLICTS)
           throw new LoggableError(`Cannot commit as ${conflicts} appends in a row lost a race`);
@@ -194,6 +191,29 @@ function foldToFit(
 /** Returns when the earliest of some records arrived. */
 const firstArrival = (records: readonly GroupRecord[]): EpochMillis =>
   records.reduce((first, { arrival }) => Math.min(first, arrival), Number.POSITIVE_INFINITY) as EpochMillis;
+
+/** Folds within a span. Only here do traces cost anything: without a tracer, not even a function is made. */
+function tracedFold(tracer: Tracer, log: string, ...folding: Parameters<typeof foldToFit>): Fitting {
+  return tracer.span('fold', { log, records: folding[2].length }, (span) => {
+    const fitting = foldToFit(...folding);
+    span.set({ taken: fitting.taken, panes: fitting.folded.panes.length });
+    return fitting;
+  });
+}
+
+/** Appends within a span. A race that was lost is no failure. */
+function tracedAppend(
+  tracer: Tracer,
+  log: string,
+  logs: GroupLogs,
+  ...[index, next]: Parameters<GroupLogs['append']>
+): ReturnType<GroupLogs['append']> {
+  return tracer.span('commit', { log, bytes: next.entry.body.length }, async (span) => {
+    const outcome = await logs.append(index, next);
+    span.set({ outcome });
+    return outcome;
+  });
+}
 
 /**
  * The least share of a batch that is tried before records are refused or taken one by one. So a full group

@@ -6,6 +6,7 @@ import { Budget, FEW } from '../../ports/in-parallel.ts';
 import type { Ports } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { SourceRecord } from '../../ports/source.ts';
+import type { Tracer } from '../../ports/tracer.ts';
 import { type Deployment, OutdatedError, present } from '../group/deployment.ts';
 import { type Group, GroupRecord } from '../group/group.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
@@ -17,7 +18,7 @@ import { type Decoded, type DecodedPart, decodeAll, placedParts } from './decode
 import { rangesOf } from './record-ranges.ts';
 import { Spread } from './shard-overlap.ts';
 
-type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits'>;
+type BatchPorts = Pick<Ports, 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits' | 'tracer'>;
 
 /** The outcome of a batch. */
 export interface BatchOutcome {
@@ -102,7 +103,9 @@ async function takeIn(
   wants: Wants | undefined,
 ): Promise<TakenIn> {
   const { pipeline } = logs.deployment;
-  const { shares, decoded, spread } = await splitByGroup(ports, logs, records, deadline, before, wants);
+  const { shares, decoded, spread } = await (ports.tracer
+    ? tracedSplit(ports.tracer, ports, logs, records, deadline, before, wants)
+    : splitByGroup(ports, logs, records, deadline, before, wants));
   const outcomes = await Promise.all(
     [...shares].map(([index, { take, leave, records: share }]) => {
       let uncommitted: readonly GroupRecord[] = share;
@@ -268,6 +271,15 @@ async function splitByGroup(
   }
   ports.telemetry.count('filtered', filtered);
   return { shares, spread, decoded: taken };
+}
+
+/** Decodes and splits within a span. */
+function tracedSplit(tracer: Tracer, ...splitting: Parameters<typeof splitByGroup>): Promise<Split> {
+  return tracer.span('decode', { records: splitting[2].length }, async (span) => {
+    const split = await splitByGroup(...splitting);
+    span.set({ taken: split.decoded, groups: split.shares.size });
+    return split;
+  });
 }
 
 /**

@@ -68,7 +68,7 @@ async function reported(pipeline: Pipeline, ...atHours: readonly number[]): Prom
 const sinkOf = ({ sinks }: Pipeline): BucketSink =>
   sinks.find((sink) => sink.kind === 'bucket') as BucketSink;
 
-const project = (scene: Scene, ports: Ports = scene.ports, deadline = NEVER): Promise<void> =>
+const project = (scene: Scene, ports: Ports = scene.ports, deadline = NEVER): Promise<unknown> =>
   projectObjects(enginePorts(ports), scene.deployment, sinkOf(scene.pipeline), deadline);
 
 const objectsOf = (scene: Scene) =>
@@ -538,7 +538,7 @@ describe('a projector', () => {
   });
 
   /** A scene from whose pump an entry is gone that lies between others. */
-  async function withGap(project_: (scene: Scene) => Promise<void>): Promise<Scene> {
+  async function withGap(project_: (scene: Scene) => Promise<unknown>): Promise<Scene> {
     const scene = await reported(hours, 0, 1);
     await project_(scene);
     for (const hour of [2, 3, 4]) await scene.process([scene.put(PUMP, at(60 * hour))]);
