@@ -1,7 +1,7 @@
 import type { Ports } from '../ports/index.ts';
 
 /** The ports whose calls leave the process. */
-export type Store = 'log' | 'objects' | 'rows' | 'progress' | 'arrivals';
+export type Store = 'log' | 'objects' | 'rows' | 'progress' | 'arrivals' | 'outlets';
 
 /** A call that leaves the process, such as `log.append` for `append` of the log. */
 export type Call = `${Store}.${string}`;

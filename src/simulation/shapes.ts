@@ -264,18 +264,24 @@ export const SHAPES: { readonly [Kind in SourceKind]: SourceShape } = {
     receives: Number.POSITIVE_INFINITY,
     ordered: true,
     notes: false,
-    eventOf: (batch) => wakeUpOf(batch.map(({ lineage }) => lineage)),
+    eventOf: (batch) => wakeUpOf(batch.map(({ lineage }) => ({ log: lineage, ordinal: 1 }))),
     identifierOf: ({ position }) => position,
     fromNamedOn: true,
   },
 };
 
-/** Makes the event that DynamoDB Streams makes of entries appended to some logs. */
-export const wakeUpOf = (logs: readonly string[]): DynamoDBStreamEvent => ({
-  Records: logs.map((log, at) => ({
+/** An entry that was appended to a log. */
+export interface WokenBy {
+  readonly log: string;
+  readonly ordinal: number;
+}
+
+/** Makes the event that DynamoDB Streams makes of entries that were appended. */
+export const wakeUpOf = (entries: readonly WokenBy[]): DynamoDBStreamEvent => ({
+  Records: entries.map(({ log, ordinal }, at) => ({
     eventID: String(at),
     eventName: 'INSERT',
     eventSource: 'aws:dynamodb',
-    dynamodb: { Keys: { [STATE_KEY.partition]: { S: log }, [STATE_KEY.sort]: { N: '1' } } },
+    dynamodb: { Keys: { [STATE_KEY.partition]: { S: log }, [STATE_KEY.sort]: { N: String(ordinal) } } },
   })),
 });

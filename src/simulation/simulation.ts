@@ -11,6 +11,7 @@ import { beginGeneration } from '../engine/log/rescale.ts';
 import { bodyObjectOf, enginePorts } from '../engine/log/spill.ts';
 import {
   eventReaderOf,
+  type InvocationContext,
   intakeOf,
   panesArrivals,
   panesHandler,
@@ -38,11 +39,12 @@ import type { Simulated } from './draw-source.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
 import { readBy } from './log-format.ts';
+import { MessageSinks, type Sender, withMessageSinks } from './message-sinks.ts';
 import { PanesModel } from './panes-model.ts';
 import { Random } from './random.ts';
 import { panesIn, type Recording, replayed } from './recording.ts';
 import { drawRollout, mistaken } from './rollout.ts';
-import { SHAPES, type SourceKind, wakeUpOf } from './shapes.ts';
+import { SHAPES, type SourceKind, type WokenBy, wakeUpOf } from './shapes.ts';
 import { type Delivery, namedBy, type SourceModel, sourceModel, wholeBatchAgain } from './source.ts';
 import { type Ending, type Environment, type Invocation, injectedAt, Stage } from './stage.ts';
 import type { Case, Truth } from './truth.ts';
@@ -101,6 +103,11 @@ export const HAPPENINGS = [
   'deployments',
   'outdated',
   'mistakes',
+  'messages',
+  'repeated messages',
+  'refused messages',
+  'too old',
+  'pushed',
 ] as const;
 
 const SECOND = 1_000;
@@ -120,6 +127,7 @@ const INLINE_BYTES = [300, LIMITS.inline, LIMITS.inline];
 const CLOSE_SKEW = SECOND;
 /** Tells apart what else is drawn from a seed. */
 const GIVES_UP = 0x5f37_59df;
+const MESSAGE_SINKS = 0x7feb_352d;
 const FIRST_OF_CHAIN = 0x2545_f491;
 /** How many environments of a role may receive another invocation. */
 const MAX_HOSTS = 6;
@@ -133,11 +141,12 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
   let drawnCase: Case;
   try {
     drawnCase =
-      given === 'panes'
-        ? await chainedCase(draws, seed, settings)
-        : typeof given === 'string'
-          ? drawCase(draws, given)
-          : given(draws);
+      typeof given === 'string'
+        ? withMessageSinks(
+            given === 'panes' ? await chainedCase(draws, seed, settings) : drawCase(draws, given),
+            new Random(seed ^ MESSAGE_SINKS),
+          )
+        : given(draws);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     return { violation: error, ...nothingRan() };
@@ -146,6 +155,7 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
     random,
     new Random(~seed),
     new Random(~seed ^ GIVES_UP),
+    new Random(~seed ^ MESSAGE_SINKS),
     drawnCase,
     faults ?? drawn,
     settings,
@@ -167,7 +177,7 @@ async function chainedCase(draws: Random, seed: number, { tamper }: Settings): P
   const [redrives, failures] = [random.fork(), random.fork()];
   const faults = drawFaults(random.fork());
   const settings = { given: () => first, tamper };
-  const simulation = new Simulation(random, redrives, failures, first, faults, settings);
+  const simulation = new Simulation(random, redrives, failures, new Random(0), first, faults, settings);
   const recording = simulation.record();
   try {
     await simulation.run();
@@ -224,7 +234,10 @@ interface Host extends Environment {
   readonly pipeline: Pipeline;
   readonly process: ReturnType<typeof processHandler>;
   readonly sweep: ReturnType<typeof sweepHandler>;
-  readonly project: ReturnType<typeof projectHandler>;
+  readonly project: (
+    event: Parameters<ReturnType<typeof projectHandler>>[0],
+    context: InvocationContext,
+  ) => Promise<void>;
   rescale(groups: number): Promise<boolean>;
   /** Finishes what earlier redrives left undone, and takes those of the kept records in again. */
   redrive(wants: (kept: Kept) => boolean): Promise<void>;
@@ -238,6 +251,7 @@ interface Host extends Environment {
  * batch.
  */
 interface Work {
+  readonly host: Host;
   readonly version: number;
   readonly batch: readonly Truth[];
   /** Whether it takes in what redrives have listed. */
@@ -291,7 +305,8 @@ class Simulation {
   readonly #digest = createHash('sha256');
   /** The versions that environments run: two while one replaces the other. */
   #serving: readonly Pipeline[];
-  #wakeUps: string[] = [];
+  #wakeUps: WokenBy[] = [];
+  readonly #messages: MessageSinks;
   /** The stores of the pipeline whose panes are read. */
   readonly #upstream: UpstreamStores | undefined;
   /** The panes that are read, by lineage and position. */
@@ -304,6 +319,7 @@ class Simulation {
     random: Random,
     redrives: Random,
     failures: Random,
+    messages: Random,
     simulated: Case,
     faults: readonly Fault[],
     settings: Settings,
@@ -334,6 +350,7 @@ class Simulation {
     for (const { truths } of recording ? simulated.lineages : [])
       for (const truth of truths) this.#recorded.set(placeName(truth), truth);
     this.#audit = new Audit(simulated);
+    this.#messages = new MessageSinks(simulated, messages, (check) => this.#held(check));
     this.#warmth = random.pick([0, 0.5, 0.9]);
     this.#atOnce = random.pick([1, 1, 4]);
     this.#lag = random.pick([0, random.whole(0, MAX_SKEW), MAX_SKEW]);
@@ -376,6 +393,7 @@ class Simulation {
 
   outcome(): Pick<Ran, 'applied' | 'steps' | 'exposed' | 'happened' | 'digest'> {
     const { applied, steps, exposed } = this.#stage;
+    Object.assign(this.#happened, this.#messages.counts);
     const digest = this.#digest.digest('hex').slice(0, 16);
     return { applied, steps, exposed, happened: this.#happened, digest };
   }
@@ -463,6 +481,8 @@ class Simulation {
     if (this.#upstream && this.#recorded.size === 0) return { panes: 0, corrections: 0 };
     this.#happened.rescales = this.#audit.generations - 1;
     this.#happened.deployments = this.#audit.deployments.length - 1;
+    const last = this.#audit.deployments.at(this.#audit.deployments.version);
+    this.#messages.finish(last.pipeline);
     return this.#audit.finish(this.#world, silent);
   }
 
@@ -549,6 +569,7 @@ class Simulation {
   }
 
   async #age(length: number, isSwept = true): Promise<void> {
+    this.#messages.abandonOthers(this.#serving);
     this.#pass(length);
     await this.#wakeReader();
     if (isSwept) this.#sweep();
@@ -566,6 +587,7 @@ class Simulation {
   }
 
   async #step(): Promise<boolean> {
+    this.#messages.faulty = this.#stage.faulty;
     const went = await this.#stage.step();
     if (this.#failure !== undefined) throw this.#failure;
     return went;
@@ -872,12 +894,13 @@ class Simulation {
       });
     });
     this.#running.add(invocation);
+    this.#messages.begins(invocation);
     const begunAt = this.#now();
     const arrival =
       this.#pipeline.source.lineage.arrivesWhenRead && !redrives
         ? ((begunAt + host.skew) as EpochMillis)
         : undefined;
-    this.#work.set(invocation, { version: host.pipeline.version, batch, redrives, begunAt, arrival });
+    this.#work.set(invocation, { host, version: host.pipeline.version, batch, redrives, begunAt, arrival });
     return invocation;
   }
 
@@ -895,6 +918,7 @@ class Simulation {
       );
       return true;
     }
+    if (this.#messages.refused(invocation)) return true;
     // Only faults take so long: an invocation that meets none must answer.
     if (error === TIME_IS_UP) return true;
     // What makes a reader leave panes untaken was met, or is told as a fault.
@@ -965,7 +989,10 @@ class Simulation {
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),
       },
     } satisfies Ports);
+    const gate = this.#stage.gateOf(environment);
+    const sender = (): Sender => ({ invocation: this.#stage.running, now: ports.clock.now() });
     const seen = this.#tamper(this.#chained(ports, environment));
+    const projected = { ...seen, outlets: this.#messages.outlets(gate, sender) };
     const redrivePorts = () => ({
       ...enginePorts(seen),
       reading: memoryReading(this.#world),
@@ -978,7 +1005,8 @@ class Simulation {
         ? panesHandler(seen, pipeline, this.#watched(intakeOf(seen, pipeline)))
         : processHandler(seen, pipeline),
       sweep: sweepHandler(seen, pipeline),
-      project: projectHandler(seen, pipeline),
+      project: (event: Parameters<Host['project']>[0], context: InvocationContext) =>
+        projectHandler(projected, this.#messages.served(pipeline, gate, sender))(event, context),
       rescale: (groups: number) => beginGeneration(enginePorts(seen), pipeline, groups),
       redriveFailed: async (wants: (missed: Missed) => boolean) => {
         const engine = {
@@ -1057,14 +1085,18 @@ class Simulation {
     const entry = this.#world.log.logs.get(name)?.at(-1);
     if (entry) this.#recording?.entries.push({ log: name, entry: this.#whole(entry), at: this.#now() });
     this.#held(() => {
-      const { version, batch, redrives, arrival } = this.#work.get(invocation) as Work;
+      const { version, batch, redrives, arrival, host } = this.#work.get(invocation) as Work;
       const { length } = this.#audit.deployments;
       if (entry)
         this.#audit.appended(name, this.#whole(entry), version, redrives ? 'redriven' : batch, arrival);
+      const sender = { invocation, now: (this.#now() + host.skew) as EpochMillis };
+      const pipeline = this.#versions.find((one) => one.version === version);
+      if (entry) this.#messages.appended(name, this.#whole(entry), sender, pipeline);
       if (this.#audit.deployments.length > length) this.#deployedAt = this.#now();
     });
     const { name: pipeline } = this.#pipeline;
-    if (name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline)) this.#wakeUps.push(name);
+    const isWoken = name.startsWith(groupLogPrefix(pipeline)) || name === rowsLog(pipeline);
+    if (isWoken) this.#wakeUps.push({ log: name, ordinal: entry?.ordinal ?? 0 });
   }
 
   /** Returns an entry with its body, wherever that is stored. */

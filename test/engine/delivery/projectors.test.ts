@@ -256,7 +256,7 @@ describe('panes that wait', () => {
     return {
       scene,
       commit: async (machine: string, time: EpochMillis) => scene.process([scene.put(machine, time)]),
-      wake: (machine: string) => project(wakeUpOf([scene.logOf(machine)]), INVOCATION),
+      wake: (machine: string) => project(wakeUpOf([{ log: scene.logOf(machine), ordinal: 1 }]), INVOCATION),
       schedule: () => project({}, INVOCATION),
       pass: (time: Duration) => scene.ports.clock.pass(millis(time)),
       objects: () => objectsOf(scene).length,
@@ -526,7 +526,8 @@ describe('a projector', () => {
   it('that is woken by an entry alone reads those before it from the log', async () => {
     const scene = await reported(hours, 0, 1);
     const handler = projectHandler(scene.ports, scene.pipeline);
-    const wake = () => handler(wakeUpOf([scene.logOf(PUMP)]), { getRemainingTimeInMillis: () => 60_000 });
+    const wake = () =>
+      handler(wakeUpOf([{ log: scene.logOf(PUMP), ordinal: 1 }]), { getRemainingTimeInMillis: () => 60_000 });
     await wake();
     // Two commits, of which the first is never told of.
     await scene.process([scene.put(PUMP, at(120))]);

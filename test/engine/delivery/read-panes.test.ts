@@ -50,7 +50,7 @@ describe('a pipeline that reads the panes of another', () => {
     for (const record of sent) {
       await chain.send(record);
       await chain.read();
-      await chain.read(chain.withUpstream, wakeUpOf([chain.first.logOf('a1')]));
+      await chain.read(chain.withUpstream, wakeUpOf([{ log: chain.first.logOf('a1'), ordinal: 1 }]));
     }
     await chain.sweepFirst(30);
     await chain.read();
