@@ -85,6 +85,7 @@ const FOUND: readonly (readonly [
   ['groups that change in the middle of a batch leave its end unnoted', 'kinesis', 2_315, []],
   ['an environment remembers groups for longer than their entries live', 'sqs', 3_508, undefined],
   ['an object of late records is named by its windows alone', 'kinesis', 1_062, undefined],
+  ['a sink begins once more, as its first entry has expired', 'panes', 51, []],
 ];
 
 it.each(FOUND)('does not find any more that %s', async (_, given, seed, faults) => {

@@ -2,7 +2,7 @@ import { loggable } from '../../core/loggable.ts';
 import type { Plain } from '../../core/plain.ts';
 import { after, type EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { LogEntry } from '../../ports/commit-log.ts';
+import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import type { EnginePorts } from '../../ports/index.ts';
 import {
   changedIdentity,
@@ -121,8 +121,19 @@ export async function writeDown(
 async function beginTogether({ log, clock }: LogPorts, { name, sinks }: Pipeline): Promise<void> {
   for (const sink of sinks) {
     if (!('from' in sink)) continue;
-    const entry = { ordinal: 1, committedAt: clock.now(), body: BEGINNING_TOGETHER };
-    await log.append(messagesLog(name, sink.name), entry);
+    const cursors = messagesLog(name, sink.name);
+    if (await isBegun(log, cursors)) continue;
+    await log.append(cursors, { ordinal: 1, committedAt: clock.now(), body: BEGINNING_TOGETHER });
+  }
+}
+
+/** Whether a log was ever written to: its first entries may have expired, whose ordinals are free again. */
+async function isBegun(log: LogPorts['log'], name: string): Promise<boolean> {
+  try {
+    return (await log.latest(name)) !== undefined;
+  } catch (error) {
+    if (error instanceof LogLostError) return true;
+    throw error;
   }
 }
 

@@ -274,6 +274,24 @@ describe('a sink that sends messages', () => {
     for (const machine of [PUMP, OVEN]) expect(bodiesOf(before, machine)).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
+  it('goes on where its pipeline begins only once its first entries have expired', async () => {
+    const scene = new Scene(streaming);
+    const outlet = memoryOutlet(scene.ports.clock);
+    const log = messagesLog('readings', 'stream');
+    for (let days = 0; days < 12; days += 2) {
+      await project(scene, outlet);
+      scene.ports.clock.pass(millis('2d'));
+      scene.ports.log.expire(scene.ports.clock.now());
+    }
+    const before = scene.ports.log.logs.get(log)?.map(({ ordinal }) => ordinal) ?? [];
+    expect(before).not.toContain(1);
+    const begun = await scene.under(streaming);
+    expect(scene.ports.log.logs.get(log)?.map(({ ordinal }) => ordinal)).toEqual(before);
+    await report(begun, 2, PUMP);
+    await project(begun, outlet);
+    expect(bodiesOf(outlet, PUMP)).toEqual([0, 1]);
+  });
+
   it('renews its cursor when that grows old', async () => {
     const scene = await working(streaming);
     const outlet = memoryOutlet(scene.ports.clock);
