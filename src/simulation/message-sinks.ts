@@ -76,7 +76,7 @@ interface SinkState {
 }
 
 /** Who sends: an invocation, and the time by the clock of its environment. */
-export interface Sender {
+export interface SentBy {
   readonly invocation: Invocation;
   readonly now: EpochMillis;
 }
@@ -128,7 +128,7 @@ export class MessageSinks {
   }
 
   /** Returns a pipeline with the sinks that are not given up, whose functions go through a gate. */
-  served(pipeline: Pipeline, gate: Gate, sender: () => Sender): Pipeline {
+  served(pipeline: Pipeline, gate: Gate, sender: () => SentBy): Pipeline {
     const sinks = pipeline.sinks
       .filter((sink) => !this.#abandoned.has(sinkName(sink)))
       .map((one): Sink => {
@@ -146,7 +146,7 @@ export class MessageSinks {
     return { ...pipeline, sinks };
   }
 
-  outlets(gate: Gate, sender: () => Sender): ReadonlyMap<string, Outlet> {
+  outlets(gate: Gate, sender: () => SentBy): ReadonlyMap<string, Outlet> {
     const outletOf = (name: string): Outlet => ({
       maxBytes: 100_000,
       send: (messages, deadline) => {
@@ -172,7 +172,7 @@ export class MessageSinks {
   #take<Of extends Pick<Message, 'id' | 'key'>>(
     name: string,
     messages: readonly Of[],
-    from: Sender,
+    from: SentBy,
   ): readonly Of[] {
     const stopped = new Set<string>();
     const isBusy = this.faulty && this.#random.chance(0.3);
@@ -233,7 +233,7 @@ export class MessageSinks {
     state.last.set(key, Math.max(last, known.number));
   }
 
-  #checkLimit(name: string, messages: number, { invocation, now }: Sender): void {
+  #checkLimit(name: string, messages: number, { invocation, now }: SentBy): void {
     const { sink } = this.#stateOf(name);
     if (!('limit' in sink) || sink.limit === undefined) return;
     const granted = this.#grants.get(name)?.get(invocation);
@@ -246,7 +246,7 @@ export class MessageSinks {
   }
 
   /** Checks an entry that was appended. */
-  appended(log: string, entry: LogEntry, { invocation, now }: Sender, version: Pipeline | undefined): void {
+  appended(log: string, entry: LogEntry, { invocation, now }: SentBy, version: Pipeline | undefined): void {
     if (log.startsWith(groupLogPrefix(this.#name))) this.#committed(log, entry);
     if (log === definitionLog(this.#name) && entry.ordinal === 1) {
       for (const sink of version?.sinks ?? []) {
@@ -274,7 +274,7 @@ export class MessageSinks {
     this.#logs.set(log, entries);
   }
 
-  #noted(name: string, state: SinkState, entry: LogEntry, { invocation, now }: Sender): void {
+  #noted(name: string, state: SinkState, entry: LogEntry, { invocation, now }: SentBy): void {
     const { covered, spent } = decodeSinkCursor(entry);
     if (!state.isBegun) {
       state.isBegun = true;
@@ -305,7 +305,7 @@ export class MessageSinks {
     state: SinkState,
     log: string,
     to: readonly [ordinal: number, panes: number],
-    { invocation, now }: Sender,
+    { invocation, now }: SentBy,
   ): void {
     const [fromOrdinal, fromPanes] = state.covered.get(log) ?? [0, 0];
     const [ordinal, panes] = to;

@@ -39,7 +39,7 @@ import type { Simulated } from './draw-source.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
 import { readBy } from './log-format.ts';
-import { MessageSinks, type Sender, withMessageSinks } from './message-sinks.ts';
+import { MessageSinks, type SentBy, withMessageSinks } from './message-sinks.ts';
 import { PanesModel } from './panes-model.ts';
 import { Random } from './random.ts';
 import { panesIn, type Recording, replayed } from './recording.ts';
@@ -990,7 +990,7 @@ class Simulation {
       },
     } satisfies Ports);
     const gate = this.#stage.gateOf(environment);
-    const sender = (): Sender => ({ invocation: this.#stage.running, now: ports.clock.now() });
+    const sender = (): SentBy => ({ invocation: this.#stage.running, now: ports.clock.now() });
     const seen = this.#tamper(this.#chained(ports, environment));
     const projected = { ...seen, outlets: this.#messages.outlets(gate, sender) };
     const redrivePorts = () => ({
