@@ -103,7 +103,7 @@ async function createQueue(sqs: SQSClient, isFifo: boolean) {
 }
 
 /** Receives all that is in a queue. */
-async function drain(sqs: SQSClient, QueueUrl: string): Promise<Received[]> {
+export async function drain(sqs: SQSClient, QueueUrl: string): Promise<Received[]> {
   const received: Received[] = [];
   for (;;) {
     const { Messages = [] } = await sqs.send(
@@ -215,27 +215,30 @@ const stream: Service = {
     await kinesis.send(new CreateStreamCommand({ StreamName, ShardCount: 2 }));
     return {
       outlet: kinesisStream(kinesis, StreamName, clock),
-      async received() {
-        const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName }));
-        const received: Received[] = [];
-        for (const { ShardId } of Shards) {
-          let { ShardIterator } = await kinesis.send(
-            new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
-          );
-          for (;;) {
-            const { Records = [], NextShardIterator } = await kinesis.send(
-              new GetRecordsCommand({ ShardIterator }),
-            );
-            received.push(...Records.map(({ Data = [] }) => ({ body: Buffer.from(Data).toString() })));
-            if (Records.length === 0) break;
-            ShardIterator = NextShardIterator;
-          }
-        }
-        return received;
-      },
+      received: () => recordsOf(kinesis, StreamName),
     };
   },
 };
+
+/** Reads all that is in a stream. */
+export async function recordsOf(kinesis: KinesisClient, StreamName: string): Promise<Received[]> {
+  const { Shards = [] } = await kinesis.send(new ListShardsCommand({ StreamName }));
+  const received: Received[] = [];
+  for (const { ShardId } of Shards) {
+    let { ShardIterator } = await kinesis.send(
+      new GetShardIteratorCommand({ StreamName, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
+    );
+    for (;;) {
+      const { Records = [], NextShardIterator } = await kinesis.send(
+        new GetRecordsCommand({ ShardIterator }),
+      );
+      received.push(...Records.map(({ Data = [] }) => ({ body: Buffer.from(Data).toString() })));
+      if (Records.length === 0) break;
+      ShardIterator = NextShardIterator;
+    }
+  }
+  return received;
+}
 
 const bus: Service = {
   name: 'a bus of EventBridge',
