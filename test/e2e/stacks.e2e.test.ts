@@ -18,7 +18,7 @@ if (!hasMoto)
   console.info('Skipped: stacks of sources, as there is no moto_server: pip install "moto[server]==5.2.1"');
 
 /** The stacks whose resources moto 5.2.1 knows: see docs/testing.md. */
-const STACKS = ['OnDemand', 'Existing', 'Queue', 'Table'];
+const STACKS = ['OnDemand', 'Existing', 'Queue', 'Table', 'Messages'];
 
 describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
   let scratch: string;
@@ -80,7 +80,13 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
   }
 
   it('read their sources', async () => {
-    expect(await mappings()).toEqual(['dynamodb 5 s', 'kinesis 5 s', 'kinesis 5 s', 'sqs 5 s']);
+    expect(await mappings()).toEqual([
+      'dynamodb 5 s',
+      'kinesis 5 s',
+      'kinesis 5 s',
+      'kinesis 5 s',
+      'sqs 5 s',
+    ]);
     const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
     expect(Functions).toHaveLength(3 * STACKS.length);
   });
@@ -93,7 +99,13 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       ...['deploy', ...STACKS, '--require-approval', 'never'],
       ...['--method', 'direct', '--no-previous-parameters'],
     );
-    expect(await mappings()).toEqual(['dynamodb 20 s', 'kinesis 20 s', 'kinesis 20 s', 'sqs 20 s']);
+    expect(await mappings()).toEqual([
+      'dynamodb 20 s',
+      'kinesis 20 s',
+      'kinesis 20 s',
+      'kinesis 20 s',
+      'sqs 20 s',
+    ]);
     const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
     expect(Functions).toHaveLength(3 * STACKS.length);
   });
