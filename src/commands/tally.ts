@@ -61,7 +61,7 @@ export function createTally(
   const delivered = { rows: 0, objects: 0 };
   /** How many messages the outlet of each sink took. An author's function has none: it is given what is left. */
   const taken = new Map<string, number>();
-  const own = pipeline.sinks.filter(({ kind }) => kind === 'sink').map(sinkName);
+  const own = pipeline.sinks.filter((sink) => 'deliver' in sink).map(sinkName);
   const messages = (): ReadonlyMap<string, number> => {
     const [name, another] = own;
     if (name === undefined || another !== undefined) return taken;

@@ -77,6 +77,7 @@ describe('a kind that is added to its union alone', () => {
       'src/engine/inspect/audit.ts',
       'src/handlers.ts',
       'src/lambda.ts',
+      'src/pipeline/services.ts',
       'src/pipeline/sinks.ts',
       'src/ports/telemetry.ts',
       'src/simulation/audit.ts',
