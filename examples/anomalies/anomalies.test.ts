@@ -41,6 +41,13 @@ describe('the corpus', () => {
     expect(detect(series).detected).toEqual(outsideOf(series));
   });
 
+  it('is refused where a point has no number', () => {
+    const point = { series: 'torn.csv', at: '2026-01-05T00:00:00.000Z', value: Number.NaN };
+    expect(() => detect({ name: 'torn.csv', points: [point], windows: [] })).toThrow(
+      'Cannot judge torn.csv as each point must have a number: 1 have none',
+    );
+  });
+
   it('has the score that the page says', () => {
     const page = readFileSync(new URL('README.md', import.meta.url), 'utf8');
     expect(page).toContain(`standard profile: ${nabScore(corpus.map(detect)).toFixed(1)} of 100`);

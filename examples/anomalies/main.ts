@@ -8,9 +8,15 @@ import { type Labelled, nabScore } from './score.ts';
 
 export const OWN = fileURLToPath(new URL('corpus', import.meta.url));
 
-/** Runs the pipeline on a series by itself, in memory, and says which of its points are anomalies. */
-export function detect({ points, windows }: Series): Labelled {
-  const { panes } = tryPipeline(anomalies, points);
+/**
+ * Runs the pipeline on a series by itself, in memory, and says which of its points are anomalies.
+ *
+ * @throws RangeError where a point is refused, as its value is no number
+ */
+export function detect({ name, points, windows }: Series): Labelled {
+  const { panes, poison } = tryPipeline(anomalies, points);
+  if (poison.length > 0)
+    throw new RangeError(`Cannot judge ${name} as each point must have a number: ${poison.length} have none`);
   const detected = panes.flatMap(({ results }, at) => (results.isAnomaly ? [at] : []));
   const places = windows.map(([first, last]) => {
     const from = points.findIndex(({ at }) => at >= first);
