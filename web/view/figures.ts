@@ -31,7 +31,7 @@ const FIGURES: readonly Figure[] = [
     trend: ({ trend }) => trend.samples.map(({ lag }) => (Number.isNaN(lag) ? 0 : lag)),
   },
   {
-    label: 'Delivery',
+    label: 'Delivery p50·p99',
     hint: 'How long it takes from the handler to the first sink: the median, and what 99 of 100 commits take at most',
     text: ({ figures }) => {
       const [first] = Object.values(figures.latency);
