@@ -1,4 +1,5 @@
 import { QUERY_MUTANTS } from './query-mutants.ts';
+import { SINK_MUTANTS } from './sink-mutants.ts';
 import { TELEMETRY_MUTANTS } from './telemetry-mutants.ts';
 
 /** A text of a source file, which is in it exactly once, and what stands in its place. */
@@ -53,6 +54,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
 
 export const MUTANTS: readonly Mutant[] = [
   ...QUERY_MUTANTS,
+  ...SINK_MUTANTS,
   ...TELEMETRY_MUTANTS,
   // Time.
   {
