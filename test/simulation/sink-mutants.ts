@@ -147,8 +147,8 @@ export const SINK_MUTANTS: readonly Mutant[] = [
     name: 'push fails a wake-up',
     rule: 'push fails nobody',
     file: PUSHER,
-    find: 'telemetry.fault(`push panes to the sink "${sink.name}"`, cause);',
-    replace: 'throw cause;',
+    find: '} catch (cause) {',
+    replace: '} catch (cause) {\n      throw cause;',
     killedBy: TESTS,
   },
   {
