@@ -10,6 +10,7 @@ import {
   startKafka,
   startRabbitmq,
 } from '../../src/local/servers/index.ts';
+import { takesTyped } from '../local/typed.ts';
 import { startHost } from './command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
@@ -31,6 +32,8 @@ async function send(...args: readonly string[]) {
 const kafkaLack = await kafkaLacks();
 
 describe.skipIf(kafkaLack)(`send, to Apache Kafka${kafkaLack ? ` (${kafkaLack})` : ''}`, () => {
+  it('goes by way of the topic where a record is typed in', () => takesTyped('kafka'));
+
   it('keeps the order of each key in its partition', async () => {
     const server = await startKafka();
     const client = await connectKafka(server.broker);
@@ -69,6 +72,8 @@ describe.skipIf(kafkaLack)(`send, to Apache Kafka${kafkaLack ? ` (${kafkaLack})`
 const rabbitmqLack = rabbitmqLacks();
 
 describe.skipIf(rabbitmqLack)(`send, to RabbitMQ${rabbitmqLack ? ` (${rabbitmqLack})` : ''}`, () => {
+  it('goes by way of the queue where a record is typed in', () => takesTyped('rabbitmq'));
+
   it('gives each message an id, and says nothing of the password', async () => {
     const server = await startRabbitmq();
     const client = await connectRabbitmq(server.url);

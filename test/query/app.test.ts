@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type EpochMillis, isoTime } from '../../src/core/time.ts';
+import { type EpochMillis, isoTime, millis } from '../../src/core/time.ts';
+import { holdDeployment } from '../../src/engine/log/definition-log.ts';
 import { beginGeneration } from '../../src/engine/log/rescale.ts';
 import { bucket, type Pipeline } from '../../src/index.ts';
 import { MAX_ANSWER_TIME } from '../../src/query/app.ts';
@@ -407,6 +408,30 @@ describe('what fails', () => {
     const { ask } = asking({ ...behind, ports: { ...behind.ports, limits } } as unknown as Scene);
     const { status, body } = await ask('latest', { key: PUMP, window: 'minute' });
     expect([status, body.detail]).toEqual([503, expect.stringContaining('far behind')]);
+  });
+
+  it('is to be asked again where entries expired before they were rows, but for what is in the state', async () => {
+    const scene = await begun();
+    const { clock, log, telemetry } = scene.ports;
+    for (let days = 0; days < 10; days += 2) {
+      clock.pass(millis('2d'));
+      await holdDeployment(scene.engine, scene.pipeline);
+      await scene.sweepAt(clock.now());
+      await scene.process([scene.put(PUMP, clock.now())]);
+      log.expire(clock.now());
+    }
+    expect(scene.entriesOf(PUMP)[0]?.ordinal).toBeGreaterThan(1);
+    const { ask } = asking(scene);
+    const { status, headers, body } = await ask('latest', { key: PUMP, window: 'minute' });
+    expect([status, headers.get('retry-after'), body.detail]).toEqual([
+      503,
+      '2',
+      expect.stringContaining('far behind'),
+    ]);
+    expect(telemetry.faults.map(({ cause }) => String(cause))).toEqual([
+      expect.stringContaining('entries expired before they were'),
+    ]);
+    expect((await ask('open', { key: PUMP })).status).toBe(200);
   });
 
   it('is a time that is up', async () => {
