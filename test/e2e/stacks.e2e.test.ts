@@ -9,6 +9,7 @@ import { CreateStreamCommand, ListStreamsCommand } from '@aws-sdk/client-kinesis
 import { ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { ListQueuesCommand } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { startMoto } from '../adapters/contract-servers.ts';
 import { clientsOf, environmentOf } from './moto.ts';
 
@@ -18,7 +19,7 @@ if (!hasMoto)
   console.info('Skipped: stacks of sources, as there is no moto_server: pip install "moto[server]==5.2.1"');
 
 /** The stacks whose resources moto 5.2.1 knows: see docs/testing.md. */
-const STACKS = ['OnDemand', 'Existing', 'Queue', 'Table', 'Messages'];
+const STACKS = ['OnDemand', 'Existing', 'Queue', 'Table', 'Messages', 'Upstream', 'Downstream'];
 
 describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
   let scratch: string;
@@ -45,7 +46,8 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       TABLE_STREAM: TableDescription?.LatestStreamArn ?? '',
     };
     await cdk('bootstrap', 'aws://123456789012/us-east-1');
-    await cdk('deploy', ...STACKS, '--require-approval', 'never');
+    // Moto knows what a stack exports only where no change set made it.
+    await cdk('deploy', ...STACKS, '--require-approval', 'never', '--method', 'direct');
   }, 400_000);
 
   afterAll(async () => {
@@ -91,6 +93,30 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
     expect(Functions).toHaveLength(3 * STACKS.length);
   });
 
+  it('read the panes of another, by the names of what that has, and are woken by its commits', async () => {
+    const { TableNames = [] } = await clients.dynamo.send(new ListTablesCommand());
+    const state = TableNames.find((name) => name.startsWith('Upstream-State')) as string;
+    const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
+    const readers = Functions.filter(
+      ({ Environment }) => Environment?.Variables?.[ENVIRONMENT.upstreamTable],
+    );
+    expect(readers.map(({ FunctionName = '' }) => /^[A-Za-z]+-[A-Z][a-z]+/.exec(FunctionName)?.[0])).toEqual(
+      expect.arrayContaining(['Downstream-Handler', 'Downstream-Sweeper']),
+    );
+    for (const { Environment } of readers.filter(({ FunctionName }) =>
+      FunctionName?.startsWith('Downstream'),
+    ))
+      expect(Environment?.Variables).toMatchObject({
+        [ENVIRONMENT.upstreamTable]: state,
+        [ENVIRONMENT.upstreamBucket]: expect.stringMatching(/^upstream-results/),
+      });
+    const { EventSourceMappings = [] } = await clients.lambda.send(new ListEventSourceMappingsCommand());
+    const woken = EventSourceMappings.filter(({ EventSourceArn }) =>
+      EventSourceArn?.includes(`:table/${state}/stream/`),
+    ).map(({ FunctionArn = '' }) => /:function:([A-Za-z]+-[A-Z][a-z]+)/.exec(FunctionArn)?.[1]);
+    expect(woken.toSorted()).toEqual(['Downstream-Handler', 'Upstream-Projector']);
+  });
+
   // By change sets a deployment of the change was not seen to end. Moto does not keep the default of a parameter either,
   // which the CDK would have stay as it was.
   it('take a change', { timeout: 400_000 }, async () => {
@@ -116,7 +142,9 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
     expect(await mappings()).toEqual([]);
     expect((await lambda.send(new ListFunctionsCommand())).Functions).toEqual([]);
     expect((await kinesis.send(new ListStreamsCommand())).StreamNames).toEqual(['existing']);
-    expect((await dynamo.send(new ListTablesCommand())).TableNames).toEqual(['orders']);
+    // Moto leaves the table of which another stack imported the name.
+    const { TableNames = [] } = await dynamo.send(new ListTablesCommand());
+    expect(TableNames.filter((name) => !name.startsWith('Upstream-State'))).toEqual(['orders']);
     expect((await sqs.send(new ListQueuesCommand())).QueueUrls ?? []).toEqual([]);
   });
 });

@@ -71,6 +71,24 @@ const stacks = Object.entries(SOURCES).map(
     }),
 );
 
+/** A pipeline, and one that reads its panes, each a stack of the same app. */
+const upstream = { ...flights, name: 'upstream' };
+const common = {
+  entry: 'test/e2e/stacks',
+  removalPolicy: RemovalPolicy.DESTROY,
+  env: { account: '123456789012', region: 'us-east-1' },
+  batchingWindow: Duration.seconds(Number(batchingSeconds)),
+};
+const first = new PipelineStack(app, 'Upstream', { ...common, pipeline: upstream });
+stacks.push(
+  first,
+  new PipelineStack(app, 'Downstream', {
+    ...common,
+    pipeline: { ...flights, name: 'downstream', source: panesOf(upstream, 'hourly') },
+    upstream: first.asUpstream(),
+  }),
+);
+
 /** The sinks of pipelines that send messages, to what their stacks make. Moto knows no Event API, and no FIFO queue without a name. */
 const SINKS: Readonly<Record<string, Pipeline['sinks']>> = {
   Messages: [
