@@ -95,14 +95,16 @@ describe.each(SERVICES)('an outlet to $name', (service) => {
 
   it('begins no request after one that failed, and throws where nothing was accepted', async () => {
     const messages = Array.from({ length: 30 * maxEntries }, (_, at) => messageOf(`key ${at}`, at));
+    const clock = memoryClock(NOON);
     let requests = 0;
     const failing = (from: number) =>
       service.over(async (bodies) => {
         if (++requests > from) throw new Error('Throttled');
         return bodies.map(() => undefined);
-      }, memoryClock(NOON));
+      }, clock);
     await expect(failing(0).send(messages, NEVER)).rejects.toThrow('Throttled');
     expect(requests).toBeLessThanOrEqual(8);
+    expect(clock.alarms).toBe(0);
     requests = 0;
     expect(await failing(2).send(messages, NEVER)).toEqual(messages.slice(2 * maxEntries));
     expect(requests).toBeLessThanOrEqual(2 + 8);
@@ -111,9 +113,11 @@ describe.each(SERVICES)('an outlet to $name', (service) => {
   it('waits for nothing after the deadline, and leaves no alarm behind', async () => {
     const clock = memoryClock(NOON);
     const messages = [messageOf('a', 1), messageOf('a', 2)];
+    let requests = 0;
     const outlet = service.over(
       (_, signal) =>
         new Promise((_, reject) => {
+          requests++;
           signal.addEventListener('abort', () => reject(signal.reason));
           clock.set((NOON + 1_000) as EpochMillis);
         }),
@@ -121,6 +125,7 @@ describe.each(SERVICES)('an outlet to $name', (service) => {
     );
     expect(await outlet.send(messages, (NOON + 1_000) as EpochMillis)).toEqual(messages);
     expect(await outlet.send(messages, (NOON + 1_000) as EpochMillis)).toEqual(messages);
+    expect(requests).toBe(1);
     expect(clock.alarms).toBe(0);
   });
 });

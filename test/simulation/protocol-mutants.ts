@@ -1,3 +1,4 @@
+import { OUTLET_MUTANTS } from './outlet-mutants.ts';
 import { QUERY_MUTANTS } from './query-mutants.ts';
 import { SINK_MUTANTS } from './sink-mutants.ts';
 import { TELEMETRY_MUTANTS } from './telemetry-mutants.ts';
@@ -53,6 +54,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
 ];
 
 export const MUTANTS: readonly Mutant[] = [
+  ...OUTLET_MUTANTS,
   ...QUERY_MUTANTS,
   ...SINK_MUTANTS,
   ...TELEMETRY_MUTANTS,
