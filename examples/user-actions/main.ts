@@ -1,7 +1,8 @@
 import type { LocalOptions } from '../../src/local/runtime.ts';
 import { isStarted, readPanes, runToEnd } from '../local-run.ts';
 import { batches, companionsOf, PRODUCT_NAMES, packed } from './actions.ts';
-import { notices, related } from './related.ts';
+import { type Notice, receiveNotices } from './notices.ts';
+import { related } from './related.ts';
 import type { visits } from './visits.ts';
 
 type VisitsPane = NonNullable<typeof visits.pane>;
@@ -13,14 +14,17 @@ export interface Shop {
   readonly tops: ReadonlyMap<string, readonly { readonly value: unknown; readonly count: number }[]>;
   /** How many of the planted companions are among the ten, of 1. */
   readonly recall: number;
+  readonly notices: readonly Notice[];
 }
 
 /** Sends a day of actions through both pipelines. */
 export async function main(startServers?: LocalOptions['startServers']): Promise<Shop> {
   const types = new Map<string, number>();
+  let notices: readonly Notice[] = [];
   const panes = await runToEnd(related, packed(batches()), {
     startServers,
     async after(runtime) {
+      notices = await receiveNotices(runtime);
       for (const pane of await readPanes<VisitsPane>(runtime, runtime.stages[0].names.bucket)) {
         if (pane.window !== 'hourly') continue;
         for (const [type, count] of Object.entries(pane.results.types.counts))
@@ -29,7 +33,7 @@ export async function main(startServers?: LocalOptions['startServers']): Promise
     },
   });
   const tops = new Map(panes.map(({ key, results }) => [key, results.tops]));
-  return { types, tops, recall: recallOf(tops) };
+  return { types, tops, recall: recallOf(tops), notices };
 }
 
 function recallOf(tops: Shop['tops']): number {
@@ -43,7 +47,7 @@ function recallOf(tops: Shop['tops']): number {
 }
 
 if (isStarted(import.meta.url)) {
-  const { types, tops, recall } = await main();
+  const { types, tops, recall, notices } = await main();
   console.log(
     [...types]
       .map(([type, count]) => `${count} × ${type}`)
@@ -57,6 +61,7 @@ if (isStarted(import.meta.url)) {
       .map(({ value, count }) => `${value} (${count})`);
     console.log(`who looked at ${product} also looked at ${shown?.join(', ')}`);
   }
-  console.log(`told: ${[...notices.values()].sort().join(', ')}`);
+  const told = notices.map(({ show, beside }) => `show ${show} beside ${beside}`);
+  console.log(`${told.length} notices: ${told.sort().slice(0, 4).join(', ')}, …`);
   console.log(`recall@10 of the planted pairs: ${recall.toFixed(2)}; chance finds ${(10 / 59).toFixed(2)}`);
 }

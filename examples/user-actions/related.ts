@@ -1,11 +1,8 @@
-import { bucket, count, definePipeline, panesOf, sink, table, topK, tumbling } from 'millrace';
+import { bucket, count, definePipeline, notify, panesOf, table, topK, tumbling } from 'millrace';
 import { visits } from './visits.ts';
 
 /** A pair that went together in so many visits of a day is worth a notice. */
 const OFTEN = 15;
-
-/** What the shop's people were told, by the id of the pane that it is of: a notice that comes twice is one. */
-export const notices = new Map<string, string>();
 
 /** Which products people look at in the same visit: two that are in one are a pair, each way, once a visit. */
 export const related = definePipeline(
@@ -26,13 +23,10 @@ export const related = definePipeline(
 ).to(
   table(),
   bucket(),
-  sink({
+  notify({
     name: 'notices',
-    from: 'beginning',
+    to: 'sns',
     when: ({ results }) => Number(results.tops[0]?.count) >= OFTEN,
-    deliver(panes, { ids }) {
-      for (const [at, { key, results }] of panes.entries())
-        notices.set(ids[at] ?? '', `show ${results.tops[0]?.value} beside ${key}`);
-    },
+    message: ({ key, results }) => ({ show: results.tops[0]?.value, beside: key }),
   }),
 );

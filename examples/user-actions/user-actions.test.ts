@@ -2,7 +2,6 @@ import { beforeAll, expect, it } from 'vitest';
 import { startServers } from '../../src/local/servers/servers.ts';
 import { batches, PRODUCT_NAMES } from './actions.ts';
 import { main, type Shop } from './main.ts';
-import { notices } from './related.ts';
 
 let shop: Shop;
 beforeAll(async () => {
@@ -62,8 +61,7 @@ it('tells of the pairs that went together often, and of no others', () => {
     return most >= 15 ? [{ product, tops }] : [];
   });
   expect(often.length).toBeGreaterThan(3);
-  const told = [...notices.values()].map((text) => /^show (\S+) beside (\S+)$/.exec(text)?.slice(1));
-  expect(told.map((pair) => pair?.[1]).sort()).toEqual(often.map(({ product }) => product).sort());
-  for (const [other, product] of told as [string, string][])
-    expect(often.find((pair) => pair.product === product)?.tops).toContain(other);
+  expect(shop.notices.map(({ beside }) => beside).sort()).toEqual(often.map(({ product }) => product).sort());
+  for (const { show, beside } of shop.notices)
+    expect(often.find(({ product }) => product === beside)?.tops).toContain(show);
 });
