@@ -47,5 +47,5 @@ export class Latencies {
 }
 
 function sketchOf(quantiles: readonly number[]) {
-  return quantile<number, readonly number[], 'poison'>((latency) => latency, quantiles);
+  return quantile<{ readonly latency: number }, readonly number[], 'poison'>('latency', quantiles);
 }

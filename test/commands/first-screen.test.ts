@@ -63,4 +63,7 @@ it('fits a terminal of 32 lines and 100 columns, with the address of the live pa
   // npm writes four lines before.
   expect(lines.length).toBeLessThanOrEqual(28);
   expect(lines.join('\n')).toContain('1,000 records read, 1,000 applied');
+  expect(lines.join('\n')).toMatch(
+    /^From the handler to the table p50 \S+ m?s, p99 \S+ m?s; to the bucket p50 /m,
+  );
 });

@@ -2,6 +2,7 @@ import type { Mutant } from './protocol-mutants.ts';
 
 const LATENCY = 'test/engine/delivery/latency.test.ts';
 const TRACES = 'test/adapters/opentelemetry.test.ts';
+const WATCHED = 'test/adapters/watched.test.ts';
 const ZEROS = 'test/adapters/zeros.test.ts';
 
 /** What docs/operations.md says of metrics, taken away sentence by sentence. */
@@ -114,5 +115,21 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     find: 'span.set({ outcome });',
     replace: "span.set({ outcome });\n    if (outcome === 'conflict') span.fail();",
     killedBy: TRACES,
+  },
+  {
+    name: 'a handler drops its tracer',
+    rule: 'lambdaHandler traces where its author says so',
+    file: 'src/lambda.ts',
+    find: 'telemetry, upstream, tracer }',
+    replace: 'telemetry, upstream, tracer: tracer && undefined }',
+    killedBy: WATCHED,
+  },
+  {
+    name: 'all functions have the zeros of the sweeper',
+    rule: 'A function publishes a zero for whatever it may count',
+    file: 'src/lambda.ts',
+    find: 'part && zerosOf(pipeline)[part]',
+    replace: 'part && zerosOf(pipeline).sweep',
+    killedBy: WATCHED,
   },
 ];
