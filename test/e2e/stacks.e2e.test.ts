@@ -87,6 +87,7 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       'kinesis 5 s',
       'kinesis 5 s',
       'kinesis 5 s',
+      'kinesis 5 s',
       'sqs 5 s',
     ]);
     const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
@@ -127,6 +128,7 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
     );
     expect(await mappings()).toEqual([
       'dynamodb 20 s',
+      'kinesis 20 s',
       'kinesis 20 s',
       'kinesis 20 s',
       'kinesis 20 s',
