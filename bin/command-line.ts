@@ -443,10 +443,15 @@ Exit code: 0 after Ctrl-C; 1 the pipeline could not be asked.`,
 
   deployed('backfill')
     .description(
-      'write all panes that the logs have, some eight days of them, as rows or to another bucket: exit code 0, 2 not done; the same command again goes on',
+      'write all panes that the logs have, some eight days of them, as rows, to another bucket or as messages of a sink: exit code 0, 2 not done; the same command again goes on',
     )
     .option('--rows', 'as rows of its table: what is there and as new stays')
     .option('--bucket <name>', 'as objects of another bucket: each pane once')
+    .option('--sink <name>', 'as messages of this sink of the pipeline, each under the id that it had')
+    .option(
+      '--to <target>',
+      'where that sink sends to in AWS: an ARN, the name of a stream, or the URL of a queue',
+    )
     .addOption(
       new Option('--format <format>', "of the objects (default: that of the pipeline's own)").choices([
         'ndjson',
@@ -455,7 +460,7 @@ Exit code: 0 after Ctrl-C; 1 the pipeline could not be asked.`,
     )
     .option(
       '--name <name>',
-      'under the same name a backfill goes on, under another it begins anew (default: the date for rows, the bucket for objects)',
+      'under the same name a backfill goes on, under another it begins anew (default: the date for rows and messages, the bucket for objects)',
     )
     .action(
       ending(async (pipeline, options) =>

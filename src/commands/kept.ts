@@ -1,30 +1,41 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { clientOf } from '../adapters/aws/client.ts';
 import { dynamoCommitLog } from '../adapters/dynamodb/commit-log.ts';
 import { dynamoProgress } from '../adapters/dynamodb/progress.ts';
 import { dynamoRowReader } from '../adapters/dynamodb/row-reader.ts';
 import { dynamoRows } from '../adapters/dynamodb/rows.ts';
+import { eventBus } from '../adapters/eventbridge/bus.ts';
+import { kinesisStream } from '../adapters/kinesis/stream-outlet.ts';
 import { s3ObjectReader } from '../adapters/s3/object-reader.ts';
 import { s3ObjectRemover } from '../adapters/s3/object-remover.ts';
 import { s3Objects } from '../adapters/s3/objects.ts';
+import { snsTopic } from '../adapters/sns/topic.ts';
 import { sqsDeadLetters } from '../adapters/sqs/dead-letters.ts';
+import { sqsQueue } from '../adapters/sqs/queue-outlet.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { invariant } from '../core/plain.ts';
+import type { NotingSink } from '../engine/delivery/project-messages.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { openRunClock } from '../local/clock.ts';
 import { lineOf } from '../local/failure.ts';
+import { openOutlets } from '../local/outlets.ts';
 import { connect, createBucket, disconnect, type ResourceNames, resourceNames } from '../local/resources.ts';
 import { serversPackage } from '../local/servers-package.ts';
 import { connectQueues, createDeadLetterQueue } from '../local/sources/sqs.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { type Service, serviceOf } from '../pipeline/services.ts';
 import { bySink, NO_MESSAGES } from '../pipeline/sinks.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeadLetterQueue } from '../ports/dead-letters.ts';
 import type { EnginePorts, Ports, UpstreamStores } from '../ports/index.ts';
+import type { Outlet } from '../ports/outlet.ts';
 import type { ObjectReader, Reading } from '../ports/reading.ts';
 import type { ObjectRemover, ObjectStore } from '../ports/stores.ts';
 import { sweptIn } from '../ports/swept.ts';
@@ -71,6 +82,17 @@ export interface PipelineData {
     fifo: boolean,
     work: (queue: DeadLetterQueue) => Promise<Result>,
   ): Promise<Result>;
+  /**
+   * Opens what a sink sends its messages to, for as long as something works with it.
+   *
+   * @param to the ARN of a topic or a bus, the name of a stream, or the URL of a queue; undefined where a directory
+   * has it, and for a function of the author's, which needs none
+   */
+  withOutlets<Result>(
+    sink: NotingSink,
+    to: string | undefined,
+    work: (outlets: ReadonlyMap<string, Outlet>) => Promise<Result>,
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -103,6 +125,20 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
             throw new Error(`Cannot read queue "${url}" as it must be there: ${reasonOf(cause)}`, { cause });
           });
           return await work(queue);
+        } finally {
+          client.destroy();
+        }
+      },
+      async withOutlets(sink, to, work) {
+        const service = serviceOf(sink);
+        if (service === undefined) return work(new Map());
+        if (to === undefined) {
+          throw new Error(`Cannot send to the sink "${sink.name}" as it must be known where to: give --to`);
+        }
+        const clock = systemClock();
+        const [outlet, client] = OUTLETS[service](to, clock);
+        try {
+          return await work(new Map([[sink.name, outlet]]));
         } finally {
           client.destroy();
         }
@@ -149,6 +185,17 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
         client.destroy();
       }
     },
+    async withOutlets(sink, to, work) {
+      if (to !== undefined) {
+        throw new Error('Cannot send to both a directory and a stack: leave --to out');
+      }
+      const opened = await openOutlets({ ...pipeline, sinks: [sink] }, servers.endpoints, { kinesis }, clock);
+      try {
+        return await work(opened.outlets);
+      } finally {
+        opened.close();
+      }
+    },
     async close() {
       disconnect({ kinesis, dynamodb, s3 });
       try {
@@ -159,6 +206,31 @@ async function openKept(pipeline: Pipeline, options: DeploymentOptions): Promise
     },
   };
 }
+
+/** What sends messages to each service of AWS, and the client that does. */
+const OUTLETS: {
+  readonly [Of in Service]: (to: string, clock: Clock) => readonly [Outlet, { destroy(): void }];
+} = {
+  sns(to, clock) {
+    const client = clientOf(SNSClient);
+    return [snsTopic(client, to, clock), client];
+  },
+  eventbridge(to, clock) {
+    const client = clientOf(EventBridgeClient);
+    return [eventBus(client, to, clock), client];
+  },
+  kinesis(to, clock) {
+    const client = clientOf(KinesisClient);
+    return [kinesisStream(client, to, clock), client];
+  },
+  sqs(to, clock) {
+    const client = clientOf(SQSClient);
+    return [sqsQueue(client, to, clock), client];
+  },
+  appsync() {
+    throw new Error('Cannot send again what was pushed as nothing of it is kept');
+  },
+};
 
 async function readerOf(s3: S3Client, name: string): Promise<ObjectReader> {
   await bucketMustBeThere(s3, name, 'read');

@@ -463,8 +463,15 @@ const OWN: Readonly<Record<Command, readonly WrongUse[]>> = {
     { use: 'data of a newer version of the pipeline', args: () => using('resume', { data: 'newer' }) },
   ],
   backfill: [
-    { use: 'neither `--rows` nor `--bucket`', args: () => ['backfill', 'meters.ts', '--data', 'kept'] },
+    {
+      use: 'none of `--rows`, `--bucket` and `--sink`',
+      args: () => ['backfill', 'meters.ts', '--data', 'kept'],
+    },
     { use: 'both', args: () => [...using('backfill'), '--bucket', 'copies'] },
+    {
+      use: 'a sink that there is not',
+      args: () => ['backfill', 'meters.ts', '--sink', 'pager', '--data', 'kept'],
+    },
     { use: '`--format zip`', args: () => [...using('backfill'), '--format', 'zip'] },
     { use: 'a name that is none', args: () => [...using('backfill'), '--name', 'A b'] },
     {
