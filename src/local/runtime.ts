@@ -14,6 +14,7 @@ import { holdDeployment } from '../engine/log/definition-log.ts';
 import { enginePorts } from '../engine/log/spill.ts';
 import { panesArrivals, processHandler, projectHandler, sweepHandler } from '../handlers.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
+import { serviceOf } from '../pipeline/services.ts';
 import { atOnce } from '../pipeline/sinks.ts';
 import { chainOf } from '../pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from '../ports/index.ts';
@@ -24,7 +25,7 @@ import { queryApp } from '../query/app.ts';
 import { groupLogPrefix } from '../wiring/names.ts';
 import { openRunClock, type RunClock } from './clock.ts';
 import { openTogether } from './closing.ts';
-import { openOutlets, type SinkPlace } from './outlets.ts';
+import type { SinkPlace } from './outlets.ts';
 import {
   type Clients,
   connect,
@@ -222,6 +223,11 @@ interface StartedStage extends LocalStage {
 
 const last = <Item>(items: readonly [Item, ...Item[]]): Item => items.at(-1) as Item;
 
+const sendsMessages = ({ sinks }: Pipeline): boolean => sinks.some((sink) => serviceOf(sink) !== undefined);
+
+/** The outlets of a pipeline none of whose sinks sends messages. */
+const NO_OUTLETS = { openOutlets: async () => ({ outlets: new Map(), places: [], close() {} }) };
+
 /** @param from the source of the pipeline, or the stage whose panes it reads */
 async function startStage(
   { options, clients, endpoints, clock, onClose }: Run,
@@ -237,6 +243,8 @@ async function startStage(
   const log = dynamoCommitLog(dynamodb, names.stateTable);
   const objects = s3Objects(s3, names.bucket);
   const upstream = 'ports' in from ? storesOf(from) : undefined;
+  // Loading the clients of more services takes a tenth of a second, which most pipelines need not wait for.
+  const { openOutlets } = sendsMessages(pipeline) ? await import('./outlets.ts') : NO_OUTLETS;
   const sending = await openOutlets(pipeline, endpoints, clients, clock);
   onClose(sending.close);
   const wakes: ((log: string, ordinal: number) => void)[] = [];
