@@ -42,21 +42,25 @@ export function startWakeUps(
       () => undefined,
     );
 
+  const untilDone = async (event: Partial<DynamoDBStreamEvent>): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        return await project(event);
+      } catch (error) {
+        onError(error);
+        await pause(RETRY_MILLIS);
+      }
+    }
+  };
+
   const run = async (): Promise<void> => {
     while ((waiting.length > 0 || scheduled) && !stopping.signal.aborted) {
       await pause(windowMillis, hurry.signal);
-      const event = scheduled ? {} : streamEvent(waiting);
+      // The schedule's event names no commits, and what is pushed is what an event names.
+      const events = [...(scheduled ? [{}] : []), ...(waiting.length > 0 ? [streamEvent(waiting)] : [])];
       scheduled = false;
       waiting = [];
-      for (let done = false; !done && !stopping.signal.aborted; ) {
-        try {
-          await project(event);
-          done = true;
-        } catch (error) {
-          onError(error);
-          await pause(RETRY_MILLIS);
-        }
-      }
+      for (const event of events) await untilDone(event);
     }
     running = undefined;
   };
