@@ -24,6 +24,14 @@ export const SINK_MUTANTS: readonly Mutant[] = [
     killedBy: TESTS,
   },
   {
+    name: 'a flood of one group holds back older messages of another',
+    rule: 'Of what a limit lets through, the oldest goes first',
+    file: PROJECTOR,
+    find: 'entries: ready.flatMap(oldestFirst),',
+    replace: 'entries: ready.flatMap(({ entries }) => entries),',
+    killedBy: TESTS,
+  },
+  {
     name: 'a new sink sends history',
     rule: 'A sink sends nothing from before it was added',
     file: PROJECTOR,
