@@ -38,6 +38,22 @@ it('reads what was written after each command, and counts one that is sent twice
   }, startServers);
 });
 
+it('pushes balances that were true after a command', async () => {
+  await withBank(async ({ send, balance, pushed }) => {
+    const cents = (movements: number): number => (100 * movements * (movements + 1)) / 2;
+    // What is pushed may be lost, so that it goes on until some were not.
+    for (let n = 1; pushed.length < 2; n++) {
+      const at = new Date(Date.UTC(2026, 0, 5, 9, n)).toISOString();
+      const answer = await send({ id: `c${n}`, account: 'ada', cents: 100 * n, text: 'more', at });
+      if ('atLeast' in answer) await balance('ada', answer.atLeast);
+    }
+    expect(pushed).toEqual(
+      pushed.map(({ movements }) => ({ account: 'ada', cents: cents(movements), movements })),
+    );
+    expect(new Set(pushed.map(({ movements }) => movements)).size).toBe(pushed.length);
+  }, startServers);
+});
+
 it('refuses a command that moves nothing', async () => {
   await withBank(async ({ send, balance }) => {
     const at = '2026-01-05T09:00:00.000Z';

@@ -5,6 +5,7 @@ import { type LocalOptions, startLocal } from '../../src/local/runtime.ts';
 import { isStarted } from '../local-run.ts';
 import { commandSide } from './commands.ts';
 import { accounts, type Command } from './pipeline.ts';
+import { type Pushed, watch } from './watch.ts';
 
 /** The two sides, as a client has them. */
 export interface Bank {
@@ -12,6 +13,8 @@ export interface Bank {
   send(command: Command): Promise<{ readonly atLeast: string } | { readonly said: string }>;
   /** Returns the balance of an account. With `atLeast`, the answer knows of that command. */
   balance(account: string, atLeast?: string): Promise<Balance | undefined>;
+  /** The balances that were pushed so far: none twice, and perhaps not all. */
+  readonly pushed: readonly Pushed[];
 }
 
 export interface Balance {
@@ -31,8 +34,11 @@ export async function withBank(
   const clients = connect(runtime.endpoints);
   const app = commandSide(clients.kinesis, runtime.names.stream).route('/', runtime.query());
   const { address, close } = await serveApp(app);
+  // The same server answers for S3 and for AppSync here.
+  const watching = await watch(runtime.endpoints.s3.replace('http', 'ws'), '/panes/accounts/balance');
   try {
     await work({
+      pushed: watching.pushed,
       async send(command) {
         const answer = await fetch(`${address}/commands`, { method: 'POST', body: JSON.stringify(command) });
         return (await answer.json()) as { atLeast: string };
@@ -49,6 +55,7 @@ export async function withBank(
       },
     });
   } finally {
+    watching.close();
     await close();
     disconnect(clients);
     await runtime.close();

@@ -1,4 +1,4 @@
-import { bucket, count, definePipeline, kinesis, last, running, sum, table, tumbling } from 'millrace';
+import { bucket, count, definePipeline, kinesis, last, push, running, sum, table, tumbling } from 'millrace';
 
 /** What somebody wants done: a deposit, or with a negative sum a withdrawal. */
 export interface Command {
@@ -23,4 +23,11 @@ export const accounts = definePipeline('accounts', kinesis<Command>({ shards: 2,
       },
     ),
   },
-}).to(table(), bucket());
+}).to(
+  table(),
+  bucket(),
+  push({
+    windows: ['balance'],
+    message: ({ key, results: { cents, movements } }) => ({ account: key, cents, movements }),
+  }),
+);
