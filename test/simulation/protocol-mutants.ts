@@ -43,9 +43,8 @@ export const SMALL_BOUNDS: readonly Edit[] = [
   },
   {
     file: 'src/ports/limits.ts',
-    // As many as there are groups: a limit may hold back what one step of fewer reads, in every step.
     find: 'messagesStep: 2_000,',
-    replace: 'messagesStep: 24,',
+    replace: 'messagesStep: 3,',
   },
   {
     file: 'src/ports/limits.ts',

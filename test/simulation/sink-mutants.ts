@@ -32,6 +32,14 @@ export const SINK_MUTANTS: readonly Mutant[] = [
     killedBy: TESTS,
   },
   {
+    name: 'a step has no room for some groups',
+    rule: 'A limit is not spent on the groups that are read first',
+    file: PROJECTOR,
+    find: 'Math.max(messagesStep, logs.length)',
+    replace: 'messagesStep',
+    killedBy: TESTS,
+  },
+  {
     name: 'a new sink sends history',
     rule: 'A sink sends nothing from before it was added',
     file: PROJECTOR,

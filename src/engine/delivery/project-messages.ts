@@ -280,7 +280,9 @@ async function panesInOrder(
   const { messagesStep } = ports.limits ?? LIMITS;
   const read: Stretch[] = [];
   for (const logs of byGeneration.length > 1 ? byGeneration.toReversed() : [groupLogs]) {
-    read.unshift(await panesAfter(ports, covered, logs, messagesStep, deadline));
+    // Each log has room in a step, as a limit would else be spent on those that are read first.
+    const most = Math.max(messagesStep, logs.length);
+    read.unshift(await panesAfter(ports, covered, logs, most, deadline));
   }
   const isEnd = ({ more, gaps }: Stretch): boolean => !more && gaps.length === 0;
   const unfinished = read.findIndex((stretch) => !isEnd(stretch));

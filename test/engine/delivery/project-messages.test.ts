@@ -434,31 +434,36 @@ describe('a sink with a limit a minute', () => {
   });
 
   it.each([
-    [PUMP, OVEN],
-    [OVEN, PUMP],
-  ])('lets a flood of %s hold back nothing of %s that is older', async (flooding, other) => {
-    const scene = await working(limited);
-    const outlet = memoryOutlet(scene.ports.clock);
-    for (const [second, machine, times] of [
-      [0, flooding, 3],
-      [1, other, 1],
-      [2, flooding, 8],
-    ] as const) {
-      scene.ports.clock.set(at(0, second));
-      await report(scene, times, machine);
-    }
-    // The schedule calls at the same second of each minute, where always the same log is read first.
-    for (const minute of [1, 2]) {
-      scene.ports.clock.set(at(minute));
-      await project(scene, outlet);
-    }
-    expect(outlet.accepted.map(({ key, body }) => [key, body])).toEqual([
-      [flooding, '0'],
-      [flooding, '1'],
-      [flooding, '2'],
-      [other, '0'],
-    ]);
-  });
+    [PUMP, OVEN, LIMITS.messagesStep],
+    [OVEN, PUMP, LIMITS.messagesStep],
+    [PUMP, OVEN, 1],
+    [OVEN, PUMP, 1],
+  ])(
+    'lets a flood of %s hold back nothing of %s that is older, by steps of %d',
+    async (flooding, other, messagesStep) => {
+      const scene = await working(limited);
+      const outlet = memoryOutlet(scene.ports.clock);
+      for (const [second, machine, times] of [
+        [0, flooding, 3],
+        [1, other, 1],
+        [2, flooding, 8],
+      ] as const) {
+        scene.ports.clock.set(at(0, second));
+        await report(scene, times, machine);
+      }
+      // The schedule calls at the same second of each minute, where always the same log is read first.
+      for (const minute of [1, 2]) {
+        scene.ports.clock.set(at(minute));
+        await project(scene, outlet, limited, { limits: { ...LIMITS, messagesStep } });
+      }
+      expect(outlet.accepted.map(({ key, body }) => [key, body])).toEqual([
+        [flooding, '0'],
+        [flooding, '1'],
+        [flooding, '2'],
+        [other, '0'],
+      ]);
+    },
+  );
 
   it('keeps to the minute that was noted where its own clock is behind', async () => {
     const scene = await working(limited);
