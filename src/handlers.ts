@@ -205,7 +205,7 @@ export const panesArrivals = (
   upstream: UpstreamStores,
   pipeline: Pipeline,
 ): Ports['arrivals'] => ({
-  frontier: (now) => panesFrontier(enginePorts(ports), upstream, pipeline, now),
+  frontier: panesFrontier(enginePorts(ports), upstream, pipeline),
 });
 
 /**

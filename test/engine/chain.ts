@@ -93,9 +93,11 @@ export class Chain {
     await this.sweepAlone(minute);
   }
 
-  async sweepAlone(minute: number) {
+  /** What tells one sweeper, which is kept from one sweep to the next, how far all is read. */
+  arrivals = () => panesArrivals(this.ports, this.withUpstream.upstream as never, this.pipeline);
+
+  async sweepAlone(minute: number, arrivals = this.arrivals()) {
     this.ports.clock.set(at(minute));
-    const arrivals = panesArrivals(this.ports, this.withUpstream.upstream as never, this.pipeline);
     await sweepHandler({ ...this.ports, arrivals }, this.pipeline)({}, invocation);
   }
 

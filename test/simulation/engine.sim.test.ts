@@ -86,6 +86,12 @@ const FOUND: readonly (readonly [
   ['an environment remembers groups for longer than their entries live', 'sqs', 3_508, undefined],
   ['an object of late records is named by its windows alone', 'kinesis', 1_062, undefined],
   ['a sink begins once more, as its first entry has expired', 'panes', 51, []],
+  [
+    'silence counts of which a pane is not read',
+    'panes',
+    21_143,
+    [{ step: 16, kind: 'lands late', delay: 15 }],
+  ],
 ];
 
 it.each(FOUND)('does not find any more that %s', async (_, given, seed, faults) => {

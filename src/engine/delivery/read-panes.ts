@@ -11,6 +11,7 @@ import { inParallel } from '../../ports/in-parallel.ts';
 import type { EnginePorts, UpstreamStores } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { SourceRecord } from '../../ports/source.ts';
+import type { Arrivals } from '../../ports/stores.ts';
 import { definitionLog, readsLog } from '../../wiring/names.ts';
 import { pack, unpack } from '../format/packed.ts';
 import { type Generations, groupLogsOf } from '../group/deployment.ts';
@@ -304,32 +305,53 @@ const panePlaceOf = (position: Position): readonly [ordinal: number, pane: numbe
   Number(position) % MAX_PARTS,
 ];
 
+/** What is to be read before silence counts: the other pipeline's logs as they ended after it was swept. */
+interface Due {
+  readonly silence: EpochMillis;
+  readonly ends: ReadonlyMap<string, number>;
+}
+
 /**
- * Returns the time up to which all panes that a pipeline reads are taken in, and silence can be counted; undefined where
- * that is unknown, as nothing has been read yet or the other pipeline was never swept.
+ * Returns what tells the time up to which all panes that a pipeline reads are taken in, and silence can be counted;
+ * undefined where that is unknown, as nothing has been read yet, or the other pipeline was never swept, or nobody knows
+ * that what its silence brought is read.
  *
- * It is no later than the other pipeline's silence, as panes wait for records that wait for it. And it is no later than
- * the first entry that is not read yet.
+ * It is a silence of the other pipeline of which all panes are read, as panes wait for records that wait for it. They may
+ * be committed long after the time up to which it counts, so that the ends of the logs, once it is known, tell what is to
+ * be read. What is committed after that comes later than the silence.
+ *
+ * It remembers, from one call to the next, what was not read by then: a reader that always has something unread has read
+ * what was there a call ago.
  */
-export async function panesFrontier(
+export function panesFrontier(
   { log }: Pick<EnginePorts, 'log'>,
   upstream: UpstreamStores,
   pipeline: Pipeline,
-  now: EpochMillis,
-): Promise<EpochMillis | undefined> {
-  const of = upstreamOf(pipeline);
-  // This comes before the logs: by then they hold all panes that the silence brought.
-  const swept = await upstream.swept.read();
-  const last = await log.latest(readsLog(pipeline.name));
-  const definition = of && (await definitionOf(upstreamLog(upstream), of));
-  if (swept === undefined || last === undefined || of === undefined || definition === undefined)
-    return undefined;
-  const { covered } = decodeRead(last);
-  const logs = groupLogsOf({ pipeline: of, generations: definition.generations }, now);
-  const firsts = await inParallel(logs, async (name) => {
-    const [ordinal] = covered.get(name) ?? BEGINNING;
-    const [first] = await upstream.log.after(name, ordinal);
-    return first?.committedAt ?? now;
-  });
-  return Math.min(now, swept, ...firsts) as EpochMillis;
+): Arrivals['frontier'] {
+  let due: Due | undefined;
+  let read = Number.NEGATIVE_INFINITY;
+  return async (now) => {
+    const of = upstreamOf(pipeline);
+    // This comes before the logs: by then they hold all panes that the silence brought.
+    const silence = await upstream.swept.read();
+    const last = await log.latest(readsLog(pipeline.name));
+    const definition = of && (await definitionOf(upstreamLog(upstream), of));
+    if (silence === undefined || last === undefined || of === undefined || definition === undefined)
+      return undefined;
+    const { covered } = decodeRead(last);
+    const ordinalOf = (name: string): number => (covered.get(name) ?? BEGINNING)[0];
+    const logs = groupLogsOf({ pipeline: of, generations: definition.generations }, now);
+    const ends = await inParallel(logs, async (name) => {
+      const [first] = await upstream.log.after(name, ordinalOf(name));
+      if (first === undefined) return [];
+      return [[name, (await upstream.log.latest(name))?.ordinal ?? first.ordinal] as const];
+    });
+    // Logs of which all entries have expired are listed no more.
+    const isRead = ({ ends }: Due): boolean => logs.every((name) => ordinalOf(name) >= (ends.get(name) ?? 0));
+    const latest: Due = { silence, ends: new Map(ends.flat()) };
+    for (const one of [due ?? latest, latest]) if (isRead(one)) read = Math.max(read, one.silence);
+    if (due === undefined || isRead(due)) due = latest;
+    if (read === Number.NEGATIVE_INFINITY) return undefined;
+    return Math.min(now, read) as EpochMillis;
+  };
 }

@@ -112,6 +112,39 @@ describe('a pipeline that reads the panes of another', () => {
     expect(chain.emitted()).toHaveLength(2);
   });
 
+  it('lets no silence pass of which a pane is not read yet, though it was committed after that', async () => {
+    const chain = new Chain();
+    await chain.send(['a1', 0, 20]);
+    await chain.sweepFirst(3);
+    await chain.read();
+    await chain.send(['a1', 4, 20]);
+    // The window of minute 4 closes in the silence of an hour, and is committed at its end.
+    await chain.sweepFirst(60);
+    await chain.sweepAlone(60);
+    expect(chain.emitted()).toEqual([]);
+    await chain.sweep(90);
+    expect(chain.emitted().map((pane) => (pane as unknown[])[1])).toEqual([0, 4]);
+  });
+
+  it('lets silence pass of which all is read by the next sweep, whatever has come since', async () => {
+    const chain = new Chain();
+    const keys = () => chain.emitted().map((pane) => (pane as unknown[])[0]);
+    await chain.send(['a1', 0, 20], ['b1', 0, 20]);
+    await chain.sweepFirst(3);
+    await chain.read();
+    await chain.send(['b1', 4, 20]);
+    await chain.sweepFirst(60);
+    const warm = chain.arrivals();
+    await chain.sweepAlone(60, warm);
+    await chain.read();
+    await chain.send(['b1', 61, 20]);
+    await chain.sweepFirst(70);
+    await chain.sweepAlone(70);
+    expect(keys()).toEqual([]);
+    await chain.sweepAlone(70, warm);
+    expect(keys()).toEqual(['a']);
+  });
+
   it('lets no more time pass than the first pipeline has', async () => {
     const chain = new Chain();
     await chain.send(['a1', 0, 20]);
