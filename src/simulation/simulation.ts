@@ -309,6 +309,8 @@ class Simulation {
   readonly #messages: MessageSinks;
   /** The stores of the pipeline whose panes are read. */
   readonly #upstream: UpstreamStores | undefined;
+  /** When all groups were last swept without faults. */
+  #sweptAt: number;
   /** The panes that are read, by lineage and position. */
   readonly #recorded = new Map<string, Truth>();
   #recording: { entries: Recording['entries'][number][]; swept: Recording['swept'][number][] } | undefined;
@@ -361,8 +363,9 @@ class Simulation {
     // A reader is there before the first pane, as it refuses to begin once that may have expired.
     const waits = recording ? 0 : drawnWait;
     this.#firstArrival = recording?.entries[0]?.at ?? this.#source.nextArrival() ?? waits;
+    this.#sweptAt = this.#firstArrival - waits;
     this.#world = memoryPorts({
-      start: (this.#firstArrival - waits) as EpochMillis,
+      start: this.#sweptAt as EpochMillis,
       answerEntries: random.pick([1, 3, 1_000]),
     });
     this.#stage = new Stage(random.fork(), faults, {
@@ -524,8 +527,8 @@ class Simulation {
     const next = this.#source.nextArrival();
     if (next === undefined || next - this.#now() <= DAY) return;
     this.#happened.pauses++;
-    // A pause without sweeps is not so long that entries expire which only the sweeper renews.
-    const isSwept = next - this.#now() > 4 * DAY || this.#random.chance(0.3);
+    // Pauses without sweeps are not so long together that entries expire which only the sweeper renews.
+    const isSwept = next - this.#sweptAt > 4 * DAY || this.#random.chance(0.3);
     await this.#withoutFaults(async () => {
       // A version that was taken back does not stay so for days, as nothing would renew what expires.
       this.#serveAtWork();
@@ -572,7 +575,10 @@ class Simulation {
     this.#messages.abandonOthers(this.#serving);
     this.#pass(length);
     await this.#wakeReader();
-    if (isSwept) this.#sweep();
+    if (isSwept) {
+      this.#sweep();
+      this.#sweptAt = this.#now();
+    }
     await this.#drain();
     this.#project({});
     await this.#drain();
