@@ -1062,7 +1062,9 @@ class Simulation {
         must(truth !== undefined, 'A reader takes in the panes of its source alone', () => placeName(record));
         return truth;
       });
-      this.#work.set(invocation, { ...work, batch: [...work.batch, ...truths] });
+      // The latest read is first: what is read again may be in another order, as clocks differ, and as what has been
+      // covered meanwhile is before it no more.
+      this.#work.set(invocation, { ...work, batch: [...truths, ...work.batch] });
       return take(records, ...rest);
     };
   }
