@@ -11,7 +11,8 @@ import {
   table,
   tumbling,
 } from '../../src/index.ts';
-import { atOnce } from '../../src/pipeline/sinks.ts';
+import { serviceOf } from '../../src/pipeline/services.ts';
+import { atOnce, bySink, NO_MESSAGES } from '../../src/pipeline/sinks.ts';
 
 interface Reading {
   readonly machine: string;
@@ -171,5 +172,36 @@ describe('a sink that sends messages', () => {
   it('sends in a run that someone watches as it always does', () => {
     const sinks = [notify({ to: 'sns' }), stream({ to: 'sqs' }), push(), sink({ name: 'own', deliver })];
     expect(atOnce([bucket(), ...sinks])).toEqual([bucket({ every: '0s' }), ...sinks]);
+  });
+
+  it.each([
+    ['sns', notify({ to: 'sns-fifo' })],
+    ['eventbridge', notify({ to: 'eventbridge' })],
+    ['kinesis', stream({ to: 'kinesis' })],
+    ['sqs', stream({ to: 'sqs-fifo' })],
+    ['appsync', push()],
+    [undefined, sink({ name: 'own', deliver })],
+    [undefined, table()],
+    [undefined, bucket()],
+  ])('is taken by the service %s', (service, one) => {
+    expect(serviceOf(one)).toBe(service);
+  });
+
+  it('keeps nothing', () => {
+    const sinks = [
+      table(),
+      notify({ to: 'sns' }),
+      stream({ to: 'sqs' }),
+      push(),
+      sink({ name: 'own', deliver }),
+    ];
+    expect(bySink(sinks, { table: () => 'rows', bucket: () => 'objects', ...NO_MESSAGES })).toEqual({
+      table: ['rows'],
+      bucket: [],
+      notify: [undefined],
+      stream: [undefined],
+      push: [undefined],
+      sink: [undefined],
+    });
   });
 });
