@@ -1,3 +1,4 @@
+import { memoryTelemetry } from '../adapters/memory/telemetry.ts';
 import type { EpochMillis } from '../core/time.ts';
 import {
   type Backfilled,
@@ -9,7 +10,6 @@ import type { NotingSink } from '../engine/delivery/project-messages.ts';
 import { readDeployment } from '../engine/log/definition-log.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { bySink, NO_MESSAGES, type ObjectFormat, type Sink } from '../pipeline/sinks.ts';
-import type { Metric, Telemetry } from '../ports/telemetry.ts';
 import { type DeploymentOptions, type PipelineData, withKept } from './kept.ts';
 import { plural, progressOn } from './text.ts';
 
@@ -51,7 +51,7 @@ export async function backfillCommand(
   } = bySink(pipeline.sinks, { table: () => true, bucket: ({ format }) => format, ...NO_MESSAGES });
   const progress = progressOn(process.stderr);
   let done: Backfilled = { entries: 0, panes: 0 };
-  const leftOut = leftOutCounter();
+  const telemetry = memoryTelemetry();
   const { name, to } = await withKept(pipeline, where, async (kept) => {
     const deployment = await readDeployment(kept.engine, pipeline);
     if (deployment === undefined) {
@@ -67,7 +67,7 @@ export async function backfillCommand(
     if (messages) {
       const name = given ?? today;
       await kept.withOutlets(messages, target, (outlets) => {
-        const ports = { ...kept.engine, telemetry: leftOut, outlets };
+        const ports = { ...kept.engine, telemetry, outlets };
         return backfillMessages(ports, deployment, messages, { ...options, name });
       });
       return { name, to: `sink ${messages.name}` };
@@ -91,8 +91,9 @@ export async function backfillCommand(
     );
     return { name, to: `bucket ${bucket}` };
   }).finally(progress.end);
+  const leftOut = telemetry.counted.tooLarge + telemetry.counted.unmade;
   process.stdout.write(
-    `Backfill "${name}" of "${pipeline.name}" to ${to} is done: ${plural(done.panes, 'pane')} of ${plural(done.entries, 'entry', 'entries')} written${leftOut.panes > 0 ? `; ${plural(leftOut.panes, 'pane')} left out, of which no message could be made` : ''}\n`,
+    `Backfill "${name}" of "${pipeline.name}" to ${to} is done: ${plural(done.panes, 'pane')} of ${plural(done.entries, 'entry', 'entries')} written${leftOut > 0 ? `; ${plural(leftOut, 'pane')} left out, of which no message could be made` : ''}\n`,
   );
   return 0;
 }
@@ -106,21 +107,6 @@ function sinkNamed({ name, sinks }: Pipeline, sink: string): NotingSink {
   throw new Error(
     `Cannot backfill the sink "${sink}" of "${name}" as it must be one of its notify(), stream() and sink(): ${there}`,
   );
-}
-
-/** Counts the panes of which no message could be made. */
-function leftOutCounter(): Telemetry & { readonly panes: number } {
-  const counted = new Map<Metric, number>();
-  return {
-    get panes() {
-      return (counted.get('tooLarge') ?? 0) + (counted.get('unmade') ?? 0);
-    },
-    count: (metric, by) => void counted.set(metric, (counted.get(metric) ?? 0) + by),
-    countLate: () => {},
-    countDelivery: () => {},
-    warn: () => {},
-    fault: () => {},
-  };
 }
 
 function targetOf({ name }: Pipeline, { names, bucket }: PipelineData, target: string) {

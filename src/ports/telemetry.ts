@@ -5,10 +5,11 @@ import type { Sink } from '../pipeline/sinks.ts';
 import { upstreamOf } from '../pipeline/upstream.ts';
 
 /**
- * The names of what is counted. For the records of a batch, received = applied + duplicate + late + filtered
- * + poison once the batch is wholly committed. `late` records are those that no window took.
+ * What taking records in, or the panes of another pipeline, may count. For the records of a batch, received =
+ * applied + duplicate + late + filtered + poison once the batch is wholly committed. `late` records are those that no
+ * window took.
  */
-export const METRICS = [
+const OF_INTAKE = [
   'received',
   'applied',
   'duplicate',
@@ -27,6 +28,11 @@ export const METRICS = [
   'cutPanes',
   /** Groups that a projector cannot read on, as entries expired before they were delivered: see `resume`. */
   'gaps',
+] as const;
+
+/** The names of what is counted. */
+export const METRICS = [
+  ...OF_INTAKE,
   /** Messages that sinks sent and that were accepted, those that were sent again among them. */
   'sent',
   /** Messages that were not accepted. They are sent again, but for those of `push`. */
@@ -70,23 +76,6 @@ export function zerosOf(pipeline: Pipeline): Readonly<Record<'process' | 'sweep'
     },
   };
 }
-
-/** What taking records in, or the panes of another pipeline, may count. */
-const OF_INTAKE: readonly Metric[] = [
-  'received',
-  'applied',
-  'duplicate',
-  'late',
-  'filtered',
-  'poison',
-  'panes',
-  'conflicts',
-  'misaligned',
-  'noRoom',
-  'crowded',
-  'cutPanes',
-  'gaps',
-];
 
 /** What delivery to a sink may count beside gaps. */
 const OF_SINK: Readonly<Record<Sink['kind'], readonly Metric[]>> = {

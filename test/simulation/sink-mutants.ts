@@ -27,8 +27,8 @@ export const SINK_MUTANTS: readonly Mutant[] = [
     name: 'a flood of one group holds back older messages of another',
     rule: 'Of what a limit lets through, the oldest goes first',
     file: PROJECTOR,
-    find: 'entries: ready.flatMap(oldestFirst),',
-    replace: 'entries: ready.flatMap(({ entries }) => entries),',
+    find: '=> inOrder(entries)),',
+    replace: '=> entries),',
     killedBy: TESTS,
   },
   {

@@ -20,7 +20,7 @@ import {
   type Cursor,
   type Cursors,
   coveredWith,
-  type EntryPanes,
+  inOrder,
   panesAfter,
   type ReadPorts,
   type Stretch,
@@ -291,25 +291,11 @@ async function panesInOrder(
     from: new Map(ready.flatMap(({ from }) => [...from])),
     to: new Map(ready.flatMap(({ to }) => [...to])),
     panes: ready.flatMap(({ panes }) => panes),
-    entries: ready.flatMap(oldestFirst),
+    // A limit would else be spent on the log that is read first, minute after minute.
+    entries: ready.flatMap(({ entries }) => inOrder(entries)),
     more: unfinished !== -1 && (ready.length < read.length || (ready.at(-1) as Stretch).more),
     gaps: read.flatMap(({ gaps }) => gaps),
   };
-}
-
-/**
- * Returns the panes of a stretch by the times of their commits, each log's in its order. A limit would otherwise be
- * spent on the log that is read first, minute after minute.
- */
-function oldestFirst({ entries }: Stretch): readonly EntryPanes[] {
-  const latest = new Map<string, EpochMillis>();
-  const timed = entries.map((entry) => {
-    // Clocks differ, so that an entry may have an earlier time than the entry before it.
-    const time = Math.max(entry.committedAt, latest.get(entry.log) ?? 0) as EpochMillis;
-    latest.set(entry.log, time);
-    return { entry, time };
-  });
-  return timed.sort((a, b) => a.time - b.time).map(({ entry }) => entry);
 }
 
 /** Where a projector begins that has never run. */

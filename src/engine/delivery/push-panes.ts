@@ -32,6 +32,11 @@ export function pusher(
   /** The last ordinal of each log that was pushed, or was to be. */
   const pushed = new Map<string, number>();
 
+  const inASecond = <Result>(until: EpochMillis, work: Promise<Result>): Promise<Result> =>
+    inTime(clock, until, work, () => {
+      throw TOO_LATE;
+    });
+
   const push = async ({ pipeline }: Deployment, committed: Committed, until: EpochMillis): Promise<void> => {
     const fresh = new Map(
       [...committed].map(([log, ordinals]) => {
@@ -45,7 +50,8 @@ export function pusher(
     }
     const from = new Map([...fresh].map(([log, ordinals]) => [log, [Math.min(...ordinals) - 1, 0] as const]));
     const { rowsStep } = ports.limits ?? LIMITS;
-    const { entries } = await panesAfter(ports, from, [...from.keys()], rowsStep, until);
+    const reading = panesAfter(ports, from, [...from.keys()], rowsStep, until);
+    const { entries } = await inASecond(until, reading);
     const make = messageMaker(ports, sink, outlet);
     const latest = new Map<string, Message>();
     for (const { log, ordinal, panes } of entries) {
@@ -56,17 +62,19 @@ export function pusher(
     }
     const messages = [...latest.values()];
     if (messages.length === 0 || clock.now() >= until) return;
-    const refused = await outlet.send(messages, until);
-    telemetry.count('sent', messages.length - refused.length);
-    telemetry.count('refused', refused.length);
+    let accepted = 0;
+    try {
+      accepted = messages.length - (await inASecond(until, outlet.send(messages, until))).length;
+    } finally {
+      telemetry.count('sent', accepted);
+      telemetry.count('refused', messages.length - accepted);
+    }
   };
 
   return async (deployment, committed, deadline) => {
     const until = Math.min(deadline, after(clock.now(), PUSHING)) as EpochMillis;
     try {
-      await inTime(clock, until, push(deployment, committed, until), () => {
-        throw TOO_LATE;
-      });
+      await push(deployment, committed, until);
     } catch (cause) {
       telemetry.fault(`push panes to the sink "${sink.name}"`, cause);
     }

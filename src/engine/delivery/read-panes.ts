@@ -25,6 +25,7 @@ import {
   type Cursors,
   coveredWith,
   type EntryPanes,
+  inOrder,
   packCursors,
   packSkips,
   panesAfter,
@@ -278,22 +279,6 @@ const isRead = (
   (window === undefined || pane.window === window) &&
   (revisions === 'all' || (!pane.revisable && pane.kind !== 'retracted'));
 
-/**
- * Returns entries in the order of their commits. Clocks differ, so that an entry may have an earlier time than the
- * entry before it in its log, which it must not overtake.
- */
-function inOrder(entries: readonly EntryPanes[]): readonly EntryPanes[] {
-  const latest = new Map<string, number>();
-  return entries
-    .map((entry) => {
-      const at = Math.max(entry.committedAt, latest.get(entry.log) ?? 0);
-      latest.set(entry.log, at);
-      return { entry, at };
-    })
-    .sort((a, b) => a.at - b.at)
-    .map(({ entry }) => entry);
-}
-
 /** Where a pane stands in the log of its group: the entry's ordinal × 10^6 + its place among the entry's panes. */
 function panePosition(ordinal: number, pane: number): Position {
   invariant(pane < MAX_PARTS, 'an entry has no more panes than a position has room for');
@@ -347,10 +332,11 @@ export function panesFrontier(
       return [[name, (await upstream.log.latest(name))?.ordinal ?? first.ordinal] as const];
     });
     // Logs of which all entries have expired are listed no more.
-    const isRead = ({ ends }: Due): boolean => logs.every((name) => ordinalOf(name) >= (ends.get(name) ?? 0));
+    const isTakenIn = ({ ends }: Due): boolean =>
+      logs.every((name) => ordinalOf(name) >= (ends.get(name) ?? 0));
     const latest: Due = { silence, ends: new Map(ends.flat()) };
-    for (const one of [due ?? latest, latest]) if (isRead(one)) read = Math.max(read, one.silence);
-    if (due === undefined || isRead(due)) due = latest;
+    for (const one of [due ?? latest, latest]) if (isTakenIn(one)) read = Math.max(read, one.silence);
+    if (due === undefined || isTakenIn(due)) due = latest;
     if (read === Number.NEGATIVE_INFINITY) return undefined;
     return Math.min(now, read) as EpochMillis;
   };

@@ -142,6 +142,22 @@ export async function panesAfter(
 }
 
 /**
+ * Returns entries in the order of their commits. Clocks differ, so that an entry may have an earlier time than the
+ * entry before it in its log, which it must not overtake.
+ */
+export function inOrder(entries: readonly EntryPanes[]): readonly EntryPanes[] {
+  const latest = new Map<string, number>();
+  return entries
+    .map((entry) => {
+      const at = Math.max(entry.committedAt, latest.get(entry.log) ?? 0);
+      latest.set(entry.log, at);
+      return { entry, at };
+    })
+    .sort((a, b) => a.at - b.at)
+    .map(({ entry }) => entry);
+}
+
+/**
  * Returns how far everything is covered once a stretch is. It leaves out the logs of earlier generations that
  * are no longer read.
  */

@@ -621,7 +621,7 @@ describe('push', () => {
       expect(scene.row(PUMP, 'each#latest')).toEqual({ celsius: 0 });
       expect(asked).toEqual(Array(time).fill(1_000));
     }
-    expect(counted(scene)).toMatchObject({ refused: 1 });
+    expect(counted(scene)).toMatchObject({ sent: 0, refused: 3 });
     expect(
       scene.ports.telemetry.faults.map(({ what, cause }) => `${what}: ${(cause as Error).message}`),
     ).toEqual([
