@@ -37,6 +37,7 @@ import { held } from './ports/held.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import type { Span, Tracer } from './ports/tracer.ts';
+import { CACHE_BYTES } from './wiring/memory.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** The part of Lambda's context that handlers use. */
@@ -129,14 +130,6 @@ export function eventReaderOf(pipeline: Pipeline, clock: Pick<Ports['clock'], 'n
   };
 }
 
-/**
- * How many bytes of groups an environment caches. The handler caches a fifth of its memory by default, as
- * reading a group anew costs it more than taking in records. The sweeper caches a tenth of its memory, which
- * is smaller, as it runs only once a minute.
- */
-const HANDLER_CACHE_BYTES = 208 * 1_048_576;
-const SWEEPER_CACHE_BYTES = 48 * 1_048_576;
-
 type IntakePorts = Pick<
   Ports,
   'log' | 'objects' | 'progress' | 'clock' | 'telemetry' | 'limits' | 'upstream' | 'tracer'
@@ -215,7 +208,7 @@ export const panesArrivals = (
  */
 export function intakeOf(ports: IntakePorts, pipeline: Pipeline): Intake {
   const engine = enginePorts(ports);
-  const cache = new GroupCache(ports.limits?.kept ?? HANDLER_CACHE_BYTES);
+  const cache = new GroupCache(ports.limits?.kept ?? CACHE_BYTES.handler);
   const overlap = new ShardOverlap(pipeline, ports.telemetry);
   let source: string | undefined;
   const logs = held(
@@ -291,7 +284,7 @@ export function sweepHandler(
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);
-  const cache = new GroupCache(ports.limits?.kept ?? SWEEPER_CACHE_BYTES);
+  const cache = new GroupCache(ports.limits?.kept ?? CACHE_BYTES.sweeper);
   return async (_event: unknown, invocation: InvocationContext): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));

@@ -107,6 +107,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/init/', ['src/local/failure.ts', 'node:']],
   ['src/index.ts', ['src/core/', 'src/pipeline/']],
   ['src/query/', [...DOMAIN, 'src/engine/', 'src/query/', 'hono', 'node:crypto']],
+  ['src/plan/', [...DOMAIN, 'src/engine/', 'src/plan/']],
   ['src/handlers.ts', COMPOSITION],
   ['src/lambda.ts', COMPOSITION],
   ['src/opentelemetry.ts', ['src/adapters/opentelemetry/', 'src/ports/', '@opentelemetry/api']],
@@ -151,7 +152,17 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['lib/loading.ts', ['node:', COMPUTED]],
   [
     'lib/',
-    ['src/index.ts', 'src/pipeline/', 'src/wiring/', 'lib/', 'aws-cdk-lib', 'constructs', 'esbuild', 'node:'],
+    [
+      'src/index.ts',
+      'src/pipeline/',
+      'src/plan/',
+      'src/wiring/',
+      'lib/',
+      'aws-cdk-lib',
+      'constructs',
+      'esbuild',
+      'node:',
+    ],
   ],
   ['functions/', ['src/index.ts', '.']],
   [

@@ -4,6 +4,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
+import { HEAP_SHARE } from '../../src/wiring/memory.ts';
 import type { Bundles, Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
 
@@ -18,12 +19,6 @@ export interface PipelineFunctionProps {
 }
 
 export const FUNCTION_TIMEOUT = Duration.minutes(1);
-
-/**
- * The share of a function's memory that objects may take up before they are collected. Buffers, code and
- * requests need the rest.
- */
-const HEAP_SHARE = 0.6;
 
 /** What Lambda must be allowed to reach a broker in a VPC: the network interfaces there have no names that anybody knows. */
 export const NETWORK_ACTIONS = [
