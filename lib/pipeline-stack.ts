@@ -23,6 +23,8 @@ import { mappingFaults, type Reading } from './constructs/stream-mapping.ts';
 import { RECOVERY_DAYS, RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
 
+export { acknowledgeFindings, type RulePack } from './acknowledged.ts';
+
 /**
  * For how many days bodies of entries are kept. It is the time by which the state table can be taken back,
  * the eight days that an entry lives, the day by which an object may be older than its entry, and a week to

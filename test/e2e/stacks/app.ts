@@ -53,7 +53,8 @@ const {
 
 // The code of functions is tried elsewhere, and takes long to bundle.
 const app = new App({ postCliContext: { 'aws:cdk:bundling-stacks': [] } });
-const stacks = Object.entries(SOURCES).map(
+/** Every stack of the app. */
+export const stacks = Object.entries(SOURCES).map(
   ([id, source]) =>
     new PipelineStack(app, id, {
       pipeline: { ...flights, source },
