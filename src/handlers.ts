@@ -331,14 +331,15 @@ export function projectHandler(
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));
     const groupLogs = logsNamedBy(event, groupLogsOf(deployment, ports.clock.now()));
+    const ofAll = event.Records === undefined;
     const committed = committedIn(event, groupLogs);
     const pushing = pushers.map((push) => push(deployment, committed, deadline));
     const outcomes = await Promise.allSettled(
       projectors.map(({ name, projectorFor }) => {
         const projector = projectorFor(deployment, groupLogs, deadline);
         const delivering = ports.tracer
-          ? tracedDelivery(ports.tracer, pipeline, engine, projector, deadline, name)
-          : deliver(engine, projector, deadline, name);
+          ? tracedDelivery(ports.tracer, pipeline, engine, projector, deadline, name, ofAll)
+          : deliver(engine, projector, deadline, name, ofAll);
         return delivering.catch((cause) => {
           ports.telemetry.fault('project', cause, { log: projector.log });
           throw cause;
@@ -354,10 +355,10 @@ export function projectHandler(
 const tracedDelivery = (
   tracer: Tracer,
   { name }: Pipeline,
-  ...[engine, projector, deadline, sink]: Parameters<typeof deliver>
+  ...[engine, projector, deadline, sink, ofAll]: Parameters<typeof deliver>
 ): ReturnType<typeof deliver> =>
   tracer.span('project', { pipeline: name, sink, log: projector.log }, async (span) => {
-    const delivered = await deliver(engine, projector, deadline, sink);
+    const delivered = await deliver(engine, projector, deadline, sink, ofAll);
     span.set(delivered);
     return delivered;
   });

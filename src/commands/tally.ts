@@ -186,6 +186,9 @@ export function createTally(
     }),
     count: (metric, by) => metrics.set(metric, (metrics.get(metric) ?? 0) + by),
     countLate: (window, by) => late.set(window, (late.get(window) ?? 0) + by),
+    // A run shows what it counts; how full groups are is for alarms.
+    measure: () => {},
+    measureLag: () => {},
     countDelivery(sink, arrival) {
       const ofSink = latencies.get(sink) ?? new Latencies();
       latencies.set(sink, ofSink);

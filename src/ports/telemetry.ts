@@ -17,6 +17,7 @@ const OF_INTAKE = [
   'filtered',
   'poison',
   'panes',
+  'commits',
   'conflicts',
   /** Batches of a shard that touch the key groups of other shards, as their partition keys are not their keys. */
   'misaligned',
@@ -26,6 +27,10 @@ const OF_INTAKE = [
   'crowded',
   /** Panes whose results were left out, as no entry has room for them. */
   'cutPanes',
+  /** Refused records, and keys whose windows could not be closed, as a function of the definition threw. */
+  'authorFaults',
+  /** Records of batches that no group has left, and that are in none of the counts. There must be none. */
+  'unaccounted',
   /** Groups that a projector cannot read on, as entries expired before they were delivered: see `resume`. */
   'gaps',
 ] as const;
@@ -45,9 +50,27 @@ export const METRICS = [
   'tooLarge',
   /** Panes that were not sent, as a function of the sink threw, or returned what JSON cannot hold. */
   'unmade',
+  /** Sweeps that visited every group. */
+  'sweeps',
+  /** What could not be done, was logged, and will be tried again. */
+  'faults',
 ] as const;
 
 export type Metric = (typeof METRICS)[number];
+
+/** What is measured once a minute, and its unit. Of several values in a minute the greatest counts. */
+export const MEASURES = {
+  /** How old the oldest record is that waits at the source. Where nobody can tell that, it has no value. */
+  sourceAge: 'Milliseconds',
+  /** The age of the oldest snapshot that a group is read from: it is renewed long before it expires. */
+  oldestSnapshot: 'Milliseconds',
+  /** How much of the room for new keys the fullest group has used. */
+  roomUsed: 'Percent',
+  /** The keys of all groups. */
+  keys: 'Count',
+} as const;
+
+export type Measure = keyof typeof MEASURES;
 
 /** What a function publishes where it counted nothing, so that an alarm has data. */
 export interface Zeros {
@@ -66,12 +89,12 @@ export function zerosOf(pipeline: Pipeline): Readonly<Record<'process' | 'sweep'
   const refusing = rules.windows.filter(({ operator }) => !operator.ordered);
   return {
     process: {
-      metrics: OF_INTAKE.filter((metric) => !foreign.has(metric)),
+      metrics: [...OF_INTAKE.filter((metric) => !foreign.has(metric)), 'faults'],
       windows: refusing.map(({ name }) => name),
     },
-    sweep: { metrics: ['panes', 'cutPanes'], windows: [] },
+    sweep: { metrics: ['panes', 'cutPanes', 'authorFaults', 'sweeps', 'faults'], windows: [] },
     project: {
-      metrics: ['gaps', ...new Set(sinks.flatMap(({ kind }) => OF_SINK[kind]))],
+      metrics: ['gaps', 'faults', ...new Set(sinks.flatMap(({ kind }) => OF_SINK[kind]))],
       windows: [],
     },
   };
@@ -103,11 +126,14 @@ interface Place {
   readonly records?: readonly RecordRange[];
 }
 
-/** Counts figures and logs faults. Neither ever carries a payload, a key or a part of one. */
+/** Counts and measures figures, and logs faults. None of them ever carries a payload, a key or a part of one. */
 export interface Telemetry {
   count(metric: Metric, by: number): void;
   /** Counts records that a window refused as late, whether or not other windows took them. */
   countLate(window: string, by: number): void;
+  measure(measure: Measure, value: number): void;
+  /** Notes for how many milliseconds the oldest panes have been committed that a sink has not; 0 where it has all. */
+  measureLag(sink: string, lag: number): void;
   /** Notes that a sink has, as of `now`, what a commit emitted whose earliest record arrived at `arrival`. */
   countDelivery(sink: string, arrival: EpochMillis, now: EpochMillis): void;
   /** Logs what works, and costs more than it must. */

@@ -990,6 +990,8 @@ class Simulation {
       telemetry: {
         count: (metric, by) => this.#stage.running.telemetry.count(metric, by),
         countLate: (window, by) => this.#stage.running.telemetry.countLate(window, by),
+        measure: (...measured) => this.#stage.running.telemetry.measure(...measured),
+        measureLag: (...lag) => this.#stage.running.telemetry.measureLag(...lag),
         countDelivery: (...delivery) => this.#stage.running.telemetry.countDelivery(...delivery),
         warn: (message) => this.#stage.running.telemetry.warn(message),
         fault: (what, cause) => this.#stage.running.telemetry.fault(what, cause),

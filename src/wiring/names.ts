@@ -37,6 +37,9 @@ const variableOf = (sink: string): string => sink.toUpperCase().replaceAll('-', 
 export const STATE_KEY = { partition: 'pk', sort: 'sk', expiry: 'ttl' } as const;
 export const ROWS_KEY = { partition: 'pk', sort: 'sk' } as const;
 
+/** The namespace of a pipeline's metrics in CloudWatch. Each has the dimension `pipeline`. */
+export const METRICS_NAMESPACE = 'Millrace';
+
 /** The folders of the bucket for panes, for refused records, for late ones, and for what was redriven. */
 export const PANES_PREFIX = 'panes/';
 export const POISON_PREFIX = 'poison/';

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { EpochMillis } from '../../src/core/time.ts';
-import type { Metric, Telemetry } from '../../src/ports/telemetry.ts';
+import type { Measure, Metric, Telemetry } from '../../src/ports/telemetry.ts';
 
 export interface TelemetryHarness {
   readonly telemetry: Telemetry;
   /** What was counted, and what could not be done, since it was opened. */
   readonly told: () => {
+    readonly measured: Partial<Record<Measure, number>>;
+    /** In milliseconds, by sink. */
+    readonly lags: Readonly<Record<string, number>>;
     /** In milliseconds, by sink. */
     readonly deliveries: Readonly<Record<string, readonly number[]>>;
     readonly counted: Partial<Record<Metric, number>>;
@@ -46,6 +49,16 @@ export function telemetryContract(open: () => TelemetryHarness): void {
       expect([...table].sort()).toEqual([20, 30, 40]);
       expect(bucket).toHaveLength(1);
       expect(Math.abs((bucket[0] as number) - 60_000)).toBeLessThanOrEqual(600);
+    });
+
+    it('keeps the greatest of what is measured', () => {
+      const { telemetry, told } = open();
+      for (const keys of [3, 7, 5]) telemetry.measure('keys', keys);
+      telemetry.measure('roomUsed', 0);
+      for (const lag of [20, 10]) telemetry.measureLag('table', lag);
+      telemetry.measureLag('bucket', 0);
+      expect(told()).toMatchObject({ measured: { keys: 7, roomUsed: 0 }, lags: { table: 20, bucket: 0 } });
+      expect(told().measured).not.toHaveProperty('sourceAge');
     });
 
     it('tells each warning once, as no fault', () => {

@@ -124,6 +124,8 @@ describe('the model in memory has', () => {
       told: () => ({
         counted: telemetry.counted,
         late: Object.fromEntries(telemetry.late),
+        measured: Object.fromEntries(telemetry.measured),
+        lags: Object.fromEntries(telemetry.lags),
         deliveries: Object.fromEntries(telemetry.deliveries),
         warnings: telemetry.warnings,
         faults: telemetry.faults.map(({ what }) => what),
@@ -370,16 +372,19 @@ describe('Powertools has', () => {
         const faults = lines.filter(({ level }) => level === 'ERROR');
         const metrics = lines.filter((line) => '_aws' in line);
         const late = metrics.filter((line) => 'window' in line);
-        for (const { _aws, service } of late) {
-          expect(service).toBe('contract');
-          expect(_aws.CloudWatchMetrics[0].Dimensions).toEqual([['service', 'window']]);
+        for (const { _aws, pipeline } of late) {
+          expect(pipeline).toBe('contract');
+          expect(_aws.CloudWatchMetrics[0].Dimensions).toEqual([['pipeline', 'window']]);
         }
+        const whole = metrics.find((line) => !('window' in line) && !('sink' in line)) ?? {};
+        const bySink = (metric: string) =>
+          metrics.flatMap((line) => (metric in line ? [[line.sink, line[metric]] as const] : []));
         return {
-          counted: metrics.find((line) => !('window' in line) && !('sink' in line)) ?? {},
+          counted: whole,
+          measured: whole,
+          lags: Object.fromEntries(bySink('sinkLag')),
           deliveries: Object.fromEntries(
-            metrics.flatMap(({ sink, deliveryLatency }) =>
-              sink === undefined ? [] : [[sink, [deliveryLatency].flat()]],
-            ),
+            bySink('deliveryLatency').map(([sink, latency]) => [sink, [latency].flat()]),
           ),
           late: Object.fromEntries(late.map(({ window, lateForWindow }) => [window, lateForWindow])),
           warnings: lines.flatMap(({ level, message }) => (level === 'WARN' ? [message] : [])),

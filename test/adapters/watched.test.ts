@@ -68,12 +68,17 @@ describe('in Lambda there are zeros and spans', () => {
 
   it('of the sweeper, without spans', async () => {
     await sweepHandler(readings)({}, INVOCATION).catch(() => {});
-    expect(published()).toMatchObject([{ panes: 0, cutPanes: 0 }]);
+    expect(published()).toMatchObject([
+      { panes: 0, cutPanes: 0, sweeps: 1, keys: 0, roomUsed: 0, faults: 1 },
+    ]);
   });
 
   it('of the projector', async () => {
     await projectHandler(readings, { tracer })({}, INVOCATION);
-    expect(published()).toMatchObject([{ gaps: 0 }]);
+    expect(published()).toMatchObject([
+      { sink: 'table', sinkLag: 0 },
+      { gaps: 0, faults: 0 },
+    ]);
     expect(spans()).toEqual(['project']);
   });
 

@@ -4,7 +4,7 @@ import { memoryClock } from '../../src/adapters/memory/clock.ts';
 import { flushing, powertoolsTelemetry } from '../../src/adapters/powertools/telemetry.ts';
 import { type EpochMillis, millis } from '../../src/core/time.ts';
 import { definePipeline, kinesis, notify, panesOf, rolling, sqs, tumbling } from '../../src/index.ts';
-import { METRICS, type Zeros, zerosOf } from '../../src/ports/telemetry.ts';
+import { MEASURES, METRICS, type Measure, type Zeros, zerosOf } from '../../src/ports/telemetry.ts';
 
 const NAME = 'p'.repeat(40);
 const WINDOW = 'w'.repeat(40);
@@ -29,7 +29,7 @@ const chained = definePipeline('chained', panesOf(stream, 'lastTen'), {
 function countedIn(wing: string, isMeant: (file: string) => boolean = () => true): ReadonlySet<string> {
   const files = readdirSync(`src/engine/${wing}`).filter(isMeant);
   const text = files.map((file) => readFileSync(`src/engine/${wing}/${file}`, 'utf8')).join('\n');
-  return new Set([...text.matchAll(/\.count\('(\w+)'/g)].map(([, metric]) => metric as string));
+  return new Set([...text.matchAll(/(?:\.count|\baccount)\('(\w+)'/g)].map(([, metric]) => metric as string));
 }
 
 const written: string[] = [];
@@ -47,28 +47,30 @@ afterEach(() => {
 describe('zeros are published', () => {
   it('of whatever a function may count', () => {
     const intake = countedIn('intake', (file) => file !== 'sweep.ts');
-    // The handler itself counts what it received.
-    const counted = new Set([...intake, 'received']);
+    // The handler itself counts what it received, and every fault that is logged is counted.
+    const counted = new Set([...intake, 'received', 'faults']);
     expect(new Set(zerosOf(stream).process.metrics)).toEqual(counted);
     expect(new Set(zerosOf(queue).process.metrics)).toEqual(
       new Set([...counted].filter((metric) => metric !== 'misaligned')),
     );
     const projected = countedIn('delivery', (file) => file === 'projector.ts');
-    expect(new Set(zerosOf(stream).project.metrics)).toEqual(projected);
+    expect(new Set(zerosOf(stream).project.metrics)).toEqual(new Set([...projected, 'faults']));
     expect(zerosOf(chained).process.metrics).toEqual(expect.arrayContaining([...projected]));
     // What is left out of messages is counted by its reason.
-    const delivered = [...countedIn('delivery'), 'tooLarge', 'unmade'];
+    const delivered = [...countedIn('delivery'), 'tooLarge', 'unmade', 'faults'];
     const notified = stream.to(notify({ to: 'sns', limit: 10 }));
     expect(new Set(zerosOf(notified).project.metrics)).toEqual(new Set(delivered));
     const swept = countedIn('intake', (file) => file === 'sweep.ts');
-    expect(new Set(zerosOf(stream).sweep.metrics)).toEqual(swept);
+    expect(new Set(zerosOf(stream).sweep.metrics)).toEqual(new Set([...swept, 'faults']));
   });
 
   it('and stand in the table of docs/operations.md', () => {
     const page = readFileSync('docs/operations.md', 'utf8');
     const [, section = ''] = /^## Metrics\n(.*?)^## /ms.exec(page) ?? [];
     const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, metric]) => metric);
-    expect(new Set(named)).toEqual(new Set([...METRICS, 'lateForWindow', 'deliveryLatency']));
+    expect(new Set(named)).toEqual(
+      new Set([...METRICS, ...Object.keys(MEASURES), 'lateForWindow', 'sinkLag', 'deliveryLatency']),
+    );
   });
 
   it('of late records, for each window that may refuse one', () => {
@@ -91,9 +93,9 @@ describe('zeros are published', () => {
       await handler(fails).catch(() => {});
       const [minute, hour, all, ...more] = published();
       expect(more).toEqual([]);
-      expect(minute).toMatchObject({ service: 'readings', window: 'minute', lateForWindow: 0 });
+      expect(minute).toMatchObject({ pipeline: 'readings', window: 'minute', lateForWindow: 0 });
       expect(hour).toMatchObject({ window: 'hour', lateForWindow: 2 });
-      expect(all).toMatchObject({ service: 'readings', poison: 0, applied: 3, conflicts: 1 });
+      expect(all).toMatchObject({ pipeline: 'readings', poison: 0, applied: 3, conflicts: 1 });
       written.length = 0;
 
       // In the rest of that minute, only what was counted.
@@ -116,15 +118,17 @@ describe('zeros are published', () => {
   it('in lines that are bounded, whatever the names', () => {
     const { process, sweep } = zerosOf(stream);
     const { project } = zerosOf(stream.to(notify({ to: 'sns' })));
-    const bytes = (zeros: Zeros) => {
+    const bytes = (zeros: Zeros, measures: readonly Measure[] = []) => {
       written.length = 0;
-      powertoolsTelemetry(NAME, memoryClock(0 as EpochMillis), zeros).flush();
+      const telemetry = powertoolsTelemetry(NAME, memoryClock(0 as EpochMillis), zeros);
+      for (const measure of measures) telemetry.measure(measure, 987_654_321);
+      telemetry.flush();
       return lines().map((line) => Buffer.byteLength(line));
     };
     for (const [size, most] of [
-      [bytes(process), [350, 1_000]],
-      [bytes(project), [600]],
-      [bytes(sweep), [300]],
+      [bytes(process), [350, 1_200]],
+      [bytes(project), [650]],
+      [bytes(sweep, Object.keys(MEASURES) as Measure[]), [700]],
     ] as const) {
       expect(size).toHaveLength(most.length);
       for (const [at, length] of size.entries()) expect(length).toBeLessThanOrEqual(most[at] as number);
@@ -144,9 +148,9 @@ describe('how long deliveries took is published', () => {
     expect(more).toEqual([]);
     expect(Buffer.byteLength(lines()[0] as string)).toBeLessThanOrEqual(1_500);
     expect(table._aws.CloudWatchMetrics).toMatchObject([
-      { Dimensions: [['service', 'sink']], Metrics: [{ Name: 'deliveryLatency', Unit: 'Milliseconds' }] },
+      { Dimensions: [['pipeline', 'sink']], Metrics: [{ Name: 'deliveryLatency', Unit: 'Milliseconds' }] },
     ]);
-    expect(bucket).toMatchObject({ service: NAME, sink: 'bucket', deliveryLatency: 0 });
+    expect(bucket).toMatchObject({ pipeline: NAME, sink: 'bucket', deliveryLatency: 0 });
     const values: number[] = [table.deliveryLatency].flat();
     expect(values).toHaveLength(Math.min(100, count));
     for (const [q, most] of [

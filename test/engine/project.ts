@@ -15,7 +15,7 @@ export function projectRows(
   deadline: EpochMillis,
 ): Promise<unknown> {
   const target = { log: rowsLog(deployment.pipeline.name), groupLogs };
-  return deliver(ports, rowsProjector(ports, deployment, target, deadline), deadline, 'table');
+  return deliver(ports, rowsProjector(ports, deployment, target, deadline), deadline, 'table', true);
 }
 
 /** Brings the objects of the pipeline's own bucket up to the logs of all groups, as the handler does. */
@@ -26,5 +26,5 @@ export function projectObjects(
   deadline: EpochMillis,
 ): Promise<unknown> {
   const target = ownTarget(deployment, ports.objects, sink);
-  return deliver(ports, objectsProjector(ports, deployment, target, deadline), deadline, 'bucket');
+  return deliver(ports, objectsProjector(ports, deployment, target, deadline), deadline, 'bucket', true);
 }

@@ -3,7 +3,8 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { Latencies } from '../../core/latencies.ts';
 import { type Millis, millis } from '../../core/time.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Metric, Telemetry, Zeros } from '../../ports/telemetry.ts';
+import { MEASURES, type Measure, type Metric, type Telemetry, type Zeros } from '../../ports/telemetry.ts';
+import { METRICS_NAMESPACE } from '../../wiring/names.ts';
 import { tellable, told } from './told.ts';
 
 export interface FlushedTelemetry extends Telemetry {
@@ -16,7 +17,7 @@ export interface FlushedTelemetry extends Telemetry {
 
 /**
  * Writes structured logs, and metrics in the embedded metric format: by pipeline, `lateForWindow` by its window
- * as well, and `deliveryLatency` by its sink, with at most 100 values each time.
+ * as well, and `sinkLag` and `deliveryLatency` by its sink, the latter with at most 100 values each time.
  *
  * @param zeros what is written though nothing was counted
  */
@@ -26,8 +27,13 @@ export function powertoolsTelemetry(
   zeros: Zeros = NO_ZEROS,
 ): FlushedTelemetry {
   const logger = new Logger({ serviceName: pipeline });
-  const metrics = new Metrics({ namespace: 'Millrace', serviceName: pipeline });
+  const metrics = new Metrics({ namespace: METRICS_NAMESPACE });
+  // Powertools has a dimension of its own, the service.
+  metrics.clearDefaultDimensions();
+  metrics.setDefaultDimensions({ pipeline });
   const totals = new Map<Metric, number>();
+  const measured = new Map<Measure, number>();
+  const lags = new Map<string, number>();
   const late = new Map<string, number>();
   const deliveries = new Map<string, Latencies>();
   let saidIn: number | undefined;
@@ -37,9 +43,19 @@ export function powertoolsTelemetry(
     saidIn = minute;
     return zeros;
   };
+  const publish = (): void => {
+    if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+  };
+  const count = (metric: Metric, by: number): void => {
+    if (by > 0) totals.set(metric, (totals.get(metric) ?? 0) + by);
+  };
   return {
-    count(metric, by) {
-      if (by > 0) totals.set(metric, (totals.get(metric) ?? 0) + by);
+    count,
+    measure(measure, value) {
+      raise(measured, measure, value);
+    },
+    measureLag(sink, lag) {
+      raise(lags, sink, lag);
     },
     countLate(window, by) {
       late.set(window, (late.get(window) ?? 0) + by);
@@ -53,35 +69,45 @@ export function powertoolsTelemetry(
       logger.warn(message);
     },
     fault(what, cause, place) {
+      count('faults', 1);
       logger.error(`Cannot ${what}`, { ...place, error: told(cause) });
     },
     flush() {
       const zeros = due();
       for (const window of new Set([...zeros.windows, ...late.keys()])) {
-        const ofWindow = metrics.singleMetric();
-        ofWindow.addDimension('window', window);
-        ofWindow.addMetric('lateForWindow', MetricUnit.Count, late.get(window) ?? 0);
+        metrics.addDimension('window', window);
+        metrics.addMetric('lateForWindow', MetricUnit.Count, late.get(window) ?? 0);
+        publish();
       }
       late.clear();
-      for (const [sink, latencies] of deliveries) {
+      for (const sink of new Set([...lags.keys(), ...deliveries.keys()])) {
         metrics.addDimension('sink', sink);
-        for (const latency of latencies.sample(MAX_VALUES))
+        const lag = lags.get(sink);
+        if (lag !== undefined) metrics.addMetric('sinkLag', MetricUnit.Milliseconds, lag);
+        for (const latency of deliveries.get(sink)?.sample(MAX_VALUES) ?? [])
           metrics.addMetric('deliveryLatency', MetricUnit.Milliseconds, Math.round(latency));
         // A full line is written by itself.
-        if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
+        publish();
       }
+      lags.clear();
       deliveries.clear();
-      const published = new Set([...zeros.metrics, ...totals.keys()]);
-      if (published.size === 0) return;
-      for (const metric of published) metrics.addMetric(metric, MetricUnit.Count, totals.get(metric) ?? 0);
+      for (const metric of new Set([...zeros.metrics, ...totals.keys()]))
+        metrics.addMetric(metric, MetricUnit.Count, totals.get(metric) ?? 0);
       totals.clear();
-      metrics.publishStoredMetrics();
+      for (const [measure, value] of measured) metrics.addMetric(measure, MEASURES[measure], value);
+      measured.clear();
+      publish();
     },
   };
 }
 
 /** How many values of one metric a line holds: what the format allows. */
 const MAX_VALUES = 100;
+
+/** Keeps the greatest value of each name. */
+function raise<Name>(values: Map<Name, number>, name: Name, value: number): void {
+  values.set(name, Math.max(value, values.get(name) ?? value));
+}
 
 const MINUTE = millis('1m');
 const NO_ZEROS: Zeros = { metrics: [], windows: [] };

@@ -121,13 +121,13 @@ async function stepObjects(
   const intent = decodeIntent(last);
   await finish(ports, pipeline, target, intent);
   const age = ports.clock.now() - last.committedAt;
-  if (!intent.more && age >= 0 && age < target.every) return AT_REST;
+  if (!intent.more && age >= 0 && age < target.every) return { ...AT_REST, leftFrom: last.committedAt };
   const { stretch, folders } = await nextStretch(ports, deployment, intent.covered, deadline);
   const step = stepOf(stretch);
   const now = ports.clock.now();
   // The projector decides nothing that it has no time to carry out, nor anything that it read long ago: its
   // environment may have been frozen meanwhile.
-  if (now >= deadline) return AT_REST;
+  if (now >= deadline) return { ...AT_REST, leftFrom: step.leftFrom ?? last.committedAt };
   if (!step.moved && !mustRenew(last.committedAt, now)) return step;
   const ordinal = last.ordinal + 1;
   const incarnations = withIncarnation(intent.incarnations, {

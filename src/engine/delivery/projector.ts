@@ -28,6 +28,11 @@ export interface Step {
    * Panes that silence brought are of no record.
    */
   readonly arrivals: readonly EpochMillis[];
+  /**
+   * When the oldest commit was made whose panes the step left for another, or at the latest; undefined where it left
+   * none, or where that is not known.
+   */
+  readonly leftFrom: EpochMillis | undefined;
   readonly gaps: Stretch['gaps'];
 }
 
@@ -45,7 +50,19 @@ export const stepOf = ({ from, to, panes, entries, more, gaps }: Stretch): Step 
     const isWhole = ordinal <= (to.get(log) ?? BEGINNING)[0];
     return arrived !== undefined && panes.length > 0 && isWhole ? [arrived] : [];
   }),
+  leftFrom: more ? oldestLeft(to, entries) : undefined,
 });
+
+/**
+ * Returns when the oldest entry was committed of those that a stretch does not cover to their end; where it covers all
+ * that were read, when the last of these was: what was not read is younger, as far as clocks agree.
+ */
+function oldestLeft(to: Stretch['to'], entries: Stretch['entries']): EpochMillis | undefined {
+  const commits = (of: Stretch['entries']) => of.map(({ committedAt }) => committedAt);
+  const left = commits(entries.filter(({ log, ordinal }) => ordinal > (to.get(log) ?? BEGINNING)[0]));
+  if (left.length > 0) return Math.min(...left) as EpochMillis;
+  return entries.length > 0 ? (Math.max(...commits(entries)) as EpochMillis) : undefined;
+}
 
 /**
  * A step that covered nothing, as it had to note where the projector begins, or another projector was faster.
@@ -56,6 +73,7 @@ export const TO_BE_REPEATED: Step = {
   entries: 0,
   panes: 0,
   arrivals: [],
+  leftFrom: undefined,
   gaps: [],
 };
 
@@ -80,10 +98,11 @@ export async function stepUntil(
 
 /**
  * Lets a projector take steps until none moves it, and then reports each log that it cannot read on. It notes
- * how long each delivery took.
+ * how long each delivery took, and how long panes have waited that it leaves.
  *
  * @param deadline the time at and after which no step is begun
  * @param sink the name of the sink
+ * @param ofAll whether the projector covers all groups: only then does it know how long panes have waited
  * @returns how many entries and panes it covered
  */
 export async function deliver(
@@ -91,17 +110,23 @@ export async function deliver(
   projector: Projector,
   deadline: EpochMillis,
   sink: string,
+  ofAll: boolean,
 ): Promise<Pick<Step, 'entries' | 'panes'>> {
   const { clock, telemetry } = ports;
   const delivered = { entries: 0, panes: 0 };
-  const last = await stepUntil(ports, projector, deadline, ({ entries, panes, arrivals, moved }) => {
+  let taken: Step = TO_BE_REPEATED;
+  const last = await stepUntil(ports, projector, deadline, (step) => {
+    const { entries, panes, arrivals, moved } = step;
     const now = clock.now();
+    taken = step;
     delivered.entries += entries;
     delivered.panes += panes;
     for (const arrival of arrivals) telemetry.countDelivery(sink, arrival, now);
     return !moved;
   });
   if (last !== undefined) tellGaps(telemetry, last.gaps);
+  const { more, leftFrom = more ? undefined : clock.now() } = taken;
+  if (ofAll && leftFrom !== undefined) telemetry.measureLag(sink, Math.max(0, clock.now() - leftFrom));
   return delivered;
 }
 

@@ -28,7 +28,8 @@ export function stateWeight({
  * Returns the share that a group's state has used of the room for new keys. Above 1 the group takes in no
  * record of a new key.
  */
-export const roomUsed = (group: Group): number => stateWeight(group) / LIMITS.newKeys;
+export const roomUsed = (group: Group, { newKeys }: Pick<Limits, 'newKeys'> = LIMITS): number =>
+  stateWeight(group) / newKeys;
 
 function positionsWeight(positions: Positions): number {
   let bytes = 0;

@@ -7,7 +7,7 @@ import type { Tracer } from '../../ports/tracer.ts';
 import { type KeysAndIds, slotsOf } from '../format/group-tables.ts';
 import { type Draft, draftEntry } from '../format/next-entry.ts';
 import type { Deployment } from '../group/deployment.ts';
-import { type Folded, type Group, type GroupRecord, lateByWindow } from '../group/group.ts';
+import { type Folded, type Group, type GroupRecord, lateByWindow, type PoisonCode } from '../group/group.ts';
 import { leaveOut, stateWeight } from '../group/room.ts';
 import { newsOf, REFUSED, withoutOld, withoutRoom } from '../group/taken.ts';
 import { weightOf } from '../group/weight.ts';
@@ -66,13 +66,18 @@ export async function commitGroup(
   const { limits = LIMITS, tracer } = ports;
   const log = logs.nameOf(index);
   let uncommitted = records;
+  let accounted = 0;
+  const account: Account = (metric, by) => {
+    ports.telemetry.count(metric, by);
+    accounted += by;
+  };
   try {
     let group = await loading;
     let conflicts = 0;
     let atMost = records.length;
     for (;;) {
       const news = newsOf(pipeline, group, uncommitted);
-      ports.telemetry.count('duplicate', uncommitted.length - news.length);
+      account('duplicate', uncommitted.length - news.length);
       const { admitted, crowdedOut } = pipeline.source.lineage.ordered
         ? withoutRoom(group, news, limits)
         : { admitted: news, crowdedOut: [] };
@@ -106,8 +111,8 @@ export async function commitGroup(
         group = await logs.load(index);
         continue;
       }
-      countCommit(ports, group, folded);
-      ports.telemetry.count('duplicate', repeated);
+      countCommit(ports, account, group, folded);
+      account('duplicate', repeated);
       ports.telemetry.count('crowded', draft.weight.state >= limits.crowded ? 1 : 0);
       ports.telemetry.count('cutPanes', cutPanes);
       group = next.group;
@@ -118,8 +123,13 @@ export async function commitGroup(
     }
   } catch (cause) {
     return { outcome: 'stopped', uncommitted, cause };
+  } finally {
+    ports.telemetry.count('unaccounted', Math.abs(records.length - uncommitted.length - accounted));
   }
 }
+
+/** Counts what became of records that a group has left: each is in one of these. */
+type Account = (metric: 'applied' | 'late' | 'poison' | 'duplicate', by: number) => void;
 
 /** A fold that fits an entry, and the number of records that it took in. */
 interface Fitting {
@@ -270,16 +280,33 @@ const noRoomForLineages = (
 
 function countCommit(
   { telemetry }: Pick<Ports, 'telemetry'>,
+  account: Account,
   before: Group,
   { counters, panes, poison, late }: Folded,
 ): void {
-  telemetry.count('applied', counters.applied - before.counters.applied);
-  telemetry.count('late', counters.lateForAll - before.counters.lateForAll);
+  account('applied', counters.applied - before.counters.applied);
+  account('late', counters.lateForAll - before.counters.lateForAll);
   for (const [window, count] of Object.entries(lateByWindow(late))) telemetry.countLate(window, count);
-  telemetry.count('poison', counters.poison - before.counters.poison);
+  account('poison', counters.poison - before.counters.poison);
   telemetry.count('panes', panes.length);
-  telemetry.count('noRoom', poison.filter(isWithoutRoom).length);
+  telemetry.count('commits', 1);
+  telemetry.count('noRoom', refusedAs(poison, NO_ROOM));
+  telemetry.count('authorFaults', refusedAs(poison, BY_AUTHOR));
 }
 
-const isWithoutRoom = ({ content }: GroupRecord): boolean =>
-  content.outcome === 'poison' && content.poison.code === 'no-room';
+const NO_ROOM: ReadonlySet<PoisonCode> = new Set(['no-room']);
+
+/** What refuses a record where a function of the definition threw, or answered with what no record can have. */
+const BY_AUTHOR: ReadonlySet<PoisonCode> = new Set([
+  'map',
+  'expand',
+  'filter',
+  'id',
+  'key',
+  'event-time',
+  'select',
+  'fold',
+]);
+
+const refusedAs = (poison: readonly GroupRecord[], codes: ReadonlySet<PoisonCode>): number =>
+  poison.filter(({ content }) => content.outcome === 'poison' && codes.has(content.poison.code)).length;

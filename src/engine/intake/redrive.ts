@@ -189,6 +189,8 @@ export class Redrive {
       count: (metric: Metric, by: number) => void counted.set(metric, (counted.get(metric) ?? 0) + by),
       countLate: () => {},
       countDelivery: () => {},
+      measure: () => {},
+      measureLag: () => {},
       warn: () => {},
       fault: (_what: string, cause: unknown) => {
         fault = cause;

@@ -8,7 +8,7 @@ import { nextEntry } from '../format/next-entry.ts';
 import { present } from '../group/deployment.ts';
 import type { Group } from '../group/group.ts';
 import { mustRenew } from '../group/lifetimes.ts';
-import { leaveOut } from '../group/room.ts';
+import { leaveOut, roomUsed } from '../group/room.ts';
 import { bytesOf } from '../log/group-cache.ts';
 import { type GroupLogs, unchanged } from '../log/group-logs.ts';
 import { foldIdle } from './fold.ts';
@@ -78,12 +78,28 @@ export async function sweep(ports: SweepPorts, logs: GroupLogs, deadline: EpochM
   );
   if (faults.length > 0) throw faults[0];
   const now = await silence;
+  tellState(ports, swept);
   if (now !== undefined && swept.every(({ isWhole }) => isWhole)) await noted(ports, now, deadline);
   return {
     open: swept.reduce((total, { open }) => total + open, 0),
     panes: swept.reduce((total, { panes }) => total + panes, 0),
     now,
   };
+}
+
+/** Tells that all groups were visited, and how they are; nothing where one was not. */
+function tellState({ telemetry, clock }: SweepPorts, swept: readonly Visit[]): void {
+  const found = swept.flatMap(({ found }) => found ?? []);
+  if (found.length < swept.length) return;
+  const now = clock.now();
+  telemetry.count('sweeps', 1);
+  const ages = found.map(({ snapshotAt = now }) => Math.max(0, now - snapshotAt));
+  telemetry.measure('oldestSnapshot', Math.max(...ages));
+  telemetry.measure('roomUsed', Math.round(1_000 * Math.max(...found.map(({ room }) => room))) / 10);
+  telemetry.measure(
+    'keys',
+    found.reduce((total, { keys }) => total + keys, 0),
+  );
 }
 
 /**
@@ -102,6 +118,7 @@ async function silenceUpTo(
         'Cannot wait for the source any longer as the groups need the rest of the time',
       );
     });
+    if (frontier !== undefined) telemetry.measure('sourceAge', Math.max(0, now - frontier));
     return frontier && before(Math.min(now, frontier) as EpochMillis, MARGIN);
   } catch (cause) {
     telemetry.fault('tell what waits at the source', cause);
@@ -129,9 +146,19 @@ interface Visit {
   readonly panes: number;
   /** Whether all of its keys have passed by the whole silence. */
   readonly isWhole: boolean;
+  /** How the group was found; undefined where it was not visited. */
+  readonly found: Found | undefined;
 }
 
-const UNVISITED: Visit = { open: 0, panes: 0, isWhole: false };
+/** A group in figures, as its memory is needed for others. */
+interface Found {
+  readonly snapshotAt: EpochMillis | undefined;
+  /** The share that is used of the room for new keys. */
+  readonly room: number;
+  readonly keys: number;
+}
+
+const UNVISITED: Visit = { open: 0, panes: 0, isWhole: false, found: undefined };
 
 async function sweepGroup(
   ports: SweepPorts,
@@ -146,6 +173,11 @@ async function sweepGroup(
   const loaded = await logs.load(index);
   holds(bytesOf(loaded));
   let group = await renewed(ports, logs, index, loaded);
+  const found = {
+    snapshotAt: group.base?.committedAt,
+    room: roomUsed(group, limits),
+    keys: group.keys.size,
+  };
   const now = (await silence) ?? NEVER;
   let panes = 0;
   for (;;) {
@@ -153,20 +185,22 @@ async function sweepGroup(
     if (passed.failed > 0) {
       const place = { log: logs.nameOf(index) };
       ports.telemetry.fault('close windows', keysThatThrow(index, passed.failed), place);
+      ports.telemetry.count('authorFaults', passed.failed);
     }
     const cutPanes = leaveOut(passed.panes, limits);
     const committedAt = ports.clock.now();
-    if (!passed.changed) return { open: passed.open, panes, isWhole: true };
+    if (!passed.changed) return { open: passed.open, panes, isWhole: true, found };
     const next = nextEntry(deployment, group, passed, committedAt);
     // The writer that was first has taken records in, or swept. What remains for a sweep waits for the next
     // one.
     if ((await logs.append(index, next)) === 'conflict') {
-      return { open: passed.open + passed.panes.length, panes, isWhole: false };
+      return { open: passed.open + passed.panes.length, panes, isWhole: false, found };
     }
     ports.telemetry.count('panes', passed.panes.length);
     ports.telemetry.count('cutPanes', cutPanes);
     panes += passed.panes.length;
-    if (!passed.more || committedAt >= deadline) return { open: passed.open, panes, isWhole: !passed.more };
+    if (!passed.more || committedAt >= deadline)
+      return { open: passed.open, panes, isWhole: !passed.more, found };
     group = next.group;
   }
 }
