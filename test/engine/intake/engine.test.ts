@@ -106,7 +106,8 @@ describe('taking a batch in', () => {
     const batch = batchOf(short);
     for (let from = 0; from < batch.length; from += 50) await short.process(batch.slice(from, from + 50));
     expect(long.emitted().toSorted()).toEqual(short.emitted().toSorted());
-    expect(long.ports.telemetry.counted).toEqual(short.ports.telemetry.counted);
+    const records = ({ ports }: Scene) => ({ ...ports.telemetry.counted, commits: undefined });
+    expect(records(long)).toEqual(records(short));
     expect(long.ports.telemetry.counted).toMatchObject({ applied: 1_998, poison: 2 });
   });
 
