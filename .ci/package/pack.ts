@@ -1,5 +1,5 @@
 /**
- * Makes the tarballs that are published, in dist/: `npm run pack`. It derives each package.json from the
+ * Makes the tarballs that are published, and their bill of materials, in dist/: `npm run pack`. It derives each package.json from the
  * repository's own. All packages have its version, and each depends on those of its pinned dependencies that
  * the files of the package import.
  */
@@ -323,4 +323,8 @@ execFileSync(
   {
     stdio: 'inherit',
   },
+);
+writeFileSync(
+  join(DIST, `millrace-${ours.version}.cdx.json`),
+  execFileSync('npm', ['run', '--silent', 'sbom'], { cwd: ROOT }),
 );
