@@ -95,14 +95,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ],
   [
     'src/init/templates/',
-    [
-      'src/index.ts',
-      'src/testing.ts',
-      'lib/pipeline-stack.ts',
-      'src/init/templates/',
-      'aws-cdk-lib',
-      'vitest',
-    ],
+    ['src/index.ts', 'src/testing.ts', 'lib/index.ts', 'src/init/templates/', 'aws-cdk-lib', 'vitest'],
   ],
   ['src/init/', ['src/local/failure.ts', 'node:']],
   ['src/index.ts', ['src/core/', 'src/pipeline/']],
@@ -156,6 +149,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
       'src/index.ts',
       'src/pipeline/',
       'src/plan/',
+      'src/ports/telemetry.ts',
       'src/wiring/',
       'lib/',
       'aws-cdk-lib',

@@ -1,7 +1,20 @@
-import type { RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
+import { LATE_PREFIX, PANES_PREFIX, STATE_PREFIX } from '../../src/wiring/names.ts';
+import type { PipelineFunction } from './pipeline-function.ts';
+import { RECOVERY_DAYS } from './tables.ts';
+
+/**
+ * For how many days bodies of entries are kept. It is the time by which the state table can be taken back,
+ * the eight days that an entry lives, the day by which an object may be older than its entry, and a week to
+ * take the table back and have everything renewed.
+ */
+const STATE_DAYS = RECOVERY_DAYS + 8 + 1 + 7;
+
+/** For how many days late records are kept, to be looked at and redriven. Refused records are kept for good. */
+const LATE_DAYS = 90;
 
 export class PrivateBucket extends s3.Bucket {
   constructor(scope: Construct, id: string, { removalPolicy }: { readonly removalPolicy: RemovalPolicy }) {
@@ -16,16 +29,22 @@ export class PrivateBucket extends s3.Bucket {
 }
 
 /**
- * A bucket whose objects never change once written: it refuses every write without `If-None-Match`, from
+ * The bucket of panes, of refused and of late records, and of large bodies of entries.
+ *
+ * Its objects never change once written: it refuses every write without `If-None-Match`, from
  * anyone.
  *
  * It also refuses multipart uploads and copies, as they cannot begin with that header. The condition
  * `s3:ObjectCreationOperation` would let them through; nothing here is large enough to need it.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
  */
-export class CreateOnlyBucket extends PrivateBucket {
+export class ResultsBucket extends PrivateBucket {
   constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
     super(scope, id, props);
+    // The body of an entry is useless once no table has the entry any more; the body of an append that lost
+    // always is.
+    this.addLifecycleRule({ prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) });
+    this.addLifecycleRule({ prefix: LATE_PREFIX, expiration: Duration.days(LATE_DAYS) });
     this.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'CreateOnly',
@@ -36,5 +55,28 @@ export class CreateOnlyBucket extends PrivateBucket {
         conditions: { Null: { 's3:if-none-match': 'true' } },
       }),
     );
+  }
+
+  /** Lets a function write panes, and read what it wrote. */
+  allowWritePanes(projector: PipelineFunction): void {
+    projector.permit(['s3:PutObject', 's3:GetObject'], this.arnForObjects(`${PANES_PREFIX}*`));
+    // With this permission S3 answers 404, not 403, for an object that does not exist.
+    projector.permit(['s3:ListBucket'], this.bucketArn);
+  }
+
+  /** Lets a principal list and get the objects of panes, and no others. */
+  grantReadPanes(grantee: iam.IGrantable): iam.Grant {
+    const listing = iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['s3:ListBucket'],
+      resourceArns: [this.bucketArn],
+      conditions: { StringLike: { 's3:prefix': `${PANES_PREFIX}*` } },
+    });
+    const getting = iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['s3:GetObject'],
+      resourceArns: [this.arnForObjects(`${PANES_PREFIX}*`)],
+    });
+    return listing.combine(getting);
   }
 }

@@ -1,5 +1,6 @@
 import { Duration, Stack } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
@@ -7,6 +8,7 @@ import type { DynamoDBSource as Changes } from '../../src/pipeline/sources/dynam
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
 /**
@@ -28,7 +30,7 @@ export interface DynamoDBSourceProps {
  *
  * @throws RangeError when nobody says which stream, or the table is one that the stack itself makes
  */
-export class DynamoDBSource extends Construct {
+export class DynamoDBSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string } = {};
   readonly #table: dynamodb.ITable;
@@ -79,5 +81,14 @@ export class DynamoDBSource extends Construct {
       ['dynamodb:DescribeStream', 'dynamodb:GetShardIterator', 'dynamodb:GetRecords'],
       this.#stream,
     );
+  }
+
+  /** Lets a principal change items of the table, whose changes are the records. */
+  grantPut(grantee: iam.IGrantable): iam.Grant {
+    return iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:BatchWriteItem'],
+      resourceArns: [this.#table.tableArn],
+    });
   }
 }

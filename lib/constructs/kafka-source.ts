@@ -1,4 +1,5 @@
 import { ArnFormat, Stack, Token } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { Cluster, SecretWay } from '../../src/pipeline/cluster.ts';
@@ -6,6 +7,7 @@ import type { KafkaSource as Topic } from '../../src/pipeline/sources/kafka.ts';
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 
 /** The most event pollers that Lambda takes. */
@@ -29,7 +31,7 @@ export interface KafkaSourceProps {
  * A topic of a cluster that exists. The stack makes neither, as topics are their cluster's, and clusters belong
  * to more than one pipeline.
  */
-export class KafkaSource extends Construct {
+export class KafkaSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string } = {};
   readonly outputs: { readonly [name: string]: string };
   readonly #source: Topic<unknown>;
@@ -89,6 +91,27 @@ export class KafkaSource extends Construct {
     sweeper.permit(['cloudwatch:GetMetricStatistics'], '*');
   }
 
+  grantPut(grantee: iam.IGrantable): iam.Grant {
+    const cluster = this.#cluster;
+    if (!('msk' in cluster) || (cluster.auth ?? 'iam') !== 'iam') {
+      const state = 'msk' in cluster ? 'its clients have a secret, or need none' : 'its brokers are your own';
+      throw new RangeError(
+        `Cannot grant putting records into "${this.#source.topic}" as its cluster must be one of MSK that is used by IAM: ${state}`,
+      );
+    }
+    const connecting = iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['kafka-cluster:Connect', 'kafka-cluster:WriteDataIdempotently'],
+      resourceArns: [cluster.msk],
+    });
+    const writing = iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['kafka-cluster:DescribeTopic', 'kafka-cluster:WriteData'],
+      resourceArns: [partOf(cluster.msk, 'topic', `/${this.#source.topic}`)],
+    });
+    return connecting.combine(writing);
+  }
+
   #permit(handler: PipelineFunction, secrets: readonly UsedSecret[]): void {
     const cluster = this.#cluster;
     if ('msk' in cluster) {
@@ -98,18 +121,19 @@ export class KafkaSource extends Construct {
       );
       const { auth = 'iam' } = cluster;
       if (auth === 'iam') {
-        const part = (kind: string, name: string) =>
-          `${cluster.msk.replace(':cluster/', `:${kind}/`)}${name}`;
         handler.permit(
           ['kafka-cluster:Connect', 'kafka-cluster:DescribeClusterDynamicConfiguration'],
           cluster.msk,
         );
         handler.permit(
           ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
-          part('topic', `/${this.#source.topic}`),
+          partOf(cluster.msk, 'topic', `/${this.#source.topic}`),
         );
         // Lambda keeps its offsets in a group of the mapping's own id, which is known once it is made.
-        handler.permit(['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'], part('group', '/*'));
+        handler.permit(
+          ['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'],
+          partOf(cluster.msk, 'group', '/*'),
+        );
       } else if (auth !== 'none' && 'scram' in auth) {
         handler.permit(['kafka:ListScramSecrets'], cluster.msk);
       }
@@ -123,6 +147,10 @@ export class KafkaSource extends Construct {
     if ('msk' in cluster || networkOf(cluster).length > 0) handler.permit(NETWORK_ACTIONS, '*');
   }
 }
+
+/** Returns the ARN of a topic, or of groups, of a cluster. */
+const partOf = (cluster: string, kind: 'topic' | 'group', name: string): string =>
+  `${cluster.replace(':cluster/', `:${kind}/`)}${name}`;
 
 interface UsedSecret {
   readonly type: lambda.SourceAccessConfigurationType;

@@ -1,4 +1,5 @@
 import { ArnFormat, Duration, Names, type RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisConsumerEventSource, KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Construct } from 'constructs';
@@ -6,6 +7,7 @@ import type { KinesisSource as Stream } from '../../src/pipeline/sources/kinesis
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
 export interface KinesisSourceProps {
@@ -17,7 +19,7 @@ export interface KinesisSourceProps {
  * A data stream that the stack makes, or one that exists, and a consumer of its own where the definition asks
  * for enhanced fan-out.
  */
-export class KinesisSource extends Construct {
+export class KinesisSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #stream: kinesis.IStream;
@@ -55,6 +57,18 @@ export class KinesisSource extends Construct {
       ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'],
       this.#stream.streamArn,
     );
+  }
+
+  grantPut(grantee: iam.IGrantable): iam.Grant {
+    const { streamArn, encryptionKey } = this.#stream;
+    const putting = iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['kinesis:PutRecord', 'kinesis:PutRecords'],
+      resourceArns: [streamArn],
+    });
+    return encryptionKey === undefined
+      ? putting
+      : putting.combine(encryptionKey.grant(grantee, 'kms:GenerateDataKey'));
   }
 }
 

@@ -60,6 +60,8 @@ interface Place {
  * to this one resource, and nothing else with it.
  */
 export class MessageSink extends Construct {
+  /** The name of the sink. */
+  readonly sink: string;
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #place: Place;
@@ -67,6 +69,7 @@ export class MessageSink extends Construct {
   /** @throws RangeError when the target is not what the sink sends to */
   constructor(scope: Construct, id: string, props: MessageSinkProps) {
     super(scope, id);
+    this.sink = props.name;
     this.#place = PLACES[props.service](this, props);
     const { address, namespace, outputs } = this.#place;
     this.environment = {

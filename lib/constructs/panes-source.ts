@@ -2,11 +2,13 @@ import { Duration, Token } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
+import type * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { PanesSource as Panes } from '../../src/pipeline/sources/panes.ts';
 import { ENVIRONMENT, STATE_PREFIX } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 import { wakeByState } from './tables.ts';
 
@@ -39,7 +41,7 @@ const READ = new WeakMap<object, Map<string, string>>();
  *
  * @throws RangeError when nobody says where they are, or another pipeline of the app reads their stream
  */
-export class PanesSource extends Construct {
+export class PanesSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string } = {};
   readonly #of: string;
@@ -91,6 +93,12 @@ export class PanesSource extends Construct {
     this.#allowRead(sweeper);
     // How far the other pipeline's sweeper has come.
     sweeper.permit(['dynamodb:GetItem'], this.#table.tableArn);
+  }
+
+  grantPut(_: iam.IGrantable): iam.Grant {
+    throw new RangeError(
+      `Cannot grant putting records as the source must take records: it is the panes of "${this.#of}", whose stack grants putting records there`,
+    );
   }
 
   #allowRead(fn: PipelineFunction): void {

@@ -1,4 +1,4 @@
-import { RemovalPolicy, type Stack } from 'aws-cdk-lib';
+import { RemovalPolicy } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
@@ -25,9 +25,10 @@ export interface QueryApiProps {
  * of AWS. The function may read the logs and the rows, and nothing else.
  */
 export class QueryApi extends Construct {
+  readonly function: PipelineFunction;
   readonly url: string;
 
-  constructor(scope: Stack, id: string, props: QueryApiProps) {
+  constructor(scope: Construct, id: string, props: QueryApiProps) {
     super(scope, `${id}Api`);
     const { pipeline, file, bundles, state, rows, results } = props;
     // CloudFormation resolves the secret as it deploys, so that the function needs no permission to read it.
@@ -55,6 +56,7 @@ export class QueryApi extends Construct {
     if (rows) fn.permit(['dynamodb:Query'], rows.tableArn);
     fn.permit(['s3:GetObject'], results.arnForObjects(`${STATE_PREFIX}*`));
     const { url } = fn.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.AWS_IAM });
+    this.function = fn;
     this.url = url;
   }
 }

@@ -1,9 +1,11 @@
+import type * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { RabbitSource } from '../../src/pipeline/sources/rabbitmq.ts';
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 
 export interface RabbitmqSourceProps {
@@ -17,7 +19,7 @@ export interface RabbitmqSourceProps {
  * @throws RangeError when the source does not say which broker and secret to use, or what becomes of a message
  * that was delivered too often
  */
-export class RabbitmqSource extends Construct {
+export class RabbitmqSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #source: RabbitSource<unknown>;
@@ -73,5 +75,11 @@ export class RabbitmqSource extends Construct {
   allowLook(sweeper: PipelineFunction): void {
     // This action takes no resource.
     sweeper.permit(['cloudwatch:GetMetricStatistics'], '*');
+  }
+
+  grantPut(_: iam.IGrantable): iam.Grant {
+    throw new RangeError(
+      `Cannot grant putting messages into "${this.#source.queue}" as a policy of IAM must be able to allow it: a RabbitMQ broker has users of its own`,
+    );
   }
 }

@@ -1,4 +1,5 @@
 import { Duration, type RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
@@ -6,6 +7,7 @@ import type { QueueSource } from '../../src/pipeline/sources/sqs.ts';
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { FUNCTION_TIMEOUT, type PipelineFunction } from './pipeline-function.ts';
+import type { SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 
 /** How each kind of queue is made. */
@@ -26,7 +28,7 @@ export interface SqsSourceProps {
  * A queue that keeps its messages for four days, and a dead-letter queue that keeps messages which could not
  * be processed for another ten.
  */
-export class SqsSource extends Construct {
+export class SqsSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly #queue: sqs.Queue;
@@ -72,5 +74,13 @@ export class SqsSource extends Construct {
     sweeper.permit(['sqs:GetQueueAttributes'], this.#queue.queueArn);
     // This action takes no resource.
     sweeper.permit(['cloudwatch:GetMetricStatistics'], '*');
+  }
+
+  grantPut(grantee: iam.IGrantable): iam.Grant {
+    return iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['sqs:SendMessage'],
+      resourceArns: [this.#queue.queueArn],
+    });
   }
 }

@@ -2,9 +2,9 @@ import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { StreamEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
 import type { MAPPINGS } from '../../src/wiring/mappings.ts';
-import type { PrivateBucket } from './buckets.ts';
 
 export interface Reading {
   /** For how long Lambda gathers records before it invokes the function. */
@@ -12,7 +12,7 @@ export interface Reading {
   /**
    * The bucket that receives, whole, the records that the stream dropped before a handler could take them.
    */
-  readonly failures: PrivateBucket;
+  readonly failures: Pick<s3.IBucket, 'bucketArn' | 'arnForObjects'>;
 }
 
 /**
@@ -43,7 +43,7 @@ export const readingInOrder = (
   }) satisfies StreamEventSourceProps;
 
 /** CDK's own S3 destination would let the function read, change and delete the objects of the bucket. */
-const failuresTo = (bucket: PrivateBucket): lambda.IEventSourceDlq => ({
+const failuresTo = (bucket: Reading['failures']): lambda.IEventSourceDlq => ({
   bind: (_, target) => {
     target.addToRolePolicy(
       new iam.PolicyStatement({ actions: ['s3:ListBucket'], resources: [bucket.bucketArn] }),

@@ -1,5 +1,6 @@
 import type { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { Construct } from 'constructs';
@@ -103,6 +104,20 @@ export class RowsTable extends dynamodb.Table {
       partitionKey: { name: ROWS_KEY.partition, type: STRING },
       sortKey: { name: ROWS_KEY.sort, type: STRING },
       removalPolicy,
+    });
+  }
+
+  /** Lets a function write rows. */
+  allowWrite(projector: PipelineFunction): void {
+    projector.permit(['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], this.tableArn);
+  }
+
+  /** Lets a principal look rows up. */
+  grantReadRows(grantee: iam.IGrantable): iam.Grant {
+    return iam.Grant.addToPrincipal({
+      grantee,
+      actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'],
+      resourceArns: [this.tableArn],
     });
   }
 }

@@ -19,7 +19,7 @@ const ENTRIES = {
   'millrace/opentelemetry': 'src/opentelemetry.ts',
   'millrace/producer': 'src/producer.ts',
   'millrace/testing': 'src/testing.ts',
-  'millrace/cdk': 'lib/pipeline-stack.ts',
+  'millrace/cdk': 'lib/index.ts',
   'docs/readings': 'test/docs/readings.ts',
 } as const;
 

@@ -12,6 +12,7 @@ import { millis } from '../../src/core/time.ts';
 import { dynamodbStream, kafka, kinesis, type Pipeline, sqs, table } from '../../src/index.ts';
 import { ENTRY_LIFETIME } from '../../src/ports/commit-log.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
+import { nameOf, permissionsOf, plain, type Statement } from './permissions.ts';
 import { writeEntry } from './stack-entry.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
@@ -898,14 +899,6 @@ it('refuses a mapping that would have Lambda ignore which records failed', () =>
   );
 });
 
-interface Statement {
-  readonly Effect: string;
-  readonly Action: string | readonly string[];
-  readonly Resource: unknown;
-  readonly Principal?: unknown;
-  readonly Condition?: unknown;
-}
-
 /** What the adapter of a service calls. */
 function callsOf(service: string): string[] {
   const folder = join(PROJECT, 'src/adapters', service);
@@ -917,30 +910,5 @@ function callsOf(service: string): string[] {
   return [...source.matchAll(/new (\w+)Command\(/g)].map(([, call = '']) => call);
 }
 
-/** A logical id without the hash that CDK appends. */
-const plain = (id: string): string => id.replace(/[0-9A-F]{8}$/, '');
-
-/** `State`, `State.StreamArn`, `Results/panes/*`: what a reference in a template stands for. */
-function nameOf(reference: unknown): string {
-  if (typeof reference === 'string') return reference;
-  const { Ref, 'Fn::GetAtt': attribute, 'Fn::Join': join } = reference as Record<string, unknown>;
-  if (typeof Ref === 'string') return plain(Ref);
-  if (Array.isArray(attribute))
-    return attribute[1] === 'Arn' ? plain(attribute[0]) : `${plain(attribute[0])}.${attribute[1]}`;
-  return (join as [string, unknown[]])[1].map(nameOf).join('');
-}
-
 const namesOf = (template: Template, type: string): string[] =>
   Object.keys(template.findResources(type)).map(plain).sort();
-
-/** What each function's role allows, one line for each action and resource. */
-function permissionsOf(template: Template): Record<string, string[]> {
-  const many = <Item>(oneOrMore: Item | readonly Item[]): readonly Item[] => [oneOrMore].flat() as Item[];
-  const policies = Object.values(template.findResources('AWS::IAM::Policy')).map(({ Properties }) => {
-    const allowed = (Properties.PolicyDocument.Statement as Statement[]).flatMap(({ Action, Resource }) =>
-      many(Action).flatMap((action) => many(Resource).map((resource) => `${action} ${nameOf(resource)}`)),
-    );
-    return [nameOf(Properties.Roles[0]).replace(/Role$/, ''), allowed.sort()] as const;
-  });
-  return Object.fromEntries(policies);
-}

@@ -49,7 +49,7 @@ describe('a kind that is added to its union alone', () => {
 
   it('does not compile wherever a source is read', () => {
     expect(lackingCasesOf('plantedSource')).toEqual([
-      'lib/pipeline-stack.ts',
+      'lib/millrace-pipeline.ts',
       'src/commands/refused.ts',
       'src/commands/restore.ts',
       'src/commands/send-targets.ts',
@@ -66,7 +66,7 @@ describe('a kind that is added to its union alone', () => {
 
   it('does not compile wherever a sink is written, read or audited', () => {
     expect(lackingCasesOf('plantedSink')).toEqual([
-      'lib/pipeline-stack.ts',
+      'lib/millrace-pipeline.ts',
       'src/commands/audit.ts',
       'src/commands/backfill.ts',
       'src/commands/kept.ts',

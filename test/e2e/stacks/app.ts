@@ -118,7 +118,7 @@ for (const [id, owner] of [
   ['OnDemand', 'Source'],
   ['Messages', 'SinkStream'],
 ] as const) {
-  const made = stacks.find(({ stackName }) => stackName === id)?.node.findChild(owner);
+  const made = stacks.find(({ stackName }) => stackName === id)?.millrace.node.findChild(owner);
   const stream = made?.node.findChild('Stream').node.defaultChild as CfnResource;
   stream.addMetadata('cfn-lint', { config: { ignore_checks: ['E3002'] } });
 }

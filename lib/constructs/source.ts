@@ -1,0 +1,22 @@
+import type * as iam from 'aws-cdk-lib/aws-iam';
+import type { PipelineFunction } from './pipeline-function.ts';
+import type { Reading } from './stream-mapping.ts';
+
+/** Where a pipeline's records come from, as a part of its stack. */
+export interface SourcePart {
+  /** The variables of every function of the pipeline. */
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string };
+  /** Passes every record to `handler`. */
+  feed(handler: PipelineFunction, reading: Reading): void;
+  /** Returns the variables by which the sweeper looks at what the handler reads, where it needs any. */
+  lookingBy?(handler: PipelineFunction): { readonly [name: string]: string };
+  /** Lets the sweeper see what waits. */
+  allowLook(sweeper: PipelineFunction): void;
+  /**
+   * Lets a principal put records into the source.
+   *
+   * @throws RangeError when no policy of IAM can allow that
+   */
+  grantPut(grantee: iam.IGrantable): iam.Grant;
+}

@@ -1,0 +1,428 @@
+import { join } from 'node:path';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
+import type * as iam from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import type { Pipeline } from '../src/index.ts';
+import { byKind } from '../src/pipeline/kinds.ts';
+import { type Service, serviceOf } from '../src/pipeline/services.ts';
+import { type Sink, sinkName } from '../src/pipeline/sinks.ts';
+import { MEASURES, type Measure, type Metric } from '../src/ports/telemetry.ts';
+import {
+  ENVIRONMENT,
+  LATE_PREFIX,
+  METRICS_NAMESPACE,
+  POISON_PREFIX,
+  STATE_PREFIX,
+} from '../src/wiring/names.ts';
+import { Bundles, entryOf, type Role } from './bundle.ts';
+import { PrivateBucket, ResultsBucket } from './constructs/buckets.ts';
+import { DynamoDBSource } from './constructs/dynamodb-source.ts';
+import { KafkaSource } from './constructs/kafka-source.ts';
+import { KinesisSource } from './constructs/kinesis-source.ts';
+import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
+import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
+import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { QueryApi } from './constructs/query-api.ts';
+import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
+import type { SourcePart } from './constructs/source.ts';
+import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
+import { mappingFaults } from './constructs/stream-mapping.ts';
+import { RowsTable, StateTable } from './constructs/tables.ts';
+import { checkLock } from './lock.ts';
+
+/** The event of the functions that run on the schedule. */
+const TICK = { source: 'millrace.schedule' };
+
+export interface MillracePipelineProps {
+  readonly pipeline: Pipeline;
+  /**
+   * The file that exports the pipeline, or a folder with a `pipeline.ts`. Default `functions/<name of the
+   * pipeline>`, in the folder that the app is synthesized in. The construct makes the modules of its functions from
+   * it; a `handler.ts` beside it that exports `handler` replaces the one that takes records, and a `projector.ts`
+   * that does the one that delivers panes.
+   */
+  readonly entry?: string;
+  /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
+  readonly batchingWindow?: Duration;
+  /** For how long commits gather before their panes are delivered. Default 10 s. */
+  readonly deliveryWindow?: Duration;
+  /**
+   * The ARN of the stream of the table that the definition reads, such as `table.tableStreamArn`, where the
+   * definition does not say it.
+   */
+  readonly tableStream?: string;
+  /** Where the logs are of the pipeline whose panes the definition reads, such as `orders.asUpstream()`. */
+  readonly upstream?: UpstreamResources;
+  /**
+   * What exists already that sinks send messages to, by the name of the sink: a topic, an event bus, a stream or a
+   * queue, as a construct or an ARN, or an Event API and one of its namespaces. The construct makes the others.
+   */
+  readonly sinks?: { readonly [sink: string]: SinkTarget };
+  /** Adds a function that answers questions, at a URL for callers of this account. Default false. */
+  readonly queryApi?: boolean;
+  /**
+   * What happens to what keeps data, and to what sinks send to, when the stack is destroyed. Default
+   * RETAIN.
+   */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/**
+ * Everything that a pipeline runs on, as its definition says, in a stack of your own beside whatever else it has.
+ *
+ * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, or the
+ * source is a Kafka topic without a cluster
+ *
+ * @example
+ * ```ts compile-only
+ * import { App, Stack } from 'aws-cdk-lib';
+ * import * as lambda from 'aws-cdk-lib/aws-lambda';
+ * import { definePipeline, kinesis, mean, table, tumbling } from 'millrace';
+ * import { MillracePipeline } from 'millrace/cdk';
+ *
+ * interface Reading {
+ *   machine: string;
+ *   at: string;
+ *   celsius: number;
+ * }
+ *
+ * const temperature = definePipeline('temperature', kinesis<Reading>(), {
+ *   key: ({ machine }) => machine,
+ *   eventTime: ({ at }) => at,
+ *   windows: { minute: tumbling({ size: '1m' }, { celsius: mean('celsius') }) },
+ * }).to(table());
+ *
+ * const stack = new Stack(new App(), 'Plant');
+ * const producer = new lambda.Function(stack, 'Producer', {
+ *   runtime: lambda.Runtime.NODEJS_24_X,
+ *   handler: 'index.handler',
+ *   code: lambda.Code.fromAsset('producer'),
+ * });
+ * const millrace = new MillracePipeline(stack, 'Temperature', { pipeline: temperature });
+ * millrace.grantPut(producer);
+ * millrace.metric('poison').createAlarm(stack, 'Refused', { threshold: 1, evaluationPeriods: 1 });
+ * ```
+ */
+export class MillracePipeline extends Construct {
+  readonly pipeline: Pipeline;
+  readonly source: SourcePart;
+  /** The table of the commit logs. */
+  readonly state: StateTable;
+  /** The bucket of panes, of refused and of late records, and of large bodies of entries. */
+  readonly results: ResultsBucket;
+  /** The bucket that receives what Lambda gave up. */
+  readonly failures: PrivateBucket;
+  /** The table that the `table()` sink writes; undefined without that sink. */
+  readonly rows: RowsTable | undefined;
+  /** What the sinks that send messages send to, by the name of the sink. */
+  readonly sinks: { readonly [sink: string]: MessageSink };
+  /** Folds records into windows, and commits them. */
+  readonly handler: PipelineFunction;
+  /** Closes the windows of silent keys. */
+  readonly sweeper: PipelineFunction;
+  /** Delivers committed panes; undefined without sinks. */
+  readonly projector: PipelineFunction | undefined;
+  /** Answers questions about keys; undefined without `queryApi`. */
+  readonly query: QueryApi | undefined;
+  /** What commands of `millrace` and other stacks need to know, by the names of the outputs of `PipelineStack`. */
+  readonly outputs: { readonly [name: string]: string };
+  readonly #readable: readonly Kept[];
+
+  constructor(scope: Construct, id: string, props: MillracePipelineProps) {
+    super(scope, id);
+    const {
+      pipeline,
+      entry: path = join('functions', pipeline.name),
+      batchingWindow = Duration.seconds(5),
+      deliveryWindow = Duration.seconds(10),
+      removalPolicy = RemovalPolicy.RETAIN,
+    } = props;
+    const entry = entryOf(path);
+    checkLock(this, pipeline, entry.pipeline);
+    checkTargets(pipeline, props.sinks ?? {});
+
+    this.pipeline = pipeline;
+    this.source = this.#sourceOf(pipeline, {
+      batchingWindow,
+      removalPolicy,
+      stream: props.tableStream,
+      upstream: props.upstream,
+    });
+    this.state = new StateTable(this, 'State', { removalPolicy });
+    this.results = new ResultsBucket(this, 'Results', { removalPolicy });
+    // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
+    this.failures = new PrivateBucket(this, 'Failures', { removalPolicy });
+    const sinks = pipeline.sinks.map((sink) => this.#sinkOf(sink, props.sinks ?? {}, removalPolicy));
+    this.#readable = sinks.flatMap(({ kept }) => kept ?? []);
+    this.rows = sinks.find(({ rows }) => rows)?.rows;
+    this.sinks = Object.fromEntries(
+      sinks.flatMap(({ messages }) => (messages ? [[messages.sink, messages]] : [])),
+    );
+
+    const environment = {
+      [ENVIRONMENT.pipeline]: pipeline.name,
+      ...this.source.environment,
+      [ENVIRONMENT.stateTable]: this.state.tableName,
+      ...Object.assign({}, ...sinks.map(({ environment }) => environment)),
+      [ENVIRONMENT.bucket]: this.results.bucketName,
+    };
+    const roles: readonly Role[] = [
+      'handler',
+      'sweeper',
+      ...(sinks.length > 0 ? (['projector'] as const) : []),
+      ...(props.queryApi ? (['query'] as const) : []),
+    ];
+    const bundles = new Bundles(
+      entry,
+      roles,
+      pipeline.sinks.flatMap((sink) => serviceOf(sink) ?? []),
+    );
+    const addFunction = (
+      name: string,
+      role: Role,
+      memorySize: number,
+      does: string,
+      more: { readonly [name: string]: string } = {},
+    ) => {
+      const fn = new PipelineFunction(this, name, {
+        description: `Millrace ${pipeline.name}: ${does}`,
+        role,
+        file: entry.pipeline,
+        bundles,
+        memorySize,
+        environment: { ...environment, ...more },
+      });
+      this.state.allowAppend(fn);
+      fn.permit(['s3:GetObject', 's3:PutObject'], this.results.arnForObjects(`${STATE_PREFIX}*`));
+      return fn;
+    };
+
+    // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
+    // milliseconds.
+    this.handler = addFunction('Handler', 'handler', 1_024, 'folds records into windows');
+    this.source.feed(this.handler, { batchingWindow, failures: this.failures });
+    for (const prefix of [POISON_PREFIX, LATE_PREFIX])
+      this.handler.permit(['s3:PutObject'], this.results.arnForObjects(`${prefix}*`));
+
+    const looking = this.source.lookingBy?.(this.handler);
+    this.sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys', looking);
+    this.source.allowLook(this.sweeper);
+    if (pipeline.source.lineage.notesProgress) this.state.allowProgress(this.sweeper);
+
+    if (sinks.length > 0) {
+      this.projector = addFunction('Projector', 'projector', 512, 'delivers committed panes');
+      this.state.wake(this.projector, pipeline, { batchingWindow: deliveryWindow, failures: this.failures });
+      for (const { allowWrite } of sinks) allowWrite(this.projector);
+    }
+
+    if (props.queryApi) {
+      this.query = new QueryApi(this, 'Query', {
+        pipeline,
+        file: entry.pipeline,
+        bundles,
+        state: this.state,
+        rows: this.rows,
+        results: this.results,
+      });
+    }
+
+    new events.Rule(this, 'EveryMinute', {
+      description: `Millrace ${pipeline.name}: sweeps, and delivers what a lost wake-up left behind`,
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: [this.sweeper, ...(this.projector ? [this.projector] : [])].map(
+        (fn) => new targets.LambdaFunction(fn, { event: events.RuleTargetInput.fromObject(TICK) }),
+      ),
+    });
+
+    this.outputs = {
+      HandlerName: this.handler.functionName,
+      SweeperName: this.sweeper.functionName,
+      ...(this.projector && { ProjectorName: this.projector.functionName }),
+      ...(this.query && { QueryUrl: this.query.url }),
+      ...this.source.outputs,
+      StateTableName: this.state.tableName,
+      StateStreamArn: this.state.streamArn,
+      ...Object.assign({}, ...sinks.map(({ outputs }) => outputs)),
+      ResultsBucketName: this.results.bucketName,
+      FailuresBucketName: this.failures.bucketName,
+    };
+    this.node.addValidation({ validate: () => mappingFaults(Stack.of(this)) });
+  }
+
+  /**
+   * Returns the resources by which another pipeline reads this one's panes.
+   *
+   * @param woken whether commits wake the other pipeline at once, which one pipeline alone can have; otherwise it reads
+   * once a minute
+   */
+  asUpstream({ woken = true } = {}): UpstreamResources {
+    const stores = { stateTable: this.state.tableName, resultsBucket: this.results.bucketName };
+    return woken ? { ...stores, stateStream: this.state.streamArn } : stores;
+  }
+
+  /**
+   * Lets a principal put records into the source: a stream, a queue, a topic of MSK that is used by IAM, or a table.
+   *
+   * @throws RangeError for a source that no policy of IAM opens, or that takes no records, as another pipeline's panes
+   */
+  grantPut(grantee: iam.IGrantable): iam.Grant {
+    return this.source.grantPut(grantee);
+  }
+
+  /**
+   * Lets a principal read what the sinks `table()` and `bucket()` write: query the rows, and list and get the objects
+   * of panes. It gives nothing else of the bucket, where refused records and the logs are.
+   *
+   * @throws RangeError when the pipeline has neither sink
+   */
+  grantReadResults(grantee: iam.IGrantable): iam.Grant {
+    const { name, sinks } = this.pipeline;
+    const [first, ...others] = this.#readable;
+    if (first === undefined) {
+      throw new RangeError(
+        `Cannot grant reading the results of "${name}" as it must have a table() or a bucket(): its sinks are ${sinks.map(sinkName).join(', ') || 'none'}`,
+      );
+    }
+    return others.reduce((all, { grantRead }) => all.combine(grantRead(grantee)), first.grantRead(grantee));
+  }
+
+  /**
+   * Returns what the functions count, by default its sum, or what they measure, by default its maximum:
+   * docs/operations.md lists the names.
+   */
+  metric(name: Metric | Measure, props: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
+    const statistic = name in MEASURES ? cloudwatch.Stats.MAXIMUM : cloudwatch.Stats.SUM;
+    return this.#metric(name, { statistic, ...props });
+  }
+
+  /** Returns how many records a window refused as late, by default their sum. */
+  metricLateForWindow(window: string, props: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
+    return this.#metric('lateForWindow', { statistic: cloudwatch.Stats.SUM, ...props }, { window });
+  }
+
+  /**
+   * Returns how long after a record's arrival a sink had what it emitted, in milliseconds, by default the 99th
+   * percentile.
+   */
+  metricDeliveryLatency(sink: string, props: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
+    return this.#metric('deliveryLatency', { statistic: cloudwatch.Stats.p(99), ...props }, { sink });
+  }
+
+  /** Returns for how long panes have waited that a sink does not have, in milliseconds, by default the longest. */
+  metricSinkLag(sink: string, props: cloudwatch.MetricOptions = {}): cloudwatch.Metric {
+    return this.#metric('sinkLag', { statistic: cloudwatch.Stats.MAXIMUM, ...props }, { sink });
+  }
+
+  #metric(
+    metricName: string,
+    props: cloudwatch.MetricOptions,
+    dimensions: { readonly [name: string]: string } = {},
+  ): cloudwatch.Metric {
+    return new cloudwatch.Metric({
+      namespace: METRICS_NAMESPACE,
+      metricName,
+      ...props,
+      dimensionsMap: { pipeline: this.pipeline.name, ...dimensions, ...props.dimensionsMap },
+    }).attachTo(this);
+  }
+
+  #sourceOf(
+    { name, source }: Pipeline,
+    settings: {
+      readonly batchingWindow: Duration;
+      readonly removalPolicy: RemovalPolicy;
+      readonly stream: string | undefined;
+      readonly upstream: UpstreamResources | undefined;
+    },
+  ): SourcePart {
+    const queue = (source: SqsSourceProps['source']) =>
+      new SqsSource(this, 'Source', { ...settings, source });
+    return byKind<Pipeline['source'], SourcePart>(source, {
+      kinesis: (source) => new KinesisSource(this, 'Source', { ...settings, source }),
+      sqs: queue,
+      fifo: queue,
+      kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
+      rabbitmq: (source) => new RabbitmqSource(this, 'Source', { pipeline: name, source }),
+      dynamodb: (source) => new DynamoDBSource(this, 'Source', { ...settings, name, source }),
+      panes: (source) => new PanesSource(this, 'Source', { ...settings, name, source }),
+    });
+  }
+
+  #sinkOf(
+    sink: Sink,
+    targets: { readonly [sink: string]: SinkTarget },
+    removalPolicy: RemovalPolicy,
+  ): SinkResources {
+    const messages = (sink: Sink): SinkResources => {
+      const name = sinkName(sink);
+      const messages = new MessageSink(this, `Sink${pascal(name)}`, {
+        name,
+        service: serviceOf(sink) as Service,
+        isFifo: 'to' in sink && sink.to.endsWith('-fifo'),
+        target: targets[name],
+        removalPolicy,
+      });
+      const { environment, outputs, allowWrite } = messages;
+      return { environment, outputs, allowWrite, messages };
+    };
+    return byKind<Sink, SinkResources>(sink, {
+      table: () => {
+        const rows = new RowsTable(this, 'Rows', { removalPolicy });
+        return {
+          environment: { [ENVIRONMENT.rowsTable]: rows.tableName },
+          outputs: { RowsTableName: rows.tableName },
+          allowWrite: (projector) => rows.allowWrite(projector),
+          kept: { grantRead: (grantee) => rows.grantReadRows(grantee) },
+          rows,
+        };
+      },
+      // Every pipeline has the bucket, as its functions keep there what the state table cannot hold.
+      bucket: () => ({
+        environment: {},
+        outputs: {},
+        allowWrite: (projector) => this.results.allowWritePanes(projector),
+        kept: { grantRead: (grantee) => this.results.grantReadPanes(grantee) },
+      }),
+      notify: messages,
+      stream: messages,
+      push: messages,
+      sink: () => OWN_SINK,
+    });
+  }
+}
+
+/** The variables, outputs and permissions that a sink adds to a pipeline, and what it makes or was brought. */
+interface SinkResources {
+  readonly environment: { readonly [name: string]: string };
+  readonly outputs: { readonly [name: string]: string };
+  readonly allowWrite: (projector: PipelineFunction) => void;
+  /** What its panes can be read from, where they stay there. */
+  readonly kept?: Kept;
+  readonly rows?: RowsTable;
+  readonly messages?: MessageSink;
+}
+
+/** What keeps the panes that a sink writes. */
+interface Kept {
+  grantRead(grantee: iam.IGrantable): iam.Grant;
+}
+
+/** A function of the author's runs in the projector. */
+const OWN_SINK: SinkResources = { environment: {}, outputs: {}, allowWrite: () => {} };
+
+/** @throws RangeError when there is a target for a sink that the pipeline does not have, or that sends no messages */
+function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: string]: SinkTarget }): void {
+  const sending = sinks.filter((sink) => serviceOf(sink) !== undefined).map(sinkName);
+  const unknown = Object.keys(targets).find((target) => !sending.includes(target));
+  if (unknown === undefined) return;
+  throw new RangeError(
+    `Cannot deploy "${name}" with a target for the sink "${unknown}" as it must be one that sends messages: they are ${sending.join(', ') || 'none'}`,
+  );
+}
+
+/** Returns a name such as `on-call` as `OnCall`. */
+const pascal = (name: string): string =>
+  name.replaceAll(/(?:^|-)([a-z0-9]?)/g, (_, first: string) => first.toUpperCase());
