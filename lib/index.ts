@@ -1,4 +1,5 @@
 /** What `millrace/cdk` exports: a stack of one pipeline, the construct that it holds, and the parts of that. */
+export { acknowledgeFindings, type RulePack } from './acknowledged.ts';
 export { ResultsBucket } from './constructs/buckets.ts';
 export type { SinkTarget } from './constructs/message-sink.ts';
 export { MessageSink } from './constructs/message-sink.ts';

@@ -5,8 +5,6 @@ import { MillracePipeline, type MillracePipelineProps } from './millrace-pipelin
 
 export interface PipelineStackProps extends StackProps, MillracePipelineProps {}
 
-export { acknowledgeFindings, type RulePack } from './acknowledged.ts';
-
 /**
  * A stack of one pipeline, whose outputs name what it made.
  *
