@@ -38,7 +38,7 @@ import { drawFirst, drawReader } from './draw-chain.ts';
 import type { Simulated } from './draw-source.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import { behind, type Call } from './gate.ts';
-import { readBy } from './log-format.ts';
+import { type Covered, readBy } from './log-format.ts';
 import { MessageSinks, type SentBy, withMessageSinks } from './message-sinks.ts';
 import { PanesModel } from './panes-model.ts';
 import { Random } from './random.ts';
@@ -114,6 +114,8 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const DAY = 86_400 * SECOND;
 const INVOCATION_MILLIS = 60 * SECOND;
+/** After how many rounds of ten seconds without faults what still waits is never taken in. Dead letters take some 4,000. */
+const MAX_ROUNDS = 50_000;
 /**
  * By how much an invocation's clock is off at most, and for how long a record is on its way at most: together
  * less than the 10 s that sweeps allow for.
@@ -274,6 +276,8 @@ class Simulation {
   readonly #givenUp = new Map<string, Truth>();
   /** The invocations that may still take in records of their batch. */
   #unsettled: Invocation[] = [];
+  /** The last entry of a reader of panes, and how far it says that each log is read. */
+  #noted: { readonly last: object; readonly covered: Covered } | undefined;
   /** The first version. Every version has the same name and source. */
   readonly #pipeline: Pipeline;
   readonly #versions: Case['versions'];
@@ -389,7 +393,13 @@ class Simulation {
   /** Whether the reader has noted a pane as taken in. */
   #isRead({ lineage, position }: SourceRecord): boolean {
     const last = this.#world.log.logs.get(readsLog(this.#pipeline.name))?.at(-1);
-    const [ordinal, panes] = (last && readBy(this.#whole(last)).get(lineage)) ?? [0, 0];
+    if (last === undefined) return false;
+    if (this.#noted?.last !== last) this.#noted = { last, covered: readBy(this.#whole(last)) };
+    const { covered } = this.#noted;
+    // A reader forgets logs that are gone. A pane that it had not read by then is missed in the windows.
+    const isLater = (log: string) => generationOf(log) > generationOf(lineage);
+    if (!covered.has(lineage) && [...covered.keys()].some(isLater)) return true;
+    const [ordinal, panes] = covered.get(lineage) ?? [0, 0];
     const [at, pane] = [BigInt(position) / 1_000_000n, BigInt(position) % 1_000_000n];
     return at <= ordinal || (at === BigInt(ordinal) + 1n && pane < panes);
   }
@@ -451,7 +461,8 @@ class Simulation {
     await this.#drain();
     this.#serving = this.#versions.slice(-1);
     this.#faultless = true;
-    while (!this.#isConsumed()) {
+    for (let rounds = 0; !this.#isConsumed(); rounds++) {
+      must(rounds < MAX_ROUNDS, 'When faults stop, everything that waits is taken in');
       await this.#passPause();
       const next = this.#source.nextArrival() ?? 0;
       this.#pass(Math.max(10 * SECOND, next - this.#now()));
@@ -1131,3 +1142,6 @@ class Simulation {
     return this.#source.nextArrival() === undefined && this.#source.drained;
   }
 }
+
+/** Returns the generation of a group's log. */
+const generationOf = (log: string): number => Number(log.split('/').at(-2));
