@@ -16,6 +16,7 @@ export interface Acknowledgement {
 const BUCKETS = /\/(Results|Failures)\/Resource$/;
 const FUNCTIONS = /\/(Handler|Sweeper|Projector|Query)\/Resource$/;
 const POLICIES = /\/(Handler|Sweeper|Projector|Query)Role\/DefaultPolicy\/Resource$/;
+const INLINE = /\/((Handler|Sweeper|Projector|Query)Role|EveryMinute\/Role)\/DefaultPolicy\/Resource$/;
 
 /**
  * Every rule of the packs AwsSolutions, HIPAA.Security, NIST.800.53.R4, NIST.800.53.R5 and PCI.DSS.321 that a
@@ -52,7 +53,7 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
   },
   {
     rule: 'IAMNoInlinePolicy',
-    on: POLICIES,
+    on: INLINE,
     reason:
       'The policy is of this one role and goes with it. A managed policy could be attached to others, whose rights would then change with this stack.',
   },
@@ -134,6 +135,11 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
     rule: 'SecretsManagerUsingKMSKey',
     on: /\/PageSecret\/Resource$/,
     reason: 'Secrets Manager encrypts with a key of its own.',
+  },
+  {
+    rule: 'SQS3',
+    on: /\/EveryMinute\/Lost\/Resource$/,
+    reason: 'It is the dead-letter queue of the schedules, which the rule knows of queues alone.',
   },
   {
     rule: 'SQS3',

@@ -1,8 +1,6 @@
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as events from 'aws-cdk-lib/aws-events';
-import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
@@ -20,6 +18,7 @@ import {
 import { Bundles, entryOf, type Role } from './bundle.ts';
 import { PrivateBucket, ResultsBucket } from './constructs/buckets.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
+import { EveryMinute } from './constructs/every-minute.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
@@ -32,9 +31,6 @@ import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
-
-/** The event of the functions that run on the schedule. */
-const TICK = { source: 'millrace.schedule' };
 
 export interface MillracePipelineProps {
   readonly pipeline: Pipeline;
@@ -127,6 +123,8 @@ export class MillracePipeline extends Construct {
   readonly projector: PipelineFunction | undefined;
   /** Answers questions about keys; undefined without `queryApi`. */
   readonly query: QueryApi | undefined;
+  /** Calls the sweeper and the projector, and a handler that reads panes, once a minute. */
+  readonly everyMinute: EveryMinute;
   /** What commands of `millrace` and other stacks need to know, by the names of the outputs of `PipelineStack`. */
   readonly outputs: { readonly [name: string]: string };
   readonly #readable: readonly Kept[];
@@ -229,12 +227,13 @@ export class MillracePipeline extends Construct {
       });
     }
 
-    new events.Rule(this, 'EveryMinute', {
-      description: `Millrace ${pipeline.name}: sweeps, and delivers what a lost wake-up left behind`,
-      schedule: events.Schedule.rate(Duration.minutes(1)),
-      targets: [this.sweeper, ...(this.projector ? [this.projector] : [])].map(
-        (fn) => new targets.LambdaFunction(fn, { event: events.RuleTargetInput.fromObject(TICK) }),
-      ),
+    this.everyMinute = new EveryMinute(this, 'EveryMinute', {
+      description: `Millrace ${pipeline.name}: sweeps, and takes in or delivers what a lost wake-up left behind`,
+      functions: {
+        Sweeper: this.sweeper,
+        ...(this.projector && { Projector: this.projector }),
+        ...(this.source.readsByTheClock && { Handler: this.handler }),
+      },
     });
 
     this.outputs = {
@@ -248,6 +247,7 @@ export class MillracePipeline extends Construct {
       ...Object.assign({}, ...sinks.map(({ outputs }) => outputs)),
       ResultsBucketName: this.results.bucketName,
       FailuresBucketName: this.failures.bucketName,
+      ScheduleGroupName: this.everyMinute.groupName,
     };
     this.node.addValidation({ validate: () => mappingFaults(Stack.of(this)) });
   }

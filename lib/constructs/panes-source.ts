@@ -1,7 +1,5 @@
-import { Duration, Token } from 'aws-cdk-lib';
+import { Token } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
-import * as events from 'aws-cdk-lib/aws-events';
-import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
@@ -44,6 +42,7 @@ const READ = new WeakMap<object, Map<string, string>>();
 export class PanesSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string } = {};
+  readonly readsByTheClock = true;
   readonly #of: string;
   readonly #table: dynamodb.ITable;
   readonly #bucketObjects: string;
@@ -73,19 +72,10 @@ export class PanesSource extends Construct implements SourcePart {
     };
   }
 
-  /** Wakes `handler` by the commits of the other pipeline, where it may read their stream, and once a minute. */
+  /** Wakes `handler` by the commits of the other pipeline, where it may read their stream. */
   feed(handler: PipelineFunction, reading: Reading): void {
     this.#allowRead(handler);
     if (this.#stream !== undefined) wakeByState(handler, this.#table, this.#of, reading);
-    new events.Rule(this, 'EveryMinute', {
-      description: `Millrace: reads the panes of ${this.#of} that no commit, or a lost wake-up, has announced`,
-      schedule: events.Schedule.rate(Duration.minutes(1)),
-      targets: [
-        new targets.LambdaFunction(handler, {
-          event: events.RuleTargetInput.fromObject({ source: 'millrace.schedule' }),
-        }),
-      ],
-    });
   }
 
   /** Lets the sweeper see which panes are not read yet. */

@@ -7,6 +7,8 @@ export interface SourcePart {
   /** The variables of every function of the pipeline. */
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
+  /** Whether the handler is called once a minute as well, for what no event announces. */
+  readonly readsByTheClock?: boolean;
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void;
   /** Returns the variables by which the sweeper looks at what the handler reads, where it needs any. */

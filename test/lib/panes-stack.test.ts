@@ -63,11 +63,9 @@ describe('the stack of a pipeline that reads the panes of another', () => {
         ],
       },
     });
-    template.hasResourceProperties('AWS::Events::Rule', {
+    template.hasResourceProperties('AWS::Scheduler::Schedule', {
       ScheduleExpression: 'rate(1 minute)',
-      Targets: [{ Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Handler'), 'Arn'] }, Id: 'Target0' }].map(
-        (target) => Match.objectLike(target),
-      ),
+      Target: Match.objectLike({ Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Handler'), 'Arn'] } }),
     });
   });
 

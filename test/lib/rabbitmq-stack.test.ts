@@ -69,7 +69,8 @@ describe('the stack of a pipeline that reads a RabbitMQ queue', () => {
       DependsOn: Match.arrayWith([Match.stringLikeRegexp('^HandlerRoleDefaultPolicy')]),
     });
     template.resourceCountIs('AWS::AmazonMQ::Broker', 0);
-    template.resourceCountIs('AWS::SQS::Queue', 0);
+    // That of the schedules.
+    template.resourceCountIs('AWS::SQS::Queue', 1);
   });
 
   it('gathers messages for as long as it is told', () => {

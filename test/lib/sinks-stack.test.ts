@@ -56,11 +56,13 @@ function permitted(template: Template): Record<string, readonly string[]> {
     const role = /^(Handler|Sweeper|Projector|Query)/.exec(
       JSON.stringify(Properties.Roles[0].Ref).slice(1),
     )?.[0];
+    // The scheduler's own role is of no function.
+    if (role === undefined) continue;
     for (const { Action, Resource } of Properties.PolicyDocument.Statement as Statement[]) {
       const allowed = [Action].flat().filter((action) => services.test(action));
       if (allowed.length === 0) continue;
       const lines = allowed.map((action) => `${action} ${placeOf(Resource)}`);
-      found[String(role)] = [...(found[String(role)] ?? []), ...lines];
+      found[role] = [...(found[role] ?? []), ...lines];
     }
   }
   return found;
@@ -120,8 +122,12 @@ describe('the stack of a pipeline whose sinks send messages', () => {
       DeduplicationScope: 'messageGroup',
       FifoThroughputLimit: 'perMessageGroupId',
     });
-    for (const type of ['AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy']) {
-      template.resourceCountIs(type, 2);
+    // The third queue is that of the schedules.
+    for (const [type, count] of [
+      ['AWS::SNS::TopicPolicy', 2],
+      ['AWS::SQS::QueuePolicy', 3],
+    ] as const) {
+      template.resourceCountIs(type, count);
       template.allResourcesProperties(type, {
         PolicyDocument: {
           Statement: [{ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }],
@@ -205,9 +211,10 @@ describe('the stack of a pipeline whose sinks send to what exists', () => {
         app,
       ),
     );
-    for (const type of ['SNS::Topic', 'Events::EventBus', 'SQS::Queue', 'AppSync::Api'])
+    for (const type of ['SNS::Topic', 'Events::EventBus', 'AppSync::Api'])
       template.resourceCountIs(`AWS::${type}`, 0);
-    // The source's own.
+    // That of the schedules, and the source's own.
+    template.resourceCountIs('AWS::SQS::Queue', 1);
     template.resourceCountIs('AWS::Kinesis::Stream', 1);
     const { Projector = [] } = permitted(template);
     expect(Projector.map((one) => one.replaceAll(/\{.*?(\w+)\}*$/g, '$1').split(' ')[0]).toSorted()).toEqual([

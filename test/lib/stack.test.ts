@@ -260,21 +260,55 @@ describe('the stack of a pipeline', () => {
     });
   });
 
-  it('calls sweeper and projector every minute', () => {
-    const [rule] = Object.values(template.findResources('AWS::Events::Rule'));
-    expect(rule?.Properties.ScheduleExpression).toBe('rate(1 minute)');
-    const called = rule?.Properties.Targets.map(({ Arn, Input }: { Arn: unknown; Input: string }) => [
-      nameOf(Arn),
-      Input,
+  it('calls sweeper and projector every minute, once each, and keeps the calls that Lambda did not take', () => {
+    const schedules = Object.values(template.findResources('AWS::Scheduler::Schedule')).map(
+      ({ Properties }) => Properties,
+    );
+    for (const { ScheduleExpression, FlexibleTimeWindow, GroupName, Target } of schedules) {
+      expect(ScheduleExpression).toBe('rate(1 minute)');
+      expect(FlexibleTimeWindow).toEqual({ Mode: 'OFF' });
+      expect(GroupName).toMatch(/^Flights-.*EveryMinute/);
+      expect(nameOf(Target.RoleArn)).toBe('EveryMinuteRole');
+      expect(Target.Input).toBe('{"source":"millrace.schedule"}');
+      expect(Target.RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
+      expect(nameOf(Target.DeadLetterConfig.Arn)).toBe('EveryMinuteLost');
+    }
+    expect(schedules.map(({ Target }) => nameOf(Target.Arn)).toSorted()).toEqual(['Projector', 'Sweeper']);
+    template.hasResourceProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
+  });
+
+  it('calls them by a role that may call these alone, and that the scheduler has for this group alone', () => {
+    expect(permissionsOf(template)['EveryMinute']).toEqual([
+      'lambda:InvokeFunction Projector',
+      'lambda:InvokeFunction Sweeper',
+      'sqs:SendMessage EveryMinuteLost',
     ]);
-    expect(called).toEqual([
-      ['Sweeper', '{"source":"millrace.schedule"}'],
-      ['Projector', '{"source":"millrace.schedule"}'],
-    ]);
+    template.hasResourceProperties('AWS::IAM::Role', {
+      AssumeRolePolicyDocument: {
+        Statement: [
+          {
+            Action: 'sts:AssumeRole',
+            Effect: 'Allow',
+            Principal: { Service: 'scheduler.amazonaws.com' },
+            Condition: {
+              StringEquals: {
+                'aws:SourceAccount': { Ref: 'AWS::AccountId' },
+                'aws:SourceArn': { 'Fn::Join': Match.anyValue() },
+              },
+            },
+          },
+        ],
+      },
+    });
+    const { Properties } = Object.values(template.findResources('AWS::Scheduler::ScheduleGroup'))[0] ?? {};
+    const trust = JSON.stringify(template.findResources('AWS::IAM::Role'));
+    expect(trust).toContain(`:schedule-group/${Properties?.Name}"`);
+    template.resourceCountIs('AWS::Lambda::Permission', 0);
   });
 
   it('lets each function do only what it does', () => {
-    expect(permissionsOf(template)).toEqual({
+    const { EveryMinute: _, ...ofFunctions } = permissionsOf(template);
+    expect(ofFunctions).toEqual({
       Handler: [
         'dynamodb:PutItem State',
         'dynamodb:Query State',
@@ -383,6 +417,7 @@ describe('the stack of a pipeline', () => {
       RowsTableName: 'Rows',
       ResultsBucketName: 'Results',
       FailuresBucketName: 'Failures',
+      ScheduleGroupName: expect.stringMatching(/^Flights-.*EveryMinute/),
       HandlerName: 'Handler',
       SweeperName: 'Sweeper',
       ProjectorName: 'Projector',
@@ -504,9 +539,10 @@ describe('the stack of a pipeline that reads a queue', () => {
       [standard, Match.absent()],
       [fifo, true],
     ] as const) {
-      of.resourceCountIs('AWS::SQS::Queue', 2);
+      expect(namesOf(of, 'AWS::SQS::Queue')).toEqual(['EveryMinuteLost', 'SourceDeadLetters', 'SourceQueue']);
       of.resourceCountIs('AWS::Kinesis::Stream', 0);
-      of.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true, FifoQueue: named });
+      of.allResourcesProperties('AWS::SQS::Queue', { SqsManagedSseEnabled: true });
+      of.resourcePropertiesCountIs('AWS::SQS::Queue', { FifoQueue: named }, named === true ? 2 : 3);
       of.hasResourceProperties('AWS::SQS::Queue', {
         MessageRetentionPeriod: 4 * 86_400,
         RedrivePolicy: {
@@ -519,8 +555,8 @@ describe('the stack of a pipeline that reads a queue', () => {
         RedrivePolicy: Match.absent(),
       });
     }
-    fifo.allResourcesProperties('AWS::SQS::Queue', { ContentBasedDeduplication: false });
-    standard.resourceCountIs('AWS::SQS::QueuePolicy', 2);
+    fifo.resourcePropertiesCountIs('AWS::SQS::Queue', { ContentBasedDeduplication: false }, 2);
+    standard.resourceCountIs('AWS::SQS::QueuePolicy', 3);
     standard.allResourcesProperties('AWS::SQS::QueuePolicy', {
       PolicyDocument: {
         Statement: [
@@ -623,7 +659,10 @@ describe('the stack of a pipeline that reads a queue', () => {
   });
 
   it('keeps the queues unless it is told otherwise', () => {
-    standard.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' });
+    const kept = Object.entries(standard.findResources('AWS::SQS::Queue', { DeletionPolicy: 'Retain' })).map(
+      ([id]) => plain(id),
+    );
+    expect(kept.toSorted()).toEqual(['SourceDeadLetters', 'SourceQueue']);
     fifo.allResources('AWS::SQS::Queue', { DeletionPolicy: 'Delete' });
   });
 });
