@@ -13,7 +13,7 @@ export interface Acknowledgement {
   readonly reason: string;
 }
 
-const BUCKETS = /\/(Results|Failures)\/Resource$/;
+const BUCKETS = /\/(Results|Failures)\/Default\/Resource$/;
 const FUNCTIONS = /\/(Handler|Sweeper|Projector|Query)\/Resource$/;
 const POLICIES = /\/(Handler|Sweeper|Projector|Query)Role\/DefaultPolicy\/Resource$/;
 const INLINE = /\/((Handler|Sweeper|Projector|Query)Role|EveryMinute\/Role)\/DefaultPolicy\/Resource$/;
@@ -97,7 +97,7 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
   },
   {
     rule: 'DynamoDBInBackupPlan',
-    on: /\/(State|Rows)\/Resource$/,
+    on: /\/(State|Rows)\/Default\/Resource$/,
     reason:
       'Point-in-time recovery reaches back 35 days, to any second. The entries of a backup that is older have expired.',
   },

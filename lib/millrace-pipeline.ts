@@ -1,7 +1,9 @@
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import type * as iam from 'aws-cdk-lib/aws-iam';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
@@ -16,16 +18,17 @@ import {
   STATE_PREFIX,
 } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
-import { PrivateBucket, ResultsBucket } from './constructs/buckets.ts';
+import { FailuresBucket, ResultsBucket } from './constructs/buckets.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { EveryMinute } from './constructs/every-minute.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
 import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
-import { PipelineFunction } from './constructs/pipeline-function.ts';
+import { PipelineFunction, type PipelineFunctionProps } from './constructs/pipeline-function.ts';
 import { QueryApi } from './constructs/query-api.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
+import type { ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
 import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { mappingFaults } from './constructs/stream-mapping.ts';
@@ -64,13 +67,46 @@ export interface MillracePipelineProps {
    * RETAIN.
    */
   readonly removalPolicy?: RemovalPolicy;
+  /** What exists already, and is used in place of what would be made. */
+  readonly existing?: ExistingResources;
+  /** Properties of what is made, which replace those that it would have. */
+  readonly overrides?: Overrides;
+  /** Names of what is made. Default: CloudFormation gives them. */
+  readonly names?: Names;
+  /** The memory of functions in MB. Default 1,024 for the handler, and 512 for each other. */
+  readonly memory?: { readonly [Of in Role]?: number };
+  /** How long an invocation may take. Default 1 minute. */
+  readonly timeout?: Duration;
+  /** The processors that functions run on. Default ARM. */
+  readonly architecture?: lambda.Architecture;
+  /** How many invocations of a function may run at once, which are kept for it. Default: what the account has left. */
+  readonly reservedConcurrency?: { readonly [Of in Role]?: number };
+  /** How many batches of a queue are handled at once, at most. Default 2, and 10 for a FIFO queue. */
+  readonly maxConcurrency?: number;
+  /** For how long logs are kept. Default a month. */
+  readonly logRetention?: logs.RetentionDays;
+  /** Tags of all that is made. */
+  readonly tags?: { readonly [name: string]: string };
+  /** The policy that bounds what each role that is made can be allowed. Default: none. */
+  readonly permissionsBoundary?: iam.IManagedPolicy;
 }
+
+/** The memory of each function in MB where nobody says another. */
+const MEMORY: { readonly [Of in Role]: number } = {
+  // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
+  // milliseconds.
+  handler: 1_024,
+  sweeper: 512,
+  projector: 512,
+  query: 512,
+};
 
 /**
  * Everything that a pipeline runs on, as its definition says, in a stack of your own beside whatever else it has.
  *
  * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, or the
- * source is a Kafka topic without a cluster
+ * source is a Kafka topic without a cluster; also when something is both brought and named by the definition, or
+ * both brought and overridden
  *
  * @example
  * ```ts compile-only
@@ -110,7 +146,7 @@ export class MillracePipeline extends Construct {
   /** The bucket of panes, of refused and of late records, and of large bodies of entries. */
   readonly results: ResultsBucket;
   /** The bucket that receives what Lambda gave up. */
-  readonly failures: PrivateBucket;
+  readonly failures: FailuresBucket;
   /** The table that the `table()` sink writes; undefined without that sink. */
   readonly rows: RowsTable | undefined;
   /** What the sinks that send messages send to, by the name of the sink. */
@@ -127,7 +163,7 @@ export class MillracePipeline extends Construct {
   readonly everyMinute: EveryMinute;
   /** What commands of `millrace` and other stacks need to know, by the names of the outputs of `PipelineStack`. */
   readonly outputs: { readonly [name: string]: string };
-  readonly #readable: readonly Kept[];
+  readonly #readable: readonly Readable[];
 
   constructor(scope: Construct, id: string, props: MillracePipelineProps) {
     super(scope, id);
@@ -137,25 +173,41 @@ export class MillracePipeline extends Construct {
       batchingWindow = Duration.seconds(5),
       deliveryWindow = Duration.seconds(10),
       removalPolicy = RemovalPolicy.RETAIN,
+      existing = {},
+      overrides = {},
+      names = {},
+      timeout = Duration.minutes(1),
     } = props;
     const entry = entryOf(path);
     checkLock(this, pipeline, entry.pipeline);
     checkTargets(pipeline, props.sinks ?? {});
+    checkBrought(pipeline, existing, overrides, names);
 
     this.pipeline = pipeline;
-    this.source = this.#sourceOf(pipeline, {
-      batchingWindow,
-      removalPolicy,
-      stream: props.tableStream,
-      upstream: props.upstream,
+    const kept = { removalPolicy, key: existing.key };
+    this.source = this.#sourceOf(props, { ...kept, batchingWindow, timeout });
+    this.state = new StateTable(this, 'State', {
+      ...kept,
+      name: names.stateTable,
+      existing: existing.stateTable,
+      overrides: overrides.state,
     });
-    this.state = new StateTable(this, 'State', { removalPolicy });
-    this.results = new ResultsBucket(this, 'Results', { removalPolicy });
-    // Lambda itself writes to this bucket, and never sends the header that the other bucket demands.
-    this.failures = new PrivateBucket(this, 'Failures', { removalPolicy });
-    const sinks = pipeline.sinks.map((sink) => this.#sinkOf(sink, props.sinks ?? {}, removalPolicy));
+    this.results = new ResultsBucket(this, 'Results', {
+      ...kept,
+      name: names.resultsBucket,
+      existing: existing.resultsBucket,
+      overrides: overrides.results,
+    });
+    this.failures = new FailuresBucket(this, 'Failures', {
+      ...kept,
+      name: names.failuresBucket,
+      existing: existing.failuresBucket,
+      overrides: overrides.failures,
+    });
+    const sinks = pipeline.sinks.map((sink) => this.#sinkOf(sink, props, kept));
     this.#readable = sinks.flatMap(({ kept }) => kept ?? []);
     this.rows = sinks.find(({ rows }) => rows)?.rows;
+    this.source.checkWritten?.([this.state.table, ...(this.rows ? [this.rows.table] : [])]);
     this.sinks = Object.fromEntries(
       sinks.flatMap(({ messages }) => (messages ? [[messages.sink, messages]] : [])),
     );
@@ -178,10 +230,22 @@ export class MillracePipeline extends Construct {
       roles,
       pipeline.sinks.flatMap((sink) => serviceOf(sink) ?? []),
     );
+    const settingsOf = (role: Role): FunctionProps => ({
+      settings: {
+        timeout,
+        architecture: props.architecture ?? lambda.Architecture.ARM_64,
+        logRetention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
+        network: existing.network,
+      },
+      memorySize: props.memory?.[role] ?? MEMORY[role],
+      name: names.functions === undefined ? undefined : `${names.functions}-${role}`,
+      reservedConcurrency: props.reservedConcurrency?.[role],
+      existingRole: existing.roles?.[role],
+      overrides: overrides[role],
+    });
     const addFunction = (
       name: string,
       role: Role,
-      memorySize: number,
       does: string,
       more: { readonly [name: string]: string } = {},
     ) => {
@@ -190,28 +254,27 @@ export class MillracePipeline extends Construct {
         role,
         file: entry.pipeline,
         bundles,
-        memorySize,
         environment: { ...environment, ...more },
+        ...settingsOf(role),
       });
       this.state.allowAppend(fn);
+      existing.key?.grantEncryptDecrypt(fn);
       fn.permit(['s3:GetObject', 's3:PutObject'], this.results.arnForObjects(`${STATE_PREFIX}*`));
       return fn;
     };
 
-    // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
-    // milliseconds.
-    this.handler = addFunction('Handler', 'handler', 1_024, 'folds records into windows');
+    this.handler = addFunction('Handler', 'handler', 'folds records into windows');
     this.source.feed(this.handler, { batchingWindow, failures: this.failures });
     for (const prefix of [POISON_PREFIX, LATE_PREFIX])
       this.handler.permit(['s3:PutObject'], this.results.arnForObjects(`${prefix}*`));
 
     const looking = this.source.lookingBy?.(this.handler);
-    this.sweeper = addFunction('Sweeper', 'sweeper', 512, 'closes the windows of silent keys', looking);
+    this.sweeper = addFunction('Sweeper', 'sweeper', 'closes the windows of silent keys', looking);
     this.source.allowLook(this.sweeper);
     if (pipeline.source.lineage.notesProgress) this.state.allowProgress(this.sweeper);
 
     if (sinks.length > 0) {
-      this.projector = addFunction('Projector', 'projector', 512, 'delivers committed panes');
+      this.projector = addFunction('Projector', 'projector', 'delivers committed panes');
       this.state.wake(this.projector, pipeline, { batchingWindow: deliveryWindow, failures: this.failures });
       for (const { allowWrite } of sinks) allowWrite(this.projector);
     }
@@ -224,7 +287,9 @@ export class MillracePipeline extends Construct {
         state: this.state,
         rows: this.rows,
         results: this.results,
+        function: settingsOf('query'),
       });
+      existing.key?.grantDecrypt(this.query.function);
     }
 
     this.everyMinute = new EveryMinute(this, 'EveryMinute', {
@@ -249,6 +314,8 @@ export class MillracePipeline extends Construct {
       FailuresBucketName: this.failures.bucketName,
       ScheduleGroupName: this.everyMinute.groupName,
     };
+    for (const [name, value] of Object.entries(props.tags ?? {})) Tags.of(this).add(name, value);
+    if (props.permissionsBoundary) iam.PermissionsBoundary.of(this).apply(props.permissionsBoundary);
     this.node.addValidation({ validate: () => mappingFaults(Stack.of(this)) });
   }
 
@@ -330,31 +397,48 @@ export class MillracePipeline extends Construct {
   }
 
   #sourceOf(
-    { name, source }: Pipeline,
-    settings: {
-      readonly batchingWindow: Duration;
-      readonly removalPolicy: RemovalPolicy;
-      readonly stream: string | undefined;
-      readonly upstream: UpstreamResources | undefined;
-    },
+    {
+      pipeline: { name, source },
+      existing = {},
+      overrides = {},
+      names = {},
+      ...props
+    }: MillracePipelineProps,
+    settings: KeptHow & { readonly batchingWindow: Duration; readonly timeout: Duration },
   ): SourcePart {
     const queue = (source: SqsSourceProps['source']) =>
-      new SqsSource(this, 'Source', { ...settings, source });
+      new SqsSource(this, 'Source', {
+        ...settings,
+        pipeline: name,
+        source,
+        name: names.queue,
+        maxConcurrency: props.maxConcurrency,
+        existing: existing.queue,
+        overrides,
+      });
     return byKind<Pipeline['source'], SourcePart>(source, {
-      kinesis: (source) => new KinesisSource(this, 'Source', { ...settings, source }),
+      kinesis: (source) =>
+        new KinesisSource(this, 'Source', {
+          ...settings,
+          pipeline: name,
+          source,
+          name: names.stream,
+          existing: existing.stream,
+          overrides: overrides.stream,
+        }),
       sqs: queue,
       fifo: queue,
       kafka: (source) => new KafkaSource(this, 'Source', { name, source }),
       rabbitmq: (source) => new RabbitmqSource(this, 'Source', { pipeline: name, source }),
-      dynamodb: (source) => new DynamoDBSource(this, 'Source', { ...settings, name, source }),
-      panes: (source) => new PanesSource(this, 'Source', { ...settings, name, source }),
+      dynamodb: (source) => new DynamoDBSource(this, 'Source', { name, source, stream: props.tableStream }),
+      panes: (source) => new PanesSource(this, 'Source', { name, source, upstream: props.upstream }),
     });
   }
 
   #sinkOf(
     sink: Sink,
-    targets: { readonly [sink: string]: SinkTarget },
-    removalPolicy: RemovalPolicy,
+    { sinks = {}, existing = {}, overrides = {}, names = {} }: MillracePipelineProps,
+    kept: KeptHow,
   ): SinkResources {
     const messages = (sink: Sink): SinkResources => {
       const name = sinkName(sink);
@@ -362,15 +446,20 @@ export class MillracePipeline extends Construct {
         name,
         service: serviceOf(sink) as Service,
         isFifo: 'to' in sink && sink.to.endsWith('-fifo'),
-        target: targets[name],
-        removalPolicy,
+        target: sinks[name],
+        ...kept,
       });
       const { environment, outputs, allowWrite } = messages;
       return { environment, outputs, allowWrite, messages };
     };
     return byKind<Sink, SinkResources>(sink, {
       table: () => {
-        const rows = new RowsTable(this, 'Rows', { removalPolicy });
+        const rows = new RowsTable(this, 'Rows', {
+          ...kept,
+          name: names.rowsTable,
+          existing: existing.rowsTable,
+          overrides: overrides.rows,
+        });
         return {
           environment: { [ENVIRONMENT.rowsTable]: rows.tableName },
           outputs: { RowsTableName: rows.tableName },
@@ -400,13 +489,13 @@ interface SinkResources {
   readonly outputs: { readonly [name: string]: string };
   readonly allowWrite: (projector: PipelineFunction) => void;
   /** What its panes can be read from, where they stay there. */
-  readonly kept?: Kept;
+  readonly kept?: Readable;
   readonly rows?: RowsTable;
   readonly messages?: MessageSink;
 }
 
 /** What keeps the panes that a sink writes. */
-interface Kept {
+interface Readable {
   grantRead(grantee: iam.IGrantable): iam.Grant;
 }
 
@@ -421,6 +510,82 @@ function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: stri
   throw new RangeError(
     `Cannot deploy "${name}" with a target for the sink "${unknown}" as it must be one that sends messages: they are ${sending.join(', ') || 'none'}`,
   );
+}
+
+/** How all that keeps data does so. */
+type KeptHow = Omit<Kept, 'name'>;
+
+/** What options say of a function. */
+type FunctionProps = Pick<
+  PipelineFunctionProps,
+  'settings' | 'memorySize' | 'name' | 'reservedConcurrency' | 'existingRole' | 'overrides'
+>;
+
+/** What is made, by what is brought in its place, and by what overrides and names it. */
+const MADE = [
+  { existing: 'stream', overrides: ['stream'], name: 'stream' },
+  { existing: 'queue', overrides: ['queue', 'deadLetters'], name: 'queue' },
+  { existing: 'stateTable', overrides: ['state'], name: 'stateTable' },
+  { existing: 'rowsTable', overrides: ['rows'], name: 'rowsTable' },
+  { existing: 'resultsBucket', overrides: ['results'], name: 'resultsBucket' },
+  { existing: 'failuresBucket', overrides: ['failures'], name: 'failuresBucket' },
+] as const satisfies readonly {
+  readonly existing: keyof ExistingResources;
+  readonly overrides: readonly (keyof Overrides)[];
+  readonly name: keyof Names;
+}[];
+
+/**
+ * Checks that everything is made or brought, and never both, and that nothing is brought in vain.
+ *
+ * @throws RangeError when it is not so
+ */
+function checkBrought(
+  { name, source, sinks }: Pipeline,
+  existing: ExistingResources,
+  overrides: Overrides,
+  names: Names,
+): void {
+  const none = (): readonly string[] => [];
+  const ofSource = byKind<Pipeline['source'], readonly string[]>(source, {
+    kinesis: () => ['stream'],
+    sqs: () => ['queue'],
+    fifo: () => ['queue'],
+    kafka: none,
+    rabbitmq: none,
+    dynamodb: none,
+    panes: none,
+  });
+  const ofSinks = sinks.flatMap((sink) =>
+    byKind<Sink, readonly string[]>(sink, {
+      table: () => ['rowsTable'],
+      bucket: none,
+      notify: none,
+      stream: none,
+      push: none,
+      sink: none,
+    }),
+  );
+  const used = [...ofSource, ...ofSinks, 'stateTable', 'resultsBucket', 'failuresBucket'];
+  for (const made of MADE) {
+    const brought = existing[made.existing] !== undefined;
+    const overridden = made.overrides.find((one) => overrides[one] !== undefined);
+    const said = [
+      ...(brought ? [`existing.${made.existing}`] : []),
+      ...(overridden ? [`overrides.${overridden}`] : []),
+      ...(names[made.name] === undefined ? [] : [`names.${made.name}`]),
+    ];
+    if (said.length > 0 && !used.includes(made.existing)) {
+      throw new RangeError(
+        `Cannot deploy "${name}" with ${said.join(', ')} as what is said of a resource must be of one that it has: it has ${used.join(', ')}`,
+      );
+    }
+    if (brought && said.length > 1) {
+      throw new RangeError(
+        `Cannot deploy "${name}" as what is brought must be used as it is: there are ${said.join(' and ')}`,
+      );
+    }
+  }
 }
 
 /** Returns a name such as `on-call` as `OnCall`. */

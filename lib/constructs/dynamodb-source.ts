@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { CfnElement, Duration, Stack, Token } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -33,6 +33,7 @@ export interface DynamoDBSourceProps {
 export class DynamoDBSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string } = {};
+  readonly #pipeline: string;
   readonly #table: dynamodb.ITable;
   readonly #stream: string;
   readonly #kinds: Changes<unknown>['kinds'];
@@ -45,12 +46,7 @@ export class DynamoDBSource extends Construct implements SourcePart {
         `Cannot make a stack of "${name}" as the ARN of the stream of its table must be known: give dynamodbStream a stream, or the stack a tableStream`,
       );
     }
-    const own = `${Stack.of(this).stackName}-`;
-    if (table.startsWith(`${own}State`) || table.startsWith(`${own}Rows`)) {
-      throw new RangeError(
-        `Cannot make a stack of "${name}" as a pipeline must not read the tables that it writes: "${table}" is one of the stack`,
-      );
-    }
+    this.#pipeline = name;
     this.#stream = stream;
     this.#kinds = kinds;
     this.#table = dynamodb.Table.fromTableAttributes(this, 'Table', {
@@ -58,6 +54,14 @@ export class DynamoDBSource extends Construct implements SourcePart {
       tableStreamArn: stream,
     });
     this.environment = { [ENVIRONMENT.tableStream]: stream };
+  }
+
+  checkWritten(tables: readonly dynamodb.ITable[]): void {
+    const { tableName } = this.#table;
+    if (!tables.some((written) => isNameOf(tableName, written))) return;
+    throw new RangeError(
+      `Cannot make a stack of "${this.#pipeline}" as a pipeline must not read the tables that it writes: "${tableName}" is one of the stack`,
+    );
   }
 
   /** Passes every change of the kinds that the definition reads to `handler`. */
@@ -91,4 +95,13 @@ export class DynamoDBSource extends Construct implements SourcePart {
       resourceArns: [this.#table.tableArn],
     });
   }
+}
+
+/** Says whether a table has a name, or will have: CloudFormation begins names with the stack's and the logical id. */
+function isNameOf(name: string, table: dynamodb.ITable): boolean {
+  const { defaultChild } = table.node;
+  if (!Token.isUnresolved(table.tableName) || !CfnElement.isCfnElement(defaultChild))
+    return table.tableName === name;
+  const stack = Stack.of(table);
+  return name.startsWith(`${stack.stackName}-${stack.getLogicalId(defaultChild)}`);
 }

@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Names, type RemovalPolicy, Stack, Token } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Names, Stack, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import { KinesisConsumerEventSource, KinesisEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
@@ -7,12 +7,17 @@ import type { KinesisSource as Stream } from '../../src/pipeline/sources/kinesis
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { Kept } from './settings.ts';
 import type { SourcePart } from './source.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
-export interface KinesisSourceProps {
+export interface KinesisSourceProps extends Kept {
+  /** The name of the pipeline. */
+  readonly pipeline: string;
   readonly source: Stream<unknown>;
-  readonly removalPolicy: RemovalPolicy;
+  /** The stream that is read, where the definition names none; without either, the construct makes one. */
+  readonly existing?: kinesis.IStream | undefined;
+  readonly overrides?: kinesis.StreamProps | undefined;
 }
 
 /**
@@ -22,29 +27,32 @@ export interface KinesisSourceProps {
 export class KinesisSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
-  readonly #stream: kinesis.IStream;
+  readonly stream: kinesis.IStream;
   readonly #fanOut: boolean;
 
-  constructor(scope: Construct, id: string, { source, removalPolicy }: KinesisSourceProps) {
+  /**
+   * @throws RangeError when the definition names a stream and one is brought, or the stream is known to be of another
+   * account or region than the stack
+   */
+  constructor(scope: Construct, id: string, props: KinesisSourceProps) {
     super(scope, id);
-    this.#fanOut = source.fanOut;
-    this.#stream =
-      'arn' in source.stream
-        ? existing(this, source.stream.arn)
-        : made(this, source.stream, source.shards, removalPolicy);
-    this.environment = { [ENVIRONMENT.stream]: this.#stream.streamName };
-    this.outputs = { StreamName: this.#stream.streamName };
+    const { stream, fanOut } = props.source;
+    this.#fanOut = fanOut;
+    this.stream =
+      'arn' in stream ? named(this, stream.arn, props) : (props.existing ?? made(this, stream, props));
+    this.environment = { [ENVIRONMENT.stream]: this.stream.streamName };
+    this.outputs = { StreamName: this.stream.streamName };
   }
 
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void {
     const settings = readingInOrder(MAPPINGS.kinesis, reading);
     if (!this.#fanOut) {
-      handler.addEventSource(new KinesisEventSource(this.#stream, settings));
+      handler.addEventSource(new KinesisEventSource(this.stream, settings));
       return;
     }
     const consumer = new kinesis.StreamConsumer(this, 'Consumer', {
-      stream: this.#stream,
+      stream: this.stream,
       // Consumers of one stream have different names, and the stream may be read by several stacks.
       streamConsumerName: Names.uniqueResourceName(this, { maxLength: 128, separator: '-' }),
     });
@@ -55,12 +63,12 @@ export class KinesisSource extends Construct implements SourcePart {
   allowLook(sweeper: PipelineFunction): void {
     sweeper.permit(
       ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'],
-      this.#stream.streamArn,
+      this.stream.streamArn,
     );
   }
 
   grantPut(grantee: iam.IGrantable): iam.Grant {
-    const { streamArn, encryptionKey } = this.#stream;
+    const { streamArn, encryptionKey } = this.stream;
     const putting = iam.Grant.addToPrincipal({
       grantee,
       actions: ['kinesis:PutRecord', 'kinesis:PutRecords'],
@@ -77,12 +85,14 @@ type NewStream = Exclude<Stream<unknown>['stream'], { readonly arn: string }>;
 function made(
   scope: Construct,
   { mode, retention }: NewStream,
-  shards: number,
-  removalPolicy: RemovalPolicy,
+  { source, removalPolicy, key, name, overrides }: KinesisSourceProps,
 ): kinesis.IStream {
   const common = {
     retentionPeriod: Duration.millis(retention),
-    encryption: kinesis.StreamEncryption.MANAGED,
+    ...(key
+      ? { encryption: kinesis.StreamEncryption.KMS, encryptionKey: key }
+      : { encryption: kinesis.StreamEncryption.MANAGED }),
+    ...(name !== undefined && { streamName: name }),
     removalPolicy,
   };
   if (mode === 'provisioned') {
@@ -90,12 +100,14 @@ function made(
     return new kinesis.Stream(scope, 'Stream', {
       ...common,
       streamMode: kinesis.StreamMode.PROVISIONED,
-      shardCount: shards,
+      shardCount: source.shards,
+      ...overrides,
     });
   }
   const stream = new kinesis.Stream(scope, 'Stream', {
     ...common,
     streamMode: kinesis.StreamMode.ON_DEMAND,
+    ...overrides,
   });
   // The records of a key are in order, and in few key groups, only where the stream heeds partition keys. CDK's
   // own class does not have the property.
@@ -103,8 +115,13 @@ function made(
   return stream;
 }
 
-/** @throws RangeError when the stream is known to be of another account or region than the stack */
-function existing(scope: Construct, arn: string): kinesis.IStream {
+/** The stream that a definition names by its ARN. */
+function named(scope: Construct, arn: string, { pipeline, existing }: KinesisSourceProps): kinesis.IStream {
+  if (existing !== undefined) {
+    throw new RangeError(
+      `Cannot bring a stream for "${pipeline}" as one place alone must say which it reads: the definition names ${arn}`,
+    );
+  }
   const { region, account } = Stack.of(scope);
   const of = Stack.of(scope).splitArn(arn, ArnFormat.SLASH_RESOURCE_NAME);
   for (const [what, theirs, ours] of [

@@ -1,4 +1,4 @@
-import { ArnFormat, Duration, Names, type RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Names, Stack } from 'aws-cdk-lib';
 import * as appsync from 'aws-cdk-lib/aws-appsync';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as kinesis from 'aws-cdk-lib/aws-kinesis';
@@ -9,6 +9,7 @@ import { Construct } from 'constructs';
 import type { Service } from '../../src/pipeline/services.ts';
 import { namespaceVariable, sinkVariable } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { Kept } from './settings.ts';
 
 /** An Event API of AppSync that exists, and the namespace of its channels that is published to. */
 interface ExistingChannels {
@@ -25,13 +26,12 @@ export type SinkTarget =
   | ExistingChannels
   | string;
 
-export interface MessageSinkProps {
+export interface MessageSinkProps extends Omit<Kept, 'name'> {
   readonly name: string;
   readonly service: Service;
   readonly isFifo: boolean;
   /** What the sink sends to; without it, the construct makes it. */
   readonly target: SinkTarget | undefined;
-  readonly removalPolicy: RemovalPolicy;
 }
 
 /** For how long a stream or a queue keeps what nobody has read. */
@@ -94,7 +94,7 @@ const PLACES: { readonly [Of in Service]: (scope: Construct, props: MessageSinkP
       existing(props, 'topicArn', (arn) => sns.Topic.fromTopicArn(scope, 'Topic', arn)) ??
       new sns.Topic(scope, 'Topic', {
         enforceSSL: true,
-        masterKey: kms.Alias.fromAliasName(scope, 'Key', 'alias/aws/sns'),
+        masterKey: props.key ?? kms.Alias.fromAliasName(scope, 'Key', 'alias/aws/sns'),
         // A message group is of one key, and so is a deduplication id.
         ...(props.isFifo && {
           fifo: true,
@@ -143,7 +143,9 @@ const PLACES: { readonly [Of in Service]: (scope: Construct, props: MessageSinkP
     const queue =
       existing(props, 'queueArn', (arn) => sqs.Queue.fromQueueArn(scope, 'Queue', arn)) ??
       new sqs.Queue(scope, 'Queue', {
-        encryption: sqs.QueueEncryption.SQS_MANAGED,
+        ...(props.key
+          ? { encryption: sqs.QueueEncryption.KMS, encryptionMasterKey: props.key }
+          : { encryption: sqs.QueueEncryption.SQS_MANAGED }),
         enforceSSL: true,
         retentionPeriod: QUEUE_RETENTION,
         removalPolicy: props.removalPolicy,
@@ -202,11 +204,13 @@ function madeChannels(scope: Construct, { removalPolicy }: MessageSinkProps): Ex
   return { api, namespace: NAMESPACE };
 }
 
-function onDemandStream(scope: Construct, { removalPolicy }: MessageSinkProps): kinesis.IStream {
+function onDemandStream(scope: Construct, { removalPolicy, key }: MessageSinkProps): kinesis.IStream {
   const stream = new kinesis.Stream(scope, 'Stream', {
     streamMode: kinesis.StreamMode.ON_DEMAND,
     retentionPeriod: STREAM_RETENTION,
-    encryption: kinesis.StreamEncryption.MANAGED,
+    ...(key
+      ? { encryption: kinesis.StreamEncryption.KMS, encryptionKey: key }
+      : { encryption: kinesis.StreamEncryption.MANAGED }),
     removalPolicy,
   });
   // Messages of a key are in order only where the stream heeds partition keys. CDK's own class lacks the property.

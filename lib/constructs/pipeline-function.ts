@@ -7,6 +7,7 @@ import type { Construct } from 'constructs';
 import { HEAP_SHARE } from '../../src/wiring/memory.ts';
 import type { Bundles, Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
+import type { FunctionOverrides, FunctionSettings, Network } from './settings.ts';
 
 export interface PipelineFunctionProps {
   readonly description: string;
@@ -16,9 +17,14 @@ export interface PipelineFunctionProps {
   readonly bundles: Bundles;
   readonly memorySize: number;
   readonly environment: { readonly [name: string]: string };
+  readonly settings: FunctionSettings;
+  readonly name?: string | undefined;
+  /** How many invocations may run at once, which are kept for it. Default: as many as the account has left. */
+  readonly reservedConcurrency?: number | undefined;
+  /** The role that the function has; without it, it has one of its own. */
+  readonly existingRole?: iam.IRole | undefined;
+  readonly overrides?: FunctionOverrides | undefined;
 }
-
-export const FUNCTION_TIMEOUT = Duration.minutes(1);
 
 /** What Lambda must be allowed to reach a broker in a VPC: the network interfaces there have no names that anybody knows. */
 export const NETWORK_ACTIONS = [
@@ -30,11 +36,17 @@ export const NETWORK_ACTIONS = [
   'ec2:DescribeVpcs',
 ];
 
+/** What Lambda needs besides for a function in a VPC. */
+const ADDRESS_ACTIONS = ['ec2:AssignPrivateIpAddresses', 'ec2:UnassignPrivateIpAddresses'];
+
 /** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
-    const { description, memorySize } = props;
+    const { description, settings, name, reservedConcurrency, overrides = {} } = props;
+    const { memorySize = props.memorySize } = overrides;
+    checkVariables(props, overrides.environment ?? {});
     const environment = {
+      ...overrides.environment,
       ...props.environment,
       // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
       // only when it needs one.
@@ -43,20 +55,28 @@ export class PipelineFunction extends lambda.Function {
     super(scope, id, {
       description,
       runtime: lambda.Runtime.NODEJS_24_X,
-      architecture: lambda.Architecture.ARM_64,
+      architecture: settings.architecture,
       handler: 'index.handler',
-      code: bundled(props, environment),
-      memorySize,
-      timeout: FUNCTION_TIMEOUT,
-      environment,
+      timeout: settings.timeout,
+      ...(name !== undefined && { functionName: name }),
+      ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
+      ...networkOf(settings.network),
       // CDK would attach a managed policy that lets a function write to every log group of the account.
-      role: new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
+      role:
+        props.existingRole ??
+        new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
       logGroup: new logs.LogGroup(scope, `${id}Logs`, {
-        retention: logs.RetentionDays.ONE_MONTH,
+        retention: settings.logRetention,
         removalPolicy: RemovalPolicy.DESTROY,
       }),
+      ...overrides,
+      memorySize,
+      environment,
+      code: bundled(props, environment),
     });
     this.logGroup.grantWrite(this);
+    // CDK would attach a managed policy, and only to a role that it makes itself.
+    if (settings.network) this.permit([...NETWORK_ACTIONS, ...ADDRESS_ACTIONS], '*');
     // Asynchronous callers call again by themselves every minute, so that Lambda need not retry.
     this.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
   }
@@ -65,6 +85,27 @@ export class PipelineFunction extends lambda.Function {
   permit(actions: readonly string[], ...resources: readonly string[]): void {
     this.addToRolePolicy(new iam.PolicyStatement({ actions: [...actions], resources: [...resources] }));
   }
+}
+
+const networkOf = (network: Network | undefined): Partial<lambda.FunctionProps> =>
+  network === undefined
+    ? {}
+    : {
+        vpc: network.vpc,
+        ...(network.subnets && { vpcSubnets: network.subnets }),
+        ...(network.securityGroups && { securityGroups: [...network.securityGroups] }),
+      };
+
+/** @throws RangeError when a variable that the pipeline settles is to have another value */
+function checkVariables(
+  { role, environment }: PipelineFunctionProps,
+  others: { readonly [name: string]: string },
+): void {
+  const settled = Object.keys(others).find((name) => name in environment || name === 'NODE_OPTIONS');
+  if (settled === undefined) return;
+  throw new RangeError(
+    `Cannot override ${settled} of the ${role} as a variable that the pipeline settles must keep its value: give it another name`,
+  );
 }
 
 const bundled = (

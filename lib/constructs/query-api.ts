@@ -1,12 +1,12 @@
 import { RemovalPolicy } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { Pipeline } from '../../src/index.ts';
 import { ENVIRONMENT, STATE_PREFIX } from '../../src/wiring/names.ts';
 import type { Bundles } from '../bundle.ts';
-import { PipelineFunction } from './pipeline-function.ts';
+import type { ResultsBucket } from './buckets.ts';
+import { PipelineFunction, type PipelineFunctionProps } from './pipeline-function.ts';
 import type { RowsTable, StateTable } from './tables.ts';
 
 export interface QueryApiProps {
@@ -14,10 +14,14 @@ export interface QueryApiProps {
   /** The file that exports the pipeline. */
   readonly file: string;
   readonly bundles: Bundles;
+  readonly function: Pick<
+    PipelineFunctionProps,
+    'settings' | 'memorySize' | 'name' | 'reservedConcurrency' | 'existingRole' | 'overrides'
+  >;
   readonly state: StateTable;
   readonly rows: RowsTable | undefined;
   /** The bucket that holds large bodies of entries. */
-  readonly results: Bucket;
+  readonly results: ResultsBucket;
 }
 
 /**
@@ -43,7 +47,7 @@ export class QueryApi extends Construct {
       role: 'query',
       file,
       bundles,
-      memorySize: 512,
+      ...props.function,
       environment: {
         [ENVIRONMENT.pipeline]: pipeline.name,
         [ENVIRONMENT.stateTable]: state.tableName,

@@ -1,3 +1,4 @@
+import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
@@ -15,6 +16,8 @@ export interface SourcePart {
   lookingBy?(handler: PipelineFunction): { readonly [name: string]: string };
   /** Lets the sweeper see what waits. */
   allowLook(sweeper: PipelineFunction): void;
+  /** @throws RangeError when the source is one of these tables, which the pipeline writes */
+  checkWritten?(tables: readonly dynamodb.ITable[]): void;
   /**
    * Lets a principal put records into the source.
    *

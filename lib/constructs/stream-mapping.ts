@@ -2,7 +2,6 @@ import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { StreamEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
-import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type { IConstruct } from 'constructs';
 import type { MAPPINGS } from '../../src/wiring/mappings.ts';
 
@@ -12,7 +11,7 @@ export interface Reading {
   /**
    * The bucket that receives, whole, the records that the stream dropped before a handler could take them.
    */
-  readonly failures: Pick<s3.IBucket, 'bucketArn' | 'arnForObjects'>;
+  readonly failures: { readonly bucketArn: string; arnForObjects(pattern: string): string };
 }
 
 /**

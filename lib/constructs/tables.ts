@@ -1,20 +1,17 @@
-import type { RemovalPolicy } from 'aws-cdk-lib';
+import { Token } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import type { Construct } from 'constructs';
+import { Construct } from 'constructs';
 import type { Pipeline } from '../../src/index.ts';
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { groupLogPrefix, ROWS_KEY, STATE_KEY } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
+import type { AnyTable, Kept } from './settings.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
 const { STRING, NUMBER } = dynamodb.AttributeType;
-
-interface Kept {
-  readonly removalPolicy: RemovalPolicy;
-}
 
 /**
  * To how many days ago a table can be restored, the most that DynamoDB offers. What the state table names
@@ -30,27 +27,40 @@ const onDemand = {
   },
 } as const;
 
+export interface TableProps extends Kept {
+  /** The table that is used; without it, the construct makes one. */
+  readonly existing?: AnyTable | undefined;
+  readonly overrides?: Partial<dynamodb.TableProps> | undefined;
+}
+
 /**
  * The table of the commit logs. Its stream tells the projector that a log has grown; the projector reads the
  * committed panes from the log.
  */
-export class StateTable extends dynamodb.Table {
-  constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
-    super(scope, id, {
-      ...onDemand,
+export class StateTable extends Construct {
+  readonly table: dynamodb.ITable;
+  readonly tableName: string;
+  readonly tableArn: string;
+  readonly streamArn: string;
+
+  /** @throws RangeError when it is brought, and its stream is not known */
+  constructor(scope: Construct, id: string, props: TableProps) {
+    super(scope, id);
+    this.table = tableOf(this, props, {
       partitionKey: { name: STATE_KEY.partition, type: STRING },
       sortKey: { name: STATE_KEY.sort, type: NUMBER },
       timeToLiveAttribute: STATE_KEY.expiry,
       stream: dynamodb.StreamViewType.KEYS_ONLY,
-      removalPolicy,
     });
-  }
-
-  /** The ARN of its stream, which it always has. */
-  get streamArn(): string {
-    const { tableStreamArn } = this;
-    if (tableStreamArn === undefined) throw new Error('Cannot find the stream of a state table');
-    return tableStreamArn;
+    const { tableName, tableArn, tableStreamArn } = this.table;
+    if (tableStreamArn === undefined) {
+      throw new RangeError(
+        `Cannot keep logs in "${Token.isUnresolved(tableName) ? this.table.node.path : tableName}" as the stream of a state table must be known: it has none, or was imported without a tableStreamArn`,
+      );
+    }
+    this.tableName = tableName;
+    this.tableArn = tableArn;
+    this.streamArn = tableStreamArn;
   }
 
   /** Lets a function read logs and append to them. */
@@ -70,8 +80,7 @@ export class StateTable extends dynamodb.Table {
 
   /** Wakes `projector` when a key group of the pipeline has committed. */
   wake(projector: PipelineFunction, pipeline: Pipeline, reading: Reading): void {
-    // CDK's class does not match its own interface under exactOptionalPropertyTypes.
-    wakeByState(projector, this as dynamodb.ITable, pipeline.name, reading);
+    wakeByState(projector, this.table, pipeline.name, reading);
   }
 }
 
@@ -97,14 +106,19 @@ export const wakeByState = (
   );
 
 /** The table of the rows that the `table()` sink writes. */
-export class RowsTable extends dynamodb.Table {
-  constructor(scope: Construct, id: string, { removalPolicy }: Kept) {
-    super(scope, id, {
-      ...onDemand,
+export class RowsTable extends Construct {
+  readonly table: dynamodb.ITable;
+  readonly tableName: string;
+  readonly tableArn: string;
+
+  constructor(scope: Construct, id: string, props: TableProps) {
+    super(scope, id);
+    this.table = tableOf(this, props, {
       partitionKey: { name: ROWS_KEY.partition, type: STRING },
       sortKey: { name: ROWS_KEY.sort, type: STRING },
-      removalPolicy,
     });
+    this.tableName = this.table.tableName;
+    this.tableArn = this.table.tableArn;
   }
 
   /** Lets a function write rows. */
@@ -120,4 +134,22 @@ export class RowsTable extends dynamodb.Table {
       resourceArns: [this.tableArn],
     });
   }
+}
+
+/** Returns the table that is brought, or makes one. */
+function tableOf(
+  scope: Construct,
+  { removalPolicy, key, name, existing, overrides }: TableProps,
+  props: dynamodb.TableProps,
+): dynamodb.ITable {
+  // CDK's class does not match its own interface under exactOptionalPropertyTypes.
+  if (existing !== undefined) return existing as dynamodb.ITable;
+  return new dynamodb.Table(scope, 'Default', {
+    ...onDemand,
+    ...props,
+    ...(key && { encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED, encryptionKey: key }),
+    ...(name !== undefined && { tableName: name }),
+    removalPolicy,
+    ...overrides,
+  }) as dynamodb.ITable;
 }

@@ -7,6 +7,7 @@ import {
   NIST80053R5Checks,
   PCIDSS321Checks,
 } from 'cdk-nag';
+import { Construct } from 'constructs';
 import { describe, expect, it } from 'vitest';
 import { ACKNOWLEDGED, acknowledgeFindings, acknowledgementsOf, findingsOf } from '../../lib/acknowledged.ts';
 import { stacks } from '../e2e/stacks/app.ts';
@@ -42,7 +43,7 @@ describe('acknowledgeFindings', () => {
     const app = new App();
     const stack = new Stack(app, 'Planted');
     new s3.Bucket(stack, 'Planted');
-    new s3.Bucket(new Stack(app, 'Named'), 'Results');
+    new s3.Bucket(new Construct(new Stack(app, 'Named'), 'Results'), 'Default');
     const before = findingsOf(app, pack);
     acknowledgeFindings(app, pack);
     const left = findingsOf(app, pack);
@@ -51,7 +52,7 @@ describe('acknowledgeFindings', () => {
     expect(of('Named', before).length).toBeGreaterThan(of('Named', left).length);
     expect(of('Named', left)).toContainEqual({
       rule: 'NIST.800.53.R4-S3BucketSSLRequestsOnly',
-      path: 'Named/Results/Resource',
+      path: 'Named/Results/Default/Resource',
     });
   });
 

@@ -915,7 +915,7 @@ describe('the stack of a pipeline that reads a table', () => {
     );
   });
 
-  it.each(['Table-State1C20CC9A-1ABC', 'Table-Rows1C20CC9A-1ABC'])(
+  it.each(['Table-State1C20CC9A-1ABC', 'Table-Rows2606D84C-1ABC'])(
     'is refused where the table is its own: %s',
     (name) => {
       expect(() => reading({ table: name }, TABLE_STREAM)).toThrow(
