@@ -13,6 +13,7 @@ import { explainCommand } from '../src/commands/explain.ts';
 import { invokeBundle, readEvent } from '../src/commands/invoke.ts';
 import { loadPipeline } from '../src/commands/load.ts';
 import { pageCommand } from '../src/commands/page.ts';
+import { planCommand } from '../src/commands/plan.ts';
 import {
   listKeptCommand,
   POISON_CODES,
@@ -268,6 +269,36 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
       ending((target, input, options) =>
         sendCommand(target, input, options, async (name) => loadPipeline(await fileOf(name))),
       ),
+    );
+
+  program
+    .command('plan')
+    .description('say what a pipeline needs and costs, idle and under a load, before it runs; it asks nobody')
+    .argument('<pipeline>', 'a folder of functions/, or a file that exports a pipeline')
+    .option('--records-per-second <number>', 'what its source brings (default: 10)', positive)
+    .option('--keys <number>', 'the keys that these have (default: 1000)', whole)
+    .option('--bytes <number>', 'the size of a record (default: 200)', whole)
+    .option('--batching-window <duration>', "as of the stack, as 5s or 500ms (default: '5s')", notEmpty)
+    .option('--delivery-window <duration>', "as of the stack (default: '10s')", notEmpty)
+    .option('--memory <megabytes>', 'of the handler (default: 1024)', whole)
+    .option('--table-shards <number>', "shards of the state table's stream (default: 4)", whole)
+    .option('--alarms <number>', 'alarms that watch it (default: 0)', whole)
+    .option('--dashboards <number>', 'dashboards that show it (default: 0)', whole)
+    .option('--own-key', 'its data is encrypted by a key of your own')
+    .option(
+      '--sample <file>',
+      'records of yours, one a line, whose values stand in for made-up ones: they settle how large its state is',
+      notEmpty,
+    )
+    .option(
+      '--prices <file.json>',
+      'other prices than the list; "show" prints the list: { "region", "asOf", "prices": { <name>: <dollars> } }',
+      notEmpty,
+    )
+    .option('--json', 'all of it as JSON')
+    .addHelpText('after', '\nExit code: 0 the plan is made; 1 it could not be made.')
+    .action(
+      ending(async (pipeline, options) => planCommand(await loadPipeline(await fileOf(pipeline)), options)),
     );
 
   program

@@ -132,6 +132,11 @@ export class Inputs<in Rec> {
     return this.#columns.length;
   }
 
+  /** The kinds of the values that `read` returns, in order. */
+  get kinds(): readonly Input['kind'][] {
+    return this.#columns.map(({ input }) => input.kind);
+  }
+
   /** Returns the place of an input's value in what `read` returns. */
   column(input: Input<Rec>): number {
     const at = this.#columns.findIndex(
