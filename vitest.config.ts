@@ -25,14 +25,22 @@ const BROKERS = [
   'examples/*{kafka,rabbitmq}*/*.test.ts',
 ];
 
+/** These start functions on the Nodes that Lambda has, whatever Node runs them: see .ci/lambda. */
+const RUNTIME = ['test/runtime/*.e2e.test.ts'];
+
 export default defineConfig({
   test: {
     // In this order, so that no long file is begun last.
     projects: [
       { extends: true, test: { name: 'brokers', include: BROKERS } },
+      { extends: true, test: { name: 'runtime', include: RUNTIME } },
       {
         extends: true,
-        test: { name: 'alone', include: ['{examples,test}/**/*.test.ts'], exclude: [...SHARING, ...BROKERS] },
+        test: {
+          name: 'alone',
+          include: ['{examples,test}/**/*.test.ts'],
+          exclude: [...SHARING, ...BROKERS, ...RUNTIME],
+        },
       },
       { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
     ],

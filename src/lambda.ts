@@ -13,7 +13,6 @@ import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import { appsyncChannel } from './adapters/appsync/channel.ts';
 import { clientOf } from './adapters/aws/client.ts';
 import { type CloudWatchMetric, cloudWatchGauge } from './adapters/cloudwatch/gauge.ts';
@@ -48,6 +47,7 @@ import { zerosOf } from './ports/telemetry.ts';
 import type { Tracer } from './ports/tracer.ts';
 import { queryApp } from './query/app.ts';
 import { hasRows } from './query/endpoints.ts';
+import { answeringUrls, type FunctionUrlAnswer, type FunctionUrlEvent } from './query/function-url.ts';
 import { ENVIRONMENT, namespaceVariable, sinkVariable } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
@@ -317,14 +317,13 @@ export const toChannels: MakeOutlet = (sink) => {
  * export const handler = queryApi(temperature);
  * ```
  */
-export function queryApi(
-  pipeline: Pipeline,
-): (event: LambdaEvent, context?: LambdaContext) => Promise<unknown> {
+export function queryApi(pipeline: Pipeline): (event: FunctionUrlEvent) => Promise<FunctionUrlAnswer> {
   const { telemetry, dynamo, log } = common(pipeline);
   const objects = s3Objects(clientOf(S3Client), variable('bucket'));
   const rows = dynamoRowReader(dynamo, hasRows(pipeline) ? variable('rowsTable') : '');
   const ports = { log, objects, rows, clock, telemetry };
-  return handle(queryApp(ports, pipeline, { secret: variable('pageSecret'), isSigned: true }));
+  const app = queryApp(ports, pipeline, { secret: variable('pageSecret'), isSigned: true });
+  return flushing(telemetry, answeringUrls(app));
 }
 
 /**

@@ -57,6 +57,20 @@ it('reads the query as the caller encoded it', async () => {
   expect((await answered('/api/health', '', 'POST')).statusCode).toBe(405);
 });
 
+it('refuses what is no event of a function URL, without a word of it', async () => {
+  for (const event of ['secret', { Records: ['secret'] }, { rawPath: 'secret', rawQueryString: '' }]) {
+    await expect(queryApi(measured)(event as never)).rejects.toThrow(
+      /^Cannot answer as the event must be one of a function URL: it lacks "rawPath" or "rawQueryString"$/,
+    );
+  }
+});
+
+it('answers whatever path, query and method a caller makes up', async () => {
+  for (const path of ['//other.example/api/health', '/%', '/api/%zz', '/\u{d800}', '/api/latest/../..'])
+    expect((await answered(path, '%=%&&=')).statusCode).toBe(404);
+  expect((await answered('/api/health', '', 'TRACE')).statusCode).toBe(405);
+});
+
 it('does not start without the secret of its pages', () => {
   vi.stubEnv(ENVIRONMENT.pageSecret, '');
   expect(() => queryApi(measured)).toThrow(`${ENVIRONMENT.pageSecret} must be set`);
