@@ -44,7 +44,10 @@ async function main(words: readonly string[]): Promise<void> {
   const reports = REPORTS.filter(({ name }) => wanted.every((word) => word === name));
   await mkdir(BUNDLES, { recursive: true });
   const unbuilt = await bundle(
-    new Set([...plan.flatMap(({ entry }) => modulesOf(entry)), ...reports.map(({ module }) => module)]),
+    new Set([
+      ...plan.flatMap(({ entry }) => modulesOf(entry)),
+      ...reports.flatMap(({ module, fromSource }) => (fromSource ? [] : module)),
+    ]),
   );
 
   const rounds = quick ? 1 : ROUNDS;
@@ -143,7 +146,11 @@ function inFreshProcess<Of>(
     const child: ChildProcess = fork(path, [], {
       cwd: HERE,
       execPath,
-      execArgv: ['--expose-gc', '--max-old-space-size=8192'],
+      execArgv: [
+        '--expose-gc',
+        '--max-old-space-size=8192',
+        ...(path.endsWith('.ts') ? ['--import', 'tsx'] : []),
+      ],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       serialization: 'advanced',
     });
@@ -214,16 +221,17 @@ function otherNode(): string | undefined {
 async function reportOn(
   node: string,
   version: string,
-  { title, module }: ReportEntry,
+  { title, module, fromSource }: ReportEntry,
   quick: boolean,
   markdown: boolean,
   unbuilt: ReadonlyMap<string, string>,
 ): Promise<void> {
   console.log(`\n${markdown ? '## ' : ''}${title}, Node ${version}\n`);
   const reason = unbuilt.get(module);
+  const path = fromSource ? join(HERE, `${module}.ts`) : bundleOf(module);
   const answer: ReportAnswer =
     reason === undefined
-      ? await inFreshProcess<ReportAnswer>(bundleOf(module), { quick }, REPORT_TIMEOUT_MILLIS, node)
+      ? await inFreshProcess<ReportAnswer>(path, { quick }, REPORT_TIMEOUT_MILLIS, node)
       : { outcome: 'failed', reason };
   if (answer.outcome === 'failed') {
     process.exitCode = 1;

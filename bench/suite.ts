@@ -61,6 +61,8 @@ export interface ReportEntry {
   readonly module: string;
   /** Whether it is made on the other Node that is supported as well. */
   readonly onBoth?: boolean;
+  /** Whether it runs from source, as it makes bundles of its own by what this project is made from. */
+  readonly fromSource?: boolean;
 }
 
 function rollingMean(count: number): Case {
@@ -373,6 +375,12 @@ export const REPORTS: readonly ReportEntry[] = [
   },
   { name: 'cost', title: 'What is written, read and paid for 1,000 records', module: 'reports/cost' },
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
+  {
+    name: 'cold',
+    title: 'From the start of a process to the first response, in a runtime of Lambda',
+    module: 'reports/cold',
+    fromSource: true,
+  },
   { name: 'producer', title: 'Sending 20,000 records to a local server', module: 'reports/producer' },
   { name: 'size', title: 'Code in bytes', module: 'reports/size' },
 ];

@@ -166,6 +166,8 @@ export interface Contents {
   /** The event that a handler of the author's own takes, in the place of events of the source. */
   readonly event?: unknown;
   readonly cluster?: Cluster;
+  /** The number of the first record among all that are given: one of a number that was given is in already. Default 0. */
+  readonly first?: number;
 }
 
 /** Whether events are from Amazon MSK or from any other cluster of Kafka. */
@@ -177,12 +179,12 @@ export type Cluster = 'msk' | 'self-managed';
  */
 function sourceEvents(
   { source }: Pipeline,
-  { samples, encode = (json) => Buffer.from(json), event, cluster = 'msk' }: Contents,
+  { samples, encode = (json) => Buffer.from(json), event, cluster = 'msk', first = 0 }: Contents,
 ): readonly NamedEvent[] {
   if (event !== undefined) return [{ name: 'its own', event }];
   if (source.kind === 'panes') return [...wakeUps(source.of.name), ...MALFORMED];
   const { recordsOf, withRecords, contentOf, saying } = FORMS[source.kind];
-  let number = 0;
+  let number = first;
   const named = [...FIXTURES].filter(([name]) => name.startsWith(`${source.kind}-`));
   const fixtures = named.map(([name, event]): NamedEvent => {
     const records = recordsOf(event).map((record) => saying(record, planted(contentOf(record)), number++));

@@ -8,7 +8,7 @@ import { CANARY, linesThatShowIt } from './canary.ts';
 import { eventsOf } from './events.ts';
 import { type DeployedFunction, functionsOf } from './functions.ts';
 import { exampleSubjects, failingSubjects, type Subject } from './pipelines.ts';
-import { openPlaces, type Places } from './places.ts';
+import { openPlaces, type Places, variablesOf } from './places.ts';
 import { type Outcome, startFunction } from './runtime-api.ts';
 import { installedRuntimes, type Runtime } from './runtimes.ts';
 
@@ -52,14 +52,10 @@ async function run(
   variables: Readonly<Record<string, string>>,
   endpoints: Readonly<Record<string, string>>,
 ): Promise<Ran> {
-  const given = Object.entries(environment).map(([name, value]) => {
-    const isKnown = typeof value === 'string' && !value.startsWith('{{resolve:');
-    return [name, isKnown ? value : variables[name]] as const;
-  });
   const running = await startFunction({
     runtime,
     folder,
-    environment: { ...Object.fromEntries(given.map(([name, value]) => [name, value ?? ''])), ...endpoints },
+    environment: { ...variablesOf(environment, variables), ...endpoints },
     memoryMegabytes,
   });
   try {

@@ -31,6 +31,18 @@ export interface Places {
   close(): Promise<void>;
 }
 
+/** The variables of a function, with what is on this machine in the place of what CloudFormation would make. */
+export const variablesOf = (
+  environment: Readonly<Record<string, unknown>>,
+  made: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(environment).map(([name, value]) => {
+      const isKnown = typeof value === 'string' && !value.startsWith('{{resolve:');
+      return [name, isKnown ? value : (made[name] ?? '')];
+    }),
+  );
+
 /** The stream of a table, as hardly any local server has one. */
 export const TABLE_STREAM =
   'arn:aws:dynamodb:us-east-1:123456789012:table/orders/stream/2026-11-18T08:00:00.000';

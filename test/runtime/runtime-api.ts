@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Runtime } from './runtimes.ts';
@@ -26,8 +26,12 @@ export interface RunningFunction {
   invoke(event: unknown): Promise<Outcome>;
   /** Everything that the function and its runtime have written so far. */
   written(): string;
+  /** Settles once the function is loaded, and asks for its first invocation, or cannot be loaded. */
+  readonly loaded: Promise<void>;
   /** The most memory that the process has had, in bytes. */
   peakBytes(): number;
+  /** The time that all threads of the process have had of processors, in milliseconds. */
+  processorMillis(): number;
   end(): Promise<void>;
 }
 
@@ -60,6 +64,10 @@ export async function startFunction({
   const given = new Map<string, (outcome: Outcome) => void>();
   let asking: ServerResponse | undefined;
   let broken: Outcome | undefined;
+  let isLoaded = () => {};
+  const loaded = new Promise<void>((resolve) => {
+    isLoaded = resolve;
+  });
   const give = () => {
     if (broken) for (const { settle } of waiting.splice(0)) settle(broken);
     if (asking === undefined || waiting.length === 0) return;
@@ -77,6 +85,7 @@ export async function startFunction({
   };
   const breakWith = (outcome: Outcome) => {
     broken ??= outcome;
+    isLoaded();
     for (const settle of given.values()) settle(broken);
     given.clear();
     give();
@@ -85,6 +94,7 @@ export async function startFunction({
     const { init, next, id, outcome } = PATH.exec(request.url ?? '')?.groups ?? {};
     if (next) {
       asking = response;
+      isLoaded();
       give();
       return;
     }
@@ -119,7 +129,9 @@ export async function startFunction({
       });
     },
     written,
+    loaded,
     peakBytes: () => peakBytesOf(child),
+    processorMillis: () => processorMillisOf(child),
     async end() {
       child.kill('SIGKILL');
       await ended;
@@ -165,3 +177,8 @@ const peakBytesOf = ({ pid }: ChildProcess): number => {
   const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) * 1_024;
 };
+
+const processorMillisOf = ({ pid }: ChildProcess): number =>
+  readdirSync(`/proc/${pid}/task`)
+    .map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]))
+    .reduce((sum, nanos) => sum + nanos, 0) / 1e6;
