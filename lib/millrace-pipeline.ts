@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -31,9 +31,9 @@ import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
 import type { ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
 import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
-import { mappingFaults } from './constructs/stream-mapping.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
+import { faultsOf } from './rules.ts';
 
 export interface MillracePipelineProps {
   readonly pipeline: Pipeline;
@@ -316,7 +316,17 @@ export class MillracePipeline extends Construct {
     };
     for (const [name, value] of Object.entries(props.tags ?? {})) Tags.of(this).add(name, value);
     if (props.permissionsBoundary) iam.PermissionsBoundary.of(this).apply(props.permissionsBoundary);
-    this.node.addValidation({ validate: () => mappingFaults(Stack.of(this)) });
+    const { handler, sweeper, projector, query } = this;
+    this.node.addValidation({
+      validate: () =>
+        faultsOf({
+          pipeline,
+          functions: { handler, sweeper, projector, query: query?.function },
+          state: this.state.table,
+          rows: this.rows?.table,
+          buckets: [this.results.bucket, this.failures.bucket],
+        }),
+    });
   }
 
   /**

@@ -2,7 +2,6 @@ import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { StreamEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources';
-import type { IConstruct } from 'constructs';
 import type { MAPPINGS } from '../../src/wiring/mappings.ts';
 
 export interface Reading {
@@ -53,19 +52,3 @@ const failuresTo = (bucket: Reading['failures']): lambda.IEventSourceDlq => ({
     return { destination: bucket.bucketArn };
   },
 });
-
-/**
- * Lists the faults of the mappings of a scope. Unless a mapping asks for reports, Lambda ignores which
- * records a handler refused. A mapping of a broker of Amazon MQ cannot ask for them: its handler throws instead.
- */
-export const mappingFaults = (scope: IConstruct): string[] =>
-  scope.node
-    .findAll()
-    .filter((construct) => construct instanceof lambda.CfnEventSourceMapping)
-    .filter(({ queues }) => queues === undefined)
-    .map(({ node, functionResponseTypes = [] }) => ({ path: node.path, responses: functionResponseTypes }))
-    .filter(({ responses }) => !responses.includes('ReportBatchItemFailures'))
-    .map(
-      ({ path, responses }) =>
-        `Cannot map "${path}" as a mapping must set ReportBatchItemFailures: it sets [${responses.join(', ')}]`,
-    );

@@ -932,7 +932,7 @@ it('refuses a mapping that would have Lambda ignore which records failed', () =>
   const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
   new CfnEventSourceMapping(new Stack(app, 'Elsewhere'), 'Planted', { functionName: 'any' });
   expect(() => app.synth()).not.toThrow();
-  new CfnEventSourceMapping(stack, 'Planted', { functionName: 'any' });
+  new CfnEventSourceMapping(stack, 'Planted', { functionName: stack.millrace.handler.functionName });
   expect(() => app.synth({ force: true })).toThrow(
     'Cannot map "Flights/Planted" as a mapping must set ReportBatchItemFailures: it sets []',
   );
