@@ -13,7 +13,8 @@ export interface Acknowledgement {
   readonly reason: string;
 }
 
-const BUCKETS = /\/(Results|Failures)\/Default\/Resource$/;
+const BUCKETS = /\/(Results|Failures|AccessLogs)\/Default\/Resource$/;
+const KEEPING = /\/(Results|Failures)\/Default\/Resource$/;
 const FUNCTIONS = /\/(Handler|Sweeper|Projector|Query)\/Resource$/;
 const POLICIES = /\/(Handler|Sweeper|Projector|Query)Role\/DefaultPolicy\/Resource$/;
 const INLINE = /\/((Handler|Sweeper|Projector|Query)Role|EveryMinute\/Role)\/DefaultPolicy\/Resource$/;
@@ -58,16 +59,6 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
       'The policy is of this one role and goes with it. A managed policy could be attached to others, whose rights would then change with this stack.',
   },
   {
-    rule: 'S1',
-    on: BUCKETS,
-    reason: 'CloudTrail data events say who asked for which object, where an account records them.',
-  },
-  {
-    rule: 'S3BucketLoggingEnabled',
-    on: BUCKETS,
-    reason: 'CloudTrail data events say who asked for which object, where an account records them.',
-  },
-  {
     rule: 'S3BucketVersioningEnabled',
     on: BUCKETS,
     reason:
@@ -87,8 +78,13 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
   },
   {
     rule: 'S3DefaultEncryptionKMS',
-    on: BUCKETS,
+    on: KEEPING,
     reason: 'S3 encrypts with keys of its own.',
+  },
+  {
+    rule: 'S3DefaultEncryptionKMS',
+    on: /\/AccessLogs\/Default\/Resource$/,
+    reason: 'S3 writes access logs only to a bucket that is encrypted with keys of its own.',
   },
   {
     rule: 'CloudWatchLogGroupEncrypted',

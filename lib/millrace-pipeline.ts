@@ -18,7 +18,7 @@ import {
   STATE_PREFIX,
 } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
-import { FailuresBucket, ResultsBucket } from './constructs/buckets.ts';
+import { AccessLogsBucket, FailuresBucket, ResultsBucket } from './constructs/buckets.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { EveryMinute } from './constructs/every-minute.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
@@ -28,7 +28,7 @@ import { PanesSource, type UpstreamResources } from './constructs/panes-source.t
 import { PipelineFunction, type PipelineFunctionProps } from './constructs/pipeline-function.ts';
 import { QueryApi } from './constructs/query-api.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
-import type { ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
+import type { AnyBucket, ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
 import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
@@ -60,6 +60,11 @@ export interface MillracePipelineProps {
    * queue, as a construct or an ARN, or an Event API and one of its namespaces. The construct makes the others.
    */
   readonly sinks?: { readonly [sink: string]: SinkTarget };
+  /**
+   * The bucket to which S3 writes who asked for which object of the buckets that are made, or false for none. One that
+   * is given must let `logging.s3.amazonaws.com` put objects. Default: one is made, which keeps them for 90 days.
+   */
+  readonly accessLogs?: AnyBucket | false;
   /** Adds a function that answers questions, at a URL for callers of this account. Default false. */
   readonly queryApi?: boolean;
   /**
@@ -192,18 +197,31 @@ export class MillracePipeline extends Construct {
       existing: existing.stateTable,
       overrides: overrides.state,
     });
+    const { resultsBucket, failuresBucket } = existing;
+    const makesBuckets = resultsBucket === undefined || failuresBucket === undefined;
+    const requests =
+      props.accessLogs === undefined && makesBuckets
+        ? new AccessLogsBucket(this, 'AccessLogs', { removalPolicy })
+        : undefined;
+    const accessLogs = props.accessLogs === false ? undefined : (props.accessLogs ?? requests?.bucket);
     this.results = new ResultsBucket(this, 'Results', {
       ...kept,
+      accessLogs,
       name: names.resultsBucket,
-      existing: existing.resultsBucket,
+      existing: resultsBucket,
       overrides: overrides.results,
     });
     this.failures = new FailuresBucket(this, 'Failures', {
       ...kept,
+      accessLogs,
       name: names.failuresBucket,
-      existing: existing.failuresBucket,
+      existing: failuresBucket,
       overrides: overrides.failures,
     });
+    requests?.allowLogsOf(
+      ...(resultsBucket ? [] : [this.results]),
+      ...(failuresBucket ? [] : [this.failures]),
+    );
     const sinks = pipeline.sinks.map((sink) => this.#sinkOf(sink, props, kept));
     this.#readable = sinks.flatMap(({ kept }) => kept ?? []);
     this.rows = sinks.find(({ rows }) => rows)?.rows;

@@ -1,8 +1,8 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { LATE_PREFIX, PANES_PREFIX, STATE_PREFIX } from '../../src/wiring/names.ts';
+import { LATE_PREFIX, PANES_PREFIX, POISON_PREFIX, STATE_PREFIX } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { AnyBucket, Kept } from './settings.ts';
 import { RECOVERY_DAYS } from './tables.ts';
@@ -14,13 +14,24 @@ import { RECOVERY_DAYS } from './tables.ts';
  */
 const STATE_DAYS = RECOVERY_DAYS + 8 + 1 + 7;
 
-/** For how many days late records are kept, to be looked at and redriven. Refused records are kept for good. */
+/** For how many days late records are kept, to be looked at and redriven. */
 const LATE_DAYS = 90;
+
+/** For how many days records are kept that were refused, or that Lambda gave up: until somebody has surely looked. */
+const REFUSED_DAYS = 365;
+
+/** For how many days it is kept who asked for which object. */
+const ACCESS_DAYS = 90;
+
+/** Parts of an upload that was never finished are of no object, and are billed. */
+const NO_PARTS = { abortIncompleteMultipartUploadAfter: Duration.days(1) };
 
 export interface BucketProps extends Kept {
   /** The bucket that is used; without it, the construct makes one. */
   readonly existing?: AnyBucket | undefined;
   readonly overrides?: s3.BucketProps | undefined;
+  /** Where S3 writes who asked for which object; without it, nowhere. */
+  readonly accessLogs?: AnyBucket | undefined;
 }
 
 /** A bucket of a pipeline: one that is made, closed to the public and to plain HTTP, or one that is brought. */
@@ -32,7 +43,7 @@ class PipelineBucket extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { removalPolicy, key, name, existing, overrides }: BucketProps,
+    { removalPolicy, key, name, existing, overrides, accessLogs }: BucketProps,
     props: s3.BucketProps = {},
   ) {
     super(scope, id);
@@ -52,6 +63,10 @@ class PipelineBucket extends Construct {
       })) as s3.IBucket;
     this.bucketName = this.bucket.bucketName;
     this.bucketArn = this.bucket.bucketArn;
+    // CDK's own property writes an access control list, which the other bucket refuses, unless the app sets a flag.
+    const made = existing === undefined && this.bucket.node.defaultChild;
+    if (accessLogs && made instanceof s3.CfnBucket && made.loggingConfiguration === undefined)
+      made.loggingConfiguration = { destinationBucketName: accessLogs.bucketName, logFilePrefix: `${id}/` };
   }
 
   arnForObjects(pattern: string): string {
@@ -63,7 +78,44 @@ class PipelineBucket extends Construct {
  * The bucket that receives what Lambda gave up. Lambda itself writes to it, and never sends the header that the bucket
  * of results demands.
  */
-export class FailuresBucket extends PipelineBucket {}
+export class FailuresBucket extends PipelineBucket {
+  constructor(scope: Construct, id: string, props: BucketProps) {
+    super(scope, id, props, {
+      lifecycleRules: [{ expiration: Duration.days(REFUSED_DAYS), ...NO_PARTS }],
+    });
+  }
+}
+
+/**
+ * The bucket to which S3 writes who asked for which object of a pipeline's buckets, for 90 days. The lines name objects,
+ * whose names hold no key and no payload. S3 writes them to a bucket of its own keys alone.
+ */
+export class AccessLogsBucket extends PipelineBucket {
+  constructor(scope: Construct, id: string, { removalPolicy }: Pick<BucketProps, 'removalPolicy'>) {
+    super(
+      scope,
+      id,
+      { removalPolicy },
+      { lifecycleRules: [{ expiration: Duration.days(ACCESS_DAYS), ...NO_PARTS }] },
+    );
+  }
+
+  /** Lets S3 write the access logs of these buckets, and of no others. */
+  allowLogsOf(...buckets: readonly PipelineBucket[]): void {
+    this.bucket.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'AccessLogs',
+        principals: [new iam.ServicePrincipal('logging.s3.amazonaws.com')],
+        actions: ['s3:PutObject'],
+        resources: [this.arnForObjects('*')],
+        conditions: {
+          ArnEquals: { 'aws:SourceArn': buckets.map(({ bucketArn }) => bucketArn) },
+          StringEquals: { 'aws:SourceAccount': Stack.of(this).account },
+        },
+      }),
+    );
+  }
+}
 
 /**
  * The bucket of panes, of refused and of late records, and of large bodies of entries.
@@ -83,6 +135,8 @@ export class ResultsBucket extends PipelineBucket {
         // always is.
         { prefix: STATE_PREFIX, expiration: Duration.days(STATE_DAYS) },
         { prefix: LATE_PREFIX, expiration: Duration.days(LATE_DAYS) },
+        { prefix: POISON_PREFIX, expiration: Duration.days(REFUSED_DAYS) },
+        NO_PARTS,
       ],
     });
     if (props.existing !== undefined) return;

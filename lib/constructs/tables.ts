@@ -1,4 +1,4 @@
-import { Token } from 'aws-cdk-lib';
+import { RemovalPolicy, Token } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -150,6 +150,8 @@ function tableOf(
     ...(key && { encryption: dynamodb.TableEncryption.CUSTOMER_MANAGED, encryptionKey: key }),
     ...(name !== undefined && { tableName: name }),
     removalPolicy,
+    // What a stack leaves behind nobody deletes by mistake either.
+    deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
     ...overrides,
   }) as dynamodb.ITable;
 }

@@ -92,7 +92,9 @@ describe.skipIf(!hasMoto)(
 
     it('has its buckets, encrypted', async () => {
       const buckets = await bucketNames();
-      expect(buckets).toEqual([expect.stringContaining('-failures'), expect.stringContaining('-results')]);
+      expect(buckets).toEqual(
+        ['-accesslogs', '-failures', '-results'].map((name) => expect.stringContaining(name)),
+      );
       for (const Bucket of buckets) {
         const { ServerSideEncryptionConfiguration } = await clients.s3.send(
           new GetBucketEncryptionCommand({ Bucket }),
@@ -143,7 +145,7 @@ describe.skipIf(!hasMoto)(
       expect(Items).toMatchObject([
         { key: { S: 'SEA' }, window: { S: 'lastTen' }, results: { M: { meanDelay: { N: '7' } } } },
       ]);
-      const [, results = ''] = await bucketNames();
+      const [, , results = ''] = await bucketNames();
       const { Contents = [] } = await clients.s3.send(new ListObjectsV2Command({ Bucket: results }));
       expect(Contents.map(({ Key }) => Key)).toEqual([expect.stringMatching(/^panes\/pipeline=flights\//)]);
     });

@@ -160,16 +160,21 @@ describe('what is brought', () => {
     template.allResourcesProperties('AWS::DynamoDB::Table', {
       SSESpecification: { SSEEnabled: true, SSEType: 'KMS', KMSMasterKeyId: KEY },
     });
-    template.allResourcesProperties('AWS::S3::Bucket', {
-      BucketEncryption: {
-        ServerSideEncryptionConfiguration: [
-          {
-            BucketKeyEnabled: true,
-            ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: KEY },
-          },
-        ],
+    // S3 writes access logs only to a bucket of its own keys.
+    template.resourcePropertiesCountIs(
+      'AWS::S3::Bucket',
+      {
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [
+            {
+              BucketKeyEnabled: true,
+              ServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: KEY },
+            },
+          ],
+        },
       },
-    });
+      2,
+    );
     const queues = deployed({
       pipeline: { source: sqsSource() },
       props: (stack) => ({ existing: { key: kms.Key.fromKeyArn(stack, 'Key', KEY) } }),

@@ -76,19 +76,26 @@ describe('the stack of a pipeline', () => {
     });
   });
 
-  it('keeps the bodies of entries for longer than the table that names them can be taken back, and late records for 90 days', () => {
+  it('keeps the bodies of entries for longer than the table that names them can be taken back, late records for 90 days, and what was refused for a year', () => {
     const [{ Properties: state }] = Object.values(
       template.findResources('AWS::DynamoDB::Table', {
         Properties: { StreamSpecification: Match.anyValue() },
       }),
     ) as [{ Properties: { PointInTimeRecoverySpecification: { RecoveryPeriodInDays: number } } }];
     const reach = state.PointInTimeRecoverySpecification.RecoveryPeriodInDays;
-    const rules = Object.values(template.findResources('AWS::S3::Bucket')).flatMap(
-      ({ Properties }) => Properties.LifecycleConfiguration?.Rules ?? [],
-    );
+    const rulesOf = (name: string) =>
+      Object.entries(template.findResources('AWS::S3::Bucket'))
+        .filter(([id]) => plain(id) === name)
+        .flatMap(([, { Properties }]) => Properties.LifecycleConfiguration?.Rules ?? []);
+    const rules = rulesOf('Results');
+    const unfinished = { AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: 'Enabled' };
+    expect(rulesOf('Failures')).toEqual([{ ...unfinished, ExpirationInDays: 365 }]);
+    expect(rulesOf('AccessLogs')).toEqual([{ ...unfinished, ExpirationInDays: 90 }]);
     expect(rules).toEqual([
       { Prefix: 'state/', Status: 'Enabled', ExpirationInDays: expect.any(Number) },
       { Prefix: 'late/', Status: 'Enabled', ExpirationInDays: 90 },
+      { Prefix: 'poison/', Status: 'Enabled', ExpirationInDays: 365 },
+      { Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
     ]);
     // A day by which an object may be older than its entry, and some for who restores.
     expect(rules[0].ExpirationInDays).toBeGreaterThanOrEqual(reach + ENTRY_LIFETIME / millis('1d') + 1 + 7);
@@ -128,7 +135,7 @@ describe('the stack of a pipeline', () => {
     bare.resourceCountIs('AWS::Lambda::EventSourceMapping', 1);
   });
 
-  it('closes both buckets to the public, to plain HTTP and to other owners', () => {
+  it('closes all buckets to the public, to plain HTTP and to other owners', () => {
     template.allResourcesProperties('AWS::S3::Bucket', {
       PublicAccessBlockConfiguration: {
         BlockPublicAcls: true,
@@ -141,7 +148,7 @@ describe('the stack of a pipeline', () => {
       },
       OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
     });
-    template.resourceCountIs('AWS::S3::Bucket', 2);
+    template.resourceCountIs('AWS::S3::Bucket', 3);
     template.allResourcesProperties('AWS::S3::BucketPolicy', {
       PolicyDocument: {
         Statement: Match.arrayWith([
@@ -153,7 +160,55 @@ describe('the stack of a pipeline', () => {
         ]),
       },
     });
-    template.resourceCountIs('AWS::S3::BucketPolicy', 2);
+    template.resourceCountIs('AWS::S3::BucketPolicy', 3);
+  });
+
+  it('has S3 write who asked for which object, of these buckets alone, to a third', () => {
+    const to = Object.entries(template.findResources('AWS::S3::Bucket')).map(([id, { Properties }]) => [
+      plain(id),
+      Properties.LoggingConfiguration && {
+        bucket: nameOf(Properties.LoggingConfiguration.DestinationBucketName),
+        prefix: Properties.LoggingConfiguration.LogFilePrefix,
+      },
+    ]);
+    expect(Object.fromEntries(to)).toEqual({
+      AccessLogs: undefined,
+      Results: { bucket: 'AccessLogs', prefix: 'Results/' },
+      Failures: { bucket: 'AccessLogs', prefix: 'Failures/' },
+    });
+    template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Allow',
+            Principal: { Service: 'logging.s3.amazonaws.com' },
+            Action: 's3:PutObject',
+            Condition: {
+              ArnEquals: {
+                'aws:SourceArn': [
+                  { 'Fn::GetAtt': [Match.stringLikeRegexp('^Results'), 'Arn'] },
+                  { 'Fn::GetAtt': [Match.stringLikeRegexp('^Failures'), 'Arn'] },
+                ],
+              },
+              StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+            },
+          }),
+        ]),
+      },
+    });
+    const quiet = Template.fromStack(
+      new PipelineStack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), 'Quiet', {
+        pipeline: flights,
+        accessLogs: false,
+      }),
+    );
+    quiet.resourceCountIs('AWS::S3::Bucket', 2);
+    quiet.allResourcesProperties('AWS::S3::Bucket', { LoggingConfiguration: Match.absent() });
+  });
+
+  it('has tables that nobody deletes by mistake where it keeps them', () => {
+    template.allResourcesProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: true });
+    other.allResourcesProperties('AWS::DynamoDB::Table', { DeletionProtectionEnabled: false });
   });
 
   it('refuses, from anyone, every write to the bucket of results that could overwrite', () => {
@@ -161,7 +216,7 @@ describe('the stack of a pipeline', () => {
       .flatMap(([id, { Properties }]) =>
         Properties.PolicyDocument.Statement.map((one: Statement) => ({ id, ...one })),
       )
-      .filter(({ Action }) => Action === 's3:PutObject')
+      .filter(({ Effect, Action }) => Effect === 'Deny' && Action === 's3:PutObject')
       .map(({ id, Effect, Principal, Resource, Condition }) => ({
         of: plain(id),
         Effect,
@@ -401,7 +456,7 @@ describe('the stack of a pipeline', () => {
         .filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain')
         .map(([id]) => plain(id))
         .sort();
-    expect(kept(template)).toEqual(['Failures', 'Results', 'Rows', 'SourceStream', 'State']);
+    expect(kept(template)).toEqual(['AccessLogs', 'Failures', 'Results', 'Rows', 'SourceStream', 'State']);
     expect(kept(other)).toEqual([]);
   });
 
