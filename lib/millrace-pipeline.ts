@@ -33,6 +33,7 @@ import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
 import { checkLock } from './lock.ts';
+import { tellCost } from './plan-summary.ts';
 import { faultsOf } from './rules.ts';
 
 export interface MillracePipelineProps {
@@ -334,6 +335,7 @@ export class MillracePipeline extends Construct {
     };
     for (const [name, value] of Object.entries(props.tags ?? {})) Tags.of(this).add(name, value);
     if (props.permissionsBoundary) iam.PermissionsBoundary.of(this).apply(props.permissionsBoundary);
+    tellCost(this, pipeline, { batchingWindow, deliveryWindow, memory: settingsOf('handler').memorySize });
     const { handler, sweeper, projector, query } = this;
     this.node.addValidation({
       validate: () =>

@@ -1,8 +1,9 @@
 import { millis } from '../core/time.ts';
+import { cursorLogOf } from '../engine/delivery/cursor-logs.ts';
 import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { serviceOf } from '../pipeline/services.ts';
-import { type Sink, sinkName } from '../pipeline/sinks.ts';
+import { bySink, NO_MESSAGES, type Sink, sinkName } from '../pipeline/sinks.ts';
 import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import { MEASURES, zerosOf } from '../ports/telemetry.ts';
 import type { Counts } from './counts.ts';
@@ -32,6 +33,7 @@ const DAY = 86_400;
 /** A month as storage is billed by, in days. */
 const MONTH = HOURS / 24;
 const GIB = 2 ** 30;
+const MILLION = 1_000_000;
 const KIB = 1_024;
 
 /** What Lambda and a handler write to its log for an invocation, in bytes, and by how much logs are compressed. */
@@ -102,9 +104,7 @@ export function billOf(
   const logged = (month(calls) * LOG_BYTES) / GIB;
   add('CloudWatch', 'cloudwatchLogs', logged, 'logs');
   add('CloudWatch', 'cloudwatchLogStorage', logged * LOG_COMPRESSION, 'logs of a month');
-  if (READS_METRICS.includes(pipeline.source.kind)) {
-    add('CloudWatch', 'cloudwatchRead', month(1 / 60), 'age of the source, read once a minute');
-  }
+  add('CloudWatch', 'cloudwatchRead', month(counts.metrics), 'age of the source, read once a minute');
 
   if (load.ownKey) {
     add('KMS', 'kmsKey', 1, 'key');
@@ -119,9 +119,6 @@ export function billOf(
   );
   return lines;
 }
-
-/** The sources whose sweeper reads a metric of CloudWatch. */
-const READS_METRICS: readonly string[] = ['kafka', 'rabbitmq', 'sqs', 'fifo'];
 
 type Units = readonly (readonly [price: PriceName, units: number, what: string])[];
 
@@ -197,45 +194,77 @@ function bucketBytes({ sinks }: Pipeline, { groups, handler, sweeper, panes }: R
   const bodies =
     handler.rate * handler.objects * handler.objectBytes +
     sweeper.rate * sweeper.objects * sweeper.objectBytes;
-  const lines = sinks.some(({ kind }) => kind === 'bucket') ? panes.lineBytes : 0;
+  const { bucket } = bySink(sinks, { table: () => 0, bucket: () => panes.lineBytes, ...NO_MESSAGES });
+  const lines = bucket[0] ?? 0;
   return groups * (bodies * BODY_DAYS * DAY + lines * SECONDS);
 }
 
-const SENT: {
-  readonly [To in 'sns' | 'sns-fifo' | 'eventbridge' | 'kinesis' | 'sqs' | 'sqs-fifo' | 'appsync']: PriceName;
-} = {
-  sns: 'snsPublish',
-  'sns-fifo': 'snsFifoPublish',
-  eventbridge: 'eventbridgeEvent',
-  kinesis: 'kinesisIn',
-  sqs: 'sqsRequest',
-  'sqs-fifo': 'sqsFifoRequest',
-  appsync: 'appsyncOperation',
+type To = Extract<Sink, { readonly to: string }>['to'] | 'appsync';
+
+/** What a sink sends, a second. */
+interface Sent {
+  readonly name: string;
+  readonly requests: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Messages that are billed by requests, each of 64 KB, and messages that are billed one by one. */
+const byRequest =
+  (price: PriceName) =>
+  ({ name, requests, bytes }: Sent): Units => [
+    [price, SECONDS * Math.max(requests, bytes / MESSAGE_UNIT), `messages of ${name}`],
+  ];
+const byMessage =
+  (price: PriceName) =>
+  ({ name, messages }: Sent): Units => [[price, SECONDS * messages, `messages of ${name}`]];
+
+/** What each service bills for what a sink sends to it. Whoever reads there pays for that. */
+const SENT: { readonly [Of in To]: (sent: Sent) => Units } = {
+  sns: byRequest('snsPublish'),
+  'sns-fifo': byRequest('snsFifoPublish'),
+  eventbridge: byMessage('eventbridgeEvent'),
+  kinesis: ({ name, messages, bytes }) => [
+    ['kinesisStreamHour', HOURS, `the stream of ${name}`],
+    [
+      'kinesisIn',
+      (SECONDS * messages * KIB * Math.ceil(bytes / Math.max(1e-9, messages) / KIB)) / GIB,
+      `messages of ${name}, in whole KB`,
+    ],
+  ],
+  sqs: byRequest('sqsRequest'),
+  'sqs-fifo': byRequest('sqsFifoRequest'),
+  appsync: byMessage('appsyncOperation'),
 };
 
-/** What is paid to the services that sinks send to. Whoever reads there pays for that. */
 const sinkLines = ({ sinks }: Pipeline, { messages }: Counts): Units =>
   sinks.flatMap((sink: Sink): Units => {
     if (serviceOf(sink) === undefined) return [];
     const name = sinkName(sink);
-    const { requests, messages: sent, bytes } = messages.get(name) ?? { requests: 0, messages: 0, bytes: 0 };
-    const to = 'to' in sink ? sink.to : 'appsync';
-    // Where messages are billed one by one, each is a unit; where requests are, each 64 KB of them.
-    const perMessage = to === 'eventbridge' || to === 'appsync';
-    const units = perMessage ? sent : Math.max(requests, bytes / MESSAGE_UNIT);
-    const line = [SENT[to], SECONDS * units, `messages of ${name}`] as const;
-    if (to !== 'kinesis') return [line];
-    const gigabytes = (SECONDS * sent * KIB * Math.max(1, Math.ceil(bytes / Math.max(1, sent) / KIB))) / GIB;
-    return [
-      ['kinesisStreamHour', HOURS, `the stream of ${name}`],
-      ['kinesisIn', gigabytes, `messages of ${name}, in whole KB`],
-    ];
+    const sent = messages.get(name) ?? { requests: 0, messages: 0, bytes: 0 };
+    return SENT['to' in sink ? sink.to : 'appsync']({ name, ...sent });
   });
+
+/** What a million records cost to be put into the source. */
+export function puttingOf({ source }: Pick<Pipeline, 'source'>, bytes: number, list: PriceList): number {
+  const none = () => 0;
+  // A message is sent, and received and deleted with nine others.
+  const requests = MILLION * (Math.ceil(bytes / MESSAGE_UNIT) + 2 / RECEIVED);
+  return byKind<Pipeline['source'], number>(source, {
+    kinesis: () => costOf(list, 'kinesisPutUnit', MILLION * Math.ceil(bytes / PUT_UNIT)),
+    sqs: () => costOf(list, 'sqsRequest', requests),
+    fifo: () => costOf(list, 'sqsFifoRequest', requests),
+    kafka: none,
+    rabbitmq: none,
+    dynamodb: none,
+    panes: none,
+  });
+}
 
 /** The metrics that functions publish: at rest those of the functions that the clock calls. */
 function metricsOf(pipeline: Pipeline, hasRecords: boolean): number {
   const { process, sweep, project } = zerosOf(pipeline);
-  const noting = pipeline.sinks.filter(({ kind }) => kind !== 'push').length;
+  const noting = pipeline.sinks.filter((sink) => cursorLogOf(pipeline.name, sink)).length;
   const names = new Set([
     ...sweep.metrics,
     ...(pipeline.sinks.length > 0 ? project.metrics : []),

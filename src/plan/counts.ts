@@ -24,6 +24,8 @@ export interface Counts {
   readonly objectGets: number;
   /** Requests to the source that the sweeper makes. */
   readonly looks: number;
+  /** Metrics of CloudWatch that it reads for that. */
+  readonly metrics: number;
   /** Requests of each sink that sends messages, and their messages. */
   readonly messages: ReadonlyMap<
     string,
@@ -58,6 +60,7 @@ interface Ask {
   readonly objectHeads?: number;
   readonly objectGets?: number;
   readonly looks?: number;
+  readonly metrics?: number;
 }
 
 const NONE = {
@@ -70,6 +73,7 @@ const NONE = {
   objectHeads: 0,
   objectGets: 0,
   looks: 0,
+  metrics: 0,
 };
 
 type Total = typeof NONE;
@@ -172,10 +176,10 @@ function handlerOf(
 const LOOKS: { readonly [Kind in Pipeline['source']['kind']]: (lineages: number) => Ask } = {
   kinesis: (shards) => ({ looks: 1 + 2 * shards, gets: shards, readUnits: shards }),
   dynamodb: (shards) => ({ looks: 1 + 2 * shards, gets: shards, readUnits: shards }),
-  sqs: () => ({ looks: 1 }),
-  fifo: () => ({ looks: 1 }),
-  kafka: () => ({ looks: 1 }),
-  rabbitmq: () => ({ looks: 1 }),
+  sqs: () => ({ looks: 1, metrics: 1 }),
+  fifo: () => ({ looks: 1, metrics: 1 }),
+  kafka: () => ({ looks: 1, metrics: 1 }),
+  rabbitmq: () => ({ looks: 1, metrics: 1 }),
   panes: () => small(2),
 };
 

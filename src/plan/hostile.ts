@@ -1,5 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
+import { puttingOf } from './bill.ts';
 import { batchingOf, type Intake } from './lineages.ts';
 import type { Load } from './load.ts';
 import { costOf, type PriceList } from './prices.ts';
@@ -45,7 +46,7 @@ export function hostileOf(
  * object's storage, which the stack keeps for good.
  */
 function refused(
-  { source }: Pipeline,
+  pipeline: Pipeline,
   { bytes, memory }: Load,
   { batch, groups }: Intake,
   list: PriceList,
@@ -56,14 +57,8 @@ function refused(
   const stored = MILLION * (bytes + KEPT_FRAME);
   const objects = Math.max(commits, stored / LIMITS.poison);
   const milliseconds = 20 + 0.02 * (bytes / 1_024) * batch + 30;
-  const put =
-    source.kind === 'kinesis'
-      ? costOf(list, 'kinesisPutUnit', MILLION * Math.ceil(bytes / (25 * 1_024)))
-      : source.kind === 'sqs' || source.kind === 'fifo'
-        ? costOf(list, 'sqsRequest', MILLION * (Math.ceil(bytes / 65_536) + 0.2))
-        : 0;
   return (
-    put +
+    puttingOf(pipeline, bytes, list) +
     costOf(list, 'lambdaRequest', batches) +
     costOf(list, 'lambdaGigabyteSecond', (batches * milliseconds * memory) / 1_024 / 1_000) +
     costOf(

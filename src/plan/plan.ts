@@ -45,6 +45,8 @@ export interface PlanOptions {
   readonly prices?: PriceList;
   /** What the pipeline's `Inputs` read of some real records. Without it values are made up. */
   readonly values?: readonly (readonly Plain[])[];
+  /** The share of the commits to look at that a plan would: fewer are sooner done, and less exact. Default 1. */
+  readonly effort?: number;
 }
 
 const SECONDS = 730 * 3_600;
@@ -65,11 +67,11 @@ export interface Priced extends Pick<Plan, 'load' | 'intake' | 'counts' | 'bill'
  */
 export function priced(
   pipeline: Pipeline,
-  { load: options, prices = LIST, values }: PlanOptions = {},
+  { load: options, prices = LIST, values, effort = 1 }: PlanOptions = {},
 ): Priced {
   const load = loadOf(options);
   const intake = batchingOf(pipeline, load);
-  const rehearsal = rehearse(pipeline, load, intake, values);
+  const rehearsal = rehearse(pipeline, load, intake, { values, effort });
   const counts = {
     idle: countsOf(pipeline, load, intake, undefined),
     load: countsOf(pipeline, load, intake, rehearsal),

@@ -97,12 +97,16 @@ const EMPTY_BODY = 70;
  * keys it takes some, and of long windows the first.
  *
  * @param values of real records, what `Inputs` read of each; without them values are made up
+ * @param effort the share of the commits to look at that would otherwise be
  */
 export function rehearse(
   pipeline: Pipeline,
   load: Load,
   intake: Intake,
-  values?: readonly (readonly Plain[])[],
+  {
+    values,
+    effort = 1,
+  }: { readonly values?: readonly (readonly Plain[])[] | undefined; readonly effort?: number } = {},
 ): Rehearsal {
   const { keys, recordsPerSecond } = load;
   const groups = pipeline.groups * (1 - (1 - 1 / pipeline.groups) ** keys);
@@ -132,7 +136,7 @@ export function rehearse(
     weights.push(stage.weight);
   }
   const fine = stage.begin(recordsOfCommit / records, share);
-  const commits = Math.min(COMMITS, Math.max(20, Math.floor(MEASURED / records)));
+  const commits = Math.ceil(effort * Math.min(COMMITS, Math.max(20, Math.floor(MEASURED / records))));
   for (let commit = 0; commit < commits; commit++) stage.commit(records, seconds);
   stage.deliver();
 

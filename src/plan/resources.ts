@@ -1,7 +1,7 @@
 import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type Service, serviceOf } from '../pipeline/services.ts';
-import { type Sink, sinkName } from '../pipeline/sinks.ts';
+import { bySink, NO_MESSAGES, type Sink, sinkName } from '../pipeline/sinks.ts';
 import type { Load } from './load.ts';
 
 /** Something that the stack of a pipeline makes. */
@@ -51,7 +51,11 @@ export function resourcesOf(
       panes: nothing,
     }),
     { what: 'state table', size: `${groups} key groups` },
-    ...(sinks.some(({ kind }) => kind === 'table') ? [{ what: 'rows table', size: 'on demand' }] : []),
+    ...bySink(sinks, {
+      table: () => ({ what: 'rows table', size: 'on demand' }),
+      bucket: () => 0,
+      ...NO_MESSAGES,
+    }).table,
     { what: 'results bucket', size: 'and one for failures' },
     {
       what: 'functions',
