@@ -53,6 +53,19 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
       'Lambda keeps its offsets in a consumer group of the id of the mapping, which is known only once the mapping is made.',
   },
   {
+    rule: 'IAM5',
+    on: POLICIES,
+    finding: /^Action::kms:(?:ReEncrypt|GenerateDataKey)\*$/,
+    reason:
+      'Both stand for two actions of one kind each, on the one key of the pipeline: what DynamoDB asks of whoever uses a table.',
+  },
+  {
+    rule: 'KDS3',
+    on: /\/Stream\/Resource$/,
+    reason:
+      'The rule asks for the key of Kinesis, in the place of the key that the pipeline was told to use.',
+  },
+  {
     rule: 'IAMNoInlinePolicy',
     on: INLINE,
     reason:

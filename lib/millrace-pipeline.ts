@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -26,6 +27,7 @@ import { KinesisSource } from './constructs/kinesis-source.ts';
 import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
 import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
 import { PipelineFunction, type PipelineFunctionProps } from './constructs/pipeline-function.ts';
+import { PipelineKey } from './constructs/pipeline-key.ts';
 import { QueryApi } from './constructs/query-api.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
 import type { AnyBucket, ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
@@ -61,6 +63,11 @@ export interface MillracePipelineProps {
    * queue, as a construct or an ARN, or an Event API and one of its namespaces. The construct makes the others.
    */
   readonly sinks?: { readonly [sink: string]: SinkTarget };
+  /**
+   * Whether all that is made and keeps data, logs among it, is encrypted by a key of the pipeline's own, which is made
+   * and rotated every year. Default: by `existing.key`, or else by keys of AWS's own.
+   */
+  readonly encryption?: 'customer-managed';
   /**
    * The bucket to which S3 writes who asked for which object of the buckets that are made, or false for none. One that
    * is given must let `logging.s3.amazonaws.com` put objects. Default: one is made, which keeps them for 90 days.
@@ -147,6 +154,8 @@ const MEMORY: { readonly [Of in Role]: number } = {
 export class MillracePipeline extends Construct {
   readonly pipeline: Pipeline;
   readonly source: SourcePart;
+  /** The key that encrypts what is made; undefined where keys of AWS's own do. */
+  readonly key: kms.IKey | undefined;
   /** The table of the commit logs. */
   readonly state: StateTable;
   /** The bucket of panes, of refused and of late records, and of large bodies of entries. */
@@ -190,7 +199,13 @@ export class MillracePipeline extends Construct {
     checkBrought(pipeline, existing, overrides, names);
 
     this.pipeline = pipeline;
-    const kept = { removalPolicy, key: existing.key };
+    checkKey(pipeline, props);
+    const logKey =
+      props.encryption === 'customer-managed'
+        ? new PipelineKey(this, 'Key', { description: `Millrace ${pipeline.name}`, removalPolicy })
+        : undefined;
+    this.key = existing.key ?? logKey;
+    const kept = { removalPolicy, key: this.key };
     this.source = this.#sourceOf(props, { ...kept, batchingWindow, timeout });
     this.state = new StateTable(this, 'State', {
       ...kept,
@@ -255,6 +270,8 @@ export class MillracePipeline extends Construct {
         architecture: props.architecture ?? lambda.Architecture.ARM_64,
         logRetention: props.logRetention ?? logs.RetentionDays.ONE_MONTH,
         network: existing.network,
+        // Only a key of ours is sure to let CloudWatch use it.
+        logKey,
       },
       memorySize: props.memory?.[role] ?? MEMORY[role],
       name: names.functions === undefined ? undefined : `${names.functions}-${role}`,
@@ -277,7 +294,7 @@ export class MillracePipeline extends Construct {
         ...settingsOf(role),
       });
       this.state.allowAppend(fn);
-      existing.key?.grantEncryptDecrypt(fn);
+      this.key?.grantEncryptDecrypt(fn);
       fn.permit(['s3:GetObject', 's3:PutObject'], this.results.arnForObjects(`${STATE_PREFIX}*`));
       return fn;
     };
@@ -308,7 +325,7 @@ export class MillracePipeline extends Construct {
         results: this.results,
         function: settingsOf('query'),
       });
-      existing.key?.grantDecrypt(this.query.function);
+      this.key?.grantDecrypt(this.query.function);
     }
 
     this.everyMinute = new EveryMinute(this, 'EveryMinute', {
@@ -531,6 +548,19 @@ interface Readable {
 
 /** A function of the author's runs in the projector. */
 const OWN_SINK: SinkResources = { environment: {}, outputs: {}, allowWrite: () => {} };
+
+/** @throws RangeError when a key is to be made beside one that is brought, or the choice is none that there is */
+function checkKey({ name }: Pipeline, { encryption, existing }: MillracePipelineProps): void {
+  if (encryption === undefined) return;
+  const state =
+    encryption !== 'customer-managed'
+      ? `encryption is ${JSON.stringify(encryption)}`
+      : existing?.key && 'existing.key is given, too';
+  if (!state) return;
+  throw new RangeError(
+    `Cannot deploy "${name}" as encryption must be 'customer-managed', without a key that is brought, or left out: ${state}`,
+  );
+}
 
 /** @throws RangeError when there is a target for a sink that the pipeline does not have, or that sends no messages */
 function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: string]: SinkTarget }): void {

@@ -67,6 +67,7 @@ export class PipelineFunction extends lambda.Function {
         new iam.Role(scope, `${id}Role`, { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }),
       logGroup: new logs.LogGroup(scope, `${id}Logs`, {
         retention: settings.logRetention,
+        ...(settings.logKey && { encryptionKey: settings.logKey }),
         removalPolicy: RemovalPolicy.DESTROY,
       }),
       ...overrides,

@@ -84,6 +84,8 @@ export interface FunctionSettings {
   readonly architecture: lambda.Architecture;
   readonly logRetention: logs.RetentionDays;
   readonly network: Network | undefined;
+  /** The key that encrypts log groups, which CloudWatch must be allowed to use. Default: one of CloudWatch's own. */
+  readonly logKey: kms.IKey | undefined;
 }
 
 /** How a part keeps what it is given. */

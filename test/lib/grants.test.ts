@@ -48,6 +48,7 @@ const OF_THE_SDK = [
 const MAPPING = 'Lambda reads the source with the rights of the function';
 const FAILURES = 'Lambda writes what it gave up with the rights of the function';
 const LOGS = 'Lambda writes what a function prints with the rights of the function';
+const KEY = 'tables, buckets and streams decrypt and encrypt by the key on behalf of whoever asks';
 const NETWORK = 'Lambda makes network interfaces, to reach a broker, with the rights of the function';
 
 /** The actions that no command of a function needs, and what needs them. */
@@ -88,21 +89,37 @@ const BY_SERVICES: { readonly [Of in Role]?: { readonly [action: string]: string
     'ec2:DescribeSubnets': NETWORK,
     'ec2:DescribeVpcs': NETWORK,
     's3:ListBucket': FAILURES,
+    'kms:Decrypt': KEY,
+    'kms:Encrypt': KEY,
+    'kms:GenerateDataKey*': KEY,
+    'kms:ReEncrypt*': KEY,
     'logs:CreateLogStream': LOGS,
     'logs:PutLogEvents': LOGS,
   },
-  sweeper: { 'logs:CreateLogStream': LOGS, 'logs:PutLogEvents': LOGS },
+  sweeper: {
+    'kms:Decrypt': KEY,
+    'kms:Encrypt': KEY,
+    'kms:GenerateDataKey*': KEY,
+    'kms:ReEncrypt*': KEY,
+    'logs:CreateLogStream': LOGS,
+    'logs:PutLogEvents': LOGS,
+  },
   projector: {
     'dynamodb:DescribeStream': MAPPING,
     'dynamodb:GetRecords': MAPPING,
     'dynamodb:GetShardIterator': MAPPING,
     'dynamodb:ListStreams': MAPPING,
     's3:ListBucket': `${FAILURES}, and S3 answers 404 of an object that is not there`,
+    'kms:Decrypt': KEY,
+    'kms:DescribeKey': MAPPING,
+    'kms:Encrypt': KEY,
+    'kms:GenerateDataKey*': KEY,
+    'kms:ReEncrypt*': KEY,
     'appsync:EventPublish': 'src/adapters/appsync/channel.ts posts to the API without a command of the SDK',
     'logs:CreateLogStream': LOGS,
     'logs:PutLogEvents': LOGS,
   },
-  query: { 'logs:CreateLogStream': LOGS, 'logs:PutLogEvents': LOGS },
+  query: { 'kms:Decrypt': KEY, 'logs:CreateLogStream': LOGS, 'logs:PutLogEvents': LOGS },
 };
 
 /** The commands that a bundle holds, though its function never gives them. */

@@ -113,6 +113,16 @@ for (const [id, sinks] of Object.entries(SINKS)) {
   );
 }
 
+// A stack whose data only its own key opens.
+stacks.push(
+  new PipelineStack(app, 'Keyed', {
+    ...common,
+    pipeline: { ...flights, name: 'keyed' },
+    encryption: 'customer-managed',
+    queryApi: true,
+  }),
+);
+
 // cfn-lint 1.51.0 does not know RecordDistributionStrategy yet, which CloudFormation has.
 for (const [id, owner] of [
   ['OnDemand', 'Source'],
