@@ -43,7 +43,7 @@ export function hostileOf(
 
 /**
  * A refused record makes no pane. It costs its way in, an entry and an object for each group of a batch, and the
- * object's storage, which the stack keeps for good.
+ * object's storage, of which this is the first month.
  */
 function refused(
   pipeline: Pipeline,
