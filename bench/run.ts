@@ -226,7 +226,7 @@ async function reportOn(
   markdown: boolean,
   unbuilt: ReadonlyMap<string, string>,
 ): Promise<void> {
-  console.log(`\n${markdown ? '## ' : ''}${title}, Node ${version}\n`);
+  console.log(`\n${markdown ? '## ' : ''}${title}${fromSource ? '' : `, Node ${version}`}\n`);
   const reason = unbuilt.get(module);
   const path = fromSource ? join(HERE, `${module}.ts`) : bundleOf(module);
   const answer: ReportAnswer =

@@ -61,7 +61,7 @@ export interface ReportEntry {
   readonly module: string;
   /** Whether it is made on the other Node that is supported as well. */
   readonly onBoth?: boolean;
-  /** Whether it runs from source, as it makes bundles of its own by what this project is made from. */
+  /** Whether it runs from source, as it makes bundles of its own, and starts them on a Node of its own. */
   readonly fromSource?: boolean;
 }
 
@@ -377,7 +377,7 @@ export const REPORTS: readonly ReportEntry[] = [
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
   {
     name: 'cold',
-    title: 'From the start of a process to the first response, in a runtime of Lambda',
+    title: 'From the start of a process to the first response, in the runtime of Lambda on Node 24',
     module: 'reports/cold',
     fromSource: true,
   },
