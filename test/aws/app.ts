@@ -9,4 +9,6 @@ new PipelineStack(new App(), 'MillraceVerified', {
   queryApi: process.env['AWS_ENDPOINT_URL'] === undefined,
   description: 'Millrace: what only an account can show; to be removed',
   removalPolicy: RemovalPolicy.DESTROY,
+  // S3 writes these hours later, also into a bucket that was just emptied to be removed.
+  accessLogs: false,
 });
