@@ -10,6 +10,7 @@ import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
 import { type Service, serviceOf } from '../src/pipeline/services.ts';
 import { type Sink, sinkName } from '../src/pipeline/sinks.ts';
+import { memoryFloor } from '../src/plan/memory.ts';
 import { MEASURES, type Measure, type Metric } from '../src/ports/telemetry.ts';
 import {
   ENVIRONMENT,
@@ -86,7 +87,7 @@ export interface MillracePipelineProps {
   readonly overrides?: Overrides;
   /** Names of what is made. Default: CloudFormation gives them. */
   readonly names?: Names;
-  /** The memory of functions in MB. Default 1,024 for the handler, and 512 for each other. */
+  /** The memory of functions in MB. Default 1,024 for the handler, and 512 for each other, or what the pipeline needs. */
   readonly memory?: { readonly [Of in Role]?: number };
   /** How long an invocation may take. Default 1 minute. */
   readonly timeout?: Duration;
@@ -104,7 +105,7 @@ export interface MillracePipelineProps {
   readonly permissionsBoundary?: iam.IManagedPolicy;
 }
 
-/** The memory of each function in MB where nobody says another. */
+/** The memory of each function in MB where nobody says another, and the pipeline needs no more. */
 const MEMORY: { readonly [Of in Role]: number } = {
   // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
   // milliseconds.
@@ -273,7 +274,7 @@ export class MillracePipeline extends Construct {
         // Only a key of ours is sure to let CloudWatch use it.
         logKey,
       },
-      memorySize: props.memory?.[role] ?? MEMORY[role],
+      memorySize: props.memory?.[role] ?? defaultMemory(pipeline, role),
       name: names.functions === undefined ? undefined : `${names.functions}-${role}`,
       reservedConcurrency: props.reservedConcurrency?.[role],
       existingRole: existing.roles?.[role],
@@ -571,6 +572,10 @@ function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: stri
     `Cannot deploy "${name}" with a target for the sink "${unknown}" as it must be one that sends messages: they are ${sending.join(', ') || 'none'}`,
   );
 }
+
+/** The projector of a pipeline of many sinks needs more than others. */
+const defaultMemory = (pipeline: Pipeline, role: Role): number =>
+  Math.max(MEMORY[role], (role === 'query' ? undefined : memoryFloor(pipeline)[role]) ?? 0);
 
 /** How all that keeps data does so. */
 type KeptHow = Omit<Kept, 'name'>;
