@@ -1,6 +1,7 @@
 import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
+import { CACHE_BYTES } from '../wiring/memory.ts';
 import type { Counts } from './counts.ts';
 import type { Intake } from './lineages.ts';
 import type { Load } from './load.ts';
@@ -27,7 +28,7 @@ export function limitsOf(
   pipeline: Pipeline,
   { recordsPerSecond, bytes, keys }: Load,
   { batch, batches, most, lineages }: Intake,
-  { groups, keysOfGroup, weight, handler, panesOfRecord }: Rehearsal,
+  { groups, keysOfGroup, weight, memory, handler, panesOfRecord }: Rehearsal,
   counts: Counts,
 ): readonly Limit[] {
   const perKey = weight / Math.max(1, keysOfGroup);
@@ -80,6 +81,14 @@ export function limitsOf(
       most: LIMITS.newKeys / MIB,
       unit: 'MB at worst',
       remedy: 'more groups: millrace rescale',
+    },
+    {
+      // Past it an environment reads groups anew for each batch, which no plan counts.
+      name: 'groups in memory',
+      uses: (memory * groups) / lineages / MIB,
+      most: CACHE_BYTES.handler / MIB,
+      unit: 'MB of an environment',
+      remedy: 'more shards',
     },
     {
       name: 'panes a record',

@@ -66,6 +66,14 @@ describe('a plan', () => {
     );
   });
 
+  it("says how much of an environment's memory its groups take", () => {
+    const usesOf = (keys: number) =>
+      planOf(readings, { load: { keys } }).limits.find(({ name }) => name === 'groups in memory')?.uses ?? 0;
+    const share = usesOf(10_000) / usesOf(1_000);
+    expect(share).toBeGreaterThan(7);
+    expect(share).toBeLessThan(13);
+  });
+
   it('finds records of new keys dearer than those of keys that are there', () => {
     const { dollars, hostile } = planOf(readings, { load: { keys: 10 } });
     const [newKeys] = hostile;
