@@ -40,7 +40,14 @@ const stackOf = (
   more: Partial<PipelineStackProps> = {},
   app = newApp(),
 ): PipelineStack =>
-  new PipelineStack(app, 'Readings', { pipeline: { ...readings, sinks }, entry, env, ...more });
+  new PipelineStack(app, 'Readings', {
+    pipeline: { ...readings, sinks },
+    entry,
+    env,
+    // So many sinks at once need more than the default.
+    memory: { projector: 1_024 },
+    ...more,
+  });
 
 interface Statement {
   readonly Action: string | readonly string[];
