@@ -213,7 +213,7 @@ const failing = defineAggregate({
   name: 'failing',
   select: (record) => (failAt('select', record), record),
   identity: null,
-  lift: (record) => (failAt('step', record), record.machine),
+  lift: (record) => (failAt('step', record), String(record.machine)),
   combine: (left, right) => left ?? right,
   lower: (value) => { throw new Error('Cannot show ' + value); },
 });
@@ -283,7 +283,9 @@ export function failingSubjects(scratch: string): Promise<readonly Subject[]> {
           'projector.ts': tracing('projectHandler', `, ${OUTLETS.join(', ')}`),
         }),
       });
-      return { deployed: await deployedFrom(entry, 'msk'), samples: kind === 'panes' ? [] : samples };
+      // Nine sinks take more memory than a projector has by default.
+      const deployed = { ...(await deployedFrom(entry, 'msk')), memory: { projector: 1_024 } };
+      return { deployed, samples: kind === 'panes' ? [] : samples };
     }),
   );
 }

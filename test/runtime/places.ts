@@ -17,6 +17,7 @@ import { createStream } from '../../src/local/sources/kinesis.ts';
 import { connectQueues, createQueue } from '../../src/local/sources/sqs.ts';
 import { type Service, serviceOf } from '../../src/pipeline/services.ts';
 import { sinkName } from '../../src/pipeline/sinks.ts';
+import { upstreamOf } from '../../src/pipeline/upstream.ts';
 import { ENVIRONMENT, namespaceVariable, sinkVariable } from '../../src/wiring/names.ts';
 import { CANARY } from './canary.ts';
 
@@ -95,6 +96,8 @@ export async function openPlaces(): Promise<Places> {
     async prepare(pipeline) {
       const names = resourceNames(pipeline);
       await createResources(names, clients);
+      const upstream = upstreamOf(pipeline);
+      if (upstream) await createResources(resourceNames(upstream), clients);
       await createStream(clients.kinesis, names.stream);
       const sent = await Promise.all(
         pipeline.sinks.flatMap((sink) => {
