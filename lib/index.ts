@@ -14,5 +14,6 @@ export type { ExistingResources, Names, Network, Overrides } from './constructs/
 export type { SourcePart } from './constructs/source.ts';
 export { SqsSource } from './constructs/sqs-source.ts';
 export { RowsTable, StateTable } from './constructs/tables.ts';
+export type { Alarms } from './constructs/watch.ts';
 export { MillracePipeline, type MillracePipelineProps } from './millrace-pipeline.ts';
 export { PipelineStack, type PipelineStackProps } from './pipeline-stack.ts';

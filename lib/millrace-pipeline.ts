@@ -35,6 +35,7 @@ import type { AnyBucket, ExistingResources, Kept, Names, Overrides } from './con
 import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
 import { RowsTable, StateTable } from './constructs/tables.ts';
+import { type Alarms, Watch } from './constructs/watch.ts';
 import { checkLock } from './lock.ts';
 import { tellCost } from './plan-summary.ts';
 import { faultsOf } from './rules.ts';
@@ -48,6 +49,11 @@ export interface MillracePipelineProps {
    * that does the one that delivers panes.
    */
   readonly entry?: string;
+  /**
+   * Whom alarms tell: an SNS topic, as a construct or an ARN. `'none'` makes no alarms. Without one of the two
+   * the app does not synthesize, as alarms that reach nobody are none.
+   */
+  readonly alarms?: Alarms;
   /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
   readonly batchingWindow?: Duration;
   /** For how long commits gather before their panes are delivered. Default 10 s. */
@@ -118,8 +124,8 @@ const MEMORY: { readonly [Of in Role]: number } = {
 /**
  * Everything that a pipeline runs on, as its definition says, in a stack of your own beside whatever else it has.
  *
- * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, or the
- * source is a Kafka topic without a cluster; also when something is both brought and named by the definition, or
+ * @throws RangeError when there is no pipeline at `entry`, the lock file is of another definition, alarms are
+ * given without a topic, or the source is a Kafka topic without a cluster; also when something is both brought and named by the definition, or
  * both brought and overridden
  *
  * @example
@@ -147,7 +153,7 @@ const MEMORY: { readonly [Of in Role]: number } = {
  *   handler: 'index.handler',
  *   code: lambda.Code.fromAsset('producer'),
  * });
- * const millrace = new MillracePipeline(stack, 'Temperature', { pipeline: temperature });
+ * const millrace = new MillracePipeline(stack, 'Temperature', { pipeline: temperature, alarms: 'none' });
  * millrace.grantPut(producer);
  * millrace.metric('poison').createAlarm(stack, 'Refused', { threshold: 1, evaluationPeriods: 1 });
  * ```
@@ -177,6 +183,8 @@ export class MillracePipeline extends Construct {
   readonly query: QueryApi | undefined;
   /** Calls the sweeper and the projector, and a handler that reads panes, once a minute. */
   readonly everyMinute: EveryMinute;
+  /** The alarms by their names, as docs/operations.md lists them; none with `alarms: 'none'`. */
+  readonly alarms: ReadonlyMap<string, cloudwatch.Alarm>;
   /** What commands of `millrace` and other stacks need to know, by the names of the outputs of `PipelineStack`. */
   readonly outputs: { readonly [name: string]: string };
   readonly #readable: readonly Readable[];
@@ -337,6 +345,18 @@ export class MillracePipeline extends Construct {
         ...(this.source.readsByTheClock && { Handler: this.handler }),
       },
     });
+
+    this.alarms = new Watch(this, 'Watch', {
+      pipeline,
+      alarms: props.alarms,
+      functions: { handler: this.handler, sweeper: this.sweeper, projector: this.projector },
+      state: this.state,
+      source: this.source.dimensions ?? {},
+      settings: {
+        timeoutMillis: timeout.toMilliseconds(),
+        brought: existing.stream !== undefined || existing.queue !== undefined,
+      },
+    }).alarms;
 
     this.outputs = {
       HandlerName: this.handler.functionName,

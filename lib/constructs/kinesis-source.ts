@@ -8,7 +8,7 @@ import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { Kept } from './settings.ts';
-import type { SourcePart } from './source.ts';
+import type { SourceDimensions, SourcePart } from './source.ts';
 import { type Reading, readingInOrder } from './stream-mapping.ts';
 
 export interface KinesisSourceProps extends Kept {
@@ -27,6 +27,7 @@ export interface KinesisSourceProps extends Kept {
 export class KinesisSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
+  readonly dimensions: SourceDimensions;
   readonly stream: kinesis.IStream;
   readonly #fanOut: boolean;
 
@@ -41,6 +42,7 @@ export class KinesisSource extends Construct implements SourcePart {
     this.stream =
       'arn' in stream ? named(this, stream.arn, props) : (props.existing ?? made(this, stream, props));
     this.environment = { [ENVIRONMENT.stream]: this.stream.streamName };
+    this.dimensions = { stream: { StreamName: this.stream.streamName } };
     this.outputs = { StreamName: this.stream.streamName };
   }
 

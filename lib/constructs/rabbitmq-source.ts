@@ -5,7 +5,7 @@ import type { RabbitSource } from '../../src/pipeline/sources/rabbitmq.ts';
 import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import { NETWORK_ACTIONS, type PipelineFunction } from './pipeline-function.ts';
-import type { SourcePart } from './source.ts';
+import type { SourceDimensions, SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 
 export interface RabbitmqSourceProps {
@@ -22,6 +22,7 @@ export interface RabbitmqSourceProps {
 export class RabbitmqSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
+  readonly dimensions: SourceDimensions;
   readonly #source: RabbitSource<unknown>;
   readonly #broker: string;
   readonly #secret: string;
@@ -46,7 +47,9 @@ export class RabbitmqSource extends Construct implements SourcePart {
     this.#source = source;
     this.#broker = broker;
     this.#secret = secret;
-    this.environment = { [ENVIRONMENT.brokerName]: broker.split(':').at(-2) as string };
+    const brokerName = broker.split(':').at(-2) as string;
+    this.environment = { [ENVIRONMENT.brokerName]: brokerName };
+    this.dimensions = { broker: { Broker: brokerName, VirtualHost: source.virtualHost, Queue: queue } };
     this.outputs = { QueueName: queue };
   }
 

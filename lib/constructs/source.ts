@@ -3,6 +3,11 @@ import type * as iam from 'aws-cdk-lib/aws-iam';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { Reading } from './stream-mapping.ts';
 
+/** By which dimensions CloudWatch has the figures of what a source reads. */
+export type SourceDimensions = {
+  readonly [Of in 'queue' | 'deadLetters' | 'stream' | 'broker']?: { readonly [dimension: string]: string };
+};
+
 /** Where a pipeline's records come from, as a part of its stack. */
 export interface SourcePart {
   /** The variables of every function of the pipeline. */
@@ -10,6 +15,8 @@ export interface SourcePart {
   readonly outputs: { readonly [name: string]: string };
   /** Whether the handler is called once a minute as well, for what no event announces. */
   readonly readsByTheClock?: boolean;
+  /** Where CloudWatch has figures of what is read, as far as alarms need any. */
+  readonly dimensions?: SourceDimensions;
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void;
   /** Returns the variables by which the sweeper looks at what the handler reads, where it needs any. */

@@ -8,7 +8,7 @@ import { MAPPINGS } from '../../src/wiring/mappings.ts';
 import { ENVIRONMENT } from '../../src/wiring/names.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { Kept } from './settings.ts';
-import type { SourcePart } from './source.ts';
+import type { SourceDimensions, SourcePart } from './source.ts';
 import type { Reading } from './stream-mapping.ts';
 
 /** How each kind of queue is made. */
@@ -40,6 +40,7 @@ export interface SqsSourceProps extends Kept {
 export class SqsSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
+  readonly dimensions: SourceDimensions;
   readonly queue: sqs.IQueue;
   /** Undefined for a queue that is brought. */
   readonly deadLetters: sqs.Queue | undefined;
@@ -65,6 +66,10 @@ export class SqsSource extends Construct implements SourcePart {
       this.queue = existing;
     }
     this.environment = { [ENVIRONMENT.queueUrl]: this.queue.queueUrl };
+    this.dimensions = {
+      queue: { QueueName: this.queue.queueName },
+      ...(this.deadLetters && { deadLetters: { QueueName: this.deadLetters.queueName } }),
+    };
     this.outputs = {
       QueueUrl: this.queue.queueUrl,
       ...(this.deadLetters && { DeadLettersUrl: this.deadLetters.queueUrl }),

@@ -210,7 +210,9 @@ describe('a bundle that would not load in Lambda is refused', () => {
       'node_modules/legacy/package.json': '{ "name": "legacy", "main": "main.js" }',
       'node_modules/legacy/main.js': `require(['plug', 'in'].join(''));`,
     });
-    expect(() => new PipelineStack(new App(), 'Flights', { pipeline: flights, entry: folder })).toThrow(
+    expect(
+      () => new PipelineStack(new App(), 'Flights', { pipeline: flights, alarms: 'none', entry: folder }),
+    ).toThrow(
       /Handler.*Cannot use the bundle of a function as it must load in Lambda: Error: Cannot find module 'plugin'/,
     );
   });

@@ -37,7 +37,12 @@ interface Deployed {
 
 function deployed({ pipeline = {}, props = () => ({}) }: Deployed): Template {
   const stack = newStack();
-  new MillracePipeline(stack, 'It', { pipeline: { ...flights, ...pipeline }, entry, ...props(stack) });
+  new MillracePipeline(stack, 'It', {
+    pipeline: { ...flights, ...pipeline },
+    entry,
+    alarms: 'none',
+    ...props(stack),
+  });
   return Template.fromStack(stack);
 }
 

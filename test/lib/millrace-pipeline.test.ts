@@ -41,7 +41,13 @@ const pipelineIn = (
   stack: Stack,
   pipeline: Partial<Pipeline> = {},
   props: Partial<MillracePipelineProps> = {},
-) => new MillracePipeline(stack, 'Flights', { pipeline: { ...flights, ...pipeline }, entry, ...props });
+) =>
+  new MillracePipeline(stack, 'Flights', {
+    pipeline: { ...flights, ...pipeline },
+    alarms: 'none',
+    entry,
+    ...props,
+  });
 
 const userIn = (stack: Stack) =>
   new iam.Role(stack, 'User', { assumedBy: new iam.ServicePrincipal('ecs.amazonaws.com') });
@@ -51,7 +57,7 @@ describe('a pipeline as a construct', () => {
     const stack = newStack();
     pipelineIn(stack);
     const quakes = { ...flights, name: 'quakes' };
-    new MillracePipeline(stack, 'Quakes', { pipeline: quakes, entry });
+    new MillracePipeline(stack, 'Quakes', { pipeline: quakes, alarms: 'none', entry });
     const functions = Object.keys(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
     expect(functions.map(plain).toSorted()).toEqual(
       ['Flights', 'Quakes'].flatMap((id) => ['Handler', 'Projector', 'Sweeper'].map((name) => id + name)),

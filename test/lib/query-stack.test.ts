@@ -22,7 +22,12 @@ const stackOf = (pipeline: Pipeline, queryApi?: boolean) => {
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
   const { folder: entry } = writeEntry(join(scratch, pipeline.name), pipeline.name);
   return Template.fromStack(
-    new PipelineStack(app, 'Readings', { pipeline, entry, ...(queryApi === undefined ? {} : { queryApi }) }),
+    new PipelineStack(app, 'Readings', {
+      pipeline,
+      alarms: 'none',
+      entry,
+      ...(queryApi === undefined ? {} : { queryApi }),
+    }),
   );
 };
 

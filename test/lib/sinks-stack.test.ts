@@ -42,6 +42,7 @@ const stackOf = (
 ): PipelineStack =>
   new PipelineStack(app, 'Readings', {
     pipeline: { ...readings, sinks },
+    alarms: 'none',
     entry,
     env,
     // So many sinks at once need more than the default.

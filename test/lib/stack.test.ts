@@ -28,14 +28,15 @@ describe('the stack of a pipeline', () => {
   let bare: Template;
   beforeAll(() => {
     const app = new App();
-    const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
+    const stack = new PipelineStack(app, 'Flights', { pipeline: flights, alarms: 'none' });
     const quakes: Pipeline = { ...flights, name: 'quakes', sinks: [table()] };
     const otherStack = new PipelineStack(app, 'Quakes', {
       pipeline: quakes,
+      alarms: 'none',
       entry: entryOf('quakes'),
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const bareStack = new PipelineStack(app, 'Bare', { pipeline: { ...flights, sinks: [] } });
+    const bareStack = new PipelineStack(app, 'Bare', { pipeline: { ...flights, sinks: [] }, alarms: 'none' });
     [template, other, bare] = [stack, otherStack, bareStack].map((each) => Template.fromStack(each)) as [
       Template,
       Template,
@@ -121,7 +122,7 @@ describe('the stack of a pipeline', () => {
     const app = new App({ context: { 'aws:cdk:bundling-stacks': ['Quakes'] } });
     for (const id of ['Flights', 'Quakes']) {
       const name = id.toLowerCase();
-      new PipelineStack(app, id, { pipeline: { ...flights, name }, entry: entryOf(name) });
+      new PipelineStack(app, id, { pipeline: { ...flights, name }, alarms: 'none', entry: entryOf(name) });
     }
     const { directory } = app.synth();
     const isBundle = (asset: string) => readdirSync(join(directory, asset)).includes('index.mjs');
@@ -199,6 +200,7 @@ describe('the stack of a pipeline', () => {
     const quiet = Template.fromStack(
       new PipelineStack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), 'Quiet', {
         pipeline: flights,
+        alarms: 'none',
         accessLogs: false,
       }),
     );
@@ -487,7 +489,7 @@ describe('the stack of a pipeline that reads a stream', () => {
     const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
     const pipeline = { ...flights, source };
     return Template.fromStack(
-      new PipelineStack(app, 'Stream', { pipeline, entry: entryOf('flights'), ...more }),
+      new PipelineStack(app, 'Stream', { pipeline, alarms: 'none', entry: entryOf('flights'), ...more }),
     );
   };
 
@@ -579,6 +581,7 @@ describe('the stack of a pipeline that reads a queue', () => {
       return Template.fromStack(
         new PipelineStack(app, 'Queue', {
           pipeline: { ...flights, source },
+          alarms: 'none',
           entry: entryOf('flights'),
           ...more,
         }),
@@ -736,7 +739,7 @@ describe('the stack of a pipeline that reads a topic', () => {
       source: kafka({ topic: 'flights', partitions: 6, ...(cluster && { cluster }) }),
     };
     return Template.fromStack(
-      new PipelineStack(app, 'Topic', { pipeline, entry: entryOf('flights'), ...more }),
+      new PipelineStack(app, 'Topic', { pipeline, alarms: 'none', entry: entryOf('flights'), ...more }),
     );
   };
   const mappingOf = (template: Template) =>
@@ -893,7 +896,12 @@ describe('the stack of a pipeline that reads a table', () => {
   const reading = (options: Partial<Parameters<typeof dynamodbStream>[0]> = {}, tableStream?: string) => {
     const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
     const pipeline = { ...flights, source: dynamodbStream({ table: 'orders', ...options }) };
-    const props = { pipeline, entry: entryOf('flights'), ...(tableStream ? { tableStream } : {}) };
+    const props: PipelineStackProps = {
+      pipeline,
+      alarms: 'none',
+      entry: entryOf('flights'),
+      ...(tableStream ? { tableStream } : {}),
+    };
     return Template.fromStack(new PipelineStack(app, 'Table', props));
   };
 
@@ -984,7 +992,7 @@ describe('the stack of a pipeline that reads a table', () => {
 
 it('refuses a mapping that would have Lambda ignore which records failed', () => {
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] } });
-  const stack = new PipelineStack(app, 'Flights', { pipeline: flights });
+  const stack = new PipelineStack(app, 'Flights', { pipeline: flights, alarms: 'none' });
   new CfnEventSourceMapping(new Stack(app, 'Elsewhere'), 'Planted', { functionName: 'any' });
   expect(() => app.synth()).not.toThrow();
   new CfnEventSourceMapping(stack, 'Planted', { functionName: stack.millrace.handler.functionName });

@@ -66,6 +66,7 @@ describe('a kind that is added to its union alone', () => {
       'src/simulation/draw-source.ts',
       'src/simulation/place.ts',
       'src/simulation/shapes.ts',
+      'src/watch/alarms.ts',
     ]);
   });
 
@@ -90,6 +91,7 @@ describe('a kind that is added to its union alone', () => {
       'src/ports/telemetry.ts',
       'src/simulation/audit.ts',
       'src/simulation/shapes.ts',
+      'src/watch/alarms.ts',
     ]);
   });
 });

@@ -147,6 +147,7 @@ async function deployedFrom(entry: string, cluster: Cluster): Promise<Deployed> 
   return {
     pipeline: { ...pipeline, source: placed(pipeline.source, cluster) } as Pipeline,
     entry,
+    alarms: 'none',
     queryApi: pipeline.sinks.some(({ kind }) => kind === 'table'),
     tableStream: TABLE_STREAM,
     ...(upstream && { upstream }),

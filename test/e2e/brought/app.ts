@@ -18,4 +18,10 @@ const existing = {
   key: cdk.aws_kms.Key.fromKeyArn(stack, 'Key', arn('kms', 'key/1234abcd-12ab-34cd-56ef-1234567890ab')),
   network: { vpc: cdk.aws_ec2.Vpc.fromVpcAttributes(stack, 'Vpc', subnets) },
 };
-new MillracePipeline(stack, 'Millrace', { pipeline: plant, entry, existing, sinks: { alerts: topic } });
+new MillracePipeline(stack, 'Millrace', {
+  pipeline: plant,
+  alarms: 'none',
+  entry,
+  existing,
+  sinks: { alerts: topic },
+});

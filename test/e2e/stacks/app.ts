@@ -58,6 +58,7 @@ export const stacks = Object.entries(SOURCES).map(
   ([id, source]) =>
     new PipelineStack(app, id, {
       pipeline: { ...flights, source },
+      alarms: 'none',
       entry: 'test/e2e/stacks',
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
@@ -80,12 +81,13 @@ const common = {
   env: { account: '123456789012', region: 'us-east-1' },
   batchingWindow: Duration.seconds(Number(batchingSeconds)),
 };
-const first = new PipelineStack(app, 'Upstream', { ...common, pipeline: upstream });
+const first = new PipelineStack(app, 'Upstream', { ...common, pipeline: upstream, alarms: 'none' });
 stacks.push(
   first,
   new PipelineStack(app, 'Downstream', {
     ...common,
     pipeline: { ...flights, name: 'downstream', source: panesOf(upstream, 'hourly') },
+    alarms: 'none',
     upstream: first.asUpstream(),
   }),
 );
@@ -105,6 +107,7 @@ for (const [id, sinks] of Object.entries(SINKS)) {
   stacks.push(
     new PipelineStack(app, id, {
       pipeline: { ...flights, sinks },
+      alarms: 'none',
       entry: 'test/e2e/stacks',
       removalPolicy: RemovalPolicy.DESTROY,
       env: { account: '123456789012', region: 'us-east-1' },
@@ -118,6 +121,7 @@ stacks.push(
   new PipelineStack(app, 'Keyed', {
     ...common,
     pipeline: { ...flights, name: 'keyed' },
+    alarms: 'none',
     encryption: 'customer-managed',
     queryApi: true,
   }),
