@@ -3,6 +3,7 @@ import { PipelineStack } from '../../lib/pipeline-stack.ts';
 import { verified } from './pipeline.ts';
 
 new PipelineStack(new App(), 'MillraceVerified', {
+  alarms: 'none',
   pipeline: verified,
   entry: 'test/aws',
   // Moto does not know the URL of a function, of which there is an output.
