@@ -15,9 +15,9 @@ export interface Acknowledgement {
 
 const BUCKETS = /\/(Results|Failures|AccessLogs)\/Default\/Resource$/;
 const KEEPING = /\/(Results|Failures)\/Default\/Resource$/;
-const FUNCTIONS = /\/(Handler|Sweeper|Projector|Query)\/Resource$/;
-const POLICIES = /\/(Handler|Sweeper|Projector|Query)Role\/DefaultPolicy\/Resource$/;
-const INLINE = /\/((Handler|Sweeper|Projector|Query)Role|EveryMinute\/Role)\/DefaultPolicy\/Resource$/;
+const FUNCTIONS = /\/(Handler|Sweeper|Projector|Query|Check)\/Resource$/;
+const POLICIES = /\/(Handler|Sweeper|Projector|Query|Check)Role\/DefaultPolicy\/Resource$/;
+const INLINE = /\/((Handler|Sweeper|Projector|Query|Check)Role|EveryMinute\/Role)\/DefaultPolicy\/Resource$/;
 
 /**
  * Every rule of the packs AwsSolutions, HIPAA.Security, NIST.800.53.R4, NIST.800.53.R5 and PCI.DSS.321 that a
@@ -101,7 +101,7 @@ export const ACKNOWLEDGED: readonly Acknowledgement[] = [
   },
   {
     rule: 'CloudWatchLogGroupEncrypted',
-    on: /\/(Handler|Sweeper|Projector|Query)Logs\/Resource$/,
+    on: /\/(Handler|Sweeper|Projector|Query|Check)Logs\/Resource$/,
     reason: 'CloudWatch encrypts logs with keys of its own, and no payload and no key is ever logged.',
   },
   {

@@ -11,6 +11,7 @@ const FACTORIES = {
   sweeper: 'sweepHandler',
   projector: 'projectHandler',
   query: 'queryApi',
+  check: 'checkHandler',
 } as const;
 
 /** What makes the outlet of a sink to each service, in `millrace/lambda`. */

@@ -10,6 +10,7 @@ export { PanesSource, type UpstreamResources } from './constructs/panes-source.t
 export { PipelineFunction } from './constructs/pipeline-function.ts';
 export { QueryApi } from './constructs/query-api.ts';
 export { RabbitmqSource } from './constructs/rabbitmq-source.ts';
+export type { Rollout } from './constructs/rollout.ts';
 export type { ExistingResources, Names, Network, Overrides } from './constructs/settings.ts';
 export type { SourcePart } from './constructs/source.ts';
 export { SqsSource } from './constructs/sqs-source.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
+import { Annotations, Duration, RemovalPolicy, Tags } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
@@ -20,7 +20,10 @@ import {
   STATE_PREFIX,
 } from '../src/wiring/names.ts';
 import { Bundles, entryOf, type Role } from './bundle.ts';
+
 import { AccessLogsBucket, FailuresBucket, ResultsBucket } from './constructs/buckets.ts';
+
+import { CheckStep } from './constructs/check-step.ts';
 import { DynamoDBSource } from './constructs/dynamodb-source.ts';
 import { EveryMinute } from './constructs/every-minute.ts';
 import { KafkaSource } from './constructs/kafka-source.ts';
@@ -31,6 +34,7 @@ import { PipelineFunction, type PipelineFunctionProps } from './constructs/pipel
 import { PipelineKey } from './constructs/pipeline-key.ts';
 import { QueryApi } from './constructs/query-api.ts';
 import { RabbitmqSource } from './constructs/rabbitmq-source.ts';
+import type { Rollout } from './constructs/rollout.ts';
 import type { AnyBucket, ExistingResources, Kept, Names, Overrides } from './constructs/settings.ts';
 import type { SourcePart } from './constructs/source.ts';
 import { SqsSource, type SqsSourceProps } from './constructs/sqs-source.ts';
@@ -87,6 +91,8 @@ export interface MillracePipelineProps {
    * RETAIN.
    */
   readonly removalPolicy?: RemovalPolicy;
+  /** How the code of the functions is replaced: step by step, and taken back where it fails. Default: all at once. */
+  readonly rollout?: Rollout;
   /** What exists already, and is used in place of what would be made. */
   readonly existing?: ExistingResources;
   /** Properties of what is made, which replace those that it would have. */
@@ -119,6 +125,7 @@ const MEMORY: { readonly [Of in Role]: number } = {
   sweeper: 512,
   projector: 512,
   query: 512,
+  check: 256,
 };
 
 /**
@@ -267,6 +274,7 @@ export class MillracePipeline extends Construct {
       'sweeper',
       ...(sinks.length > 0 ? (['projector'] as const) : []),
       ...(props.queryApi ? (['query'] as const) : []),
+      'check',
     ];
     const bundles = new Bundles(
       entry,
@@ -300,6 +308,7 @@ export class MillracePipeline extends Construct {
         file: entry.pipeline,
         bundles,
         environment: { ...environment, ...more },
+        rollout: props.rollout && { ...props.rollout, version: pipeline.version },
         ...settingsOf(role),
       });
       this.state.allowAppend(fn);
@@ -357,6 +366,24 @@ export class MillracePipeline extends Construct {
         brought: existing.stream !== undefined || existing.queue !== undefined,
       },
     }).alarms;
+    const changing = [this.handler, this.sweeper, this.projector, this.query?.function];
+    new CheckStep(
+      this,
+      'Check',
+      {
+        pipeline,
+        file: entry.pipeline,
+        bundles,
+        function: settingsOf('check'),
+        environment,
+        state: this.state,
+        results: this.results,
+        key: this.key,
+        source: this.source.arn,
+      },
+      changing.filter((fn) => fn !== undefined),
+    );
+    sayRemoval(this, removalPolicy);
 
     this.outputs = {
       HandlerName: this.handler.functionName,
@@ -567,6 +594,21 @@ interface Readable {
   grantRead(grantee: iam.IGrantable): iam.Grant;
 }
 
+/** Says what destroying the stack does to data, as that cannot be taken back. */
+function sayRemoval(scope: Construct, removalPolicy: RemovalPolicy): void {
+  if (removalPolicy === RemovalPolicy.DESTROY) {
+    Annotations.of(scope).addWarningV2(
+      'millrace:destroys-data',
+      'Destroying this stack destroys the source with its records, the state of all windows, and all results, as removalPolicy is DESTROY',
+    );
+  } else {
+    Annotations.of(scope).addInfoV2(
+      'millrace:keeps-data',
+      `Destroying this stack keeps what it made to hold data, which goes on being billed, as removalPolicy is ${removalPolicy.toUpperCase()}`,
+    );
+  }
+}
+
 /** A function of the author's runs in the projector. */
 const OWN_SINK: SinkResources = { environment: {}, outputs: {}, allowWrite: () => {} };
 
@@ -595,7 +637,7 @@ function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: stri
 
 /** The projector of a pipeline of many sinks needs more than others. */
 const defaultMemory = (pipeline: Pipeline, role: Role): number =>
-  Math.max(MEMORY[role], (role === 'query' ? undefined : memoryFloor(pipeline)[role]) ?? 0);
+  Math.max(MEMORY[role], { query: 0, check: 0, ...memoryFloor(pipeline) }[role] ?? 0);
 
 /** How all that keeps data does so. */
 type KeptHow = Omit<Kept, 'name'>;

@@ -157,11 +157,9 @@ export const RULES: readonly Rule[] = [
     'memory',
     'a function must have memory for all that the bounds of the engine let it hold',
     (fn, { pipeline }) => {
-      const floor = fn.role === 'query' ? undefined : memoryFloor(pipeline)[fn.role];
+      const floor = { query: 0, check: 0, ...memoryFloor(pipeline) }[fn.role] ?? 0;
       const memory = numberIn(fn, 'MemorySize', UNSAID.memory);
-      return floor !== undefined && memory !== undefined && memory < floor
-        ? `it has ${memory} MB, and needs ${floor}`
-        : undefined;
+      return memory !== undefined && memory < floor ? `it has ${memory} MB, and needs ${floor}` : undefined;
     },
   ),
   ofFunctions('time', `an invocation must have ${LEAST_TIMEOUT} seconds at least`, (fn) => {

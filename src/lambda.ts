@@ -32,7 +32,10 @@ import { snsTopic } from './adapters/sns/topic.ts';
 import { sqsArrivals } from './adapters/sqs/arrivals.ts';
 import { sqsQueue } from './adapters/sqs/queue-outlet.ts';
 import { systemClock } from './adapters/system/clock.ts';
+import { loggable } from './core/loggable.ts';
 import { checkOptions } from './core/options.ts';
+import { checkStep } from './engine/inspect/check-step.ts';
+import { enginePorts } from './engine/log/spill.ts';
 import * as handlers from './handlers.ts';
 import { byKind } from './pipeline/kinds.ts';
 import type { Pipeline } from './pipeline/pipeline.ts';
@@ -324,6 +327,33 @@ export function queryApi(pipeline: Pipeline): (event: FunctionUrlEvent) => Promi
   const ports = { log, objects, rows, clock, telemetry };
   const app = queryApp(ports, pipeline, { secret: variable('pageSecret'), isSigned: true });
   return flushing(telemetry, answeringUrls(app));
+}
+
+/**
+ * Makes the Lambda handler that CloudFormation calls before the functions of a stack change. It fails a deployment
+ * whose definition the other handlers would refuse to run: see docs/upgrade.md. It only reads.
+ *
+ * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
+ * set
+ *
+ * @example
+ * ```ts compile-only
+ * import { checkHandler } from 'millrace/lambda';
+ * import { temperature } from './pipeline.ts';
+ *
+ * export const handler = checkHandler(temperature);
+ * ```
+ */
+export function checkHandler(pipeline: Pipeline) {
+  const { telemetry, log } = common(pipeline);
+  const objects = s3Objects(clientOf(S3Client), variable('bucket'));
+  const answer = async (url: string, body: string): Promise<void> => {
+    // Bytes, as the address is signed for a request without a content type.
+    const { status } = await fetch(url, { method: 'PUT', body: Buffer.from(body), redirect: 'error' });
+    if (status !== 200)
+      throw loggable(new Error(`Cannot answer CloudFormation: its address answered ${status}`));
+  };
+  return flushing(telemetry, checkStep({ ...enginePorts({ log, objects }), telemetry }, pipeline, answer));
 }
 
 /**

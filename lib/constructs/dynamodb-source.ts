@@ -35,7 +35,7 @@ export class DynamoDBSource extends Construct implements SourcePart {
   readonly outputs: { readonly [name: string]: string } = {};
   readonly #pipeline: string;
   readonly #table: dynamodb.ITable;
-  readonly #stream: string;
+  readonly arn: string;
   readonly #kinds: Changes<unknown>['kinds'];
 
   constructor(scope: Construct, id: string, { name, source, stream = source.stream }: DynamoDBSourceProps) {
@@ -47,7 +47,7 @@ export class DynamoDBSource extends Construct implements SourcePart {
       );
     }
     this.#pipeline = name;
-    this.#stream = stream;
+    this.arn = stream;
     this.#kinds = kinds;
     this.#table = dynamodb.Table.fromTableAttributes(this, 'Table', {
       tableName: table,
@@ -81,10 +81,7 @@ export class DynamoDBSource extends Construct implements SourcePart {
 
   /** Lets the sweeper see which changes no handler has read yet. */
   allowLook(sweeper: PipelineFunction): void {
-    sweeper.permit(
-      ['dynamodb:DescribeStream', 'dynamodb:GetShardIterator', 'dynamodb:GetRecords'],
-      this.#stream,
-    );
+    sweeper.permit(['dynamodb:DescribeStream', 'dynamodb:GetShardIterator', 'dynamodb:GetRecords'], this.arn);
   }
 
   /** Lets a principal change items of the table, whose changes are the records. */

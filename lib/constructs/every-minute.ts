@@ -51,7 +51,7 @@ export class EveryMinute extends Construct {
         },
       }),
     });
-    const arns = Object.values(functions).map(({ functionArn }) => functionArn);
+    const arns = Object.values(functions).map(({ live }) => live.functionArn);
     role.addToPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: arns }));
     role.addToPolicy(
       new iam.PolicyStatement({ actions: ['sqs:SendMessage'], resources: [this.lost.queueArn] }),
@@ -63,7 +63,7 @@ export class EveryMinute extends Construct {
         scheduleExpression: 'rate(1 minute)',
         flexibleTimeWindow: { mode: 'OFF' },
         target: {
-          arn: fn.functionArn,
+          arn: fn.live.functionArn,
           roleArn: role.roleArn,
           input: JSON.stringify(TICK),
           retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 0 },

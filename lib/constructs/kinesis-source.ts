@@ -28,6 +28,7 @@ export class KinesisSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
   readonly outputs: { readonly [name: string]: string };
   readonly dimensions: SourceDimensions;
+  readonly arn: string;
   readonly stream: kinesis.IStream;
   readonly #fanOut: boolean;
 
@@ -41,6 +42,7 @@ export class KinesisSource extends Construct implements SourcePart {
     this.#fanOut = fanOut;
     this.stream =
       'arn' in stream ? named(this, stream.arn, props) : (props.existing ?? made(this, stream, props));
+    this.arn = this.stream.streamArn;
     this.environment = { [ENVIRONMENT.stream]: this.stream.streamName };
     this.dimensions = { stream: { StreamName: this.stream.streamName } };
     this.outputs = { StreamName: this.stream.streamName };

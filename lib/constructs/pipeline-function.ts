@@ -7,6 +7,7 @@ import type { Construct } from 'constructs';
 import { HEAP_SHARE } from '../../src/wiring/memory.ts';
 import type { Bundles, Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
+import { aliasOf, type Rollout } from './rollout.ts';
 import type { FunctionOverrides, FunctionSettings, Network } from './settings.ts';
 
 export interface PipelineFunctionProps {
@@ -24,7 +25,11 @@ export interface PipelineFunctionProps {
   /** The role that the function has; without it, it has one of its own. */
   readonly existingRole?: iam.IRole | undefined;
   readonly overrides?: FunctionOverrides | undefined;
+  /** Has its code replaced by shares, while the definition keeps this version. */
+  readonly rollout?: (Rollout & { readonly version: number }) | undefined;
 }
+
+const TRIED_ONCE = { retryAttempts: 0, maxEventAge: Duration.minutes(1) };
 
 /** What Lambda must be allowed to reach a broker in a VPC: the network interfaces there have no names that anybody knows. */
 export const NETWORK_ACTIONS = [
@@ -41,6 +46,9 @@ const ADDRESS_ACTIONS = ['ec2:AssignPrivateIpAddresses', 'ec2:UnassignPrivateIpA
 
 /** A function with its own log group, and a role that so far allows it only to write there. */
 export class PipelineFunction extends lambda.Function {
+  /** What mappings and schedules lead to: an alias where code is replaced by shares, otherwise the function itself. */
+  readonly live: lambda.IFunction;
+
   constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
     const { description, settings, name, reservedConcurrency, overrides = {} } = props;
     const { memorySize = props.memorySize } = overrides;
@@ -79,7 +87,22 @@ export class PipelineFunction extends lambda.Function {
     // CDK would attach a managed policy, and only to a role that it makes itself.
     if (settings.network) this.permit([...NETWORK_ACTIONS, ...ADDRESS_ACTIONS], '*');
     // Asynchronous callers call again by themselves every minute, so that Lambda need not retry.
-    this.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
+    this.configureAsyncInvoke(TRIED_ONCE);
+    const { rollout } = props;
+    const alias = rollout && aliasOf(this, rollout);
+    alias?.configureAsyncInvoke(TRIED_ONCE);
+    this.live = alias ?? this;
+  }
+
+  /** A mapping stays the same one, and goes on where it was, as it leads to another alias. */
+  override addEventSourceMapping(
+    id: string,
+    options: lambda.EventSourceMappingOptions,
+  ): lambda.EventSourceMapping {
+    const mapping = super.addEventSourceMapping(id, options);
+    if (this.live !== this)
+      (mapping.node.defaultChild as lambda.CfnEventSourceMapping).functionName = this.live.functionArn;
+    return mapping;
   }
 
   /** Allows the function exactly these actions on exactly these resources. */

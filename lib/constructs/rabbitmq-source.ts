@@ -60,7 +60,7 @@ export class RabbitmqSource extends Construct implements SourcePart {
     handler.permit(NETWORK_ACTIONS, '*');
     const { queue, virtualHost } = this.#source;
     const mapping = new lambda.CfnEventSourceMapping(this, 'Mapping', {
-      functionName: handler.functionName,
+      functionName: handler.live.functionName,
       eventSourceArn: this.#broker,
       queues: [queue],
       sourceAccessConfigurations: [

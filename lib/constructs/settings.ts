@@ -63,6 +63,7 @@ export interface Overrides {
   readonly sweeper?: FunctionOverrides;
   readonly projector?: FunctionOverrides;
   readonly query?: FunctionOverrides;
+  readonly check?: FunctionOverrides;
 }
 
 /** Names of what is made. Default: CloudFormation's, by which a change that replaces a resource can be deployed. */

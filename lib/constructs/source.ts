@@ -17,6 +17,8 @@ export interface SourcePart {
   readonly readsByTheClock?: boolean;
   /** Where CloudWatch has figures of what is read, as far as alarms need any. */
   readonly dimensions?: SourceDimensions;
+  /** What batches come with as the source of their records: the ARN of a stream or a queue, where it has one. */
+  readonly arn?: string;
   /** Passes every record to `handler`. */
   feed(handler: PipelineFunction, reading: Reading): void;
   /** Returns the variables by which the sweeper looks at what the handler reads, where it needs any. */

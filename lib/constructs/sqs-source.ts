@@ -39,6 +39,7 @@ export interface SqsSourceProps extends Kept {
  */
 export class SqsSource extends Construct implements SourcePart {
   readonly environment: { readonly [name: string]: string };
+  readonly arn: string;
   readonly outputs: { readonly [name: string]: string };
   readonly dimensions: SourceDimensions;
   readonly queue: sqs.IQueue;
@@ -65,6 +66,7 @@ export class SqsSource extends Construct implements SourcePart {
       }
       this.queue = existing;
     }
+    this.arn = this.queue.queueArn;
     this.environment = { [ENVIRONMENT.queueUrl]: this.queue.queueUrl };
     this.dimensions = {
       queue: { QueueName: this.queue.queueName },

@@ -68,7 +68,7 @@ describe('what is brought', () => {
         failuresBucket: s3.Bucket.fromBucketName(stack, 'Failures', 'my-failures'),
         key: kms.Key.fromKeyArn(stack, 'Key', KEY),
         roles: Object.fromEntries(
-          (['handler', 'sweeper', 'projector'] as const).map((of) => [
+          (['handler', 'sweeper', 'projector', 'check'] as const).map((of) => [
             of,
             iam.Role.fromRoleArn(stack, of, `arn:aws:iam::123456789012:role/${of}`),
           ]),

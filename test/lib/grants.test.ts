@@ -9,7 +9,7 @@ import { Bundles, entryOf, type Role } from '../../lib/bundle.ts';
 import { stacks } from '../e2e/stacks/app.ts';
 import type { Statement } from './permissions.ts';
 
-const ROLES = ['handler', 'sweeper', 'projector', 'query'] as const satisfies readonly Role[];
+const ROLES = ['handler', 'sweeper', 'projector', 'query', 'check'] as const satisfies readonly Role[];
 
 /** Which action of IAM allows a command, where it is not the command's own name. */
 const ACTIONS: { readonly [command: string]: readonly string[] } = {
@@ -120,6 +120,7 @@ const BY_SERVICES: { readonly [Of in Role]?: { readonly [action: string]: string
     'logs:PutLogEvents': LOGS,
   },
   query: { 'kms:Decrypt': KEY, 'logs:CreateLogStream': LOGS, 'logs:PutLogEvents': LOGS },
+  check: { 'kms:Decrypt': KEY, 'logs:CreateLogStream': LOGS, 'logs:PutLogEvents': LOGS },
 };
 
 /** The commands that a bundle holds, though its function never gives them. */
@@ -130,6 +131,11 @@ const NEVER_GIVEN: { readonly [Of in Role]?: { readonly [command: string]: strin
     GetItem: 'the sweeper alone asks how far a lineage is in',
     PutItem: 'the port of logs appends, too, and no question does',
     PutObject: 'the port of objects creates, too, and no question does',
+  },
+  check: {
+    GetItem: 'the sweeper alone asks how far a lineage is in',
+    PutItem: 'the port of logs appends, too, and a check never does',
+    PutObject: 'the port of objects creates, too, and a check never does',
   },
 };
 
@@ -242,7 +248,9 @@ describe('whoever acts for a pipeline', () => {
   it('does so for its own account, but Lambda, to which nobody can pass a role of another account', () => {
     const deputies = new Set(stacks.flatMap((stack) => deputiesOf(Template.fromStack(stack))));
     expect([...deputies].toSorted()).toEqual(
-      ['Handler', 'Projector', 'Query', 'Sweeper'].map((name) => `${name}Role "lambda.amazonaws.com"`),
+      ['Check', 'Handler', 'Projector', 'Query', 'Sweeper'].map(
+        (name) => `${name}Role "lambda.amazonaws.com"`,
+      ),
     );
     // Lambda calls the functions by mappings and the scheduler by its role: no policy of theirs lets a service in.
     for (const stack of stacks) Template.fromStack(stack).resourceCountIs('AWS::Lambda::Permission', 0);

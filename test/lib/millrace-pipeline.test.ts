@@ -60,7 +60,9 @@ describe('a pipeline as a construct', () => {
     new MillracePipeline(stack, 'Quakes', { pipeline: quakes, alarms: 'none', entry });
     const functions = Object.keys(Template.fromStack(stack).findResources('AWS::Lambda::Function'));
     expect(functions.map(plain).toSorted()).toEqual(
-      ['Flights', 'Quakes'].flatMap((id) => ['Handler', 'Projector', 'Sweeper'].map((name) => id + name)),
+      ['Flights', 'Quakes'].flatMap((id) =>
+        ['Check', 'Handler', 'Projector', 'Sweeper'].map((name) => id + name),
+      ),
     );
   });
 

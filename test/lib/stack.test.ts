@@ -127,12 +127,12 @@ describe('the stack of a pipeline', () => {
     const { directory } = app.synth();
     const isBundle = (asset: string) => readdirSync(join(directory, asset)).includes('index.mjs');
     const assets = readdirSync(directory).filter((name) => name.startsWith('asset.'));
-    expect(assets.filter(isBundle)).toHaveLength(3);
+    expect(assets.filter(isBundle)).toHaveLength(4);
   });
 
   it('has no table for rows, and no projector, when no sink needs them', () => {
     bare.resourceCountIs('AWS::DynamoDB::Table', 1);
-    expect(namesOf(bare, 'AWS::Lambda::Function')).toEqual(['Handler', 'Sweeper']);
+    expect(namesOf(bare, 'AWS::Lambda::Function')).toEqual(['Check', 'Handler', 'Sweeper']);
     bare.resourceCountIs('AWS::Lambda::EventSourceMapping', 1);
   });
 
@@ -237,8 +237,8 @@ describe('the stack of a pipeline', () => {
     ]);
   });
 
-  it('runs three functions on Node 24 and ARM, each told the names of what it works on', () => {
-    expect(namesOf(template, 'AWS::Lambda::Function')).toEqual(['Handler', 'Projector', 'Sweeper']);
+  it('runs four functions on Node 24 and ARM, each told the names of what it works on', () => {
+    expect(namesOf(template, 'AWS::Lambda::Function')).toEqual(['Check', 'Handler', 'Projector', 'Sweeper']);
     template.allResourcesProperties('AWS::Lambda::Function', {
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
@@ -405,6 +405,12 @@ describe('the stack of a pipeline', () => {
         's3:PutObject Failures/*',
         's3:PutObject Results/panes/*',
         's3:PutObject Results/state/*',
+      ],
+      Check: [
+        'dynamodb:Query State',
+        'logs:CreateLogStream CheckLogs',
+        'logs:PutLogEvents CheckLogs',
+        's3:GetObject Results/state/*',
       ],
       Sweeper: [
         'dynamodb:GetItem State',

@@ -268,8 +268,33 @@ function questions({ rules }: Pipeline): readonly NamedEvent[] {
   ];
 }
 
-/** All events of a function, in their order. */
-export function eventsOf(role: Role, pipeline: Pipeline, contents: Contents): readonly NamedEvent[] {
+/** What CloudFormation asks before the functions of a pipeline change. */
+const steps = (answers: string): readonly NamedEvent[] =>
+  ['Create', 'Update', 'Delete'].map((RequestType) => ({
+    name: RequestType,
+    event: {
+      RequestType,
+      ResponseURL: `${answers}/${CANARY}`,
+      StackId: 'stack',
+      RequestId: 'request',
+      LogicalResourceId: 'Check',
+      ResourceProperties: { version: '1' },
+      OldResourceProperties: { version: '1' },
+    },
+  }));
+
+/**
+ * All events of a function, in their order.
+ *
+ * @param answers where what CloudFormation asks is answered
+ */
+export function eventsOf(
+  role: Role,
+  pipeline: Pipeline,
+  contents: Contents,
+  answers = '',
+): readonly NamedEvent[] {
+  if (role === 'check') return [...steps(answers), ...MALFORMED];
   if (role === 'query') return [...questions(pipeline), ...MALFORMED];
   if (role === 'handler') return sourceEvents(pipeline, contents);
   return [...wakeUps(pipeline.name), ...MALFORMED];

@@ -28,7 +28,7 @@ const subjects =
   runtimes.length > 0 ? [...(await exampleSubjects(scratch)), ...(await failingSubjects(scratch))] : [];
 
 /** In which order the functions of a pipeline run: each finds what those before it have left. */
-const ORDER: readonly Role[] = ['handler', 'sweeper', 'projector', 'query'];
+const ORDER: readonly Role[] = ['handler', 'sweeper', 'projector', 'query', 'check'];
 
 /** What does not answer, of what an author's function gives up at, or reaches where there is nothing. */
 const UNANSWERED: Readonly<Record<string, RegExp>> = {
@@ -60,7 +60,12 @@ async function run(
   });
   try {
     const wrong: string[] = [];
-    for (const { name, event, mayBeRefused } of eventsOf(role, pipeline, subject)) {
+    for (const { name, event, mayBeRefused } of eventsOf(
+      role,
+      pipeline,
+      subject,
+      endpoints['AWS_ENDPOINT_URL_CLOUDWATCH'] as string,
+    )) {
       const outcome = await running.invoke(event);
       if (!mayBeRefused && !isRight(outcome)) wrong.push(`${name}: ${JSON.stringify(outcome)}`);
     }

@@ -45,7 +45,7 @@ export function functionsOf(props: Deployed, folder: string): readonly DeployedF
     readonly Resources: Readonly<Record<string, FunctionResource>>;
   };
   const functions = Object.entries(Resources).flatMap(([id, { Type, Properties }]) => {
-    const role = /^(?:Handler|Sweeper|Projector|Query)/.exec(id)?.[0].toLowerCase() as Role | undefined;
+    const role = /^(?:Handler|Sweeper|Projector|Query|Check)/.exec(id)?.[0].toLowerCase() as Role | undefined;
     if (Type !== 'AWS::Lambda::Function' || Properties.Handler !== 'index.handler' || !role) return [];
     return [[role, Properties] as const];
   });
