@@ -6,6 +6,7 @@ import type { GroupPane } from '../engine/group/group.ts';
 import type { KeptRecord } from '../engine/intake/poison.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import type { Sink } from '../pipeline/sinks.ts';
+import { upstreamOf } from '../pipeline/upstream.ts';
 import type { LogEntry } from '../ports/commit-log.ts';
 import type { Metric } from '../ports/telemetry.ts';
 import {
@@ -370,11 +371,12 @@ export class Audit {
       );
     }
     const refused = new Set(this.#taken.poison);
-    // Such a line was kept before a commit that never came, as its record went to a dead-letter queue; or by
-    // a try that found no room.
+    // Such a line was kept before a commit that never came, as its record went to a dead-letter queue; by a try that
+    // found no room; or by one of another version, whose windows have a function that throws at what a pane holds.
+    const mayBeTaken = this.#limits !== undefined || upstreamOf(this.#pipeline) !== undefined;
     const isSpare = (part: Part): boolean =>
       this.#taken.has(part)
-        ? this.#limits !== undefined && part.content !== undefined && !refused.has(part)
+        ? mayBeTaken && part.content !== undefined && !refused.has(part)
         : this.#taken.buried.has(part);
     const spare = new Set(this.#parts.filter(isSpare).map(recordName));
     const names = [...objects.stored.keys()].filter((name) => name.startsWith(POISON_PREFIX));

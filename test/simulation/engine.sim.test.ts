@@ -86,6 +86,7 @@ const FOUND: readonly (readonly [
   ['an environment remembers groups for longer than their entries live', 'sqs', 3_508, undefined],
   ['an object of late records is named by its windows alone', 'kinesis', 1_062, undefined],
   ['a sink begins once more, as its first entry has expired', 'panes', 51, []],
+  ['a try of another version kept a pane that is taken in', 'panes', 52_225, []],
   ['a pane counts as unread whose log is gone, so that the schedule never ends', 'panes', 51_353, undefined],
   [
     'silence counts of which a pane is not read',
