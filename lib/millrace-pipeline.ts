@@ -30,6 +30,7 @@ import { KafkaSource } from './constructs/kafka-source.ts';
 import { KinesisSource } from './constructs/kinesis-source.ts';
 import { MessageSink, type SinkTarget } from './constructs/message-sink.ts';
 import { PanesSource, type UpstreamResources } from './constructs/panes-source.ts';
+import { PipelineDashboard } from './constructs/pipeline-dashboard.ts';
 import { PipelineFunction, type PipelineFunctionProps } from './constructs/pipeline-function.ts';
 import { PipelineKey } from './constructs/pipeline-key.ts';
 import { QueryApi } from './constructs/query-api.ts';
@@ -58,6 +59,8 @@ export interface MillracePipelineProps {
    * the app does not synthesize, as alarms that reach nobody are none.
    */
   readonly alarms?: Alarms;
+  /** Makes a dashboard of the pipeline. Default: where alarms tell a topic. */
+  readonly dashboard?: boolean;
   /** For how long records gather before they are committed: fewer, larger commits cost less. Default 5 s. */
   readonly batchingWindow?: Duration;
   /** For how long commits gather before their panes are delivered. Default 10 s. */
@@ -192,6 +195,7 @@ export class MillracePipeline extends Construct {
   readonly everyMinute: EveryMinute;
   /** The alarms by their names, as docs/operations.md lists them; none with `alarms: 'none'`. */
   readonly alarms: ReadonlyMap<string, cloudwatch.Alarm>;
+  readonly dashboard: cloudwatch.Dashboard | undefined;
   /** What commands of `millrace` and other stacks need to know, by the names of the outputs of `PipelineStack`. */
   readonly outputs: { readonly [name: string]: string };
   readonly #readable: readonly Readable[];
@@ -366,6 +370,8 @@ export class MillracePipeline extends Construct {
         brought: existing.stream !== undefined || existing.queue !== undefined,
       },
     }).alarms;
+    if (props.dashboard ?? this.alarms.size > 0)
+      this.dashboard = new PipelineDashboard(this, 'Dashboard', this);
     const changing = [this.handler, this.sweeper, this.projector, this.query?.function];
     new CheckStep(
       this,

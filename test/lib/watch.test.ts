@@ -7,6 +7,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { MillracePipeline, type MillracePipelineProps } from '../../lib/millrace-pipeline.ts';
+import { MEASURES, METRICS } from '../../src/ports/telemetry.ts';
 import { alarmsOf, runbookOf } from '../../src/watch/alarms.ts';
 import { TOPIC, templateOf } from '../watch/template.ts';
 import { writeEntry } from './stack-entry.ts';
@@ -79,5 +80,29 @@ describe('the alarms of a stack', () => {
         ),
       );
     }
+  });
+});
+
+describe('the dashboard of a stack', () => {
+  const dashboards = (props: Partial<MillracePipelineProps> = {}): readonly string[] =>
+    Object.values(templateOf(flights, entry, props).findResources('AWS::CloudWatch::Dashboard')).map(
+      ({ Properties }) => JSON.stringify(Properties.DashboardBody),
+    );
+
+  it('shows its alarms, and figures that its functions write', () => {
+    const [body = ''] = dashboards();
+    const shown = [...body.matchAll(/\\"Millrace\\",\\"(\w+)\\"/g)].map(([, name]) => name);
+    const written: readonly string[] = [...METRICS, ...Object.keys(MEASURES), 'sinkLag', 'deliveryLatency'];
+    expect(shown.filter((name) => !written.includes(name as string))).toEqual([]);
+    expect(new Set(shown).size).toBeGreaterThan(15);
+    for (const name of alarmsOf(flights).map(({ name }) => name)) expect(body).toContain(`Watch${name}`);
+    for (const sink of ['table', 'bucket']) expect(body).toContain(`${sink} p99`);
+  });
+
+  it('is made where alarms tell somebody, or where it is asked for', () => {
+    expect(dashboards()).toHaveLength(1);
+    expect(dashboards({ dashboard: false })).toEqual([]);
+    expect(dashboards({ alarms: 'none' })).toEqual([]);
+    expect(dashboards({ alarms: 'none', dashboard: true })).toHaveLength(1);
   });
 });
