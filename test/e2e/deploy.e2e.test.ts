@@ -110,7 +110,7 @@ describe.skipIf(!hasMoto)(
       const names = Functions.map(
         ({ FunctionName = '' }) => /^MillraceFlights-([A-Z][a-z]+)/.exec(FunctionName)?.[1],
       );
-      expect(names.sort()).toEqual(['Handler', 'Projector', 'Sweeper']);
+      expect(names.sort()).toEqual(['Check', 'Handler', 'Projector', 'Sweeper']);
       for (const each of Functions) {
         expect(each).toMatchObject({ Runtime: 'nodejs24.x', Handler: 'index.handler', Timeout: 60 });
         expect(each.CodeSize).toBeGreaterThan(50_000);

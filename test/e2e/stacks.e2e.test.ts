@@ -91,7 +91,7 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       'sqs 5 s',
     ]);
     const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
-    expect(Functions).toHaveLength(3 * STACKS.length);
+    expect(Functions).toHaveLength(4 * STACKS.length);
   });
 
   it('read the panes of another, by the names of what that has, and are woken by its commits', async () => {
@@ -135,7 +135,7 @@ describe.skipIf(!hasMoto)('the stacks of sources on moto', () => {
       'sqs 20 s',
     ]);
     const { Functions = [] } = await clients.lambda.send(new ListFunctionsCommand());
-    expect(Functions).toHaveLength(3 * STACKS.length);
+    expect(Functions).toHaveLength(4 * STACKS.length);
   });
 
   it('leave nothing behind but what was there before', { timeout: 400_000 }, async () => {
