@@ -1,6 +1,6 @@
 import * as cdk from 'aws-cdk-lib';
 import { MillracePipeline } from 'millrace/cdk';
-import { plant } from './pipeline.ts';
+import { plant as pipeline } from './pipeline.ts';
 
 const entry = import.meta.dirname;
 const stack = new cdk.Stack(new cdk.App(), 'Plant');
@@ -18,10 +18,10 @@ const existing = {
   key: cdk.aws_kms.Key.fromKeyArn(stack, 'Key', arn('kms', 'key/1234abcd-12ab-34cd-56ef-1234567890ab')),
   network: { vpc: cdk.aws_ec2.Vpc.fromVpcAttributes(stack, 'Vpc', subnets) },
 };
-new MillracePipeline(stack, 'Millrace', {
-  pipeline: plant,
-  alarms: 'none',
+new MillracePipeline(stack, 'Flow', {
+  pipeline,
   entry,
   existing,
+  alarms: { topic },
   sinks: { alerts: topic },
 });
