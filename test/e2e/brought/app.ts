@@ -8,7 +8,7 @@ const arn = (service: string, name: string) => `arn:aws:${service}:eu-west-1:123
 const tableArn = arn('dynamodb', 'table/logs');
 const logs = { tableArn, tableStreamArn: `${tableArn}/stream/2026-01-05T08:00:00.000` };
 const subnets = { vpcId: 'vpc-1a2b3c4d', availabilityZones: ['a'], privateSubnetIds: ['subnet-1a2b3c4d'] };
-const topic = cdk.aws_sns.Topic.fromTopicArn(stack, 'OnCall', arn('sns', 'on-call'));
+const alarms = { topic: cdk.aws_sns.Topic.fromTopicArn(stack, 'OnCall', arn('sns', 'on-call')) };
 const existing = {
   stream: cdk.aws_kinesis.Stream.fromStreamArn(stack, 'Stream', arn('kinesis', 'stream/readings')),
   stateTable: cdk.aws_dynamodb.Table.fromTableAttributes(stack, 'Logs', logs),
@@ -18,10 +18,4 @@ const existing = {
   key: cdk.aws_kms.Key.fromKeyArn(stack, 'Key', arn('kms', 'key/1234abcd-12ab-34cd-56ef-1234567890ab')),
   network: { vpc: cdk.aws_ec2.Vpc.fromVpcAttributes(stack, 'Vpc', subnets) },
 };
-new MillracePipeline(stack, 'Flow', {
-  pipeline,
-  entry,
-  existing,
-  alarms: { topic },
-  sinks: { alerts: topic },
-});
+new MillracePipeline(stack, 'Flow', { pipeline, entry, existing, alarms, sinks: { alerts: alarms.topic } });
