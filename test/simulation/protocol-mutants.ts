@@ -382,9 +382,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a renewal waits for the source',
     rule: 'What must not expire is renewed whatever the source does',
     file: 'src/engine/intake/sweep.ts',
-    find: 'let group = await renewed(ports, logs, index, loaded);\n  const now = (await silence) ?? NEVER;',
-    replace:
-      'const now = (await silence) ?? NEVER;\n  let group = await renewed(ports, logs, index, loaded);',
+    find: 'let group = await renewed(ports, logs, index, loaded);',
+    replace: 'await silence;\n  let group = await renewed(ports, logs, index, loaded);',
     killedBy: 'test/engine/intake/deadlines.test.ts',
   },
   {
