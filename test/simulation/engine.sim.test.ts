@@ -11,7 +11,7 @@ import { add, emptyTally, runSeeds, told } from './engine-sim.ts';
 import { DRAWN, exhaust } from './exhaustive.ts';
 
 /** Of all sources together; `npm run sim` runs one of them again, or many more. */
-const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? (process.env['CI'] ? 1_000 : 240));
+const SCHEDULES = Number(process.env['MILLRACE_SIM_SCHEDULES'] ?? 240);
 const SOURCES = SIMULATED;
 const OWN = Math.ceil(SCHEDULES / DRAWN.length);
 /** A chain is two schedules, and takes as long as several. */
