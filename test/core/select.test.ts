@@ -61,6 +61,13 @@ describe('a selector reads', () => {
     expect(numberOf({ a: { b: 2 } }, 'a.b')).toBe(2);
   });
 
+  it('says of which kind each value is', () => {
+    const inputs = new Inputs<unknown>();
+    for (const input of [plainInput('engine'), numberInput('celsius'), numberInput('engine')])
+      inputs.column(input);
+    expect(inputs.kinds).toEqual(['plain', 'number', 'number']);
+  });
+
   it('each value once a record, however many aggregates read it', () => {
     let calls = 0;
     const select = () => calls++;
