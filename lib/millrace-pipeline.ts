@@ -10,7 +10,7 @@ import type { Pipeline } from '../src/index.ts';
 import { byKind } from '../src/pipeline/kinds.ts';
 import { type Service, serviceOf } from '../src/pipeline/services.ts';
 import { type Sink, sinkName } from '../src/pipeline/sinks.ts';
-import { memoryFloor } from '../src/plan/memory.ts';
+import { defaultMemory } from '../src/plan/memory.ts';
 import { MEASURES, type Measure, type Metric } from '../src/ports/telemetry.ts';
 import {
   ENVIRONMENT,
@@ -119,17 +119,6 @@ export interface MillracePipelineProps {
   /** The policy that bounds what each role that is made can be allowed. Default: none. */
   readonly permissionsBoundary?: iam.IManagedPolicy;
 }
-
-/** The memory of each function in MB where nobody says another, and the pipeline needs no more. */
-const MEMORY: { readonly [Of in Role]: number } = {
-  // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
-  // milliseconds.
-  handler: 1_024,
-  sweeper: 512,
-  projector: 512,
-  query: 512,
-  check: 256,
-};
 
 /**
  * Everything that a pipeline runs on, as its definition says, in a stack of your own beside whatever else it has.
@@ -640,10 +629,6 @@ function checkTargets({ name, sinks }: Pipeline, targets: { readonly [sink: stri
     `Cannot deploy "${name}" with a target for the sink "${unknown}" as it must be one that sends messages: they are ${sending.join(', ') || 'none'}`,
   );
 }
-
-/** The projector of a pipeline of many sinks needs more than others. */
-const defaultMemory = (pipeline: Pipeline, role: Role): number =>
-  Math.max(MEMORY[role], { query: 0, check: 0, ...memoryFloor(pipeline) }[role] ?? 0);
 
 /** How all that keeps data does so. */
 type KeptHow = Omit<Kept, 'name'>;

@@ -2,7 +2,7 @@ import { CfnResource } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type { IConstruct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
-import { memoryFloor } from '../src/plan/memory.ts';
+import { leastMemory } from '../src/plan/memory.ts';
 import { ROWS_KEY, STATE_KEY } from '../src/wiring/names.ts';
 import { type Rendered, rendered } from './rendered.ts';
 
@@ -157,7 +157,7 @@ export const RULES: readonly Rule[] = [
     'memory',
     'a function must have memory for all that the bounds of the engine let it hold',
     (fn, { pipeline }) => {
-      const floor = { query: 0, check: 0, ...memoryFloor(pipeline) }[fn.role] ?? 0;
+      const floor = leastMemory(pipeline, fn.role);
       const memory = numberIn(fn, 'MemorySize', UNSAID.memory);
       return memory !== undefined && memory < floor ? `it has ${memory} MB, and needs ${floor}` : undefined;
     },

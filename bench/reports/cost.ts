@@ -4,6 +4,7 @@ import { dynamoProgress } from '../../src/adapters/dynamodb/progress.ts';
 import { memoryPorts, memorySource } from '../../src/adapters/memory/index.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { processHandler } from '../../src/handlers.ts';
+import { costOf, LIST, type PriceName } from '../../src/plan/prices.ts';
 import type { ObjectStore } from '../../src/ports/stores.ts';
 import { type Stream, streamOf } from '../data.ts';
 import { eventOf } from '../event.ts';
@@ -22,15 +23,8 @@ const BATCHES: readonly (readonly [records: number, batches: number])[] = [
   [100, 128],
 ];
 
-/** US dollars, us-east-1 on demand. A store of objects is asked with PUT and GET. */
-const DOLLARS = {
-  writeUnit: 0.625e-6,
-  readUnit: 0.125e-6,
-  put: 5e-6,
-  get: 0.4e-6,
-  invocation: 0.2e-6,
-  gigabyteSecond: 0.0000133334,
-} as const;
+/** What units of a price cost. A store of objects is asked with PUT and GET. */
+const costs = (price: PriceName, units: number): number => costOf(LIST, price, units);
 
 /** What a function's memory gives it of a processor: all of one at this size, less in proportion. */
 const GIGABYTES_A_PROCESSOR = 1_769 / 1_024;
@@ -197,14 +191,14 @@ function row(
 ): string[] {
   const records = size * batches;
   const perThousand = (amount: number): string => shown((1_000 * amount) / records);
-  const both = writeUnits + (puts * DOLLARS.put) / DOLLARS.writeUnit;
+  const both = writeUnits + costs('s3Put', puts) / costs('dynamodbWriteUnit', 1);
   const waited = batches * WAITS * STUB_MILLIS + putting * OBJECT_MILLIS;
   const seconds = (GIGABYTES_A_PROCESSOR * micros) / 1e6 + waited / 1e3;
   const dollars = [
-    writeUnits * DOLLARS.writeUnit,
-    readUnits * DOLLARS.readUnit,
-    puts * DOLLARS.put + gets * DOLLARS.get,
-    batches * DOLLARS.invocation + seconds * DOLLARS.gigabyteSecond,
+    costs('dynamodbWriteUnit', writeUnits),
+    costs('dynamodbReadUnit', readUnits),
+    costs('s3Put', puts) + costs('s3Get', gets),
+    costs('lambdaRequest', batches) + costs('lambdaGigabyteSecond', seconds),
   ].map((sum) => (1e9 * sum) / records);
   return [
     name,

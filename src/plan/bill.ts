@@ -10,6 +10,7 @@ import type { Counts } from './counts.ts';
 import { ITEM_OVERHEAD } from './items.ts';
 import type { Intake } from './lineages.ts';
 import type { Load } from './load.ts';
+import { defaultMemory } from './memory.ts';
 import { costOf, type PriceList, type PriceName } from './prices.ts';
 import type { Rehearsal } from './rehearsal.ts';
 
@@ -77,7 +78,7 @@ export function billOf(
   const calls = functions.reduce((sum, name) => sum + invocations[name], 0);
   add('Lambda', 'lambdaRequest', month(calls), 'calls');
   for (const name of functions) {
-    const gigabytes = (name === 'handler' ? load.memory : 512) / 1_024;
+    const gigabytes = (name === 'handler' ? load.memory : defaultMemory(pipeline, name)) / 1_024;
     add('Lambda', 'lambdaGigabyteSecond', month(seconds[name] * gigabytes), `${name}, estimated`);
   }
 

@@ -43,3 +43,24 @@ export function memoryFloor({ sinks }: Pick<Pipeline, 'sinks'>): MemoryFloor {
 }
 
 const memoryFor = (heap: number): number => STEP * Math.ceil(heap / (HEAP_SHARE * MIB * STEP));
+
+/** The memory of each function in MB where nobody says another, and the pipeline needs no more. */
+const DEFAULT = {
+  // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
+  // milliseconds.
+  handler: 1_024,
+  sweeper: 512,
+  projector: 512,
+  query: 512,
+  check: 256,
+};
+
+type Sized = keyof typeof DEFAULT;
+
+/** Returns the least memory of one function, in MB; 0 where no bound of the engine says any. */
+export const leastMemory = (pipeline: Pick<Pipeline, 'sinks'>, of: Sized): number =>
+  ({ query: 0, check: 0, ...memoryFloor(pipeline) })[of] ?? 0;
+
+/** Returns the memory of one function where nobody says another, in MB. */
+export const defaultMemory = (pipeline: Pick<Pipeline, 'sinks'>, of: Sized): number =>
+  Math.max(DEFAULT[of], leastMemory(pipeline, of));

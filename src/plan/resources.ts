@@ -3,6 +3,7 @@ import type { Pipeline } from '../pipeline/pipeline.ts';
 import { type Service, serviceOf } from '../pipeline/services.ts';
 import { bySink, NO_MESSAGES, type Sink, sinkName } from '../pipeline/sinks.ts';
 import type { Load } from './load.ts';
+import { defaultMemory } from './memory.ts';
 
 /** Something that the stack of a pipeline makes. */
 export interface Resource {
@@ -59,7 +60,7 @@ export function resourcesOf(
     { what: 'results bucket', size: 'and one for failures' },
     {
       what: 'functions',
-      size: `handler ${memory} MB, sweeper 512 MB${sinks.length > 0 ? ', projector 512 MB' : ''}`,
+      size: `handler ${memory} MB, sweeper ${defaultMemory({ sinks }, 'sweeper')} MB${sinks.length > 0 ? `, projector ${defaultMemory({ sinks }, 'projector')} MB` : ''}`,
     },
     ...sent,
     ...(alarms + dashboards > 0 ? [{ what: 'alarms, dashboards', size: `${alarms}, ${dashboards}` }] : []),

@@ -13,6 +13,7 @@ import { type Outcome, startFunction } from './runtime-api.ts';
 import { installedRuntimes, type Runtime } from './runtimes.ts';
 
 const { runtimes, lacking } = installedRuntimes();
+// Each says what is not installed, and how to install it.
 for (const what of lacking) it.skip(what);
 
 const FOLDER = fileURLToPath(new URL('../../.millrace', import.meta.url));
