@@ -282,7 +282,7 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
     .option('--delivery-window <duration>', "as of the stack (default: '10s')", notEmpty)
     .option('--memory <megabytes>', 'of the handler (default: 1024)', whole)
     .option('--table-shards <number>', "shards of the state table's stream (default: 4)", whole)
-    .option('--alarms <number>', 'alarms that watch it (default: 0)', whole)
+    .option('--alarms <number>', 'figures that its alarms look at, as they are billed (default: 0)', whole)
     .option('--dashboards <number>', 'dashboards that show it (default: 0)', whole)
     .option('--own-key', 'its data is encrypted by a key of your own')
     .option(

@@ -101,7 +101,7 @@ const TABLE: readonly (readonly [of: string, may: readonly string[]])[] = [
   ['src/index.ts', ['src/core/', 'src/pipeline/']],
   ['src/query/', [...DOMAIN, 'src/engine/', 'src/query/', 'hono', 'node:crypto']],
   ['src/watch/', ['src/core/', 'src/pipeline/', 'src/ports/', 'src/watch/']],
-  ['src/plan/', [...DOMAIN, 'src/engine/', 'src/plan/']],
+  ['src/plan/', [...DOMAIN, 'src/engine/', 'src/plan/', 'src/watch/']],
   ['src/handlers.ts', COMPOSITION],
   ['src/lambda.ts', COMPOSITION],
   ['src/opentelemetry.ts', ['src/adapters/opentelemetry/', 'src/ports/', '@opentelemetry/api']],

@@ -1,6 +1,7 @@
 import type { Plain } from '../core/plain.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
+import { alarmsOf } from '../watch/alarms.ts';
 import { type Beside, besideOf } from './beside.ts';
 import { type BillLine, billOf } from './bill.ts';
 import { type Counts, countsOf } from './counts.ts';
@@ -9,7 +10,7 @@ import { type Limit, limitsOf } from './limits.ts';
 import { batchingOf, type Intake } from './lineages.ts';
 import { type Load, type LoadOptions, loadOf } from './load.ts';
 import { type MemoryFloor, memoryFloor } from './memory.ts';
-import { LIST, type PriceList } from './prices.ts';
+import { costOf, LIST, type PriceList } from './prices.ts';
 import { type Rehearsal, rehearse } from './rehearsal.ts';
 import { type Resource, resourcesOf } from './resources.ts';
 
@@ -113,7 +114,7 @@ export function planOf(pipeline: Pipeline, options: PlanOptions = {}): Plan {
     hostile: hostileOf(pipeline, load, intake, newKeys.dollars.perMillion, prices),
     beside: besideOf(load, rehearsal, dollars.load, bill.load, prices),
     prices,
-    doubts: doubtsOf(rehearsal, values !== undefined),
+    doubts: [...unwatched(pipeline, load, prices), ...doubtsOf(rehearsal, values !== undefined)],
   };
 }
 
@@ -122,6 +123,16 @@ const loadOptionsOf = ({ batchingWindow, deliveryWindow, ...load }: Load): LoadO
   batchingWindow: `${batchingWindow}ms`,
   deliveryWindow: `${deliveryWindow}ms`,
 });
+
+/** Says what alarms cost where the load counts none, as CloudWatch bills them by the figures that they look at. */
+function unwatched(pipeline: Pipeline, { alarms }: Load, prices: PriceList): readonly string[] {
+  if (alarms > 0) return [];
+  const figures = alarmsOf(pipeline).reduce((sum, { figures }) => sum + Object.keys(figures).length, 0);
+  const cost = costOf(prices, 'cloudwatchAlarm', figures).toFixed(2);
+  return [
+    `alarms are not counted; a stack whose alarms tell a topic costs $${cost} more: --alarms ${figures}`,
+  ];
+}
 
 function doubtsOf({ refused, grows, weight }: Rehearsal, isReal: boolean): readonly string[] {
   const doubts: string[] = [];
