@@ -49,6 +49,7 @@ describe('a kind that is added to its union alone', () => {
 
   it('does not compile wherever a source is read', () => {
     expect(lackingCasesOf('plantedSource')).toEqual([
+      'lib/checks.ts',
       'lib/millrace-pipeline.ts',
       'src/commands/refused.ts',
       'src/commands/restore.ts',
@@ -72,6 +73,7 @@ describe('a kind that is added to its union alone', () => {
 
   it('does not compile wherever a sink is written, read or audited', () => {
     expect(lackingCasesOf('plantedSink')).toEqual([
+      'lib/checks.ts',
       'lib/millrace-pipeline.ts',
       'src/commands/audit.ts',
       'src/commands/backfill.ts',
