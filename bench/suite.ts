@@ -374,6 +374,12 @@ export const REPORTS: readonly ReportEntry[] = [
     onBoth: true,
   },
   { name: 'cost', title: 'What is written, read and paid for 1,000 records', module: 'reports/cost' },
+  {
+    name: 'touched',
+    title: 'One record into a group of many keys, store in memory',
+    module: 'reports/touched',
+    onBoth: true,
+  },
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
   {
     name: 'cold',

@@ -168,26 +168,28 @@ function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
 /** Returns what is kept under a name, if anything is. */
 const keptOf = ({ keys, ids }: KeysAndIds, name: string) => (name === REFUSED ? ids : keys).get(name);
 
-/** Returns the keys as a delta, or undefined where a snapshot is about as small. */
-function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
+/** Returns the places of the names that have changed or are gone, and the names that are new. */
+function changesOf(before: Group, after: KeysAndIds): Pick<WrittenKeys, 'changed' | 'gone' | 'keys'> {
+  const known = before.ids.size + after.ids.size === 0 ? after.keys.changesSince(before.keys) : undefined;
+  if (known) return { changed: known.changed, gone: [], keys: known.added };
   const changed: number[] = [];
   const gone: number[] = [];
-  const lost: string[] = [];
-  const written: string[] = [];
-  const names = namesOf(before);
-  for (let place = 0; place < names.length; place++) {
-    const name = names[place] as string;
+  for (const [place, name] of namesOf(before).entries()) {
     const kept = keptOf(after, name);
-    if (kept === undefined) {
-      gone.push(place);
-      lost.push(name);
-    } else if (kept !== keptOf(before, name) || before.ids.get(name) !== after.ids.get(name)) {
+    if (kept === undefined) gone.push(place);
+    else if (kept !== keptOf(before, name) || before.ids.get(name) !== after.ids.get(name))
       changed.push(place);
-      written.push(name);
-    }
   }
   const keys = namesOf(after).filter((name) => keptOf(before, name) === undefined);
-  written.push(...keys);
+  return { changed, gone, keys };
+}
+
+/** Returns the keys as a delta, or undefined where a snapshot is about as small. */
+function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
+  const { changed, gone, keys } = changesOf(before, after);
+  const nameAt = (place: number): string => (place < before.keys.size ? before.keys.keyAt(place) : REFUSED);
+  const lost = gone.map(nameAt);
+  const written = [...changed.map(nameAt), ...keys];
   const earlier = slotsOf(deployment.pipeline, before, written);
   const later = slotsOf(deployment.pipeline, after, written);
   const cuts = new Table(2 * later.length, 0, written.length);

@@ -8,6 +8,7 @@ import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { firstDiffering } from '../../wiring/definition.ts';
 import { type Deployment, OutdatedError } from '../group/deployment.ts';
 import type { Group, Reached } from '../group/group.ts';
+import { PersistentMap } from '../group/persistent-map.ts';
 import { REFUSED } from '../group/taken.ts';
 import { Scale, TIMES } from '../group/weight.ts';
 import { countersOf, newBase, reachedOf, stateOf, wellFormed, windowsOf, withTail } from './entry.ts';
@@ -138,7 +139,7 @@ class GroupBuilder {
       weight.name(name);
       for (const table of tables) weight.rows(table, 0, table.rows);
     }
-    return { ...this.#last, positions: this.#positions, keys, ids, weight };
+    return { ...this.#last, positions: this.#positions, keys: PersistentMap.of(keys), ids, weight };
   }
 
   #patch(

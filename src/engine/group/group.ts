@@ -4,6 +4,7 @@ import { type SubPosition, subPositionOf } from '../../core/position.ts';
 import type { Table } from '../../core/table.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
+import { PersistentMap } from './persistent-map.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
 /** One key group as one entry of its log leaves it. */
@@ -24,7 +25,7 @@ export interface Group {
    * as its own positions are not past them.
    */
   readonly inherited: readonly Inherited[];
-  readonly keys: ReadonlyMap<string, StoredKey>;
+  readonly keys: PersistentMap<string, StoredKey>;
   /**
    * By key, the ids of the records that the group has taken in, where the source has no order or an `id`. The
    * ids of an unordered source's refused records stand under `REFUSED`.
@@ -112,7 +113,7 @@ export const EMPTY_GROUP: Group = {
   base: undefined,
   positions: new Map(),
   inherited: [],
-  keys: new Map(),
+  keys: PersistentMap.of(),
   ids: new Map(),
   counters: NO_RECORDS,
   weight: WEIGHTLESS,

@@ -117,11 +117,11 @@ function foldAll(
     }
   }
 
-  const keys = new Map(group.keys);
+  const changed = new Map<string, StoredKey>();
   for (const [key, { number, state }] of touched) {
     panes.key = number;
     state.update(panes);
-    keys.set(key, state.freeze() as StoredKey);
+    changed.set(key, state.freeze() as StoredKey);
     ids?.forget(key, state.watermark);
   }
   const positions = source.lineage.ordered
@@ -134,7 +134,7 @@ function foldAll(
     repeated,
     positions,
     inherited: group.inherited.filter((part) => isAhead(part, positions)),
-    keys,
+    keys: group.keys.with(changed),
     // A definition without ids keeps none of those that the definition before it kept.
     ids: ids?.taken() ?? NO_IDS,
     counters: sumOfCounters([group.counters, counted]),
@@ -217,7 +217,7 @@ function refuseThrowing(
 ): readonly GroupRecord[] {
   const { rules } = pipeline;
   const ids = takenIds(pipeline, group, limits);
-  const keys = new Map(group.keys);
+  const changed = new Map<string, StoredKey>();
   const panes = new Panes(rules);
   const tried: GroupRecord[] = [];
   for (; tried.length < records.length && !isDue(tried.length, isOver); panes.clear()) {
@@ -228,14 +228,14 @@ function refuseThrowing(
     }
     const { key, record } = groupRecord.content;
     try {
-      const state = new KeyState(rules, keys.get(key));
+      const state = new KeyState(rules, changed.get(key) ?? group.keys.get(key));
       tried.push(groupRecord);
       const reached = state.reachedBy(record);
       if (ids?.isRepeated(groupRecord, key, reached)) continue;
       const isApplied = state.apply(record, panes) < rules.windows.length;
       if (state.watermark < reached) ids?.beginAnew(key);
       if (isApplied) ids?.take(groupRecord, key, record.at, state.watermark);
-      keys.set(key, state.freeze() as StoredKey);
+      changed.set(key, state.freeze() as StoredKey);
     } catch (error) {
       tried[tried.length - 1] = groupRecord.refused('fold', messageOf(error));
     }
@@ -273,7 +273,8 @@ export function foldIdle(
   { panes: maxBytes }: Pick<Limits, 'panes'> = LIMITS,
 ): Passed {
   const { rules } = deployment.pipeline;
-  const keys = new Map(group.keys);
+  const passed = new Map<string, StoredKey>();
+  const forgotten = new Set<string>();
   const ids = new Map(group.ids);
   const panes = new Panes(rules);
   const emitting: string[] = [];
@@ -300,10 +301,10 @@ export function foldIdle(
       const next = state.freeze(now);
       if (panes.length > before) emitting.push(key);
       if (next === undefined) {
-        keys.delete(key);
+        forgotten.add(key);
         ids.delete(key);
       } else if (panes.length > before) {
-        keys.set(key, next);
+        passed.set(key, next);
         forgetPassed(ids, key, next.watermark);
       }
       if (more) break;
@@ -312,12 +313,12 @@ export function foldIdle(
       failed++;
     }
   }
-  const changed = panes.length > 0 || keys.size < group.keys.size;
+  const changed = panes.length > 0 || forgotten.size > 0;
   const { positions, inherited, counters } = group;
   return {
     positions,
     inherited,
-    keys,
+    keys: group.keys.without(forgotten).with(passed),
     ids,
     counters,
     panes: columnsOf(deployment, emitting, panes),
@@ -372,7 +373,7 @@ export function foldBefore(
   return {
     positions,
     inherited,
-    keys: new Map(group.keys).set(key, state.freeze() as StoredKey),
+    keys: group.keys.with(new Map([[key, state.freeze() as StoredKey]])),
     ids,
     counters,
     panes: columnsOf(deployment, [key], panes),

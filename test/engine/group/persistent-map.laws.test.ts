@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PersistentMap } from '../../../src/engine/group/persistent-map.ts';
+
+interface Value {
+  readonly made: number;
+}
+interface Version {
+  readonly map: PersistentMap<string, Value>;
+  /** What it must hold for ever. */
+  readonly model: ReadonlyMap<string, Value>;
+}
+
+const KEYS = [...'abcdefgh'];
+const keys = fc.subarray(KEYS);
+/** Each step makes a version of another: of the latest mostly, or of one that so many followed. */
+const steps = fc.array(
+  fc.record({
+    of: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(9)),
+    added: fc.shuffledSubarray(KEYS),
+    gone: fc.oneof({ weight: 4, arbitrary: fc.constant<string[]>([]) }, keys),
+  }),
+  { maxLength: 30 },
+);
+
+const expectAll = ({ map, model }: Version): void => {
+  expect([...map]).toEqual([...model]);
+  expect(map.size).toBe(model.size);
+  for (const key of KEYS) {
+    expect(map.get(key)).toBe(model.get(key));
+    expect(map.has(key)).toBe(model.has(key));
+  }
+};
+
+describe('a persistent map', () => {
+  it('holds in each version what a Map of that version would, in the same order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...KEYS)), steps, (first, steps) => {
+        let made = 0;
+        const entries = first.map((key) => [key, { made: made++ }] as const);
+        const versions: Version[] = [{ map: PersistentMap.of(entries), model: new Map(entries) }];
+        for (const { of, added, gone } of steps) {
+          const { map, model } = versions.at(-1 - (of % versions.length)) as Version;
+          const values = new Map(added.map((key) => [key, { made: made++ }]));
+          const kept = [...model].filter(([key]) => !gone.includes(key));
+          versions.push({
+            map: map.without(new Set(gone)).with(values),
+            model: new Map([...kept, ...values]),
+          });
+          expectAll(versions.at(-1 - (of % versions.length)) as Version);
+        }
+        versions.forEach(expectAll);
+      }),
+    );
+  });
+
+  it('can be listed while other versions are made', () => {
+    fc.assert(
+      fc.property(keys, keys, keys, (first, some, others) => {
+        const valued = (keys: readonly string[]) => new Map(keys.map((key) => [key, { made: 0 }]));
+        const base = PersistentMap.of(valued(first));
+        const left = base.with(valued(some));
+        const right = base.with(valued(others));
+        const listed: string[] = [];
+        for (const key of left.keys()) {
+          listed.push(key);
+          right.with(valued(['x', 'y']));
+        }
+        expect(listed).toEqual([...new Set([...first, ...some])]);
+      }),
+    );
+  });
+
+  it('tells how it follows from the version that it was made of, as comparing all entries would', () => {
+    fc.assert(
+      fc.property(keys, fc.shuffledSubarray(KEYS), fc.boolean(), (first, later, again) => {
+        const before = PersistentMap.of(first.map((key): [string, Value] => [key, { made: 0 }]));
+        const values = new Map(later.map((key) => [key, (again && before.get(key)) || { made: 1 }] as const));
+        const after = before.with(values);
+        expect(after.changesSince(before)).toEqual({
+          changed: first.flatMap((key, number) => (after.get(key) === before.get(key) ? [] : [number])),
+          added: [...after.keys()].filter((key) => !before.has(key)),
+        });
+        expect(first.map((_, number) => before.keyAt(number))).toEqual(first);
+      }),
+    );
+  });
+
+  it('does not guess how it follows from any other version', () => {
+    const first = PersistentMap.of<string, Value>([['a', { made: 0 }]]);
+    const second = first.with(new Map([['a', { made: 1 }]]));
+    const third = second.with(new Map([['b', { made: 2 }]]));
+    expect(third.changesSince(first)).toBeUndefined();
+    expect(third.changesSince(PersistentMap.of())).toBeUndefined();
+    expect(second.changesSince(first)).toBeUndefined();
+    expect(third.changesSince(second)).toEqual({ changed: [], added: ['b'] });
+    expect(third.without(new Set(['a'])).changesSince(third)).toBeUndefined();
+  });
+});
