@@ -286,6 +286,11 @@ Exit code: 0 everything was sent; 1 it could not be sent, or a record was too la
     .option('--dashboards <number>', 'dashboards that show it (default: 0)', whole)
     .option('--own-key', 'its data is encrypted by a key of your own')
     .option(
+      '--endpoint-zones <number>',
+      'zones of its interface endpoints, in a network of yours (default: 0)',
+      whole,
+    )
+    .option(
       '--sample <file>',
       'records of yours, one a line, whose values stand in for made-up ones: they settle how large its state is',
       notEmpty,

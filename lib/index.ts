@@ -3,6 +3,7 @@ export { acknowledgeFindings, type RulePack } from './acknowledged.ts';
 export { Bundles, entryOf } from './bundle.ts';
 export { FailuresBucket, ResultsBucket } from './constructs/buckets.ts';
 export { DynamoDBSource } from './constructs/dynamodb-source.ts';
+export { PipelineEndpoints, type PipelineEndpointsProps } from './constructs/endpoints.ts';
 export { KafkaSource } from './constructs/kafka-source.ts';
 export { KinesisSource } from './constructs/kinesis-source.ts';
 export { MessageSink, type SinkTarget } from './constructs/message-sink.ts';

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { AssetHashType, DockerImage, Duration, RemovalPolicy, Token } from 'aws-cdk-lib';
+import type { IVpc } from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -54,6 +55,7 @@ export class PipelineFunction extends lambda.Function {
     const { memorySize = props.memorySize } = overrides;
     checkVariables(props, overrides.environment ?? {});
     const environment = {
+      ...settings.network?.endpoints?.environment,
       ...overrides.environment,
       ...props.environment,
       // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
@@ -85,6 +87,7 @@ export class PipelineFunction extends lambda.Function {
     });
     this.logGroup.grantWrite(this);
     // CDK would attach a managed policy, and only to a role that it makes itself.
+    if (settings.network?.endpoints) this.node.addDependency(settings.network.endpoints);
     if (settings.network) this.permit([...NETWORK_ACTIONS, ...ADDRESS_ACTIONS], '*');
     // Asynchronous callers call again by themselves every minute, so that Lambda need not retry.
     this.configureAsyncInvoke(TRIED_ONCE);
@@ -115,7 +118,7 @@ const networkOf = (network: Network | undefined): Partial<lambda.FunctionProps> 
   network === undefined
     ? {}
     : {
-        vpc: network.vpc,
+        vpc: network.vpc as IVpc,
         ...(network.subnets && { vpcSubnets: network.subnets }),
         ...(network.securityGroups && { securityGroups: [...network.securityGroups] }),
       };

@@ -8,11 +8,13 @@ import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
+import type { IDependable } from 'constructs';
 import type { Role } from '../bundle.ts';
 
 // CDK's classes do not match its own interfaces under exactOptionalPropertyTypes, hence both.
 export type AnyTable = dynamodb.ITable | dynamodb.Table;
 export type AnyBucket = s3.IBucket | s3.Bucket;
+type AnyVpc = ec2.IVpc | ec2.Vpc;
 
 /**
  * What exists already, and is used instead of being made. Nothing of it is changed but by grants: policies of the
@@ -38,11 +40,13 @@ export interface ExistingResources {
 }
 
 export interface Network {
-  readonly vpc: ec2.IVpc;
+  readonly vpc: AnyVpc;
   /** Default: the private subnets with a way out. */
   readonly subnets?: ec2.SubnetSelection;
   /** Default: one is made for each function, which lets nothing in. */
   readonly securityGroups?: readonly ec2.ISecurityGroup[];
+  /** The `PipelineEndpoints` by which functions reach what they call, where they have no other way. */
+  readonly endpoints?: IDependable & { readonly environment: { readonly [name: string]: string } };
 }
 
 /** What is a function's own: its code, and what the pipeline settles. */

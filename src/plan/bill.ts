@@ -7,6 +7,7 @@ import { bySink, NO_MESSAGES, type Sink, sinkName } from '../pipeline/sinks.ts';
 import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import { MEASURES, zerosOf } from '../ports/telemetry.ts';
 import type { Counts } from './counts.ts';
+import { calledBy } from './endpoints.ts';
 import { ITEM_OVERHEAD } from './items.ts';
 import type { Intake } from './lineages.ts';
 import type { Load } from './load.ts';
@@ -26,7 +27,7 @@ export interface BillLine {
 }
 
 /** What is billed together. */
-type Billed = 'source' | 'Lambda' | 'DynamoDB' | 'S3' | 'sinks' | 'CloudWatch' | 'KMS' | 'Scheduler';
+type Billed = 'source' | 'Lambda' | 'DynamoDB' | 'S3' | 'sinks' | 'CloudWatch' | 'KMS' | 'Scheduler' | 'VPC';
 
 const HOURS = 730;
 const SECONDS = HOURS * 3_600;
@@ -118,6 +119,8 @@ export function billOf(
     month((pipeline.sinks.length > 0 ? 2 : 1) / 60),
     'a call a minute of each function',
   );
+  const endpoints = calledBy(pipeline).endpoints.length;
+  add('VPC', 'endpointHour', HOURS * endpoints * load.endpointZones, `${endpoints} interface endpoints`);
   return lines;
 }
 

@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly dashboards?: number;
   /** Whether the pipeline's data is encrypted by a key of one's own. Default false. */
   readonly ownKey?: boolean;
+  /** In how many zones the pipeline's interface endpoints are, where it runs in a network of one's own. Default none. */
+  readonly endpointZones?: number;
 }
 
 /** A load with all that was left out. */
@@ -44,6 +46,7 @@ const NAMES = [
   'alarms',
   'dashboards',
   'ownKey',
+  'endpointZones',
 ] as const satisfies readonly (keyof LoadOptions)[];
 
 /** The least and the most of each number. */
@@ -55,6 +58,7 @@ const BOUNDS = {
   tableShards: [1, 10_000],
   alarms: [0, 1_000],
   dashboards: [0, 100],
+  endpointZones: [0, 10],
 } as const satisfies { readonly [Name in keyof LoadOptions]: readonly [least: number, most: number] };
 
 const LONGEST_WINDOW = millis('5m');
@@ -76,8 +80,9 @@ export function loadOf(options: LoadOptions = {}): Load {
     alarms = 0,
     dashboards = 0,
     ownKey = false,
+    endpointZones = 0,
   } = options;
-  const numbers = { recordsPerSecond, keys, bytes, memory, tableShards, alarms, dashboards };
+  const numbers = { recordsPerSecond, keys, bytes, memory, tableShards, alarms, dashboards, endpointZones };
   for (const name of Object.keys(BOUNDS) as (keyof typeof BOUNDS)[]) {
     const [least, most] = BOUNDS[name];
     const isOne = name === 'recordsPerSecond' || Number.isInteger(numbers[name]);

@@ -31,6 +31,7 @@ const eventbridge = listed('Amazon EventBridge pricing');
 const appsync = listed('AWS AppSync pricing');
 const cloudwatch = listed('Amazon CloudWatch pricing');
 const kms = listed('AWS Key Management Service pricing');
+const vpc = listed('AWS PrivateLink pricing');
 const flink = listed('Amazon Managed Service for Apache Flink pricing');
 
 const PRICES = {
@@ -70,6 +71,7 @@ const PRICES = {
   cloudwatchLogStorage: cloudwatch(0.03, 'GB-month of logs, compressed', 'from memory'),
   kmsKey: kms(1, 'customer managed key and month', 'from memory'),
   kmsRequest: kms(0.03, 'requests', 'from memory', 10_000),
+  endpointHour: vpc(0.01, 'interface endpoint, zone and hour', 'from memory'),
   flinkUnitHour: flink(0.11, 'KPU and hour', 'from memory'),
   flinkStorage: flink(0.1, 'GB-month of running application storage', 'from memory'),
 } as const satisfies { readonly [name: string]: Price };

@@ -10,7 +10,7 @@ import {
 import { Construct } from 'constructs';
 import { describe, expect, it } from 'vitest';
 import { ACKNOWLEDGED, acknowledgeFindings, acknowledgementsOf, findingsOf } from '../../lib/acknowledged.ts';
-import { stacks } from '../e2e/stacks/app.ts';
+import { network, stacks } from '../e2e/stacks/app.ts';
 
 const PACKS = [
   AwsSolutionsChecks,
@@ -20,7 +20,7 @@ const PACKS = [
   PCIDSS321Checks,
 ].map((Pack) => new Pack());
 
-const findings = stacks.flatMap((stack) => PACKS.flatMap((pack) => findingsOf(stack, pack)));
+const findings = [...stacks, network].flatMap((stack) => PACKS.flatMap((pack) => findingsOf(stack, pack)));
 
 describe('the rules of five packs of cdk-nag, over a stack of every source and sink', () => {
   it('are broken nowhere without a reason', () => {

@@ -91,16 +91,18 @@ describe('a plan', () => {
     expect(bytesOf(values)).toBeGreaterThan(3 * bytesOf());
   });
 
-  it('bills the messages of a sink, and the alarms, dashboards and key that it is told of', () => {
+  it('bills the messages of a sink, and the alarms, dashboards, key and endpoints that it is told of', () => {
     const telling = definePipeline('telling', kinesis<Reading>(), {
       key: ({ machine }) => machine,
       eventTime: ({ at }) => at,
       windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
     }).to(notify({ to: 'eventbridge' }));
-    const { bill } = priced(telling, { load: { alarms: 20, dashboards: 1, ownKey: true } });
+    const { bill } = priced(telling, { load: { alarms: 20, dashboards: 1, ownKey: true, endpointZones: 2 } });
     expect(bill.load.map(({ price }) => price)).toEqual(
       expect.arrayContaining(['eventbridgeEvent', 'cloudwatchAlarm', 'cloudwatchDashboard', 'kmsKey']),
     );
+    // Those of Kinesis and EventBridge, in two zones.
+    expect(bill.idle.find(({ price }) => price === 'endpointHour')?.dollars).toBeCloseTo(4 * 7.3);
   });
 
   it('says that a function of the definition does not take made-up values', () => {

@@ -1,5 +1,7 @@
-import { App, type CfnResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { App, type CfnResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { flights } from '../../../functions/flights/pipeline.ts';
+import { PipelineEndpoints } from '../../../lib/constructs/endpoints.ts';
 import { PipelineStack } from '../../../lib/pipeline-stack.ts';
 import {
   dynamodbStream,
@@ -126,6 +128,22 @@ stacks.push(
     queryApi: true,
   }),
 );
+
+/** The ways out of a network that is there, for every pipeline but one that has none without a NAT gateway. */
+export const network = new Stack(app, 'Network', { env: common.env });
+const subnets = ['a', 'b'];
+new PipelineEndpoints(network, 'Endpoints', {
+  vpc: ec2.Vpc.fromVpcAttributes(network, 'Vpc', {
+    vpcId: 'vpc-0123456789abcdef0',
+    vpcCidrBlock: '10.0.0.0/16',
+    availabilityZones: subnets.map((zone) => `us-east-1${zone}`),
+    isolatedSubnetIds: subnets.map((zone) => `subnet-0123456789abcdef${zone}`),
+    isolatedSubnetRouteTableIds: subnets.map((zone) => `rtb-0123456789abcdef${zone}`),
+  }),
+  pipelines: stacks
+    .filter(({ stackName }) => stackName !== 'Channels')
+    .map(({ millrace: { pipeline } }) => pipeline),
+});
 
 // cfn-lint 1.51.0 does not know RecordDistributionStrategy yet, which CloudFormation has.
 for (const [id, owner] of [
