@@ -69,18 +69,29 @@ type ValueAt<Rec, Path> = Path extends keyof Rec
       : never
     : never;
 
-/** The paths to those fields of a record whose values are of a type. Objects on the way may be optional. */
-type PathTo<Rec, Value, Deeper extends readonly unknown[] = [1, 1, 1]> = Rec extends readonly unknown[]
-  ? never
-  : {
-      [Field in keyof Rec & string]:
-        | (Rec[Field] extends Value ? Field : never)
+/**
+ * The paths to those fields of a record whose values are of a type. Objects on the way may be optional. A field that
+ * only some members of a union have is missing in the others.
+ *
+ * It is a condition, of all members of a union at once, as the compiler then spells the paths out in its messages.
+ */
+export type PathTo<Rec, Value, Deeper extends readonly unknown[] = [1, 1, 1]> = [Rec] extends [unknown]
+  ? {
+      [Field in FieldOf<Rec>]:
+        | (FieldIn<Rec, Field> extends Value ? Field : never)
         | (Deeper extends readonly [unknown, ...infer Rest]
-            ? NonNullable<Rec[Field]> extends object
-              ? `${Field}.${PathTo<NonNullable<Rec[Field]>, Value, Rest>}`
+            ? NonNullable<FieldIn<Rec, Field>> extends object
+              ? `${Field}.${PathTo<NonNullable<FieldIn<Rec, Field>>, Value, Rest>}`
               : never
             : never);
-    }[keyof Rec & string];
+    }[FieldOf<Rec>]
+  : never;
+
+/** The names of the fields that any member of a union has. */
+type FieldOf<Rec> = Rec extends readonly unknown[] ? never : keyof Rec & string;
+
+/** The type of a field, with undefined where a member of a union lacks it. */
+type FieldIn<Rec, Field> = Rec extends unknown ? (Field extends keyof Rec ? Rec[Field] : undefined) : never;
 
 /** One value that an aggregate reads of a record. */
 export interface Input<in Rec = never> {
@@ -146,6 +157,11 @@ export class Inputs<in Rec> {
     return at >= 0 ? at : this.#columns.push(columnOf(input)) - 1;
   }
 
+  /** The names, paths and functions by which the values are read, in order. */
+  get selects(): readonly Input['select'][] {
+    return this.#columns.map(({ input }) => input.select);
+  }
+
   /**
    * @throws SelectError when a value is missing or not of its kind, unless `invalid` says to pass it over or
    * keep it
@@ -172,7 +188,7 @@ interface Column {
 function columnOf(input: Input<never>): Column {
   const { kind, select, invalid } = input;
   const [call, name] = typeof select === 'string' ? [null, select] : [select, ''];
-  const path = name.includes('.') ? name.split('.') : null;
+  const path = pathOf(name);
   return { input, isNumber: kind === 'number', keeps: invalid === 'keep', call, name, path };
 }
 
@@ -200,6 +216,15 @@ function instead({ kind, select, invalid }: Input<never>, value: unknown): Plain
   const wanted = kind === 'number' ? 'a finite number' : 'plain data';
   throw new SelectError(`${describe(select)} is ${kindOf(value)}, not ${wanted}`);
 }
+
+/** Returns what reads the field of a name or path; undefined is read where there is none. */
+export function fieldReader(name: string): (record: unknown) => unknown {
+  const path = pathOf(name);
+  return path === null ? (record) => ownField(record, name) : (record) => alongPath(record, name, path);
+}
+
+/** Returns the names of a path that has more than one; null otherwise. */
+const pathOf = (name: string): readonly string[] | null => (name.includes('.') ? name.split('.') : null);
 
 /** Reads an own field, as what an object inherits is none of its fields. */
 const ownField = (from: unknown, name: string): unknown =>

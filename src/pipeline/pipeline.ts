@@ -1,7 +1,7 @@
 import type { KeyRules } from '../core/key.ts';
 import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
-import { Inputs } from '../core/select.ts';
+import { fieldReader, Inputs, type PathTo } from '../core/select.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 import { checkSinks, type Sink } from './sinks.ts';
 import type { Source } from './source.ts';
@@ -18,11 +18,13 @@ export interface Options<Rec, Shapes> {
   /** Keeps only the records for which it returns true. Default: all records. */
   readonly filter?: (record: Rec) => boolean;
   /**
-   * Returns the key of a record, for each of which windows are kept: a non-empty string of at most 1,024
-   * bytes of UTF-8.
+   * The key of a record, for each of which windows are kept: a non-empty string of at most 1,024 bytes of
+   * UTF-8. It is read by the name of a field (`'machineId'`), by a path of own fields through nested objects
+   * (`'machine.id'`, up to four names), or by a function of the record.
    */
-  readonly key: (record: Rec) => string;
-  readonly eventTime: (record: Rec) => EventTime;
+  readonly key: `${PathTo<Rec, string>}` | ((record: Rec) => string);
+  /** When a record happened, read in the same ways. */
+  readonly eventTime: `${PathTo<Rec, EventTime>}` | ((record: Rec) => EventTime);
   /** How far the watermark trails the latest event time of a key. Default 0. */
   readonly outOfOrderness?: Duration;
   /** For how long a closed window may still be corrected. Default 0. */
@@ -78,6 +80,13 @@ export interface Pipeline<out Panes = Pane> {
   readonly filter: ((record: unknown) => boolean) | undefined;
   readonly key: (record: unknown) => unknown;
   readonly eventTime: (record: unknown) => unknown;
+  /** The name or path of the field that is the key or the event time; undefined where a function returns it. */
+  readonly fields: { readonly key: string | undefined; readonly eventTime: string | undefined };
+  /**
+   * The names and paths of all fields that are read of a decoded value, each once: those of key, event time and
+   * aggregates. Undefined where an author's function or a schema is given the value, which may read any.
+   */
+  readonly reads: readonly string[] | undefined;
   readonly version: number;
   readonly groups: number;
   readonly allowedLateness: Millis;
@@ -192,13 +201,25 @@ function checkPanes(name: string, windows: readonly (readonly [name: string, Win
   );
 }
 
+/** A selector of any record: a name, a path or a function. */
+type Select = string | ((record: never) => unknown);
+
+const fieldOf = (select: Select): string | undefined => (typeof select === 'string' ? select : undefined);
+
+const readerOf = (select: Select): ((record: unknown) => unknown) =>
+  typeof select === 'string' ? fieldReader(select) : (select as (record: unknown) => unknown);
+
+/** Returns the names and paths of selectors, each once; undefined where one of them is a function. */
+const namedBy = (selects: readonly Select[]): readonly string[] | undefined =>
+  selects.every((select) => typeof select === 'string') ? [...new Set(selects)] : undefined;
+
 /**
  * Defines a pipeline: a source of records, how records are keyed, timed and windowed, and, with `.to(...)`,
  * where the panes go.
  *
  * @throws RangeError when a name, a duration or a window breaks its rule, when the source lacks the order
  * that a window needs, or when one record would show in more than 1,000 panes and `costly` does not allow it;
- * TypeError when a step is not a function
+ * TypeError when `key` or `eventTime` is neither a name nor a function, or `filter` is not a function
  *
  * @example
  * ```ts
@@ -211,8 +232,8 @@ function checkPanes(name: string, windows: readonly (readonly [name: string, Win
  * }
  *
  * export const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(table());
  * export const records = [{ machineId: 'pump', measuredAt: Date.UTC(2026, 0, 5, 12), celsius: 20 }];
@@ -230,11 +251,16 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     );
   }
   checkOptions(`define "${name}"`, options, OPTIONS);
-  for (const step of ['key', 'eventTime', 'filter'] as const) {
-    const value = options[step];
-    if (typeof value !== 'function' && (step !== 'filter' || value !== undefined)) {
-      throw new TypeError(`Cannot define "${name}" as ${step} must be a function: it is ${typeof value}`);
-    }
+  for (const step of ['key', 'eventTime'] as const) {
+    const select: unknown = options[step];
+    if (typeof select === 'function' || typeof select === 'string') continue;
+    throw new TypeError(
+      `Cannot define "${name}" as ${step} must be a field name, a path or a function: it is ${typeof select}`,
+    );
+  }
+  const { key, eventTime, filter } = options;
+  if (filter !== undefined && typeof filter !== 'function') {
+    throw new TypeError(`Cannot define "${name}" as filter must be a function: it is ${typeof filter}`);
   }
   checkReadsNotItself(name, source);
   const windows = Object.entries<Window<never>>(options.windows ?? {});
@@ -311,9 +337,14 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     version,
     groups,
     allowedLateness,
-    filter: options.filter as Pipeline['filter'],
-    key: options.key as Pipeline['key'],
-    eventTime: options.eventTime as Pipeline['eventTime'],
+    filter: filter as Pipeline['filter'],
+    key: readerOf(key),
+    eventTime: readerOf(eventTime),
+    fields: { key: fieldOf(key), eventTime: fieldOf(eventTime) },
+    reads:
+      filter === undefined && source.steps.length === 0
+        ? namedBy([key, eventTime, ...rules.inputs.selects])
+        : undefined,
     rules,
     withoutOrder: () => rulesOf(windows.filter(([window]) => !inOrder.has(window))),
     maxFutureSkew: millis(options.maxFutureSkew ?? '1h'),

@@ -14,7 +14,8 @@ const WINDOWS = `{ minute: tumbling({ size: '1m' }, { max: max('celsius') }), te
 
 /** A module that defines `temperature`, right but for what a case puts into it; `after` is the author's next line. */
 const moduleWith = ({
-  key = 'reading.machineId',
+  key = `'machineId'`,
+  eventTime = '(reading) => reading.measuredAt',
   windows = WINDOWS,
   more = '',
   to = '',
@@ -23,8 +24,8 @@ const moduleWith = ({
   `import { count, definePipeline, kinesis, last, max, mean, rolling, session, sliding, table, tumbling } from '${PROJECT}src/index.ts';
 export interface Reading { machineId: string; celsius: number; measuredAt: number; place: { floor: number }; load?: number; note?: string }
 export const temperature = definePipeline('temperature', kinesis<Reading>(), {
-  key: (reading) => ${key},
-  eventTime: (reading) => reading.measuredAt,
+  key: ${key},
+  eventTime: ${eventTime},
   ${more} windows: ${windows},
 })${to};
 type TemperaturePane = NonNullable<(typeof temperature)['pane']>;
@@ -38,6 +39,10 @@ const DURATION = ['d', 'h', 'm', 'ms', 's'].map((unit) => `\`\${number}${unit}\`
 /** The ways to a number of a reading, and to any value of it. */
 const NUMBER = `"celsius" | "measuredAt" | "place.floor" | ((record: NoInfer<Reading>) => number)`;
 const VALUE = `"celsius" | "machineId" | "measuredAt" | "place" | "place.floor" | ((record: NoInfer<Reading>) => Plain)`;
+
+/** The ways to a key and to an event time. */
+const KEY = `"machineId" | ((record: Reading) => string)`;
+const TIME = `"celsius" | "machineId" | "measuredAt" | "place.floor" | ((record: Reading) => EventTime)`;
 
 /** What the author wrote, and the first line of what the compiler says. */
 const cases = {
@@ -107,8 +112,28 @@ const cases = {
     ],
   },
   'a key that is a number': {
-    written: { key: 'reading.celsius' },
-    told: [`Type 'number' is not assignable to type 'string'.`],
+    written: { key: '(reading) => reading.celsius' },
+    told: [`Type '(reading: Reading) => number' is not assignable to type '${KEY}'.`],
+  },
+  'a key that no record has': {
+    written: { key: `'machine'` },
+    told: [`Type '"machine"' is not assignable to type '${KEY}'. Did you mean '"machineId"'?`],
+  },
+  'a key by the name of a number': {
+    written: { key: `'celsius'` },
+    told: [`Type '"celsius"' is not assignable to type '${KEY}'.`],
+  },
+  'a key that may be missing': {
+    written: { key: `'note'` },
+    told: [`Type '"note"' is not assignable to type '${KEY}'.`],
+  },
+  'an event time that no record has': {
+    written: { eventTime: `'measured'` },
+    told: [`Type '"measured"' is not assignable to type '${TIME}'. Did you mean '"measuredAt"'?`],
+  },
+  'an event time that is an object': {
+    written: { eventTime: `'place'` },
+    told: [`Type '"place"' is not assignable to type '${TIME}'.`],
   },
   'an optional number': {
     written: { windows: `{ w: tumbling({ size: '1m' }, { m: mean('load') }) }` },

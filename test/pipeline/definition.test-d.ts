@@ -39,6 +39,7 @@ import {
   notify,
   type Pane,
   type Pipeline,
+  panesOf,
   push,
   quantile,
   range,
@@ -269,6 +270,105 @@ export const wrongSinks = () => {
   // @ts-expect-error sinks are said once
   done.to(bucket());
 };
+
+// A key and an event time may be fields, each of its kind.
+interface Event {
+  readonly id: string;
+  readonly code: number;
+  readonly note?: string;
+  readonly none: string | null;
+  readonly at: Date;
+  readonly when: number | string;
+  readonly sent?: Date;
+  readonly place: { readonly floor: string; readonly since: Date; readonly size: { readonly m: number } };
+  readonly maker?: { readonly name: string };
+  readonly list: readonly string[];
+}
+const events = kinesis<Event>();
+for (const key of ['id', 'place.floor', 'maker.name'] as const) {
+  for (const eventTime of ['at', 'when', 'code', 'place.since', 'place.size.m', 'id'] as const) {
+    definePipeline('any', events, { key, eventTime, windows });
+    definePipeline('any', events, { key: (event) => event.id, eventTime, windows });
+  }
+}
+export const wrongFields = () => {
+  const [key, eventTime] = ['id', 'at'] as const;
+  // @ts-expect-error no such field
+  definePipeline('any', events, { key: 'ids', eventTime, windows });
+  // @ts-expect-error a number
+  definePipeline('any', events, { key: 'code', eventTime, windows });
+  // @ts-expect-error a date
+  definePipeline('any', events, { key: 'at', eventTime, windows });
+  // @ts-expect-error an object
+  definePipeline('any', events, { key: 'place', eventTime, windows });
+  // @ts-expect-error perhaps not there
+  definePipeline('any', events, { key: 'note', eventTime, windows });
+  // @ts-expect-error perhaps null
+  definePipeline('any', events, { key: 'none', eventTime, windows });
+  // @ts-expect-error no such field of the place
+  definePipeline('any', events, { key: 'place.flor', eventTime, windows });
+  // @ts-expect-error a number of the place
+  definePipeline('any', events, { key: 'place.size.m', eventTime, windows });
+  // @ts-expect-error what all lists have
+  definePipeline('any', events, { key, eventTime: 'list.length', windows });
+  // @ts-expect-error a function of dates
+  definePipeline('any', events, { key, eventTime: 'at.getTime', windows });
+  // @ts-expect-error an object
+  definePipeline('any', events, { key, eventTime: 'place', windows });
+  // @ts-expect-error perhaps not there
+  definePipeline('any', events, { key, eventTime: 'sent', windows });
+  // @ts-expect-error without a type, a record has no fields
+  definePipeline('any', kinesis(), { key: 'id', eventTime: 'at', windows });
+  // @ts-expect-error any text
+  definePipeline('any', events, { key: 'id' as string, eventTime, windows });
+  // @ts-expect-error no function
+  definePipeline('any', events, { key, eventTime, windows, filter: 'id' });
+};
+// They are those of the record that the source makes in the end.
+const seen = events.map(({ id, at }) => ({ machine: { id }, at: at.getTime() }));
+definePipeline('any', seen, { key: 'machine.id', eventTime: 'at', windows });
+// @ts-expect-error what the map left out is gone
+definePipeline('any', seen, { key: 'id', eventTime: 'at', windows });
+definePipeline(
+  'any',
+  events.expand(({ id, list }) => list.map((item) => ({ id, item }))),
+  {
+    key: 'item',
+    // @ts-expect-error a child has no such field
+    eventTime: 'at',
+    windows,
+  },
+);
+definePipeline('any', panesOf(temperature, 'lastTen'), { key: 'key', eventTime: 'start', windows });
+const revised = panesOf(temperature, undefined, { revisions: 'all' });
+definePipeline('any', revised, { key: 'window', eventTime: 'end', windows });
+// @ts-expect-error only the panes of another window have it
+definePipeline('any', revised, { key: 'results.unit', eventTime: 'end', windows });
+definePipeline('any', dynamodbStream<Event>({ table: 'events' }), {
+  key: 'newImage.id',
+  eventTime: 'newImage.when',
+  windows,
+});
+// Of a union, what all of its members have.
+type Either =
+  | { kind: 'one'; id: string; in: { a: string } }
+  | { kind: 'two'; id: number; in: { a: string; b: string } };
+definePipeline('any', kinesis<Either>(), { key: 'kind', eventTime: 'id', windows });
+definePipeline('any', kinesis<Either>(), { key: 'in.a', eventTime: 'id', windows });
+// @ts-expect-error a number in the other
+definePipeline('any', kinesis<Either>(), { key: 'id', eventTime: 'id', windows });
+// @ts-expect-error missing in the other
+definePipeline('any', kinesis<Either>(), { key: 'in.b', eventTime: 'id', windows });
+export const unions = definePipeline('any', kinesis<Either>(), {
+  key: 'kind',
+  eventTime: 'id',
+  windows: {
+    both: tumbling({ size: '1m' }, { a: last('in.a') }),
+    skipping: tumbling({ size: '1m' }, { b: distinct('in.b', { invalid: 'skip' }) }),
+    // @ts-expect-error missing in the other
+    one: tumbling({ size: '1m' }, { b: last('in.b') }),
+  },
+});
 
 // An event time is a number, a text or a Date.
 for (const eventTime of [() => 0, () => '2001-01-01T00:00:00Z', () => new Date(0)]) {

@@ -86,12 +86,14 @@ describe('a wrong definition throws when it is made', () => {
 
   it.each([
     ['key', undefined, 'undefined'],
-    ['key', 'machineId', 'string'],
-    ['eventTime', 'measuredAt', 'string'],
+    ['key', ['machineId'], 'object'],
+    ['eventTime', 7, 'number'],
     ['eventTime', null, 'object'],
   ] as const)('a step "%s" that is %o', (step, value, type) => {
     expect(() => define({ [step]: value })).toThrow(
-      new TypeError(`Cannot define "temperature" as ${step} must be a function: it is ${type}`),
+      new TypeError(
+        `Cannot define "temperature" as ${step} must be a field name, a path or a function: it is ${type}`,
+      ),
     );
   });
 
@@ -111,6 +113,7 @@ describe('a wrong definition throws when it is made', () => {
       { allowedLatness: '1m' },
       'Cannot define "wrong" with "allowedLatness" as the options are filter, key, ',
     ],
+    [{ filter: 'celsius' }, 'Cannot define "wrong" as filter must be a function: it is string'],
     [{ filter: 3 }, 'Cannot define "wrong" as filter must be a function: it is number'],
     [{ windows: undefined }, 'Cannot define "wrong" as it must have at least one window'],
     [

@@ -370,9 +370,9 @@ function decodeValue(
     const id = identify?.();
     step = 'key';
     const answer = pipeline.key(value);
-    const key = keys.get(answer) ?? checkedKey(answer, data, keys);
+    const key = keys.get(answer) ?? checkedKey(answer, data, keys, pipeline.fields.key);
     step = 'event-time';
-    const at = checkedTime(pipeline.eventTime(value));
+    const at = checkedTime(pipeline.eventTime(value), pipeline.fields.eventTime);
     step = 'future';
     if (at > after(arrival, pipeline.maxFutureSkew)) {
       throw new Error(`the event time ${isoTime(at)} is too far ahead of the arrival, ${isoTime(arrival)}`);
@@ -469,16 +469,18 @@ const issueText = ({ path = [], message }: StandardSchemaV1.Issue): string => {
  */
 type Keys = Map<unknown, string>;
 
-function checkedKey(answer: unknown, data: Uint8Array, keys: Keys): string {
-  const key = checkedText('key', answer, data);
+function checkedKey(answer: unknown, data: Uint8Array, keys: Keys, field: string | undefined): string {
+  const key = checkedText('key', answer, data, field);
   // A key that may be a rounded number is not remembered, as it is checked against the digits of each record.
   if (!MAYBE_ROUNDED.test(key)) keys.set(key, key);
   return key;
 }
 
-/** Checks what tells records apart: a key or an id. */
-function checkedText(name: 'key' | 'id', text: unknown, data: Uint8Array): string {
-  if (typeof text !== 'string') throw new Error(`the ${name} is ${typeof answered(text)}, not a string`);
+/** Checks what tells records apart: a key or an id. `field` is the name or path by which it was read. */
+function checkedText(name: 'key' | 'id', text: unknown, data: Uint8Array, field?: string): string {
+  if (typeof text !== 'string') {
+    throw new Error(`the ${name}${readBy(field)} is ${typeof answered(text)}, not a string`);
+  }
   // A code unit takes at most three bytes, so a short text need not be measured.
   const isTooLong = 3 * text.length > MAX_KEY_BYTES && Buffer.byteLength(text) > MAX_KEY_BYTES;
   if (text === '' || isTooLong || !text.isWellFormed()) {
@@ -517,12 +519,15 @@ function checkDigits(name: 'key' | 'id', key: string, data: Uint8Array): void {
   }
 }
 
-function checkedTime(answer: unknown): EpochMillis {
+/** Names the field of a value that is refused. */
+const readBy = (field: string | undefined): string => (field === undefined ? '' : `, field "${field}",`);
+
+function checkedTime(answer: unknown, field: string | undefined): EpochMillis {
   const at = instantOf(answered(answer));
   if (typeof at !== 'number' || !isInstant(at)) {
     const shown = typeof answer === 'string' ? `"${answer}"` : typeof at === 'number' ? at : typeof answer;
     throw new Error(
-      `the event time ${shown} is neither whole epoch milliseconds nor an ISO 8601 date-time with a zone`,
+      `the event time ${shown}${readBy(field)} is neither whole epoch milliseconds nor an ISO 8601 date-time with a zone`,
     );
   }
   return at;
