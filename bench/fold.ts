@@ -23,8 +23,8 @@ export const pipelineOf = <Shapes extends Record<string, PaneShape>>(
   outOfOrderness = 0,
 ): Pipeline =>
   definePipeline('bench', kinesis<SentReading>(), {
-    key: ({ key }) => key,
-    eventTime: ({ at }) => at,
+    key: 'key',
+    eventTime: 'at',
     outOfOrderness: `${outOfOrderness}ms`,
     windows: windows as never,
   }) as Pipeline;

@@ -140,8 +140,8 @@ export interface MillracePipelineProps {
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: ({ machine }) => machine,
- *   eventTime: ({ at }) => at,
+ *   key: 'machine',
+ *   eventTime: 'at',
  *   windows: { minute: tumbling({ size: '1m' }, { celsius: mean('celsius') }) },
  * }).to(table());
  *

@@ -92,8 +92,8 @@ export interface TryOptions {
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * });
  * const noon = Date.UTC(2026, 0, 5, 12);
@@ -213,8 +213,8 @@ export interface SimulateOptions extends Pick<TryOptions, 'arrivals'> {
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * });
  * const noon = Date.UTC(2026, 0, 5, 12);

@@ -41,8 +41,8 @@ const windows = {
   ),
 };
 const airports = definePipeline('airports', kinesis<Sent>({ shards: 2 }), {
-  key: ({ key }) => key,
-  eventTime: ({ at }) => at,
+  key: 'key',
+  eventTime: 'at',
   windows,
 });
 const sentOf = (pane: { readonly key: string; readonly end: string; readonly results: object }): Sent => ({
@@ -52,13 +52,13 @@ const sentOf = (pane: { readonly key: string; readonly end: string; readonly res
 });
 const states = definePipeline('states', panesOf(airports).map(sentOf), {
   key: ({ key }) => stateOf(key),
-  eventTime: ({ at }) => at,
+  eventTime: 'at',
   outOfOrderness: '1h',
   windows,
 });
 const everywhere = definePipeline('everywhere', panesOf(states).map(sentOf), {
   key: () => 'everywhere',
-  eventTime: ({ at }) => at,
+  eventTime: 'at',
   outOfOrderness: '1h',
   windows: {
     latest: rolling(

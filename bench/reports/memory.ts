@@ -53,8 +53,8 @@ interface Reading {
 
 const pipelineOf = (groups: number) =>
   definePipeline('memory', kinesis<Reading>(), {
-    key: ({ k }) => k,
-    eventTime: ({ t }) => t,
+    key: 'k',
+    eventTime: 't',
     groups,
     windows: { minute: tumbling({ size: '1m' }, { n: count(), mean: mean('v'), max: max('v') }) },
   }).to(table(), bucket({ every: '0s' }));

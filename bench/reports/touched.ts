@@ -18,8 +18,8 @@ interface Reading {
 
 const pipelineOf = () =>
   definePipeline('bench', kinesis<Reading>(), {
-    key: ({ key }) => key,
-    eventTime: ({ at }) => at,
+    key: 'key',
+    eventTime: 'at',
     groups: 1,
     windows: { sliding: sliding({ size: '60s', slide: '10s' }, { mean: mean('value') }) },
   });

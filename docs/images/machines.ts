@@ -8,8 +8,8 @@ interface Reading {
 
 /** A pipeline whose panes are of every kind: early, final, revised and retracted. */
 export const machines = definePipeline('machines', kinesis<Reading>({ shards: 2 }), {
-  key: ({ machine }) => machine,
-  eventTime: ({ at }) => at,
+  key: 'machine',
+  eventTime: 'at',
   outOfOrderness: '30s',
   allowedLateness: '30m',
   windows: {

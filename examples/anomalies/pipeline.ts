@@ -10,8 +10,8 @@ const band = ewmaBand<Point>('value', { halfLife: '1h', width: 3.5, atLeast: 24 
 
 /** Judges each point of a series by a band around those before it, which follows slow change. One setting for all series. */
 export const anomalies = definePipeline('anomalies', kinesis<Point>(), {
-  key: (point) => point.series,
-  eventTime: (point) => point.at,
+  key: 'series',
+  eventTime: 'at',
   windows: {
     judged: running({}, { band, isAnomaly: derive({ band }, ({ band }) => band.isAnomaly) }),
   },

@@ -11,8 +11,8 @@ const dust = { mean: mean<Reading>('pm25'), max: max<Reading>('pm25'), readings:
 
 /** The fine dust at each station, by hours and by days. The last results are rows, and all of them are objects. */
 export const air = definePipeline('air', kinesis<Reading>(), {
-  key: (reading) => reading.station,
-  eventTime: (reading) => reading.at,
+  key: 'station',
+  eventTime: 'at',
   idleAfter: '2h',
   windows: { hourly: tumbling({ size: '1h' }, dust), daily: tumbling({ size: '1d' }, dust) },
 }).to(table(), bucket());

@@ -11,8 +11,8 @@ export interface Command {
 
 /** The read side: the balance of each account, and its statement of each day. A command that is sent twice counts once. */
 export const accounts = definePipeline('accounts', kinesis<Command>({ shards: 2, id: ({ id }) => id }), {
-  key: (command) => command.account,
-  eventTime: (command) => command.at,
+  key: 'account',
+  eventTime: 'at',
   windows: {
     balance: running({}, { cents: sum('cents'), movements: count(), latest: last('text') }),
     statement: tumbling(

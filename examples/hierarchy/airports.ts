@@ -9,7 +9,7 @@ interface Flight {
 }
 
 export const airports = definePipeline('airports', kinesis<Flight>({ shards: 2 }), {
-  key: (flight) => flight.origin,
+  key: 'origin',
   eventTime: (flight) => `${flight.date.replaceAll('/', '-').replace(' ', 'T')}Z`,
   idleAfter: '6h',
   windows: {

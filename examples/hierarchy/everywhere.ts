@@ -4,7 +4,7 @@ import { states } from './states.ts';
 export const everywhere = definePipeline('everywhere', panesOf(states, 'daily'), {
   // One key for all: its group takes in a pane of each state a day, however many flights there are.
   key: () => 'everywhere',
-  eventTime: (state) => state.start,
+  eventTime: 'start',
   outOfOrderness: '92d',
   windows: {
     daily: tumbling(

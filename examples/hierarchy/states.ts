@@ -5,7 +5,7 @@ import { stateOf } from './state-of.ts';
 export const states = definePipeline('states', panesOf(airports, 'daily'), {
   key: (airport) => stateOf(airport.key),
   // The start, as the end of a day is the first instant of the next.
-  eventTime: (airport) => airport.start,
+  eventTime: 'start',
   // An airport's day closes with its next flight, or at the end of all: a quarter that is sent as fast as it goes has no
   // silence that would close the day before. Of flights that come as they depart, it would be `idleAfter` of the pipeline
   // that is read, and two minutes.

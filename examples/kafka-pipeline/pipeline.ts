@@ -10,8 +10,8 @@ export interface Order {
 
 /** What each shop sells in five minutes. Orders may come 30 seconds out of order. */
 export const sales = definePipeline('sales', kafka<Order>({ topic: 'orders', partitions: 3 }), {
-  key: (order) => order.shop,
-  eventTime: (order) => order.at,
+  key: 'shop',
+  eventTime: 'at',
   outOfOrderness: '30s',
   windows: {
     fiveMinutes: tumbling({ size: '5m' }, { orders: count(), cents: sum('cents'), items: countBy('item') }),

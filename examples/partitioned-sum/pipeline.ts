@@ -35,7 +35,7 @@ export const hashOf = ({ account }: Payment): string => {
 const sumsBy = (name: string, partitionOf: (payment: Payment) => string): Pipeline =>
   definePipeline(name, kinesis<Payment>({ shards: 2 }), {
     key: partitionOf,
-    eventTime: (payment) => payment.paidAt,
+    eventTime: 'paidAt',
     windows: {
       total: running(
         {},

@@ -17,8 +17,8 @@ export const recommendations = definePipeline(
   'recommendations',
   rabbitmq<View>({ queue: 'views', deadLetterExchange: 'views-refused' }),
   {
-    key: (view) => view.category,
-    eventTime: (view) => view.at,
+    key: 'category',
+    eventTime: 'at',
     outOfOrderness: '15s',
     allowedLateness: '1h',
     windows: { tenMinutes: tumbling({ size: '10m' }, { views: count(), most: topK('product', 3) }) },

@@ -9,8 +9,8 @@ export interface Reading {
 
 /** The last ten readings of each machine, as each reading comes: from one topic, and onto another. */
 export const machines = definePipeline('machines', kafka<Reading>({ topic: 'readings', partitions: 3 }), {
-  key: (reading) => reading.machineId,
-  eventTime: (reading) => reading.measuredAt,
+  key: 'machineId',
+  eventTime: 'measuredAt',
   windows: {
     lastTen: rolling({ count: 10 }, { mean: mean('celsius'), min: min('celsius'), max: max('celsius') }),
   },

@@ -27,8 +27,8 @@ const perHour = slope<Reading>('litres', { per: '1h' });
 
 /** What ran out of each tank today, how its level goes, and when it will be empty. Readings come in any order within two minutes. */
 export const tanks = definePipeline('tanks', kinesis<Reading>(), {
-  key: (reading) => reading.tank,
-  eventTime: (reading) => reading.at,
+  key: 'tank',
+  eventTime: 'at',
   outOfOrderness: '2m',
   windows: {
     // The cumulative function: the area below the flow since midnight, each hour.

@@ -9,8 +9,8 @@ interface Reading {
 
 /** The mean, the maximum and the minimum of the last ten readings of each sensor, with each reading. */
 export const slidingMean = definePipeline('sliding-mean', kinesis<Reading>(), {
-  key: ({ sensor }) => sensor,
-  eventTime: ({ at }) => at,
+  key: 'sensor',
+  eventTime: 'at',
   windows: {
     lastTen: rolling(
       { count: 10, partial: false },

@@ -14,8 +14,8 @@ export const related = definePipeline(
     );
   }),
   {
-    key: ({ product }) => product,
-    eventTime: ({ start }) => start,
+    key: 'product',
+    eventTime: 'start',
     // A visit is known when it is over, and long ones begin long before.
     outOfOrderness: '1d',
     windows: { daily: tumbling({ size: '1d' }, { pairs: count(), tops: topK('other', 10) }) },

@@ -27,8 +27,8 @@ export const visits = definePipeline(
   ),
   {
     filter: ({ agent }) => agent !== 'bot',
-    key: ({ user }) => user,
-    eventTime: ({ at }) => at,
+    key: 'user',
+    eventTime: 'at',
     outOfOrderness: '5m',
     windows: {
       hourly: tumbling({ size: '1h' }, { types: countBy('type') }),

@@ -10,7 +10,7 @@ export interface Pulse {
 /** The last five pulses of each user, as each comes, also to whoever is given them by `tell`. */
 export const pulsesTo = (tell: (panes: readonly Pane[]) => void | Promise<void>) =>
   definePipeline('pulses', kinesis<Pulse>(), {
-    key: (pulse) => pulse.user,
-    eventTime: (pulse) => pulse.at,
+    key: 'user',
+    eventTime: 'at',
     windows: { lastFive: rolling({ count: 5 }, { mean: mean('bpm'), max: max('bpm') }) },
   }).to(bucket(), sink({ name: 'watchers', from: 'beginning', deliver: tell }));

@@ -24,7 +24,7 @@ interface Flight {
 }
 
 export const flights = definePipeline('flights', kinesis<Flight>({ shards: 2 }), {
-  key: (flight) => flight.origin,
+  key: 'origin',
   eventTime: (flight) => `${flight.date.replaceAll('/', '-').replace(' ', 'T')}Z`,
   idleAfter: '6h',
   windows: {

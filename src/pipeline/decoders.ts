@@ -39,8 +39,8 @@ export const json: Decoder = { unpack: [], into: 'json' };
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>({ decode: jsonLines }), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { readings: count() }) },
  * });
  * const record = ['{"machineId":"pump","measuredAt":1767614400000}', '{"machineId":', '{"machineId":"pump","measuredAt":1767614401000}'];
@@ -89,8 +89,8 @@ export interface LogEvent {
  *
  * export const errors = definePipeline('errors', kinesis<LogEvent>({ decode: cloudWatchLogs }), {
  *   filter: ({ message }) => message.includes('ERROR'),
- *   key: ({ logGroup }) => logGroup,
- *   eventTime: ({ timestamp }) => timestamp,
+ *   key: 'logGroup',
+ *   eventTime: 'timestamp',
  *   windows: { minute: tumbling({ size: '1m' }, { errors: count() }) },
  * });
  * const logEvents = [{ id: '1', timestamp: Date.UTC(2026, 0, 5, 12), message: 'ERROR: no disk' }];

@@ -154,8 +154,8 @@ const MOST_A_MINUTE = 1_000_000;
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(
  *   table(),
@@ -204,8 +204,8 @@ export function notify<Panes, const Name extends WindowOf<Panes> = WindowOf<Pane
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(stream({ to: 'kinesis', when: (pane) => pane.kind === 'final' }));
  * ```
@@ -237,8 +237,8 @@ export function stream<Panes, const Name extends WindowOf<Panes> = WindowOf<Pane
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(table(), push());
  * ```
@@ -266,8 +266,8 @@ export function push<Panes, const Name extends WindowOf<Panes> = WindowOf<Panes>
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(
  *   sink({

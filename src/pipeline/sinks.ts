@@ -61,8 +61,8 @@ const LONGEST_WAIT = millis('1h');
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(table());
  * ```
@@ -86,8 +86,8 @@ export const table = (): TableSink => ({ kind: 'table' });
  * }
  *
  * const temperature = definePipeline('temperature', kinesis<Reading>(), {
- *   key: (reading) => reading.machineId,
- *   eventTime: (reading) => reading.measuredAt,
+ *   key: 'machineId',
+ *   eventTime: 'measuredAt',
  *   windows: { minute: tumbling({ size: '1m' }, { max: max('celsius') }) },
  * }).to(table(), bucket({ format: 'parquet', every: '5m' }));
  * ```

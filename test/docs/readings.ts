@@ -23,13 +23,13 @@ export interface Reading {
 }
 
 export const BY_MACHINE = {
-  key: (reading: Reading) => reading.machineId,
-  eventTime: (reading: Reading) => reading.measuredAt,
-};
+  key: 'machineId',
+  eventTime: 'measuredAt',
+} as const;
 
 export const temperature = definePipeline('temperature', kinesis<Reading>({ shards: 2 }), {
-  key: (reading) => reading.machineId,
-  eventTime: (reading) => reading.measuredAt,
+  key: 'machineId',
+  eventTime: 'measuredAt',
   outOfOrderness: '30s',
   allowedLateness: '5m',
   windows: {

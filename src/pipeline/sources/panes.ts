@@ -90,14 +90,14 @@ export const PANES_REMEMBERED = millis('16d');
  * }
  *
  * const byShop = definePipeline('by-shop', kinesis<Order>(), {
- *   key: (order) => order.shop,
- *   eventTime: (order) => order.at,
+ *   key: 'shop',
+ *   eventTime: 'at',
  *   windows: { minute: tumbling({ size: '1m' }, { orders: count() }) },
  * });
  *
  * export const everywhere = definePipeline('everywhere', panesOf(byShop, 'minute'), {
  *   key: () => 'all',
- *   eventTime: (pane) => pane.start,
+ *   eventTime: 'start',
  *   outOfOrderness: '3m',
  *   windows: { minute: tumbling({ size: '1m' }, { orders: sum((pane) => pane.results.orders) }) },
  * }).to(table());

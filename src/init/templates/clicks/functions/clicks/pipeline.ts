@@ -21,8 +21,8 @@ export interface Click {
 }
 
 export const clicks = definePipeline('clicks', kinesis<Click>(), {
-  key: (click) => click.visitor,
-  eventTime: (click) => click.clickedAt,
+  key: 'visitor',
+  eventTime: 'clickedAt',
   // Clicks may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '1m',
   windows: {

@@ -9,8 +9,8 @@ export interface Reading {
 }
 
 export const sensors = definePipeline('sensors', kinesis<Reading>(), {
-  key: (reading) => reading.machineId,
-  eventTime: (reading) => reading.measuredAt,
+  key: 'machineId',
+  eventTime: 'measuredAt',
   // Readings may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '30s',
   windows: {

@@ -25,8 +25,8 @@ export interface Trade {
 }
 
 export const trades = definePipeline('trades', kinesis<Trade>(), {
-  key: (trade) => trade.symbol,
-  eventTime: (trade) => trade.tradedAt,
+  key: 'symbol',
+  eventTime: 'tradedAt',
   // Trades may arrive this much out of order, and windows wait this long for them.
   outOfOrderness: '2s',
   // For this much longer, late trades revise the results that were emitted.
