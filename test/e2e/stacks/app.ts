@@ -47,11 +47,25 @@ const SOURCES: { readonly [stack: string]: Pipeline['source'] } = {
   Panes: panesOf({ ...flights, name: 'first' }, 'hourly'),
 };
 
-/** The stream of the table: of one that was made, or any. What stacks are changed by is how long they gather records. */
+/** The stream of the table: of one that was made, or any. Stacks that are changed have other code, and other settings. */
 const {
   TABLE_STREAM: tableStream = `arn:aws:dynamodb:${PLACE}:table/orders/stream/2026-01-05T08:00:00.000`,
-  BATCHING_SECONDS: batchingSeconds = '5',
+  CHANGED_ENTRY: changedEntry,
 } = process.env;
+const settings = changedEntry
+  ? {
+      entry: changedEntry,
+      batchingWindow: Duration.seconds(20),
+      timeout: Duration.minutes(2),
+      memory: { handler: 2_048 },
+    }
+  : { entry: 'test/e2e/stacks', batchingWindow: Duration.seconds(5) };
+const common = {
+  ...settings,
+  alarms: 'none',
+  removalPolicy: RemovalPolicy.DESTROY,
+  env: { account: '123456789012', region: 'us-east-1' },
+} as const;
 
 // The code of functions is tried elsewhere, and takes long to bundle.
 const app = new App({ postCliContext: { 'aws:cdk:bundling-stacks': [] } });
@@ -59,11 +73,8 @@ const app = new App({ postCliContext: { 'aws:cdk:bundling-stacks': [] } });
 export const stacks = Object.entries(SOURCES).map(
   ([id, source]) =>
     new PipelineStack(app, id, {
+      ...common,
       pipeline: { ...flights, source },
-      alarms: 'none',
-      entry: 'test/e2e/stacks',
-      removalPolicy: RemovalPolicy.DESTROY,
-      env: { account: '123456789012', region: 'us-east-1' },
       tableStream,
       upstream: {
         stateTable: 'first-state',
@@ -71,25 +82,17 @@ export const stacks = Object.entries(SOURCES).map(
         stateStream: `arn:aws:dynamodb:${PLACE}:table/first-state/stream/2026-01-05T08:00:00.000`,
       },
       queryApi: id === 'Provisioned',
-      batchingWindow: Duration.seconds(Number(batchingSeconds)),
     }),
 );
 
 /** A pipeline, and one that reads its panes, each a stack of the same app. */
 const upstream = { ...flights, name: 'upstream' };
-const common = {
-  entry: 'test/e2e/stacks',
-  removalPolicy: RemovalPolicy.DESTROY,
-  env: { account: '123456789012', region: 'us-east-1' },
-  batchingWindow: Duration.seconds(Number(batchingSeconds)),
-};
-const first = new PipelineStack(app, 'Upstream', { ...common, pipeline: upstream, alarms: 'none' });
+const first = new PipelineStack(app, 'Upstream', { ...common, pipeline: upstream });
 stacks.push(
   first,
   new PipelineStack(app, 'Downstream', {
     ...common,
     pipeline: { ...flights, name: 'downstream', source: panesOf(upstream, 'hourly') },
-    alarms: 'none',
     upstream: first.asUpstream(),
   }),
 );
@@ -106,16 +109,7 @@ const SINKS: Readonly<Record<string, Pipeline['sinks']>> = {
   Channels: [push(), messages({ name: 'queue-fifo', to: 'sqs-fifo' })],
 };
 for (const [id, sinks] of Object.entries(SINKS)) {
-  stacks.push(
-    new PipelineStack(app, id, {
-      pipeline: { ...flights, sinks },
-      alarms: 'none',
-      entry: 'test/e2e/stacks',
-      removalPolicy: RemovalPolicy.DESTROY,
-      env: { account: '123456789012', region: 'us-east-1' },
-      batchingWindow: Duration.seconds(Number(batchingSeconds)),
-    }),
-  );
+  stacks.push(new PipelineStack(app, id, { ...common, pipeline: { ...flights, sinks } }));
 }
 
 // A stack whose data only its own key opens.
@@ -123,7 +117,6 @@ stacks.push(
   new PipelineStack(app, 'Keyed', {
     ...common,
     pipeline: { ...flights, name: 'keyed' },
-    alarms: 'none',
     encryption: 'customer-managed',
     queryApi: true,
   }),
