@@ -167,12 +167,17 @@ export class Account {
       return;
     }
     const lanes = [...this.#waiting.values()].filter((waiting) => waiting.length > 0);
-    for (const batch of shape.lineages > 1 && lanes.length > 0 ? [lanes.flat()] : lanes) {
+    /** The message groups of which a message comes again, for which those behind it wait. */
+    const blocked = new Set<string>();
+    for (const offered of shape.lineages > 1 ? cut(lanes.flat(), shape.records) : lanes) {
+      const batch = offered.filter(({ record }) => !blocked.has(record.lineage));
+      if (batch.length === 0) continue;
       const event = shape.eventOf(batch.map(({ record }) => record));
       const answer = await this.#invoke('handler', event);
       if (answer === THROTTLED) continue;
       const again = this.#againOf(batch, answer);
       for (const one of batch) one.receives++;
+      if (kind === 'fifo') for (const { record } of again) blocked.add(record.lineage);
       for (const [lineage, waiting] of this.#waiting) {
         this.#waiting.set(
           lineage,
@@ -300,9 +305,23 @@ export class Account {
 /** How sources name records that do not name them as a stream does. */
 const PLACES: { readonly [kind: string]: (put: SourceRecord, shard: number) => Partial<SourceRecord> } = {
   kafka: (_, shard) => ({ lineage: `readings/${shard}` }),
+  fifo: ({ partitionKey }) => ({ lineage: `readings/${partitionKey}` }),
+  dynamodb: ({ data, partitionKey }, shard) => ({
+    lineage: `readings/2026-01-05T08:00:00.000/shardId-${shard}`,
+    data: Buffer.from(
+      JSON.stringify({
+        kind: 'INSERT',
+        keys: { machine: partitionKey },
+        newImage: JSON.parse(Buffer.from(data).toString()),
+      }),
+    ),
+  }),
   // The shape of its events makes the partition key the message's id.
   rabbitmq: ({ position }) => ({ lineage: 'readings::/', partitionKey: position }),
 };
+
+const cut = <Of>(all: readonly Of[], size: number): readonly (readonly Of[])[] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, at) => all.slice(at * size, (at + 1) * size));
 
 interface Waiting {
   readonly record: SourceRecord;

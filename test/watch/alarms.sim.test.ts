@@ -7,6 +7,7 @@ import {
   collect,
   count,
   definePipeline,
+  dynamodbStream,
   kafka,
   kinesis,
   notify,
@@ -83,6 +84,15 @@ const telling = readings.to(
   }),
 ) as Pipeline;
 const queue = definePipeline('readings', sqs<Reading>(), rules).to(table()) as Pipeline;
+const fifo = definePipeline('readings', sqs<Reading>({ fifo: true }), rules).to(table()) as Pipeline;
+const changes = definePipeline(
+  'readings',
+  dynamodbStream<Reading>({
+    table: 'readings',
+    stream: 'arn:aws:dynamodb:eu-west-1:123456789012:table/readings/stream/2026-01-05T08:00:00.000',
+  }).map(({ newImage }) => newImage as Reading),
+  rules,
+).to(table()) as Pipeline;
 const topic = definePipeline(
   'readings',
   kafka<Reading>({
@@ -114,7 +124,7 @@ const UPSTREAM = {
 };
 
 /** The pipelines of the faults below. */
-const PIPELINES = { stream, shortLived, telling, queue, topic, broker };
+const PIPELINES = { stream, shortLived, telling, queue, fifo, changes, topic, broker };
 
 /** Records of five machines, each with its key as partition key. */
 const steady = (now: EpochMillis, of: object = {}): Sent[] =>
@@ -156,53 +166,44 @@ const nothing = () => [];
 
 /** Each alarm, and a fault that it is for; `planted` where the series is of a service that nothing stands in for. */
 const CASES: readonly (readonly [alarm: string, by: string, of: Case])[] = [
-  ['Behind', 'commits that fail, on a stream', { faults: onCommits('fails'), lasts: '40m' }],
-  [
-    'Behind',
-    'commits that fail, on a queue',
-    { pipeline: 'queue', faults: onCommits('fails'), lasts: '40m' },
-  ],
-  [
-    'Behind',
-    'commits that fail, on a topic',
-    { pipeline: 'topic', faults: onCommits('fails'), lasts: '40m' },
-  ],
-  [
-    'Behind',
-    'commits that fail, on a broker',
-    { pipeline: 'broker', faults: onCommits('fails'), lasts: '40m' },
-  ],
+  ...onEach(['stream', 'queue', 'fifo', 'changes', 'topic', 'broker'], 'Behind', 'commits that fail', {
+    faults: onCommits('fails'),
+    lasts: '40m',
+  }),
   [
     'Behind',
     'a handler that does not run, on a topic',
     { pipeline: 'topic', faults: { throttles: (fn) => fn === 'handler' } },
   ],
-  [
-    'RetentionRunsOut',
-    'commits that fail for half a day',
-    { pipeline: 'shortLived', options: { step: millis('20m') }, faults: onCommits('fails'), lasts: '13h' },
-  ],
-  [
-    'SilenceStalled',
-    'a source that does not answer',
-    { faults: { store: (_fn, call) => (call === 'arrivals.frontier' ? 'fails' : undefined) }, lasts: '35m' },
-  ],
+  ...onEach(['shortLived', 'changes'], 'RetentionRunsOut', 'commits that fail for half a day', {
+    options: { step: millis('20m') },
+    faults: onCommits('fails'),
+    lasts: '13h',
+  }),
+  ...onEach(['queue', 'fifo'], 'RetentionRunsOut', 'commits that fail for two days', {
+    options: { step: millis('1h') },
+    faults: onCommits('fails'),
+    lasts: '51h',
+  }),
+  ...onEach(['stream', 'queue', 'fifo', 'changes'], 'SilenceStalled', 'a source that does not answer', {
+    faults: { store: (_fn, call) => (call === 'arrivals.frontier' ? 'fails' : undefined) },
+    lasts: '35m',
+  }),
   ['Misaligned', 'partition keys that are no keys', { send: misaligned }],
   [
     'StreamThrottled',
     'planted: a stream that refuses records',
     { begin: plant('AWS/Kinesis', 'WriteProvisionedThroughputExceeded', { StreamName: 'stream' }) },
   ],
-  [
-    'GivenUp',
-    'commits that fail for longer than the stream keeps records',
-    { options: { retention: millis('15m') }, faults: onCommits('fails') },
-  ],
-  [
-    'DeadLetters',
-    'messages that are tried a hundred times',
-    { pipeline: 'queue', faults: onCommits('fails'), send: once(), lasts: '105m' },
-  ],
+  ...onEach(['stream', 'changes'], 'GivenUp', 'commits that fail for longer than records are kept', {
+    options: { retention: millis('15m') },
+    faults: onCommits('fails'),
+  }),
+  ...onEach(['queue', 'fifo'], 'DeadLetters', 'messages that are tried a hundred times', {
+    faults: onCommits('fails'),
+    send: once,
+    lasts: '105m',
+  }),
   ['SweepStalled', 'a schedule that is disabled', { faults: { unscheduled: true } }],
   [
     'SweepStalled',
@@ -360,14 +361,14 @@ function lateOnes(now: EpochMillis): Sent[] {
   return [...steady(now), ...steady(now, { at: now - millis('2h') }).slice(0, 1)];
 }
 
-/** Sends records in the first step alone. */
-function once(): NonNullable<Case['send']> {
-  let isSent = false;
-  return (now) => {
-    if (isSent) return [];
-    isSent = true;
-    return steady(now);
-  };
+/** Sends records in the first step after the fault began alone. */
+function once(now: EpochMillis): Sent[] {
+  return now === SOON ? steady(now) : [];
+}
+
+/** Returns a case on each of some pipelines. */
+function onEach(names: readonly (keyof typeof PIPELINES)[], alarm: string, by: string, of: Case) {
+  return names.map((pipeline) => [alarm, `${by}, on ${pipeline}`, { ...of, pipeline }] as const);
 }
 
 /** Plants a value each minute of the next half hour. */
@@ -449,5 +450,21 @@ describe('alarms', () => {
     const all = Object.values(PIPELINES).flatMap((pipeline) => [...alarmsFor(pipeline).keys()]);
     const made = new Set(all.filter((name) => name !== 'SinkBehindNotify'));
     expect(new Set(CASES.map(([alarm]) => alarm))).toEqual(made);
+  });
+
+  it('each have one on every kind of source of which they are', () => {
+    const { telling: _, shortLived: __, ...sources } = PIPELINES;
+    const definitions = (name: string) =>
+      Object.values(sources).map((pipeline) => JSON.stringify(alarmsFor(pipeline).get(name)));
+    const made = Object.values(sources).flatMap((pipeline) =>
+      [...alarmsFor(pipeline).keys()]
+        .filter((name) => new Set(definitions(name)).size > 1)
+        .map((name) => `${name} of ${pipeline.source.kind}`),
+    );
+    const tried = CASES.map(
+      ([alarm, , { pipeline = 'stream' }]) => `${alarm} of ${PIPELINES[pipeline].source.kind}`,
+    );
+    expect(made).toContain('DeadLetters of fifo');
+    expect(tried).toEqual(expect.arrayContaining(made));
   });
 });
