@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { PipelineStack, type PipelineStackProps } from '../../lib/pipeline-stack.ts';
 import { stacks } from '../e2e/stacks/app.ts';
+import { permissionsOf } from './permissions.ts';
 
 const stackOf = (props: Partial<PipelineStackProps>): PipelineStack =>
   new PipelineStack(new App({ context: { 'aws:cdk:bundling-stacks': [] } }), 'Flights', {
@@ -63,6 +64,12 @@ describe('a pipeline with a key of its own', () => {
         ]),
       },
     });
+  });
+
+  it('lets every function read what it encrypts', () => {
+    const permissions = permissionsOf(template);
+    for (const name of ['Handler', 'Sweeper', 'Projector', 'Query', 'Check'])
+      expect(permissions[name], name).toContain('kms:Decrypt Key');
   });
 
   it('is refused beside a key that is brought, and by another word', () => {

@@ -6,6 +6,7 @@ import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type * as kinesis from 'aws-cdk-lib/aws-kinesis';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
+import type { IConstruct } from 'constructs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { MillracePipeline, type MillracePipelineProps } from '../../lib/millrace-pipeline.ts';
@@ -87,12 +88,11 @@ const overriding = (overrides: MillracePipelineProps['overrides']): Case => ({
 const scheduleOf = (millrace: MillracePipeline) =>
   millrace.everyMinute.node.findChild('Sweeper') as CfnResource;
 
+const resourceOf = (construct: IConstruct) => construct.node.defaultChild as CfnResource;
+
 const publicAccess = (blocked: boolean): Case => ({
   after: ({ results }) =>
-    (results.bucket.node.defaultChild as CfnResource).addPropertyOverride(
-      'PublicAccessBlockConfiguration.BlockPublicAcls',
-      blocked,
-    ),
+    resourceOf(results.bucket).addPropertyOverride('PublicAccessBlockConfiguration.BlockPublicAcls', blocked),
 });
 
 /** For each rule a fault with what is said of it, and what just keeps to the rule. */
@@ -179,11 +179,83 @@ describe('a rule that is checked as an app is synthesized', () => {
     expect(made(sound).node.validate()).toEqual([]);
   });
 
+  it.each(OTHERS)('finds %s', (_, fault, says) => {
+    expect(made(fault).node.validate()).toEqual([expect.stringContaining(says)]);
+  });
+
   it('stops the synthesis', () => {
     const { node } = made({ after: mapped({ startingPosition: 'LATEST' }) });
     expect(() => (node.root as App).synth()).toThrow('it begins at LATEST');
   });
 });
+
+/** Faults that a rule finds besides: by what a template does not say, or says elsewhere. */
+const OTHERS: readonly (readonly [what: string, fault: Case, says: string])[] = [
+  [
+    'large batches of a FIFO queue of the app',
+    {
+      after: (millrace, stack) => {
+        const { queueArn } = new sqs.Queue(stack, 'Mail', {
+          fifo: true,
+          visibilityTimeout: Duration.hours(1),
+        });
+        mapped({ eventSourceArn: queueArn, batchSize: 11 })(millrace, stack);
+      },
+    },
+    'BatchSize is 11',
+  ],
+  [
+    'a queue that does not say for how long it hides a batch',
+    { source: sqsSource(), props: (stack) => ({ existing: { queue: new sqs.Queue(stack, 'Queue') } }) },
+    'hides it for 30 s',
+  ],
+  [
+    'a stream that does not say for how long it keeps records',
+    {
+      after: ({ source }) =>
+        resourceOf((source as unknown as { stream: kinesis.Stream }).stream).addPropertyDeletionOverride(
+          'RetentionPeriodHours',
+        ),
+      pipeline: { allowedLateness: millis('1d') },
+    },
+    'keeps them for 24 hours',
+  ],
+  [
+    'a bundle that begins elsewhere',
+    { after: ({ handler }) => resourceOf(handler).addPropertyOverride('Handler', 'main.run') },
+    'it runs on nodejs24.x, from main.run',
+  ],
+  [
+    'a sweeper that comes now and then',
+    {
+      after: (millrace) => scheduleOf(millrace).addPropertyOverride('ScheduleExpression', 'rate(5 minutes)'),
+    },
+    'no schedule that is enabled calls "Plant/It/Sweeper/Resource"',
+  ],
+  [
+    'a state table without a stream',
+    { after: ({ state }) => resourceOf(state.table).addPropertyDeletionOverride('StreamSpecification') },
+    'it has no stream',
+  ],
+  [
+    'a state table whose expiry is disabled',
+    {
+      after: ({ state }) =>
+        resourceOf(state.table).addPropertyOverride('TimeToLiveSpecification.Enabled', false),
+    },
+    'it expires items by ttl',
+  ],
+  [
+    'a bucket that does not say whether it is private',
+    {
+      after: ({ results }) =>
+        resourceOf(results.bucket).addPropertyDeletionOverride(
+          'PublicAccessBlockConfiguration.BlockPublicAcls',
+        ),
+    },
+    'it does not set BlockPublicAcls',
+  ],
+];
 
 describe('the rules see a mapping', () => {
   it('of an alias of the handler, and of the projector', () => {
@@ -229,7 +301,7 @@ describe('the rules see a mapping', () => {
       source: kinesisSource({ fanOut: true }),
       after: ({ source }) => {
         const stream = (source as unknown as { stream: kinesis.Stream }).stream;
-        (stream.node.defaultChild as CfnResource).addPropertyOverride('RetentionPeriodHours', 24);
+        resourceOf(stream).addPropertyOverride('RetentionPeriodHours', 24);
       },
       pipeline: { allowedLateness: millis('1d') },
     });
@@ -249,7 +321,7 @@ it('says nothing of what only deployment knows', () => {
     source: sqsSource(),
     after: ({ source }) => {
       const { queue } = source as unknown as { queue: sqs.Queue };
-      (queue.node.defaultChild as CfnResource).addPropertyOverride('VisibilityTimeout', { Ref: 'Seconds' });
+      resourceOf(queue).addPropertyOverride('VisibilityTimeout', { Ref: 'Seconds' });
     },
   });
   expect(node.validate()).toEqual([]);

@@ -88,11 +88,32 @@ describe('a rollout', () => {
     expect(groups).toHaveLength(3);
     for (const id of groups) {
       expect(resources[id]?.Properties).toMatchObject({
+        DeploymentConfigName: 'CodeDeployDefault.LambdaCanary10Percent5Minutes',
         AlarmConfiguration: { Alarms: [{ Name: { Ref: expect.stringMatching(/Failing/) } }], Enabled: true },
         AutoRollbackConfiguration: {
           Enabled: true,
           Events: expect.arrayContaining(['DEPLOYMENT_STOP_ON_ALARM']),
         },
+      });
+    }
+  });
+
+  it('looks at each failure of the alias, and at nothing else', () => {
+    const resources = rolledOut(3);
+    const alarms = namesOf(resources, 'AWS::CloudWatch::Alarm').filter((id) => id.includes('Failing'));
+    expect(alarms).toHaveLength(3);
+    for (const id of alarms) {
+      expect(resources[id]?.Properties).toMatchObject({
+        MetricName: 'Errors',
+        Dimensions: [
+          { Name: 'FunctionName', Value: { Ref: expect.any(String) } },
+          { Name: 'Resource', Value: { 'Fn::Join': ['', [expect.anything(), ':v3']] } },
+        ],
+        Statistic: 'Sum',
+        ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+        Threshold: 1,
+        EvaluationPeriods: 1,
+        TreatMissingData: 'notBreaching',
       });
     }
   });

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { compiled } from '../compiled.ts';
 import { edited } from './mutate.ts';
 import { MUTANTS, SMALL_BOUNDS } from './protocol-mutants.ts';
+import { STACK_MUTANTS } from './stack-mutants.ts';
 
 it.each(MUTANTS.map((one) => [one.name, one] as const))(
   'changes what is there: %s',
@@ -27,6 +28,15 @@ it.each(['docs/testing.md', 'docs/aws-facts.md'])('has each that a table of %s n
   expect(MUTANTS.map(({ name }) => name)).toEqual(expect.arrayContaining(named));
 });
 
+it('has as many of stacks as docs/testing.md says', () => {
+  const rows = readFileSync('docs/testing.md', 'utf8').matchAll(/^\| `(\S+)` \| (\d+) \|/gm);
+  const said = Object.fromEntries([...rows].map(([, file, count]) => [file, Number(count)]));
+  const files = STACK_MUTANTS.map(({ file }) => file);
+  expect(said).toEqual(
+    Object.fromEntries(files.map((file) => [file, files.filter((other) => other === file).length])),
+  );
+});
+
 it('refuses a text that is not there once', () => {
   const edit = { file: 'src/engine/log/spill.ts', replace: '' };
   expect(() => edited([{ ...edit, find: 'no such text' }])).toThrow('it does 0 times');
@@ -36,7 +46,7 @@ it('refuses a text that is not there once', () => {
 // One that throws wherever it comes by would be found by anything, and say nothing of its rule.
 it('names nothing that is not there, in any of them', () => {
   const told = compiled(
-    ['src', 'types'],
+    ['src', 'types', 'lib'],
     (copy) => {
       for (const [at, { also = [], ...own }] of MUTANTS.entries()) {
         for (const [file, text] of edited([...also, own])) {

@@ -60,9 +60,10 @@ function textOf({ by, seed, rule }: Killer): string {
 /** What finds something though no rule is taken away. */
 async function unharmed(): Promise<Killer | undefined> {
   for (const { killedBy, title } of MUTANTS) {
-    const killer = killedBy && !passed.has(killedBy) && (await tested('unharmed', [], killedBy, title));
+    const test = `${killedBy} ${title ?? ''}`;
+    const killer = killedBy && !passed.has(test) && (await tested('unharmed', [], killedBy, title));
     if (killer) return killer;
-    if (killedBy) passed.add(killedBy);
+    passed.add(test);
   }
   return simulated('small bounds', SMALL_BOUNDS, []);
 }

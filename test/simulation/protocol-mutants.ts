@@ -1,6 +1,7 @@
 import { OUTLET_MUTANTS } from './outlet-mutants.ts';
 import { QUERY_MUTANTS } from './query-mutants.ts';
 import { SINK_MUTANTS } from './sink-mutants.ts';
+import { STACK_MUTANTS } from './stack-mutants.ts';
 import { TELEMETRY_MUTANTS } from './telemetry-mutants.ts';
 
 /** A text of a source file, which is in it exactly once, and what stands in its place. */
@@ -62,6 +63,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OUTLET_MUTANTS,
   ...QUERY_MUTANTS,
   ...SINK_MUTANTS,
+  ...STACK_MUTANTS,
   ...TELEMETRY_MUTANTS,
   // Time.
   {

@@ -214,8 +214,9 @@ export class Account {
       const kept = waiting.filter(({ record }) => this.now - record.arrival < retention);
       this.#waiting.set(lineage, kept);
       const dropped = waiting.length - kept.length;
-      for (const metric of ['DroppedEventCount', 'OnFailureDestinationDeliveredEventCount'])
-        this.#publish('AWS/Lambda', metric, { EventSourceMappingUUID: 'mapping' }, dropped);
+      // What the stream has dropped cannot be read for the failures bucket, of which nothing is told then.
+      if (dropped > 0)
+        this.#publish('AWS/Lambda', 'DroppedEventCount', { EventSourceMappingUUID: 'mapping' }, dropped);
     }
   }
 

@@ -420,6 +420,16 @@ describe('alarms', () => {
     expect(onIn(pipeline, account, now)).toContain(name);
   });
 
+  it('of shares are quiet while nothing can be taken in', async () => {
+    const account = new Account(stream, { setDate, written });
+    account.faults = onCommits('fails');
+    await account.run(later(NOON, millis('20m')), (now) => steady(now));
+    const on = onIn(stream, account, NOON);
+    expect(on).toContain('Faults');
+    expect(on).not.toContain('PoisonShare');
+    expect(on).not.toContain('LateShare');
+  });
+
   it('Behind goes off by commits that fail, on the panes of another pipeline', async () => {
     const first = new Account(stream, { setDate, written });
     const second = new Account(lines, { setDate, written }, { upstream: first.stores });

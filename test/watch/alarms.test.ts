@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { millis } from '../../src/core/time.ts';
-import { kinesis, type Pipeline, sqs } from '../../src/index.ts';
+import { bucket, kinesis, type Pipeline, sqs } from '../../src/index.ts';
 import { alarmsOf, runbookOf } from '../../src/watch/alarms.ts';
 import { KINDS, reading, stream, tableOf } from './table.ts';
 
@@ -60,6 +60,12 @@ describe('the alarms of a pipeline', () => {
     expect(brought(reading(sqs())).map(({ name }) => name)).not.toContain('DeadLetters');
     const runningOut = brought(stream).find(({ name }) => name === 'RetentionRunsOut');
     expect(runningOut?.threshold).toBe(millis('12h'));
+  });
+
+  it('allow for as long as a bucket gathers', () => {
+    const gathering = { ...stream, sinks: [bucket({ every: '1h' })] } as Pipeline;
+    const behind = alarmsOf(gathering).find(({ name }) => name === 'SinkBehindBucket');
+    expect(behind?.threshold).toBe(millis('75m'));
   });
 
   it('of a pipeline without sinks know nothing of deliveries', () => {

@@ -27,9 +27,9 @@ const request = (more: Partial<StepRequest> & Pick<StepRequest, 'RequestType'>):
 
 type Looking = Pick<EnginePorts, 'log' | 'telemetry'>;
 
-/** Version 3, with minutes, has committed. */
-async function worked(): Promise<Looking> {
-  const scene = new Scene(define(3, '1m'));
+/** A version with minutes has committed. */
+async function worked(version = 3): Promise<Looking> {
+  const scene = new Scene(define(version, '1m'));
   const event = kinesisEvent([scene.put('pump', at(0))]);
   await processHandler(scene.ports, scene.pipeline)(event, { getRemainingTimeInMillis: () => 60_000 });
   return { log: scene.engine.log, telemetry: scene.ports.telemetry };
@@ -90,17 +90,31 @@ describe('the step before functions change', () => {
     });
   });
 
-  it('lets a stack go back, with a warning, as a roll-back must not fail', async () => {
+  it.each([
+    [3, 2],
+    [10, 9],
+  ])('lets a stack go back from %d to %d, with a warning, as a roll-back must not fail', async (from, to) => {
     const back = request({
       RequestType: 'Update',
-      ResourceProperties: { version: '2' },
-      OldResourceProperties: { version: '3' },
+      ResourceProperties: { version: String(to) },
+      OldResourceProperties: { version: String(from) },
     });
-    const { body, logged } = await answered(await worked(), define(2, '1m'), back);
+    const { body, logged } = await answered(await worked(from), define(to, '1m'), back);
     expect(body).toMatchObject({ Status: 'SUCCESS' });
-    expect(logged).toEqual([expect.stringContaining('goes back from version 3')]);
-    const on = { ...back, OldResourceProperties: { version: '2' } };
-    expect((await answered(await worked(), define(2, '1m'), on)).body).toMatchObject({ Status: 'FAILED' });
+    expect(logged).toEqual([expect.stringContaining(`goes back from version ${from}`)]);
+    const on = { ...back, OldResourceProperties: { version: String(to) } };
+    expect((await answered(await worked(from), define(to, '1m'), on)).body).toMatchObject({
+      Status: 'FAILED',
+    });
+  });
+
+  it('says no more than CloudFormation reads', async () => {
+    const { rules } = define(3, '1m');
+    const long = rules.windows.map((window) => ({ ...window, name: 'w'.repeat(5_000) }));
+    const pipeline = { ...define(3, '1m'), rules: { ...rules, windows: long } };
+    const { body } = await answered(await worked(), pipeline, request({ RequestType: 'Create' }));
+    expect(body).toMatchObject({ Status: 'FAILED', Reason: expect.stringContaining('www') });
+    expect(JSON.stringify(body).length).toBeLessThan(4_096);
   });
 
   it('never refuses that a stack is removed', async () => {
