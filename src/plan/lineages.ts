@@ -34,9 +34,6 @@ export interface Intake {
 const PAYLOAD = 6 * 1_000_000;
 const FRAME = 400;
 
-/** Lambda gathers for this long where it cannot be told for how long: RabbitMQ's mapping, and FIFO queues. */
-const BRIEFLY = 500;
-
 /** How many lineages a source has that tells nothing of how many. */
 const SOME = 4;
 
@@ -49,7 +46,7 @@ export function batchingOf({ source, groups }: Pick<Pipeline, 'source' | 'groups
     sqs: () => [1, MAPPINGS.sqs.batchSize, batchingWindow],
     fifo: () => [1, MAPPINGS.fifo.batchSize, 0],
     kafka: ({ partitions }) => [partitions, MAPPINGS.kafka.batchSize, batchingWindow],
-    rabbitmq: () => [1, MAPPINGS.rabbitmq.batchSize, BRIEFLY],
+    rabbitmq: () => [1, MAPPINGS.rabbitmq.batchSize, batchingWindow],
     dynamodb: () => [SOME, MAPPINGS.dynamodb.batchSize, batchingWindow],
     panes: () => [1, MAPPINGS.kinesis.batchSize, batchingWindow],
   });
