@@ -6,7 +6,7 @@ import { serviceOf } from '../pipeline/services.ts';
 import { bySink, NO_MESSAGES, type Sink, sinkName } from '../pipeline/sinks.ts';
 import { ENTRY_LIFETIME } from '../ports/commit-log.ts';
 import { MEASURES, zerosOf } from '../ports/telemetry.ts';
-import type { Counts } from './counts.ts';
+import type { Counts, To } from './counts.ts';
 import { calledBy } from './endpoints.ts';
 import { ITEM_OVERHEAD } from './items.ts';
 import type { Intake } from './lineages.ts';
@@ -202,8 +202,6 @@ function bucketBytes({ sinks }: Pipeline, { groups, handler, sweeper, panes }: R
   const lines = bucket[0] ?? 0;
   return groups * (bodies * BODY_DAYS * DAY + lines * SECONDS);
 }
-
-type To = Extract<Sink, { readonly to: string }>['to'] | 'appsync';
 
 /** What a sink sends, a second. */
 interface Sent {

@@ -46,8 +46,22 @@ const PANE_MILLIS = 0.03;
 const PROCESSOR = 1_769;
 const SMALL = 512;
 
-/** How many messages a request holds, for each service. */
-const MESSAGES_OF_REQUEST = 10;
+export type To = Extract<Sink, { readonly to: string }>['to'] | 'appsync';
+
+/** The most messages of a request, and whether several may be of one key: not where a service keeps their order. */
+const REQUESTS: { readonly [Of in To]: { readonly most: number; readonly sharesKeys: boolean } } = {
+  sns: { most: 10, sharesKeys: true },
+  'sns-fifo': { most: 10, sharesKeys: false },
+  eventbridge: { most: 10, sharesKeys: true },
+  kinesis: { most: 500, sharesKeys: false },
+  sqs: { most: 10, sharesKeys: true },
+  'sqs-fifo': { most: 10, sharesKeys: false },
+  appsync: { most: 5, sharesKeys: true },
+};
+
+/** Returns the requests by which a number of messages is sent, on average, of which the last one is not full. */
+const requestsFor = (messages: number, most: number): number =>
+  messages > most ? messages / most + (most - 1) / (2 * most) : Math.min(1, messages);
 
 /** Requests and units by which one thing happens. */
 interface Ask {
@@ -104,7 +118,7 @@ export function countsOf(
   intake: Intake,
   rehearsal: Rehearsal | undefined,
 ): Counts {
-  const handler = handlerOf(pipeline, intake, rehearsal);
+  const handler = handlerOf(pipeline, load, intake, rehearsal);
   const sweeper = sweeperOf(pipeline, intake, rehearsal);
   const projector = projectorOf(pipeline, load, intake, rehearsal);
   const all = sum([...handler.asks, ...sweeper.asks, ...projector.asks]);
@@ -148,20 +162,17 @@ interface Work {
  * The handler reads the definition once a minute; of each group that a batch touches what another wrote since, which is
  * nothing but for the sweeper's entries; appends; and notes how far a shard is read.
  */
-function handlerOf(
-  pipeline: Pipeline,
-  { batches, lineages }: Intake,
-  rehearsal: Rehearsal | undefined,
-): Work {
-  const reading = upstreamOf(pipeline) === undefined ? [] : [[1 / MINUTE, small(2)] as const];
-  if (rehearsal === undefined) return { calls: reading.length / MINUTE, asks: reading, width: 1 };
+function handlerOf(pipeline: Pipeline, load: Load, intake: Intake, rehearsal: Rehearsal | undefined): Work {
+  const { batches, lineages } = intake;
+  const reading = readingOf(pipeline, load, rehearsal && intake);
+  if (rehearsal === undefined) return { ...reading, width: 1 };
   const { groups, handler, sweeper, touched } = rehearsal;
   const environments = Math.min(lineages, Math.max(1, batches * MINUTE));
   const { notesProgress } = pipeline.source.lineage;
   return {
-    calls: batches,
+    calls: batches + reading.calls,
     asks: [
-      ...reading,
+      ...reading.asks,
       [Math.min(environments / MINUTE, batches), small(1)],
       [batches * touched, small(1)],
       [groups * sweeper.rate, { ...small(1), objectGets: sweeper.objects }],
@@ -172,15 +183,46 @@ function handlerOf(
   };
 }
 
+/**
+ * What a handler reads of another pipeline's panes, beside what it does with them: once a minute, and as each shard of the
+ * stream of that pipeline's state table wakes it. It reads the definition, how far it came, and the log of each group,
+ * until nothing is left. Of the shards one brings panes, and the others find that these are taken in.
+ */
+function readingOf(
+  pipeline: Pipeline,
+  { tableShards, bytes }: Load,
+  intake: Intake | undefined,
+): { readonly calls: number; readonly asks: Asks } {
+  const of = upstreamOf(pipeline);
+  if (of === undefined) return { calls: 0, asks: [] };
+  const found = small(2 + of.groups);
+  if (intake === undefined) return { calls: 1 / MINUTE, asks: [[1 / MINUTE, found]] };
+  const { batches, batch } = intake;
+  const shards = Math.min(tableShards, of.groups);
+  const busy = of.groups * (1 - (1 - 1 / of.groups) ** batch);
+  const units = busy * readUnits((batch / busy) * bytes);
+  return {
+    calls: 1 / MINUTE + batches * (shards - 1),
+    asks: [
+      [1 / MINUTE + batches * shards, found],
+      [batches, { queries: 2 + of.groups + busy, readUnits: 2 + of.groups + units, puts: 1, writeUnits: 1 }],
+    ],
+  };
+}
+
 /** What the sweeper reads of a source. */
-const LOOKS: { readonly [Kind in Pipeline['source']['kind']]: (lineages: number) => Ask } = {
-  kinesis: (shards) => ({ looks: 1 + 2 * shards, gets: shards, readUnits: shards }),
-  dynamodb: (shards) => ({ looks: 1 + 2 * shards, gets: shards, readUnits: shards }),
-  sqs: () => ({ looks: 1, metrics: 1 }),
-  fifo: () => ({ looks: 1, metrics: 1 }),
-  kafka: () => ({ looks: 1, metrics: 1 }),
-  rabbitmq: () => ({ looks: 1, metrics: 1 }),
-  panes: () => small(2),
+const looksOf = (source: Pipeline['source'], shards: number): Ask => {
+  const atShards = (): Ask => ({ looks: 1 + 2 * shards, gets: shards, readUnits: shards });
+  const measured = (): Ask => ({ looks: 1, metrics: 1 });
+  return byKind<Pipeline['source'], Ask>(source, {
+    kinesis: atShards,
+    dynamodb: atShards,
+    sqs: measured,
+    fifo: measured,
+    kafka: measured,
+    rabbitmq: measured,
+    panes: ({ of }) => ({ queries: 2 + of.groups, gets: 1, readUnits: 3 + of.groups }),
+  });
 };
 
 /**
@@ -191,7 +233,7 @@ function sweeperOf(pipeline: Pipeline, { lineages }: Intake, rehearsal: Rehearsa
   const each = 1 / MINUTE;
   const common: Asks = [
     [each, small(1)],
-    [each, LOOKS[pipeline.source.kind](lineages)],
+    [each, looksOf(pipeline.source, lineages)],
     [each, { puts: 1, writeUnits: 1 }],
   ];
   const width = 16;
@@ -285,9 +327,16 @@ function projectorOf(
   const sending = (sink: Sink): void => {
     const made = rehearsal?.panes.messages.get(sinkName(sink));
     if (rehearsal === undefined || wakeUps === undefined || made === undefined) return;
-    const sent = made.count * rehearsal.groups;
-    const requests = Math.max(sent / MESSAGES_OF_REQUEST, Math.min(sent, wakeUps.rate));
-    messages.set(sinkName(sink), { requests, messages: sent, bytes: made.bytes * rehearsal.groups });
+    const { count, bytes, rounds, bursts } = made;
+    const { most, sharesKeys } = REQUESTS['to' in sink ? sink.to : 'appsync'];
+    const { groups } = rehearsal;
+    const { rate } = wakeUps;
+    const ofWakeUp = (sharesKeys ? [count] : rounds).reduce((sum, together, round) => {
+      const busy = bursts[round] ?? 1;
+      return sum + busy * requestsFor((together * groups) / rate / busy, most);
+    }, 0);
+    const sent = { requests: rate * ofWakeUp, messages: count * groups, bytes: bytes * groups };
+    messages.set(sinkName(sink), sent);
   };
 
   for (const sink of sinks) {

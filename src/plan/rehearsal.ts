@@ -11,6 +11,7 @@ import { EMPTY_GROUP, type Folded, type Group, type GroupPane, listPanes } from 
 import { stateWeight } from '../engine/group/room.ts';
 import { fold, foldIdle } from '../engine/intake/fold.ts';
 import { bytesOf } from '../engine/log/group-cache.ts';
+import { byKind } from '../pipeline/kinds.ts';
 import type { MessageSink } from '../pipeline/message-sinks.ts';
 import type { Pane, Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
@@ -44,8 +45,18 @@ interface PaneRates {
   readonly latestRowBytes: number;
   /** The bytes of the panes as lines of JSON, deflated. */
   readonly lineBytes: number;
-  /** By the name of a sink, how many messages it makes of them, and of how many bytes. */
-  readonly messages: ReadonlyMap<string, { readonly count: number; readonly bytes: number }>;
+  /** By the name of a sink, what it sends of them. */
+  readonly messages: ReadonlyMap<string, MessageRates>;
+}
+
+/** The messages that a sink makes of one group's panes, a second. */
+interface MessageRates {
+  readonly count: number;
+  readonly bytes: number;
+  /** How many are the first of their key in a delivery, how many the second, and so on. */
+  readonly rounds: readonly number[];
+  /** The share of deliveries that have any of each round: where messages come in bursts, most deliveries have none. */
+  readonly bursts: readonly number[];
 }
 
 /** How one key group fares under a load. */
@@ -120,10 +131,10 @@ export function rehearse(
   const span = spanOf(pipeline);
   const toFill = Math.max(2 * span.seconds * perKey, 1.5 * span.records);
   const simulated = Math.max(1, Math.min(Math.round(keysOfGroup), MOST_KEYS, Math.floor(FILLING / toFill)));
-  const share = Math.max(1, keysOfGroup / simulated);
+  const share = keysOfGroup / simulated;
   const records = Math.max(1, recordsOfCommit / share);
   const seconds = records / (perKey * simulated);
-  const stage = new Stage(pipeline, load, new Synthetic(pipeline, simulated, values));
+  const stage = new Stage(pipeline, load, new Synthetic(pipeline, simulated, values), seconds);
 
   // Windows are filled in a few large steps, and then commits are as large as they will be.
   const filling = Math.min(FILLING, toFill * simulated);
@@ -228,7 +239,8 @@ const NAME_BYTES = 110;
 class Tally {
   readonly handler = new Sum();
   readonly sweeper = new Sum();
-  readonly messages = new Map<string, { count: number; bytes: number }>();
+  readonly messages = new Map<string, { bytes: number; rounds: number[]; deliveries: number[] }>();
+  deliveries = 0;
   seconds = 0;
   emitted = 0;
   settledRows = 0;
@@ -262,10 +274,14 @@ class Tally {
       latestRowBytes: this.rows === 0 ? 0 : this.latestRowBytes / this.rows,
       lineBytes: aSecond(this.lineBytes),
       messages: new Map(
-        [...this.messages].map(([name, { count, bytes }]) => [
-          name,
-          { count: aSecond(count), bytes: aSecond(bytes) },
-        ]),
+        [...this.messages].map(([name, sent]) => {
+          const rounds = sent.rounds.map(aSecond);
+          const count = rounds.reduce((sum, of) => sum + of, 0);
+          const bursts = sent.rounds.map((messages, round) =>
+            busyShare(messages / this.deliveries, (sent.deliveries[round] ?? 0) / this.deliveries),
+          );
+          return [name, { count, bytes: aSecond(sent.bytes), rounds, bursts }];
+        }),
       ),
     };
   }
@@ -277,6 +293,8 @@ class Stage {
   readonly #deployment: Deployment;
   readonly #records: Synthetic;
   readonly #every: number;
+  /** How long two deliveries are apart at least. */
+  readonly #apart: number;
   #group: Group = EMPTY_GROUP;
   #now = START;
   #swept = START;
@@ -288,11 +306,13 @@ class Stage {
   refused = 0;
   memory = 0;
 
-  constructor(pipeline: Pipeline, { deliveryWindow }: Load, records: Synthetic) {
+  /** @param seconds the time between two commits as they will be */
+  constructor(pipeline: Pipeline, { deliveryWindow }: Load, records: Synthetic, seconds: number) {
     this.#pipeline = pipeline;
     this.#deployment = firstDeployment(pipeline);
     this.#records = records;
     this.#every = Math.max(1, deliveryWindow);
+    this.#apart = Math.max(this.#every, 1_000 * seconds);
   }
 
   get weight(): number {
@@ -348,12 +368,24 @@ class Stage {
     this.#tally.emitted += folded.panes.length;
   }
 
-  /** Delivers what has been committed since the last time. */
+  /** Delivers what has been committed since the last time: a large step holds the panes of many deliveries. */
   deliver(): void {
+    const deliveries = Math.max(1, Math.floor((this.#now - this.#delivered) / this.#apart));
     this.#delivered = this.#now;
     const panes = this.#waiting;
     this.#waiting = [];
+    this.#tally.deliveries += deliveries;
     if (panes.length === 0) return;
+    const size = Math.ceil(panes.length / deliveries);
+    const lines: string[] = [];
+    for (let at = 0; at < panes.length; at += size) {
+      const written = this.#deliverAtOnce(panes.slice(at, at + size));
+      lines.push(...written.map((pane) => JSON.stringify(pane)));
+    }
+    this.#tally.lineBytes += deflate(Buffer.from(lines.join('\n'))).length;
+  }
+
+  #deliverAtOnce(panes: readonly GroupPane[]): readonly Pane[] {
     const tally = this.#tally;
     for (const row of rowsOf(this.#pipeline, panes)) {
       const bytes = attributeBytes(row.pane) + row.partition.length + row.sort.length + NUMBERED;
@@ -364,21 +396,49 @@ class Stage {
       else tally.keptRowBytes += bytes;
     }
     const written = panes.map((pane) => writtenPane(this.#pipeline, pane));
-    const lines = written.map((pane) => JSON.stringify(pane)).join('\n');
-    tally.lineBytes += deflate(Buffer.from(lines)).length;
     for (const sink of this.#pipeline.sinks) {
       if (!('name' in sink)) continue;
-      const counted = tally.messages.get(sink.name) ?? { count: 0, bytes: 0 };
+      const counted = tally.messages.get(sink.name) ?? { bytes: 0, rounds: [], deliveries: [] };
+      const onlyLatest = byKind<MessageSink, boolean>(sink, LATEST);
+      const sent = new Map<string, number[]>();
       for (const pane of written) {
         const bytes = messageBytesOf(sink, pane);
         if (bytes === undefined) continue;
-        counted.count++;
-        counted.bytes += bytes;
+        const of = onlyLatest ? JSON.stringify([pane.key, pane.window]) : pane.key;
+        const earlier = onlyLatest ? [] : (sent.get(of) ?? []);
+        sent.set(of, [...earlier, bytes]);
       }
+      for (const sizes of sent.values()) {
+        for (const [round, bytes] of sizes.entries()) {
+          counted.bytes += bytes;
+          counted.rounds[round] = (counted.rounds[round] ?? 0) + 1;
+        }
+      }
+      const most = Math.max(0, ...[...sent.values()].map(({ length }) => length));
+      for (let round = 0; round < most; round++)
+        counted.deliveries[round] = (counted.deliveries[round] ?? 0) + 1;
       tally.messages.set(sink.name, counted);
     }
+    return written;
   }
 }
+
+/**
+ * Returns the share of deliveries in which messages come, if these come at random then and not at all otherwise: the
+ * share `a` for which a(1 - exp(-mean / a)) of the deliveries have any.
+ */
+function busyShare(mean: number, withAny: number): number {
+  let [low, high] = [withAny, 1];
+  for (let halving = 0; halving < 30; halving++) {
+    const middle = (low + high) / 2;
+    if (middle * (1 - Math.exp(-mean / middle)) < withAny) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** Whether a sink sends of a delivery only the latest pane of each key and window. */
+const LATEST = { notify: () => false, stream: () => false, push: () => true, sink: () => false };
 
 /** What a row holds beside its pane, its partition and its name: the names of these, and its order. */
 const NUMBERED = 24;

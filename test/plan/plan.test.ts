@@ -101,6 +101,8 @@ describe('a plan', () => {
     expect(bill.load.map(({ price }) => price)).toEqual(
       expect.arrayContaining(['eventbridgeEvent', 'cloudwatchAlarm', 'cloudwatchDashboard', 'kmsKey']),
     );
+    const silent = { ...telling, sinks: [notify({ to: 'sns', when: () => false })] };
+    expect(priced(silent).counts.load.messages.get('notify')).toEqual({ requests: 0, messages: 0, bytes: 0 });
     // Those of Kinesis and EventBridge, in two zones.
     expect(bill.idle.find(({ price }) => price === 'endpointHour')?.dollars).toBeCloseTo(4 * 7.3);
   });
