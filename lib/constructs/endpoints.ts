@@ -61,8 +61,8 @@ export interface PipelineEndpointsProps extends Omit<Network, 'endpoints'> {
  * }
  *
  * const temperature = definePipeline('temperature', sqs<Reading>(), {
- *   key: ({ machine }) => machine,
- *   eventTime: ({ at }) => at,
+ *   key: 'machine',
+ *   eventTime: 'at',
  *   windows: { minute: tumbling({ size: '1m' }, { celsius: mean('celsius') }) },
  * }).to(table());
  *
