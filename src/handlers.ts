@@ -37,7 +37,7 @@ import { held } from './ports/held.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
 import type { SourceRecord } from './ports/source.ts';
 import type { Span, Tracer } from './ports/tracer.ts';
-import { CACHE_BYTES } from './wiring/memory.ts';
+import { cacheBytes } from './wiring/memory.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
 
 /** The part of Lambda's context that handlers use. */
@@ -208,7 +208,7 @@ export const panesArrivals = (
  */
 export function intakeOf(ports: IntakePorts, pipeline: Pipeline): Intake {
   const engine = enginePorts(ports);
-  const cache = new GroupCache(ports.limits?.kept ?? CACHE_BYTES.handler);
+  const cache = new GroupCache(ports.limits?.kept ?? cacheBytes('handler'));
   const overlap = new ShardOverlap(pipeline, ports.telemetry);
   let source: string | undefined;
   const logs = held(
@@ -284,7 +284,7 @@ export function sweepHandler(
   pipeline: Pipeline,
 ) {
   const engine = enginePorts(ports);
-  const cache = new GroupCache(ports.limits?.kept ?? CACHE_BYTES.sweeper);
+  const cache = new GroupCache(ports.limits?.kept ?? cacheBytes('sweeper'));
   return async (_event: unknown, invocation: InvocationContext): Promise<Sweep> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const deployment = await byThen(ports.clock, deadline, holdDeployment(engine, pipeline));

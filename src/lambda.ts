@@ -43,6 +43,7 @@ import { type Service, serviceOf } from './pipeline/services.ts';
 import { bySink, NO_MESSAGES, sinkName } from './pipeline/sinks.ts';
 import { upstreamOf } from './pipeline/upstream.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
+import { LIMITS, type Limits } from './ports/limits.ts';
 import type { Outlet } from './ports/outlet.ts';
 import type { Arrivals } from './ports/stores.ts';
 import { sweptIn } from './ports/swept.ts';
@@ -51,6 +52,7 @@ import type { Tracer } from './ports/tracer.ts';
 import { queryApp } from './query/app.ts';
 import { hasRows } from './query/endpoints.ts';
 import { answeringUrls, type FunctionUrlAnswer, type FunctionUrlEvent } from './query/function-url.ts';
+import { cacheBytes } from './wiring/memory.ts';
 import { ENVIRONMENT, namespaceVariable, sinkVariable } from './wiring/names.ts';
 
 export { pipelineOf } from './pipeline/pipeline-of.ts';
@@ -87,7 +89,10 @@ export function lambdaHandler(pipeline: Pipeline, options: HandlerOptions = {}) 
   const upstream = of && upstreamStores(of);
   return flushing(
     telemetry,
-    handlers.processHandler({ log, progress, objects, clock, telemetry, upstream, tracer }, pipeline),
+    handlers.processHandler(
+      { log, progress, objects, clock, telemetry, upstream, tracer, limits: limitsOf('handler') },
+      pipeline,
+    ),
   );
 }
 
@@ -113,9 +118,18 @@ export function sweepHandler(pipeline: Pipeline) {
   const swept = sweptIn(progress);
   return flushing(
     telemetry,
-    handlers.sweepHandler({ log, objects, arrivals, clock, telemetry, swept }, pipeline),
+    handlers.sweepHandler(
+      { log, objects, arrivals, clock, telemetry, swept, limits: limitsOf('sweeper') },
+      pipeline,
+    ),
   );
 }
+
+/** Returns the bounds of a function that has as much memory as Lambda says. */
+const limitsOf = (role: 'handler' | 'sweeper'): Limits => ({
+  ...LIMITS,
+  kept: cacheBytes(role, Number(process.env['AWS_LAMBDA_FUNCTION_MEMORY_SIZE']) || undefined),
+});
 
 /** Returns the stores of the pipeline whose panes are read. */
 function upstreamStores(of: Pick<Pipeline, 'name'>): UpstreamStores {

@@ -1,7 +1,7 @@
 import { byKind } from '../pipeline/kinds.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
-import { CACHE_BYTES } from '../wiring/memory.ts';
+import { cacheBytes } from '../wiring/memory.ts';
 import type { Counts } from './counts.ts';
 import type { Intake } from './lineages.ts';
 import type { Load } from './load.ts';
@@ -26,7 +26,7 @@ const MOST_PANES = 1_000;
 /** Lists the bounds that a load comes nearest to. */
 export function limitsOf(
   pipeline: Pipeline,
-  { recordsPerSecond, bytes, keys }: Load,
+  { recordsPerSecond, bytes, keys, memory: megabytes }: Load,
   { batch, batches, most, lineages }: Intake,
   { groups, keysOfGroup, weight, memory, handler, panesOfRecord }: Rehearsal,
   counts: Counts,
@@ -86,9 +86,9 @@ export function limitsOf(
       // Past it an environment reads groups anew for each batch, which no plan counts.
       name: 'groups in memory',
       uses: (memory * groups) / lineages / MIB,
-      most: CACHE_BYTES.handler / MIB,
+      most: cacheBytes('handler', megabytes) / MIB,
       unit: 'MB of an environment',
-      remedy: 'more shards',
+      remedy: 'more memory, or more shards',
     },
     {
       name: 'panes a record',

@@ -1,6 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LIMITS } from '../ports/limits.ts';
-import { CACHE_BYTES, HEAP_SHARE } from '../wiring/memory.ts';
+import { CACHE_SHARE, DEFAULT_MEMORY, HEAP_SHARE } from '../wiring/memory.ts';
 
 /** The least memory of each function of a pipeline, in MB as Lambda counts them. */
 export interface MemoryFloor {
@@ -29,33 +29,23 @@ const STEP = 64;
 
 /**
  * Returns the least memory with which each function of a pipeline holds what the bounds of the engine allow it to
- * hold at once, however many keys the records have. The handler holds an event, the groups that it caches, and those
- * that it works on. The sweeper holds the same without the event. The projector holds a step of each sink.
+ * hold at once, however many keys the records have. The handler holds an event, the groups that it caches, which are a
+ * share of its memory, and those that it works on. The sweeper holds the same without the event. The projector holds a step of each sink.
  *
  * What a group of more than `LIMITS.held` bytes takes is not in it, as no definition says how large groups become.
  */
 export function memoryFloor({ sinks }: Pick<Pipeline, 'sinks'>): MemoryFloor {
   return {
-    handler: memoryFor(CODE + EVENT + CACHE_BYTES.handler + LIMITS.held),
-    sweeper: memoryFor(CODE + CACHE_BYTES.sweeper + LIMITS.held),
+    handler: memoryFor(CODE + EVENT + LIMITS.held, CACHE_SHARE.handler),
+    sweeper: memoryFor(CODE + LIMITS.held, CACHE_SHARE.sweeper),
     projector: sinks.length === 0 ? undefined : memoryFor(CODE + sinks.length * FORMS * LIMITS.step),
   };
 }
 
-const memoryFor = (heap: number): number => STEP * Math.ceil(heap / (HEAP_SHARE * MIB * STEP));
+const memoryFor = (heap: number, cached = 0): number =>
+  STEP * Math.ceil(heap / ((HEAP_SHARE - cached) * MIB * STEP));
 
-/** The memory of each function in MB where nobody says another, and the pipeline needs no more. */
-const DEFAULT = {
-  // This memory comes with about 0.6 of a processor. A batch mostly waits for DynamoDB, and is folded in
-  // milliseconds.
-  handler: 1_024,
-  sweeper: 512,
-  projector: 512,
-  query: 512,
-  check: 256,
-};
-
-type Sized = keyof typeof DEFAULT;
+type Sized = keyof typeof DEFAULT_MEMORY;
 
 /** Returns the least memory of one function, in MB; 0 where no bound of the engine says any. */
 export const leastMemory = (pipeline: Pick<Pipeline, 'sinks'>, of: Sized): number =>
@@ -63,4 +53,4 @@ export const leastMemory = (pipeline: Pick<Pipeline, 'sinks'>, of: Sized): numbe
 
 /** Returns the memory of one function where nobody says another, in MB. */
 export const defaultMemory = (pipeline: Pick<Pipeline, 'sinks'>, of: Sized): number =>
-  Math.max(DEFAULT[of], leastMemory(pipeline, of));
+  Math.max(DEFAULT_MEMORY[of], leastMemory(pipeline, of));

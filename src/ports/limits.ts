@@ -33,8 +33,8 @@ export interface Limits {
    */
   readonly held: number;
   /**
-   * How much the groups that an environment caches between invocations may take up. Without it, the handler's
-   * default applies.
+   * How much the groups that an environment caches between invocations may take up. Without it, it is the share
+   * of a function of the default memory.
    */
   readonly kept?: number;
   /** How large an entry's lists of late and of refused records may be. */

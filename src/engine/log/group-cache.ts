@@ -5,26 +5,40 @@ import { MAX_CACHED_AGE } from '../group/lifetimes.ts';
 interface CachedGroup {
   readonly group: Group;
   readonly readAt: EpochMillis;
-  readonly bytes: number;
+}
+
+/** What is known of a log since its group was first asked for. */
+interface Known {
+  /** How many bytes the group took up when it was last offered; undefined before that. */
+  bytes: number | undefined;
+  /** When the group was asked for last, and the time before, as a count of all questions. */
+  asked: number;
+  askedBefore: number;
 }
 
 /**
- * Keeps groups in the memory of an environment from one invocation to the next: those used last, up to a
- * number of bytes.
+ * Keeps groups in the memory of an environment from one invocation to the next, up to a number of bytes.
+ *
+ * A group takes the place of others only where it was asked for, the time before this one, later than they were
+ * last: so groups of which nobody asks any more go. Batches that go round more groups than there is room for, each
+ * group in its turn, find those again that came first, in place of losing each group before its turn comes.
  */
 export class GroupCache {
   readonly #maxBytes: number;
-  /** The groups by log, the one that was used longest ago first. */
+  /** The groups by log, the one that was asked for longest ago first. */
   readonly #groups = new Map<string, CachedGroup>();
-  /** How many bytes each group took up when it was last cached. */
-  readonly #sizes = new Map<string, number>();
+  readonly #known = new Map<string, Known>();
   #bytes = 0;
+  #questions = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   get(log: string, now: EpochMillis): Group | undefined {
+    const known = this.#of(log);
+    known.askedBefore = known.asked;
+    known.asked = ++this.#questions;
     const cached = this.#groups.get(log);
     if (cached === undefined || after(cached.readAt, MAX_CACHED_AGE) <= now) return undefined;
     this.#groups.delete(log);
@@ -32,31 +46,43 @@ export class GroupCache {
     return cached.group;
   }
 
-  /** Returns how many bytes a group took up when it was last cached, or undefined if it never was. */
+  /** Returns how many bytes a group took up when it was last offered, or undefined if it never was. */
   sizeOf(log: string): number | undefined {
-    return this.#sizes.get(log);
+    return this.#known.get(log)?.bytes;
   }
 
   /**
-   * Caches a group.
+   * Caches a group where there is room for it, or where it is asked for more often than others.
    *
    * @param now an instant no later than the read or the append that the group is of
    */
   set(log: string, group: Group, now: EpochMillis): void {
     this.#delete(log);
+    const known = this.#of(log);
     const bytes = bytesOf(group);
-    this.#sizes.set(log, bytes);
-    this.#groups.set(log, { group, readAt: now, bytes });
-    this.#bytes += bytes;
+    known.bytes = bytes;
+    const giveWay: string[] = [];
+    let room = this.#maxBytes - this.#bytes;
     for (const oldest of this.#groups.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#delete(oldest);
+      const { asked, bytes: freed = 0 } = this.#of(oldest);
+      if (room >= bytes || asked >= known.askedBefore) break;
+      giveWay.push(oldest);
+      room += freed;
     }
+    if (room < bytes) return;
+    for (const oldest of giveWay) this.#delete(oldest);
+    this.#groups.set(log, { group, readAt: now });
+    this.#bytes += bytes;
+  }
+
+  #of(log: string): Known {
+    const known = this.#known.get(log) ?? { bytes: undefined, asked: 0, askedBefore: 0 };
+    this.#known.set(log, known);
+    return known;
   }
 
   #delete(log: string): void {
-    this.#bytes -= this.#groups.get(log)?.bytes ?? 0;
-    this.#groups.delete(log);
+    if (this.#groups.delete(log)) this.#bytes -= this.#known.get(log)?.bytes ?? 0;
   }
 }
 

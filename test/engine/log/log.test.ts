@@ -11,7 +11,7 @@ import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, type Group, GroupRecord, listPanes } from '../../../src/engine/group/group.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
-import { GroupCache } from '../../../src/engine/log/group-cache.ts';
+import { bytesOf, GroupCache } from '../../../src/engine/log/group-cache.ts';
 import { unchanged } from '../../../src/engine/log/group-logs.ts';
 import { bodyObjectOf, wholeLog } from '../../../src/engine/log/spill.ts';
 import {
@@ -280,10 +280,10 @@ describe('what an environment has in memory', () => {
     expect(scene.entriesOf(PUMP)).toHaveLength(5);
   });
 
-  it('is of the groups used last, in so many bytes', () => {
+  describe('is of so many bytes', () => {
     const deployment = firstDeployment(readings(1, 1));
-    const scene = new Scene(readings(1, 1));
     const groupOf = (keys: number): Group => {
+      const scene = new Scene(readings(1, 1));
       const records = Array.from({ length: keys }, (_, n) => {
         const source = scene.put(`m${n}`, at(0, n));
         const record = {
@@ -296,36 +296,45 @@ describe('what an environment has in memory', () => {
       return { ...EMPTY_GROUP, ...fold(deployment, EMPTY_GROUP, records) };
     };
     const ten = groupOf(10);
-    const names = (cache: GroupCache, count: number) =>
-      Array.from({ length: count }, (_, n) => `log/${n}`).filter(
-        (name) => cache.get(name, NOON) !== undefined,
-      );
+    const room = (groups: number) => new GroupCache(groups * bytesOf(ten));
+    /** Asks for groups, one after the other, each of which is read where it is not there; tells which are. */
+    const found = (cache: GroupCache, asked: string, group = ten): string =>
+      [...asked]
+        .filter((name) => {
+          const isThere = cache.get(name, NOON) !== undefined;
+          cache.set(name, group, NOON);
+          return isThere;
+        })
+        .join('');
 
-    // What ten keys take up, by how many such groups there is room for.
-    const roomy = new GroupCache(1e6);
-    for (let n = 0; n < 200; n++) roomy.set(`log/${n}`, ten, NOON);
-    const kept = names(roomy, 200);
-    expect(kept.length).toBeGreaterThan(10);
-    expect(kept.length).toBeLessThan(150);
-    expect(kept.at(-1)).toBe('log/199');
-    expect(kept.length).toBe(200 - Number(kept[0]?.slice(4)));
-    const bytes = 1e6 / kept.length;
+    it('which are not exceeded, whatever size its groups are or become', () => {
+      const cache = room(2.5);
+      expect(found(cache, 'abab')).toBe('ab');
+      // Again under its name it takes up no more.
+      expect(found(cache, 'bbbbab')).toBe('bbbbab');
+      // One that is too large by itself is not kept, and takes no other's place.
+      const large = groupOf(100);
+      expect(found(cache, 'cc', large)).toBe('');
+      expect(cache.sizeOf('c')).toBe(bytesOf(large));
+      expect(found(cache, 'ab')).toBe('ab');
+      // One that grows too large goes.
+      expect(found(cache, 'aa', large)).toBe('a');
+      expect(found(cache, 'ba')).toBe('b');
+    });
 
-    // The one that was used stays.
-    const cache = new GroupCache(2.5 * bytes);
-    cache.set('log/0', ten, NOON);
-    cache.set('log/1', ten, NOON);
-    expect(cache.get('log/0', NOON)).toBe(ten);
-    cache.set('log/2', ten, NOON);
-    expect(names(cache, 3)).toEqual(['log/0', 'log/2']);
-    // Again under its name it takes up no more.
-    for (let n = 0; n < 9; n++) cache.set('log/2', ten, NOON);
-    expect(names(cache, 3)).toEqual(['log/0', 'log/2']);
-    cache.set('log/1', ten, NOON);
-    expect(names(cache, 3)).toEqual(['log/1', 'log/2']);
-    // One that is too large by itself is not kept.
-    cache.set('log/3', groupOf(100), NOON);
-    expect(names(cache, 4)).toEqual([]);
+    it('of which groups that batches go round, each in its turn, keep as many as there is room for', () => {
+      const cache = room(3.5);
+      found(cache, 'abcdefgh');
+      for (let round = 0; round < 5; round++) expect(found(cache, 'abcdefgh')).toBe('abc');
+    });
+
+    it('in which groups that are asked for take the place of those of which nobody asks any more', () => {
+      const cache = room(2.5);
+      found(cache, 'abab');
+      expect(found(cache, 'cdcdcd')).toBe('cd');
+      expect(found(cache, 'ab')).toBe('');
+      expect(found(cache, 'cd')).toBe('cd');
+    });
   });
 });
 
