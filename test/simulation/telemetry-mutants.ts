@@ -120,8 +120,8 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     name: 'a handler drops its tracer',
     rule: 'lambdaHandler traces where its author says so',
     file: 'src/lambda.ts',
-    find: 'telemetry, upstream, tracer }',
-    replace: 'telemetry, upstream, tracer: tracer && undefined }',
+    find: 'telemetry, upstream, tracer, limits',
+    replace: 'telemetry, upstream, tracer: tracer && undefined, limits',
     killedBy: WATCHED,
   },
   {

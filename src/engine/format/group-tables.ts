@@ -1,4 +1,3 @@
-import type { StoredKey } from '../../core/key.ts';
 import { Table } from '../../core/table.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Group } from '../group/group.ts';
@@ -46,5 +45,3 @@ export function timesOf({ keys }: KeysAndIds, names: readonly string[]): Table {
   }
   return times;
 }
-
-export type Times = Pick<StoredKey, 'maxEventTime' | 'lastArrival' | 'watermark'>;

@@ -187,7 +187,7 @@ function changesOf(before: Group, after: KeysAndIds): Pick<WrittenKeys, 'changed
 /** Returns the keys as a delta, or undefined where a snapshot is about as small. */
 function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
   const { changed, gone, keys } = changesOf(before, after);
-  const nameAt = (place: number): string => (place < before.keys.size ? before.keys.keyAt(place) : REFUSED);
+  const nameAt = (place: number): string => before.keys.keyAt(place) ?? REFUSED;
   const lost = gone.map(nameAt);
   const written = [...changed.map(nameAt), ...keys];
   const earlier = slotsOf(deployment.pipeline, before, written);

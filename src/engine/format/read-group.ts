@@ -7,12 +7,12 @@ import type { EpochMillis } from '../../core/time.ts';
 import { type LogEntry, LogLostError } from '../../ports/commit-log.ts';
 import { firstDiffering } from '../../wiring/definition.ts';
 import { type Deployment, OutdatedError } from '../group/deployment.ts';
-import type { Group, Reached } from '../group/group.ts';
+import { EMPTY_GROUP, type Group, type Reached } from '../group/group.ts';
 import { PersistentMap } from '../group/persistent-map.ts';
-import { REFUSED } from '../group/taken.ts';
+import { ID_WIDTH, REFUSED } from '../group/taken.ts';
 import { Scale, TIMES } from '../group/weight.ts';
 import { countersOf, newBase, reachedOf, stateOf, wellFormed, windowsOf, withTail } from './entry.ts';
-import { type KeyTables, namesOf, OWN_TABLES, slotsOf, type Times } from './group-tables.ts';
+import { type KeyTables, OWN_TABLES } from './group-tables.ts';
 import { INHERITED, WINDOW, type WrittenWindow } from './layout.ts';
 
 /**
@@ -31,24 +31,31 @@ export function readGroup(deployment: Deployment, from: Group, entries: readonly
   return wellFormed(entries.at(-1) as LogEntry, () => builder.group());
 }
 
-/** A group while its entries are read. */
+/** A window as the entries have it. */
+interface PlacedWindow extends WrittenWindow {
+  /** The layout of its tables, if it is a window of the deployment. */
+  readonly layout: Layout | undefined;
+}
+
+/** A group while its entries are read. What an entry takes depends on what it changes. */
 class GroupBuilder {
   readonly #deployment: Deployment;
   readonly #positions: Map<string, Reached>;
-  #windows: readonly WrittenWindow[];
-  readonly #times: Map<string, Times>;
-  #tables: Map<string, KeyTables>;
+  #windows: readonly PlacedWindow[];
+  /** Their windows are those of the entries. */
+  #keys: Group['keys'];
+  readonly #ids: Map<string, Table>;
+  #weight: Scale;
   #last: Omit<Group, 'positions' | 'keys' | 'ids' | 'weight'>;
 
   constructor(deployment: Deployment, from: Group) {
     this.#deployment = deployment;
     this.#last = from;
-    this.#windows = windowsOf(deployment);
+    this.#windows = this.#placed(windowsOf(deployment));
     this.#positions = new Map(from.positions);
-    this.#times = new Map(from.keys);
-    const names = namesOf(from);
-    const slots = slotsOf(deployment.pipeline, from, names);
-    this.#tables = new Map(keysOf(slots, names.length).map((tables, at) => [names[at] as string, tables]));
+    this.#keys = from.keys;
+    this.#ids = new Map(from.ids);
+    this.#weight = new Scale(from.weight);
   }
 
   read(entry: LogEntry): void {
@@ -78,11 +85,12 @@ class GroupBuilder {
       if (written.related[time - 1] && times[0]) unrelate(times[0], time, 0);
     }
     if (isSnapshot) {
-      this.#windows = windows;
-      this.#times.clear();
-      this.#tables = new Map(keysOf(slots, keys.length).map((tables, at) => [keys[at] as string, tables]));
+      this.#windows = this.#placed(windows);
+      this.#keys = EMPTY_GROUP.keys;
+      this.#ids.clear();
+      this.#weight = new Scale();
       this.#positions.clear();
-      this.#setTimes(keys, times);
+      this.#set(keys, times, keysOf(slots, keys.length));
     } else {
       this.#patch(changed, gone, keys, times, cuts, slots);
       for (const lineage of forgotten) this.#positions.delete(lineage);
@@ -114,32 +122,25 @@ class GroupBuilder {
   }
 
   group(): Group {
+    const { rules } = this.#deployment.pipeline;
+    const places = rules.windows.map(({ name }) =>
+      this.#windows.findIndex((window) => window.name === name && window.layout !== undefined),
+    );
+    const isAsWritten = places.length === this.#windows.length && places.every((place, at) => place === at);
+    const inOrder = ([name, stored]: readonly [string, StoredKey]) =>
+      [name, { ...stored, windows: places.map((place) => stored.windows[place]) }] as const;
+    const keys = isAsWritten ? this.#keys : PersistentMap.of([...this.#keys].map(inOrder));
+    return { ...this.#last, positions: this.#positions, keys, ids: this.#ids, weight: this.#weight };
+  }
+
+  #placed(windows: readonly WrittenWindow[]): readonly PlacedWindow[] {
     const { pipeline, epochs } = this.#deployment;
-    const windows = pipeline.rules.windows.map(({ name, operator }, at) => {
-      const place = this.#windows.findIndex((window) => window.name === name);
-      const { signature, epoch, tables = 0 } = this.#windows[place] ?? {};
-      if (signature !== operator.signature || epoch !== epochs[at]) return undefined;
-      const from =
-        OWN_TABLES + this.#windows.slice(0, place).reduce((total, window) => total + window.tables, 0);
-      return { name, layout: operator.layout, from, to: from + tables };
+    return windows.map((written) => {
+      const at = pipeline.rules.windows.findIndex(({ name }) => name === written.name);
+      const { signature, layout } = pipeline.rules.windows[at]?.operator ?? {};
+      const isDeployed = signature === written.signature && epochs[at] === written.epoch;
+      return { ...written, layout: isDeployed ? layout : undefined };
     });
-    const keys = new Map<string, StoredKey>();
-    const ids = new Map<string, Table>();
-    for (const [name, tables] of this.#tables) {
-      const [table] = tables;
-      if (table && table.rows > 0) ids.set(name, table);
-      const times = this.#times.get(name);
-      if (times === undefined) continue;
-      const { maxEventTime, lastArrival, watermark } = times;
-      const stored = windows.map((window) => window && laidOut(tables.slice(window.from, window.to), window));
-      keys.set(name, { maxEventTime, lastArrival, watermark, windows: stored });
-    }
-    const weight = new Scale();
-    for (const [name, tables] of this.#tables) {
-      weight.name(name);
-      for (const table of tables) weight.rows(table, 0, table.rows);
-    }
-    return { ...this.#last, positions: this.#positions, keys: PersistentMap.of(keys), ids, weight };
   }
 
   #patch(
@@ -150,10 +151,10 @@ class GroupBuilder {
     [cut]: readonly Table[],
     tails: readonly (readonly Table[])[],
   ): void {
-    // The writer counted the names in this order: `REFUSED` last, though it came before some of the keys.
-    const names = [...this.#tables.keys()].toSorted((a, b) => Number(a === REFUSED) - Number(b === REFUSED));
+    const keys = this.#keys;
+    const hasRefused = this.#ids.has(REFUSED);
     const nameOf = (place: number): string => {
-      const name = names[place];
+      const name = keys.keyAt(place) ?? (place === keys.size && hasRefused ? REFUSED : undefined);
       if (name === undefined)
         throw new CodecError('Cannot read an entry that changes a key which is not there');
       return name;
@@ -162,35 +163,70 @@ class GroupBuilder {
     if (cut?.rows !== deltas.length || cut.width !== 2 * tails.length) {
       throw new CodecError('Cannot read an entry as it must say what is kept of each table');
     }
-    const touched = [...changed.map(nameOf), ...added];
-    this.#setTimes(touched, times);
-    for (const [at, name] of touched.entries()) {
-      const earlier = this.#tables.get(name);
-      const later = (deltas[at] as KeyTables).map((tail, slot) => {
-        const place = at * cut.width + 2 * slot;
-        const [drop, keep] = [cut.numbers[place] as number, cut.numbers[place + 1] as number];
-        return patched(earlier?.[slot] ?? new Table(tail.width, tail.plainWidth), { drop, keep }, tail);
-      });
-      this.#tables.set(name, later);
+    const lost = gone.map(nameOf);
+    this.#set([...changed.map(nameOf), ...added], times, deltas, cut);
+    for (const name of lost) {
+      this.#weigh(name, this.#tablesOf(name, this.#keys.get(name)), -1);
+      this.#ids.delete(name);
     }
-    for (const name of gone.map(nameOf)) {
-      this.#tables.delete(name);
-      this.#times.delete(name);
-    }
+    this.#keys = this.#keys.without(new Set(lost));
   }
 
-  #setTimes(names: readonly string[], [times]: readonly Table[]): void {
+  /** Sets the tables of names, of which some rows are kept where there is a cut. */
+  #set(names: readonly string[], [times]: readonly Table[], tails: readonly KeyTables[], cut?: Table): void {
     if (times?.rows !== names.length || times.width !== TIMES) {
       throw new CodecError('Cannot read an entry as it must have the times of its keys');
     }
+    const changed = new Map<string, StoredKey>();
     for (const [row, name] of names.entries()) {
+      const earlier = this.#tablesOf(name, changed.get(name) ?? this.#keys.get(name));
+      const tables = (tails[row] as KeyTables).map((tail, slot) => {
+        if (cut === undefined) return tail;
+        const place = row * cut.width + 2 * slot;
+        const [drop, keep] = [cut.numbers[place] as number, cut.numbers[place + 1] as number];
+        return patched(earlier?.[slot] ?? new Table(tail.width, tail.plainWidth), { drop, keep }, tail);
+      });
+      this.#weigh(name, earlier, -1);
+      this.#weigh(name, tables, 1);
+      const [ids, ...windows] = tables;
+      if (ids && ids.rows > 0) this.#ids.set(name, ids);
+      else this.#ids.delete(name);
+      if (name === REFUSED) continue;
       const [maxEventTime, lastArrival, watermark] = times.numbers.subarray(row * TIMES) as unknown as [
         EpochMillis,
         EpochMillis,
         EpochMillis,
       ];
-      if (name !== REFUSED) this.#times.set(name, { maxEventTime, lastArrival, watermark });
+      changed.set(name, { maxEventTime, lastArrival, watermark, windows: this.#byWindow(windows) });
     }
+    this.#keys = this.#keys.with(changed);
+  }
+
+  /** Returns the tables that a name has so far, as they stand in entries; undefined where there is none. */
+  #tablesOf(name: string, stored: StoredKey | undefined): KeyTables | undefined {
+    const ids = this.#ids.get(name);
+    if (stored === undefined && ids === undefined) return undefined;
+    const windows = this.#windows.flatMap(
+      ({ layout = [] }, at) =>
+        stored?.windows[at] ?? layout.map(({ width, plainWidth }) => new Table(width, plainWidth)),
+    );
+    return [ids ?? new Table(ID_WIDTH, 0), ...windows];
+  }
+
+  #weigh(name: string, tables: KeyTables | undefined, times: 1 | -1): void {
+    if (tables === undefined) return;
+    this.#weight.name(name, times);
+    for (const table of tables) this.#weight.rows(table, 0, table.rows, times);
+  }
+
+  #byWindow(tables: readonly Table[]): readonly KeyTables[] {
+    let from = 0;
+    return this.#windows.map(({ name, tables: count = 0, layout }) => {
+      const own = tables.slice(from, from + count);
+      from += count;
+      if (layout) checkLaidOut(own, name, layout);
+      return own;
+    });
   }
 }
 
@@ -206,10 +242,8 @@ function keysOf(slots: readonly (readonly Table[])[], keys: number): KeyTables[]
 
 type Layout = readonly { readonly width: number; readonly plainWidth: number }[];
 
-function laidOut(
-  tables: KeyTables,
-  { name, layout }: { readonly name: string; readonly layout: Layout },
-): KeyTables {
+/** @throws CodecError where the tables of a window are not those that its kind stores */
+function checkLaidOut(tables: KeyTables, name: string, layout: Layout): void {
   const fits =
     tables.length === layout.length &&
     layout.every(
@@ -217,5 +251,4 @@ function laidOut(
     );
   if (!fits)
     throw new CodecError(`Cannot read window "${name}" as its tables must be those that its kind stores`);
-  return tables;
 }

@@ -62,12 +62,12 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     return this.get(key) !== undefined;
   }
 
-  /** Returns the key of a number, which is less than the size. */
-  keyAt(number: number): Key {
+  /** Returns the key of a number; undefined where there are not so many. */
+  keyAt(number: number): Key | undefined {
     const content = this.#content;
-    if ('numbers' in content) return content.keys[number] as Key;
+    if ('numbers' in content) return content.keys[number];
     const { neighbour, added } = content;
-    return number < neighbour.size ? neighbour.keyAt(number) : (added[number - neighbour.size] as Key);
+    return number < neighbour.size ? neighbour.keyAt(number) : added[number - neighbour.size];
   }
 
   /**
@@ -77,6 +77,8 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
    */
   with(values: ReadonlyMap<Key, Value>): PersistentMap<Key, Value> {
     if (values.size === 0) return this;
+    // An empty version may be referred to for ever, and would keep all that are made of it.
+    if (this.size === 0) return PersistentMap.of(values);
     const { numbers } = this.#takeOver();
     const added = [...values.keys()].filter((key) => !numbers.has(key));
     return new PersistentMap(this.size + added.length, { neighbour: this, values, added });
@@ -104,7 +106,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   *keys(): MapIterator<Key> {
-    for (let number = 0; number < this.size; number++) yield this.keyAt(number);
+    for (let number = 0; number < this.size; number++) yield this.keyAt(number) as Key;
   }
 
   *values(): MapIterator<Value> {
