@@ -558,11 +558,11 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
-    name: 'a delta counts refused ids where they came',
+    name: 'a delta counts refused ids first',
     rule: 'A delta names keys by their places',
     file: 'src/engine/format/read-group.ts',
-    find: 'const names = [...this.#tables.keys()].toSorted((a, b) => Number(a === REFUSED) - Number(b === REFUSED));',
-    replace: 'const names = [...this.#tables.keys()];',
+    find: 'keys.keyAt(place) ?? (place === keys.size && hasRefused ? REFUSED : undefined);',
+    replace: 'hasRefused && place === 0 ? REFUSED : keys.keyAt(place - Number(hasRefused));',
     sources: ['sqs'],
   },
   {
@@ -1223,8 +1223,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a window that was gone has its state again',
     rule: 'Back to an earlier definition: an altered window begins anew once more',
     file: 'src/engine/format/read-group.ts',
-    find: 'if (signature !== operator.signature || epoch !== epochs[at]) return undefined;',
-    replace: 'if (signature !== operator.signature) return undefined;',
+    find: 'signature === written.signature && epochs[at] === written.epoch;',
+    replace: 'signature === written.signature;',
   },
   {
     name: 'newer code goes on with deltas',

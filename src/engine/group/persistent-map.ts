@@ -67,6 +67,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     const content = this.#content;
     if ('numbers' in content) return content.keys[number];
     const { neighbour, added } = content;
+    if (number >= this.size) return undefined;
     return number < neighbour.size ? neighbour.keyAt(number) : added[number - neighbour.size];
   }
 

@@ -26,6 +26,11 @@ const steps = fc.array(
 const expectAll = ({ map, model }: Version): void => {
   expect([...map]).toEqual([...model]);
   expect(map.size).toBe(model.size);
+  expect([map.keyAt(0), map.keyAt(map.size), map.keyAt(map.size + 1)]).toEqual([
+    [...model.keys()][0],
+    undefined,
+    undefined,
+  ]);
   for (const key of KEYS) {
     expect(map.get(key)).toBe(model.get(key));
     expect(map.has(key)).toBe(model.has(key));
