@@ -5,7 +5,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { HEAP_SHARE } from '../../src/wiring/memory.ts';
+import { heapOptions } from '../../src/wiring/memory.ts';
 import type { Bundles, Role } from '../bundle.ts';
 import { checkLoading } from '../loading.ts';
 import { aliasOf, type Rollout } from './rollout.ts';
@@ -60,7 +60,7 @@ export class PipelineFunction extends lambda.Function {
       ...props.environment,
       // With the source map beside the bundle, stack traces name lines of the sources. Node parses the map
       // only when it needs one.
-      NODE_OPTIONS: `--enable-source-maps --max-old-space-size=${Math.floor(HEAP_SHARE * memorySize)}`,
+      NODE_OPTIONS: `--enable-source-maps ${heapOptions(memorySize)}`,
     };
     super(scope, id, {
       description,

@@ -296,7 +296,7 @@ describe('overrides', () => {
           LOG: 'debug',
           MILLRACE_PIPELINE: 'flights',
           // The heap follows the memory.
-          NODE_OPTIONS: Match.stringLikeRegexp('--max-old-space-size=1228$'),
+          NODE_OPTIONS: Match.stringLikeRegexp('--max-old-space-size=1228 --max-semi-space-size=64$'),
         }),
       },
     });

@@ -252,7 +252,7 @@ describe('the stack of a pipeline', () => {
       const { NODE_OPTIONS, ...names } = Properties.Environment.Variables;
       // Objects are collected before a function's memory is used up.
       expect(NODE_OPTIONS).toBe(
-        `--enable-source-maps --max-old-space-size=${Math.floor(0.6 * Properties.MemorySize)}`,
+        `--enable-source-maps --max-old-space-size=${Math.floor(0.6 * Properties.MemorySize)} --max-semi-space-size=${Math.floor(Properties.MemorySize / 32)}`,
       );
       const variables = Object.entries(names).map(([name, value]) => [name, nameOf(value)]);
       expect(Object.fromEntries(variables)).toEqual({
