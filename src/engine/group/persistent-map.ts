@@ -106,6 +106,11 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     return { changed: changed.sort((a, b) => a - b), added: content.added };
   }
 
+  /** Lets go of the version before, of which it would else keep the values that are others here. */
+  settle(): void {
+    this.#takeOver();
+  }
+
   *keys(): MapIterator<Key> {
     for (let number = 0; number < this.size; number++) yield this.keyAt(number) as Key;
   }

@@ -18,6 +18,7 @@ const steps = fc.array(
   fc.record({
     of: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(9)),
     added: fc.shuffledSubarray(KEYS),
+    settled: fc.boolean(),
     gone: fc.oneof({ weight: 4, arbitrary: fc.constant<string[]>([]) }, keys),
   }),
   { maxLength: 30 },
@@ -44,7 +45,7 @@ describe('a persistent map', () => {
         let made = 0;
         const entries = first.map((key) => [key, { made: made++ }] as const);
         const versions: Version[] = [{ map: PersistentMap.of(entries), model: new Map(entries) }];
-        for (const { of, added, gone } of steps) {
+        for (const { of, added, settled, gone } of steps) {
           const { map, model } = versions.at(-1 - (of % versions.length)) as Version;
           const values = new Map(added.map((key) => [key, { made: made++ }]));
           const kept = [...model].filter(([key]) => !gone.includes(key));
@@ -52,6 +53,7 @@ describe('a persistent map', () => {
             map: map.without(new Set(gone)).with(values),
             model: new Map([...kept, ...values]),
           });
+          if (settled) (versions.at(-1 - (of % versions.length)) as Version).map.settle();
           expectAll(versions.at(-1 - (of % versions.length)) as Version);
         }
         versions.forEach(expectAll);
@@ -100,6 +102,9 @@ describe('a persistent map', () => {
     expect(third.changesSince(PersistentMap.of())).toBeUndefined();
     expect(second.changesSince(first)).toBeUndefined();
     expect(third.changesSince(second)).toEqual({ changed: [], added: ['b'] });
+    // Once it is settled it knows no other version.
+    third.settle();
+    expect(third.changesSince(second)).toBeUndefined();
     const empty = PersistentMap.of<string, Value>();
     expect(empty.with(new Map([['a', { made: 1 }]])).changesSince(empty)).toBeUndefined();
     expect(third.without(new Set(['a'])).changesSince(third)).toBeUndefined();

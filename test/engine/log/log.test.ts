@@ -322,6 +322,16 @@ describe('what an environment has in memory', () => {
       expect(found(cache, 'ba')).toBe('b');
     });
 
+    it('without what was there before the last commit', () => {
+      const later = {
+        ...ten,
+        keys: ten.keys.with(new Map([...ten.keys].map(([key, kept]) => [key, { ...kept }]))),
+      };
+      expect(later.keys.changesSince(ten.keys)?.changed).toHaveLength(10);
+      room(1.5).set('a', later, NOON);
+      expect(later.keys.changesSince(ten.keys)).toBeUndefined();
+    });
+
     it('of which groups that batches go round, each in its turn, keep as many as there is room for', () => {
       const cache = room(3.5);
       found(cache, 'abcdefgh');
