@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { withKept } from '../../src/commands/kept.ts';
@@ -9,11 +8,12 @@ import { auditPanes } from '../../src/engine/inspect/audit-panes.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
 import { startServersBeside } from '../../src/local/servers/servers.ts';
 import { upstreamOf } from '../../src/pipeline/upstream.ts';
+import { bundled } from './bundled.ts';
 import { CHAIN, type ChainRun, rowOf, runChain, sqlPanes } from './chain.ts';
 import { readFlights } from './flights.ts';
 import { dataFolders } from './local.ts';
 
-const SCRIPT = fileURLToPath(new URL('killed-chain.ts', import.meta.url));
+const SCRIPT = bundled(new URL('killed-chain.ts', import.meta.url));
 
 const folders = dataFolders();
 afterAll(folders.remove);
@@ -80,7 +80,7 @@ describe(`a chain of three pipelines over ${KILLED_FLIGHTS} flights, killed at r
 });
 
 const begin = (folder: string): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', SCRIPT, folder, String(KILLED_FLIGHTS)], {
+  spawn(process.execPath, [SCRIPT, folder, String(KILLED_FLIGHTS)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 

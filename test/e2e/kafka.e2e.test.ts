@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { bucket, type Pipeline } from '../../src/index.ts';
@@ -15,12 +14,13 @@ import {
   kafkaLacks,
   startKafka,
 } from '../../src/local/servers/index.ts';
+import { bundled } from './bundled.ts';
 import { type Flight, readFlights } from './flights.ts';
 import { dataFolders, findingsIn, type LocalRun, runLocally } from './local.ts';
 
 const lack = await kafkaLacks();
 
-const SCRIPT = fileURLToPath(new URL('killed.ts', import.meta.url));
+const SCRIPT = bundled(new URL('killed.ts', import.meta.url));
 
 /** The flights over a topic of another name for each test. */
 const over = (topic: string): Pipeline => {
@@ -127,7 +127,7 @@ describe.skipIf(lack)(`flights over Apache Kafka${lack ? ` (${lack})` : ''}`, ()
       const dataDirectory = await folders.make();
       const killed = spawn(
         process.execPath,
-        ['--import', 'tsx', SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'kafka'],
+        [SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'kafka'],
         { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
       );
       expect(await once(killed, 'exit')).toEqual([null, 'SIGKILL']);

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
@@ -13,10 +12,11 @@ import { bucket } from '../../src/index.ts';
 import { pipelineOver } from '../../src/local/over.ts';
 import { isAccountedFor } from '../../src/local/replay.ts';
 import type { Pipeline } from '../../src/pipeline/pipeline.ts';
+import { bundled } from './bundled.ts';
 import { readFlights } from './flights.ts';
 import { type LocalRun, patiently, runLocally } from './local.ts';
 
-const SCRIPT = fileURLToPath(new URL('killed.ts', import.meta.url));
+const SCRIPT = bundled(new URL('killed.ts', import.meta.url));
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -44,7 +44,7 @@ function runOf(sinks: Run['sinks'], limit: number, kind: 'kinesis' | 'sqs' = 'ki
 
 /** Begins a run, or goes on with it, in a process of its own, servers and all. */
 const begin = ({ sinks, lines }: Run, folder: string, ...killing: string[]): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', SCRIPT, folder, sinks, String(lines.length), ...killing], {
+  spawn(process.execPath, [SCRIPT, folder, sinks, String(lines.length), ...killing], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 

@@ -5,7 +5,6 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { PutRecordCommand, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -19,10 +18,11 @@ import { startServers } from '../../src/local/servers/servers.ts';
 import { createStream } from '../../src/local/sources/kinesis.ts';
 import { readShard } from '../../src/local/sources/kinesis-shard.ts';
 import type { Ports } from '../../src/ports/index.ts';
+import { bundled } from './bundled.ts';
 import { type LocalRun, runLocally } from './local.ts';
 import { meters, readings } from './meters.ts';
 
-const SCRIPT = fileURLToPath(new URL('paused.ts', import.meta.url));
+const SCRIPT = bundled(new URL('paused.ts', import.meta.url));
 const MOVED_CLOCK = new URL('moved-clock.mjs', import.meta.url).href;
 
 const HOUR = 3_600_000;
@@ -99,7 +99,7 @@ async function goOnBeside(
 ): Promise<void> {
   const places = pauses.map(({ at }) => at).join();
   const args = [join(folder, 'data'), lines.length, speed ?? 0, places].map(String);
-  const child = spawn(process.execPath, ['--import', 'tsx', '--import', MOVED_CLOCK, SCRIPT, ...args], {
+  const child = spawn(process.execPath, ['--import', MOVED_CLOCK, SCRIPT, ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...process.env, MILLRACE_CLOCK_AHEAD: clockFile },
   });

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flights } from '../../functions/flights/pipeline.ts';
 import { bucket, type Pipeline } from '../../src/index.ts';
@@ -13,12 +12,13 @@ import {
   rabbitmqLacks,
   startRabbitmq,
 } from '../../src/local/servers/index.ts';
+import { bundled } from './bundled.ts';
 import { readFlights } from './flights.ts';
 import { dataFolders, findingsIn, type LocalRun, patiently, runLocally } from './local.ts';
 
 const lack = rabbitmqLacks();
 
-const SCRIPT = fileURLToPath(new URL('killed.ts', import.meta.url));
+const SCRIPT = bundled(new URL('killed.ts', import.meta.url));
 
 /** A broker that crashed may deliver again what was on the way to its consumer after messages that are newer. */
 const toBucket = patiently({ ...flights, sinks: [bucket()] });
@@ -171,7 +171,7 @@ describe.skipIf(lack)(`flights over RabbitMQ${lack ? ` (${lack})` : ''}`, () => 
       const dataDirectory = await folders.make();
       const killed = spawn(
         process.execPath,
-        ['--import', 'tsx', SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'rabbitmq'],
+        [SCRIPT, dataDirectory, 'bucket', '600', call, moment, String(nth), 'rabbitmq'],
         { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
       );
       expect(await once(killed, 'exit')).toEqual([null, 'SIGKILL']);

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { bundled } from './bundled.ts';
 import { readFlights } from './flights.ts';
 import { dataFolders, runLocally } from './local.ts';
 import { isSelected, sending, sentIn } from './sinks.ts';
 
-const SCRIPT = fileURLToPath(new URL('killed-sinks.ts', import.meta.url));
+const SCRIPT = bundled(new URL('killed-sinks.ts', import.meta.url));
 const LIMIT = 300;
 const lines = readFlights(LIMIT).map((flight) => JSON.stringify(flight));
 
@@ -15,7 +15,7 @@ const folders = dataFolders();
 afterAll(folders.remove);
 
 const begin = (folder: string, ...killing: string[]): ChildProcess =>
-  spawn(process.execPath, ['--import', 'tsx', SCRIPT, folder, String(LIMIT), ...killing], {
+  spawn(process.execPath, [SCRIPT, folder, String(LIMIT), ...killing], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 
