@@ -9,7 +9,12 @@ export interface Report {
 /** What a process that makes a report answers. */
 export type ReportAnswer =
   | { readonly outcome: 'reported'; readonly report: Report }
+  /** What this machine lacks, as a sentence. */
+  | { readonly outcome: 'skipped'; readonly reason: string }
   | { readonly outcome: 'failed'; readonly reason: string };
+
+/** Thrown by a report that this machine lacks something for: what, and why that is needed. */
+export class Skipped extends Error {}
 
 /** Makes a report when the parent process asks for it, and answers it. */
 export function enterReport(make: (quick: boolean) => Report | Promise<Report>): void {
@@ -17,7 +22,12 @@ export function enterReport(make: (quick: boolean) => Report | Promise<Report>):
     Promise.resolve()
       .then(() => make(quick))
       .then((report): ReportAnswer => ({ outcome: 'reported', report }))
-      .catch((error): ReportAnswer => ({ outcome: 'failed', reason: String(error?.stack ?? error) }))
+      .catch(
+        (error): ReportAnswer =>
+          error instanceof Skipped
+            ? { outcome: 'skipped', reason: error.message }
+            : { outcome: 'failed', reason: String(error?.stack ?? error) },
+      )
       .then((answer) => process.send?.(answer, undefined, undefined, () => process.exit(0)));
   });
 }

@@ -41,7 +41,10 @@ async function main(words: readonly string[]): Promise<void> {
   const plan = sections.flatMap(({ name, cases }) =>
     cases.flatMap((one) => one.contenders.map((entry) => ({ name, one, entry }))),
   );
-  const reports = REPORTS.filter(({ name }) => wanted.every((word) => word === name));
+  const reports = REPORTS.filter(
+    ({ name, onlyNamed = false }) =>
+      wanted.every((word) => word === name) && !(onlyNamed && wanted.length === 0),
+  );
   await mkdir(BUNDLES, { recursive: true });
   const unbuilt = await bundle(
     new Set([
@@ -221,7 +224,7 @@ function otherNode(): string | undefined {
 async function reportOn(
   node: string,
   version: string,
-  { title, module, fromSource }: ReportEntry,
+  { title, module, fromSource, timeoutMillis = REPORT_TIMEOUT_MILLIS }: ReportEntry,
   quick: boolean,
   markdown: boolean,
   unbuilt: ReadonlyMap<string, string>,
@@ -231,8 +234,12 @@ async function reportOn(
   const path = fromSource ? join(HERE, `${module}.ts`) : bundleOf(module);
   const answer: ReportAnswer =
     reason === undefined
-      ? await inFreshProcess<ReportAnswer>(path, { quick }, REPORT_TIMEOUT_MILLIS, node)
+      ? await inFreshProcess<ReportAnswer>(path, { quick }, timeoutMillis, node)
       : { outcome: 'failed', reason };
+  if (answer.outcome === 'skipped') {
+    console.log(`Skipped: ${answer.reason}`);
+    return;
+  }
   if (answer.outcome === 'failed') {
     process.exitCode = 1;
     console.log(answer.reason);

@@ -63,6 +63,10 @@ export interface ReportEntry {
   readonly onBoth?: boolean;
   /** Whether it runs from source, as it makes bundles of its own, and starts them on a Node of its own. */
   readonly fromSource?: boolean;
+  /** Whether it is made only where it is named, as it downloads what few have. */
+  readonly onlyNamed?: boolean;
+  /** A quarter of an hour where nothing is said. */
+  readonly timeoutMillis?: number;
 }
 
 function rollingMean(count: number): Case {
@@ -388,5 +392,12 @@ export const REPORTS: readonly ReportEntry[] = [
     fromSource: true,
   },
   { name: 'producer', title: 'Sending 20,000 records to a local server', module: 'reports/producer' },
+  {
+    name: 'flink',
+    title: 'Beside Apache Flink 2.3, by time of the processor',
+    module: 'reports/flink',
+    onlyNamed: true,
+    timeoutMillis: 60 * 60_000,
+  },
   { name: 'size', title: 'Code in bytes', module: 'reports/size' },
 ];
