@@ -338,6 +338,14 @@ describe('integral, timeWeightedMean and rate', () => {
     }
   });
 
+  it('are no number where every record was passed over', () => {
+    for (const aggregate of aggregates) {
+      const { settle, add } = aggregate.parts as Required<Parts>;
+      const passedOver = add(settle(null, 2 as EpochMillis), 1, null, 2 as EpochMillis);
+      expect(monoidOf(aggregate).lower(passedOver)).toBeNaN();
+    }
+  });
+
   it('keep no point that is settled', () => {
     for (const { parts } of aggregates as { parts: Required<Parts> }[]) {
       const sizes = [10, 1_000].map((length) => {
