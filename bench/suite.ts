@@ -384,6 +384,12 @@ export const REPORTS: readonly ReportEntry[] = [
     module: 'reports/touched',
     onBoth: true,
   },
+  {
+    name: 'sweep',
+    title: 'A sweep of a group of many keys, store in memory',
+    module: 'reports/sweep',
+    onBoth: true,
+  },
   { name: 'memory', title: 'Memory of each handler, in a process of its own', module: 'reports/memory' },
   {
     name: 'cold',

@@ -141,6 +141,20 @@ export class KeyState {
     this.#advance(shown, panes);
   }
 
+  /**
+   * Returns the reading of the clock from which on `idle` emits panes, or the key may be forgotten; ∞ if that never
+   * comes. It may be too early, and is never too late. A key that neither emits nor is forgotten at an instant keeps
+   * its number of open windows until then.
+   */
+  restsUntil(): number {
+    if (this.watermark === NEVER) return NEVER;
+    const { outOfOrderness, idleAfter, maxLateness = Number.POSITIVE_INFINITY } = this.#rules.time;
+    const due = Math.min(...this.#windows.map((window) => window.restsUntil(this.watermark)));
+    const silence = due - (this.#maxEventTime - outOfOrderness);
+    const forgotten = this.#isEmpty() ? this.#lastArrival + maxLateness + 1 : Number.POSITIVE_INFINITY;
+    return Math.min(this.#lastArrival + idleAfter + silence, forgotten);
+  }
+
   /** Ends a commit: emits what the definition asks to show of windows that are still open. */
   update(panes: Panes): void {
     panes.watermark(this.watermark);
@@ -199,6 +213,10 @@ export class KeyState {
   #isForgotten(now: EpochMillis): boolean {
     const { maxLateness = Number.POSITIVE_INFINITY } = this.#rules.time;
     if (this.watermark === NEVER || now - this.#lastArrival <= maxLateness) return false;
+    return this.#isEmpty();
+  }
+
+  #isEmpty(): boolean {
     return this.#windows.every((window) => window.isEmpty(this.watermark));
   }
 

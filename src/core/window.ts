@@ -101,6 +101,11 @@ export interface WindowState {
    */
   peek(watermark: number, panes: Panes, limit: number): void;
   /**
+   * Returns the watermark from which on, without another record, the state emits something or `isEmpty` becomes
+   * true; ∞ where that never comes. It may be too early, and is never too late.
+   */
+  restsUntil(watermark: number): number;
+  /**
    * Says whether the state could begin anew unnoticed. Only a record that comes after `maxLateness` could
    * tell.
    */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { KeyState } from '../../src/core/key.ts';
+import type { EpochMillis, Millis } from '../../src/core/time.ts';
 import type { OpenWindow } from '../../src/core/window.ts';
 import { cases, keyRecord, longAfter, noPanes, rough, rulesOf } from './windows.ts';
 
@@ -50,6 +51,35 @@ it('lists the windows that silence closes, as they are then emitted', () => {
       expect(closing.reduce((a, b) => a + b, 0)).toBe(open);
     }),
     { numRuns: 400 },
+  );
+});
+
+it('rests until silence emits something or lets it be forgotten, and not longer', () => {
+  const lengths = fc.record({ cut: fc.nat(), silence: fc.nat(150), maxLateness: fc.nat(150) });
+  fc.assert(
+    fc.property(cases(rough), lengths, ({ plan, input }, { cut, silence, maxLateness }) => {
+      const planned = rulesOf(plan);
+      const rules = { ...planned, time: { ...planned.time, maxLateness: maxLateness as Millis } };
+      const panes = noPanes(rules);
+      const taken = input.slice(0, 1 + (cut % input.length));
+      const key = new KeyState(rules);
+      for (const record of taken) key.apply(keyRecord(rules, record), panes);
+      const stored = key.freeze();
+      /** What has happened by then, if anything. */
+      const at = (now: number) => {
+        const later = new KeyState(rules, stored);
+        panes.clear();
+        later.idle(now as EpochMillis, panes);
+        const until = later.restsUntil();
+        return { until, happens: panes.length > 0 || later.freeze(now as EpochMillis) === undefined };
+      };
+      const { until, happens } = at(Math.max(...taken.map(({ arrival }) => arrival)) + silence);
+      if (happens) return;
+      expect(at(Number.isFinite(until) ? until - 1 : longAfter(input)).happens).toBe(false);
+      // Where no record may come late for a window, nothing else ends a rest.
+      if (plan.allowedLateness === 0 && Number.isFinite(until)) expect(at(until).happens).toBe(true);
+    }),
+    { numRuns: 300 },
   );
 });
 

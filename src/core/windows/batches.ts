@@ -74,6 +74,11 @@ class BatchesState implements WindowState {
     emitSpan(panes, this.#window, EARLY, this.#batch, { identity, revision: 0, revisable: 1 });
   }
 
+  /** No pane waits for time, and the state is never empty. */
+  restsUntil(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** The state is never empty, as the ordinals of batches go on. */
   isEmpty(): boolean {
     return false;

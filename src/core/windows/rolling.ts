@@ -221,6 +221,11 @@ class RollingState implements WindowState, Postponed {
     panes.end(this.#window, joined, 0);
   }
 
+  /** No pane waits for time, and the state is never empty. */
+  restsUntil(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** The state is never empty, as the ordinals of records go on. */
   isEmpty(): boolean {
     return false;

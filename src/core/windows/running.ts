@@ -105,6 +105,11 @@ class RunningState implements WindowState {
     if (this.#all.rows > 0) this.#show(panes);
   }
 
+  /** No pane waits for time, and the state is never empty. */
+  restsUntil(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** The state is never empty, as the window never closes. */
   isEmpty(): boolean {
     return false;

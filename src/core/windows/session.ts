@@ -185,6 +185,15 @@ class SessionState implements WindowState {
     }
   }
 
+  restsUntil(watermark: number): number {
+    let until = Number.POSITIVE_INFINITY;
+    for (let row = 0; row < this.#sessions.rows; row++) {
+      const closes = this.#closes(row);
+      until = Math.min(until, closes > watermark ? closes : closes + this.#settings.allowedLateness);
+    }
+    return until;
+  }
+
   isEmpty(): boolean {
     return this.#sessions.rows === 0;
   }

@@ -248,6 +248,23 @@ class SlidingState implements WindowState {
     return this.#rules.stepAfter?.(Math.max(watermark, slice)) ?? this.#rules.alignment.end(start);
   }
 
+  restsUntil(watermark: number): number {
+    const { alignment, allowedLateness } = this.#rules;
+    const { first, last, end } = alignment;
+    const slices = this.#slices;
+    const earliest = first(watermark);
+    const row = rowFrom(slices, earliest);
+    const closes = this.#emitsEmpty() ? end(earliest) : Number.POSITIVE_INFINITY;
+    if (row < slices.rows) {
+      const slice = this.#start(row);
+      const start = Math.max(earliest, first(slice)) as EpochMillis;
+      return Math.min(closes, this.#due(start, slice, watermark));
+    }
+    if (this.#emitsEmpty() || this.isEmpty(watermark)) return closes;
+    // Without slices, revisions of empty windows remain, which is rare.
+    return slices.rows === 0 ? watermark : end(last(this.#start(slices.rows - 1))) + allowedLateness;
+  }
+
   isEmpty(watermark: number): boolean {
     return (
       this.#slices.rows === this.#expired(watermark) &&

@@ -153,6 +153,11 @@ class TrailingState implements WindowState {
     for (let row = first; row < end; row++) this.#show(EARLY, row, anyTime, panes);
   }
 
+  restsUntil(watermark: number): number {
+    const row = rowFrom(this.#records, watermark);
+    return row < this.#records.rows ? this.#at(row) + 1 : Number.POSITIVE_INFINITY;
+  }
+
   /** The state is never empty, as the ordinals of records go on. */
   isEmpty(): boolean {
     return false;

@@ -1,8 +1,18 @@
+import { Table } from '../../core/table.ts';
+
 /** The entries of a map as columns. The number of an entry says how many entries came before it. */
 interface Columns<Key, Value> {
   readonly numbers: Map<Key, number>;
   readonly keys: Key[];
   readonly values: Value[];
+  notes: Notes | undefined;
+}
+
+/** Numbers that are noted beside the values, a row for each. */
+interface Notes {
+  /** By whom: nobody else can read them. */
+  readonly by: object;
+  readonly rows: Table;
 }
 
 /** How a version differs from a neighbour. */
@@ -45,7 +55,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     const latest = new Map(entries);
     const keys = [...latest.keys()];
     const numbers = new Map(keys.map((key, number) => [key, number]));
-    return new PersistentMap(keys.length, { numbers, keys, values: [...latest.values()] });
+    return new PersistentMap(keys.length, { numbers, keys, values: [...latest.values()], notes: undefined });
   }
 
   get(key: Key): Value | undefined {
@@ -86,8 +96,32 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   /** Returns a version without some keys, which takes as long as there are entries. */
-  without(keys: ReadonlySet<Key>): PersistentMap<Key, Value> {
-    return keys.size === 0 ? this : PersistentMap.of([...this].filter(([key]) => !keys.has(key)));
+  without(gone: ReadonlySet<Key>): PersistentMap<Key, Value> {
+    if (gone.size === 0) return this;
+    const { keys, values, notes } = this.#takeOver();
+    const stay = [...keys.keys()].filter((number) => !gone.has(keys[number] as Key));
+    const rest = PersistentMap.of(stay.map((number) => [keys[number] as Key, values[number] as Value]));
+    if (notes) {
+      const kept = rest.notes(notes.by, notes.rows.width);
+      for (const [row, number] of stay.entries()) kept.set(row, notes.rows, number);
+    }
+    return rest;
+  }
+
+  /**
+   * Returns a row of numbers for each key, by the key's number, for the caller to write to. Later versions have them,
+   * too, but where a key has another value: there the first number of the row is NaN, as it is before the caller
+   * writes. The table is of this version until another one is made or changed.
+   *
+   * @param by whose notes these are: they begin anew where someone else asks
+   */
+  notes(by: object, width: number): Table {
+    const columns = this.#takeOver();
+    if (columns.notes?.by !== by) {
+      columns.notes = { by, rows: new Table(width, 0, this.size) };
+      for (let row = 0; row < this.size; row++) addNote(columns.notes);
+    }
+    return columns.notes.rows;
   }
 
   /**
@@ -147,23 +181,34 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   /** Gives the columns to a neighbour, and knows from then on how it differs from that. */
   #handOver(to: PersistentMap<Key, Value>): void {
     const columns = this.#content as Columns<Key, Value>;
-    const { numbers, keys, values } = columns;
+    const { numbers, keys, values, notes } = columns;
     const difference = to.#content as Difference<Key, Value>;
     const before = new Map<Key, Value | undefined>();
     for (const [key, value] of difference.values) {
       const number = numbers.get(key);
       before.set(key, number === undefined ? undefined : values[number]);
       if (value === undefined) numbers.delete(key);
-      else if (number !== undefined) values[number] = value;
+      else if (number !== undefined) {
+        values[number] = value;
+        if (notes) forgetNote(notes, number);
+      }
     }
     // The keys that only this version has are its last.
     const added = keys.splice(to.size);
     values.length = keys.length;
+    if (notes) notes.rows.rows = keys.length;
     for (const key of difference.added) {
       numbers.set(key, keys.push(key) - 1);
       values.push(difference.values.get(key) as Value);
+      if (notes) addNote(notes);
     }
     this.#content = { neighbour: to, values: before, added };
     to.#content = columns;
   }
+}
+
+const addNote = (notes: Notes): void => forgetNote(notes, notes.rows.push());
+
+function forgetNote({ rows }: Notes, number: number): void {
+  rows.numbers[number * rows.width] = Number.NaN;
 }

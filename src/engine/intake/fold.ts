@@ -263,6 +263,9 @@ export interface Passed extends Folded {
  * not by a number of keys. Where the panes of a single key are too many, its time passes up to the end of
  * one of its windows, and goes on from there in the next step.
  *
+ * A key costs a look at two numbers where a call before has found that nothing happens to it yet. The numbers stand
+ * beside its value in the map of keys.
+ *
  * @param now the instant up to which silence counts; event time passes only for keys that are silent by
  * then
  */
@@ -275,14 +278,21 @@ export function foldIdle(
   const { rules } = deployment.pipeline;
   const passed = new Map<string, StoredKey>();
   const forgotten = new Set<string>();
-  const ids = new Map(group.ids);
+  const notes = group.keys.notes(rules, 2);
   const panes = new Panes(rules);
   const emitting: string[] = [];
   let bytes = 0;
   let more = false;
   let open = 0;
   let failed = 0;
-  for (const [key, stored] of group.keys) {
+  for (let number = 0; number < group.keys.size; number++) {
+    const note = number * notes.width;
+    if ((notes.numbers[note + RESTS_UNTIL] as number) > now) {
+      open += notes.numbers[note + OPEN] as number;
+      continue;
+    }
+    const key = group.keys.keyAt(number) as string;
+    const stored = group.keys.get(key) as StoredKey;
     const before = panes.length;
     panes.key = emitting.length;
     try {
@@ -297,15 +307,16 @@ export function foldIdle(
         const target = new KeyState(rules, stored).reached(now);
         state = passInPart(deployment, stored, [{ until: target, shown: undefined }], maxBytes, panes);
       }
-      open += state.open();
+      const stillOpen = state.open();
+      open += stillOpen;
+      const restsUntil = state.restsUntil();
       const next = state.freeze(now);
       if (panes.length > before) emitting.push(key);
-      if (next === undefined) {
-        forgotten.add(key);
-        ids.delete(key);
-      } else if (panes.length > before) {
-        passed.set(key, next);
-        forgetPassed(ids, key, next.watermark);
+      if (next === undefined) forgotten.add(key);
+      else if (panes.length > before) passed.set(key, next);
+      else {
+        notes.numbers[note + RESTS_UNTIL] = restsUntil;
+        notes.numbers[note + OPEN] = stillOpen;
       }
       if (more) break;
     } catch {
@@ -319,7 +330,7 @@ export function foldIdle(
     positions,
     inherited,
     keys: group.keys.without(forgotten).with(passed),
-    ids,
+    ids: changed ? idsAfter(group, forgotten, passed) : group.ids,
     counters,
     panes: columnsOf(deployment, emitting, panes),
     poison: [],
@@ -330,6 +341,24 @@ export function foldIdle(
     open,
     failed,
   };
+}
+
+/**
+ * The columns of what is noted of a key for the sweeps after: until when it emits nothing and is not forgotten, and
+ * how many of its windows are open until then.
+ */
+const RESTS_UNTIL = 0;
+const OPEN = 1;
+
+function idsAfter(
+  { ids }: Group,
+  forgotten: ReadonlySet<string>,
+  passed: ReadonlyMap<string, StoredKey>,
+): Group['ids'] {
+  const kept = new Map(ids);
+  for (const key of forgotten) kept.delete(key);
+  for (const [key, { watermark }] of passed) forgetPassed(kept, key, watermark);
+  return kept;
 }
 
 /**

@@ -61,6 +61,37 @@ describe('a persistent map', () => {
     );
   });
 
+  it('notes numbers beside values, for as long as a key has the value that they are of', () => {
+    const noter = {};
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...KEYS)), steps, (first, steps) => {
+        let made = 1;
+        const versions = [PersistentMap.of<string, Value>(first.map((key) => [key, { made: made++ }]))];
+        for (const { of, added, gone } of steps) {
+          const map = versions.at(-1 - (of % versions.length)) as PersistentMap<string, Value>;
+          const notes = map.notes(noter, 2);
+          for (const [number, { made }] of [...map.values()].entries()) {
+            const [noted, negative] = notes.numbers.subarray(2 * number, 2 * number + 2);
+            if (!Number.isNaN(noted)) expect([noted, negative]).toEqual([made, -made]);
+            notes.numbers.set([made, -made], 2 * number);
+          }
+          expect(notes.rows).toBe(map.size);
+          const values = new Map(added.map((key) => [key, { made: made++ }]));
+          const next = map.without(new Set(gone)).with(values);
+          const later = next.notes(noter, 2);
+          for (const [number, [key, { made }]] of [...next].entries()) {
+            // An empty map, which may be referred to for ever, hands nothing on.
+            const isKept = !values.has(key) && map.has(key);
+            expect(later.numbers[2 * number]).toBe(isKept ? made : Number.NaN);
+          }
+          versions.push(next);
+        }
+        const [latest] = versions.slice(-1) as [PersistentMap<string, Value>];
+        for (const noted of latest.notes({}, 1).numbers.subarray(0, latest.size)) expect(noted).toBeNaN();
+      }),
+    );
+  });
+
   it('can be listed while other versions are made', () => {
     fc.assert(
       fc.property(keys, keys, keys, (first, some, others) => {

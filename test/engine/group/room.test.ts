@@ -465,6 +465,7 @@ describe('a key whose windows throw as time passes', () => {
       open: (...given) => state.open(...given),
       listOpen: (...given) => state.listOpen(...given),
       peek: (...given) => state.peek(...given),
+      restsUntil: (...given) => state.restsUntil(...given),
       isEmpty: (...given) => state.isEmpty(...given),
       freeze: (...given) => state.freeze(...given),
     });
