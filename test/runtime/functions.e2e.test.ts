@@ -101,27 +101,42 @@ function functionsOfSubject(subject: Subject): readonly DeployedFunction[] {
   return ORDER.flatMap((role) => functions.filter((fn) => fn.role === role));
 }
 
+/** Checks that the functions of a pipeline answer every event, and write nothing of a record. */
+async function answer(runtime: Runtime, places: Places, subject: Subject): Promise<void> {
+  const { pipeline } = subject.deployed;
+  const variables = await places.prepare(pipeline);
+  for (const fn of functionsOfSubject(subject)) {
+    const { wrong, written } = await run(runtime, fn, subject, variables, places.endpoints);
+    const title = `${pipeline.name} ${fn.role}`;
+    if (title in UNANSWERED) expect(wrong.join(), title).toMatch(UNANSWERED[title] as RegExp);
+    else expect(wrong, title).toEqual([]);
+    expect(linesThatShowIt(written), title).toEqual([]);
+    if (fn.role === 'handler' && subject.samples.length > 0)
+      expect(counted(written, 'applied'), `${title} applied`).toBeGreaterThan(0);
+  }
+}
+
 describe.runIf(runtimes.length > 0).each(runtimes)('on Node $version', (runtime) => {
   let places: Places;
+  // These wait most of the time, for a broker that is not there: they do so while the others run.
+  const begun = new Map<Subject, Promise<void>>();
   beforeAll(async () => {
     places = await openPlaces();
+    for (const subject of subjects.filter(({ deployed }) => deployed.pipeline.name === 'machines')) {
+      const answered = answer(runtime, places, subject);
+      // Its test says so.
+      answered.catch(() => {});
+      begun.set(subject, answered);
+    }
   });
-  afterAll(() => places.close());
+  afterAll(async () => {
+    await Promise.allSettled(begun.values());
+    await places.close();
+  });
 
   it.each(subjects.map((subject) => [subject.deployed.pipeline.name, subject] as const))(
     'the functions of %s answer every event, and write nothing of a record',
-    async (name, subject) => {
-      const variables = await places.prepare(subject.deployed.pipeline);
-      for (const fn of functionsOfSubject(subject)) {
-        const { wrong, written } = await run(runtime, fn, subject, variables, places.endpoints);
-        const title = `${name} ${fn.role}`;
-        if (title in UNANSWERED) expect(wrong.join(), title).toMatch(UNANSWERED[title] as RegExp);
-        else expect(wrong, title).toEqual([]);
-        expect(linesThatShowIt(written), title).toEqual([]);
-        if (fn.role === 'handler' && subject.samples.length > 0)
-          expect(counted(written, 'applied'), `${title} applied`).toBeGreaterThan(0);
-      }
-    },
+    (_, subject) => begun.get(subject) ?? answer(runtime, places, subject),
   );
 
   it.each(
