@@ -49,7 +49,7 @@ public final class Main {
     settings.setString("execution.checkpointing.incremental", "true");
     settings.setString("execution.checkpointing.storage", "filesystem");
     settings.setString("execution.checkpointing.dir", directory.resolve("checkpoints").toUri().toString());
-    // Faster than in RocksDB, where there are few timers a key.
+    // As Flink advises where timers are few. In RocksDB they took as long.
     settings.setString("state.backend.rocksdb.timer-service.factory", "heap");
     settings.setString("taskmanager.memory.managed.size", "512 mb");
     settings.setString("io.tmp.dirs", directory.toString());
