@@ -118,6 +118,15 @@ describe('a key is forgotten', () => {
   });
 });
 
+it('a key does not rest while all that it keeps is how often empty windows were emitted', () => {
+  const rules = rulesOf(tumbling({ size: '5ms', emitEmpty: true }, n), { allowedLateness: '1s' });
+  const key = new Key(rules).apply(at(1));
+  // A thousand empty windows follow the one with the record, up to 5,005.
+  expect(key.idle(5_900).panes()).toHaveLength(1_001);
+  expect(key.state.restsUntil()).toBe(5_900);
+  expect(key.idle(6_100).state.restsUntil()).toBe(Number.POSITIVE_INFINITY);
+});
+
 it('a window that is new to a key begins with its next record', () => {
   const old = rulesOf(tumbling({ size: '5ms' }, n));
   const stored = new Key(old).apply(at(1)).state.freeze();
