@@ -325,6 +325,30 @@ function twoWindows(keys: number): Case {
   };
 }
 
+function tenWindows(keys: number): Case {
+  const steady = pace(keys * 700, 30_000, 3);
+  const entry = (name: string, role: Role, windows: number, engine: number): Entry => ({
+    name: `${name}, ${windows === 1 ? 'one window of 5 min' : `${windows} windows`}`,
+    role,
+    module: 'ten-windows/millrace',
+    parameters: { shortest: windows === 1 ? 5 : 1, longest: windows === 1 ? 5 : windows, engine },
+    pace: steady,
+    rounds: 1,
+  });
+  return {
+    title: `${keys.toLocaleString('en')} keys, uniform`,
+    stream: { keys, skew: 'uniform', disorder: 0 },
+    contenders: [
+      entry('Millrace, warm', 'millrace', 10, 0),
+      entry('Millrace, warm', 'floor', 1, 0),
+      entry("the engine's fold()", 'other', 10, 1),
+      entry("the engine's fold()", 'other', 1, 1),
+      entry('… each batch a delta, encoded', 'other', 10, 2),
+      entry('… each batch a delta, encoded', 'other', 1, 2),
+    ],
+  };
+}
+
 export const SUITE: readonly Section[] = [
   {
     name: 'rolling-mean',
@@ -359,6 +383,12 @@ export const SUITE: readonly Section[] = [
     title: 'Mean, minimum and maximum over 100 records a key, and mean and maximum of each minute',
     cases: [twoWindows(1_000)],
     quick: ['1,000 keys, uniform'],
+  },
+  {
+    name: 'ten-windows',
+    title: 'Mean and maximum over 1 to 10 min every 10 s a key, beside one such window',
+    cases: [tenWindows(100)],
+    quick: ['100 keys, uniform'],
   },
   {
     name: 'day',

@@ -114,19 +114,17 @@ class SlidingState implements WindowState {
   readonly #revisions: Table | undefined;
   /** One row once a window with records has closed: how many empty windows were emitted since. */
   readonly #empties: Table | undefined;
-  /** Combines windows of many slices as they close, one after the other. */
-  readonly #closing: SliceFold | undefined;
+  /** Combines windows of many slices as they close, one after the other; undefined until one closes. */
+  #closing: SliceFold | undefined;
   /** The slices that took in a record in this commit. */
   #touched: Set<number> | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
-    const { lanes, alignment } = rules;
     const [slices, revisions, empties] = stored ?? [];
     this.#rules = rules;
-    this.#slices = slices?.copy() ?? lanes.partials(4);
+    this.#slices = slices?.copy() ?? rules.lanes.partials(4);
     if (rules.revises) this.#revisions = revisions?.copy() ?? new Table(2, 0);
     if (rules.emitEmpty) this.#empties = empties?.copy() ?? new Table(1, 0);
-    if (alignment.slices > FEW_SLICES) this.#closing = new SliceFold(lanes, alignment, SLICES);
   }
 
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
@@ -154,8 +152,7 @@ class SlidingState implements WindowState {
   #close(start: EpochMillis, watermarks: Watermarks, panes: Panes): void {
     const { first, next, end } = this.#rules.alignment;
     const to = watermarks[AFTER] as number;
-    const fold = this.#closing ?? this.#rules.anyTime;
-    if (fold !== this.#closing) fold.forget();
+    const fold = this.#closingFold();
     while (end(start) <= to) {
       const row = rowFrom(this.#slices, start);
       const following = row < this.#slices.rows ? this.#start(row) : Number.POSITIVE_INFINITY;
@@ -177,6 +174,16 @@ class SlidingState implements WindowState {
     const expired = this.#expired(to);
     // The slices are not removed each time, as that moves all that stay.
     if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
+  }
+
+  #closingFold(): SliceFold {
+    const { lanes, alignment, anyTime } = this.#rules;
+    if (alignment.slices <= FEW_SLICES) {
+      anyTime.forget();
+      return anyTime;
+    }
+    this.#closing ??= new SliceFold(lanes, alignment, SLICES);
+    return this.#closing;
   }
 
   /**
@@ -277,7 +284,7 @@ class SlidingState implements WindowState {
     this.#slices.remove(0, this.#expired(watermark));
     this.#revisions?.remove(0, this.#expiredRevisions(watermark));
     if (this.#empties && !this.#emitsEmpty()) this.#empties.rows = 0;
-    return [this.#slices, this.#revisions ?? new Table(2, 0), this.#empties ?? new Table(1, 0)];
+    return [this.#slices, this.#revisions ?? NO_REVISIONS, this.#empties ?? NO_EMPTIES];
   }
 
   #add(record: CurrentRecord): void {
@@ -454,3 +461,6 @@ class SlidingState implements WindowState {
 }
 
 const NOTHING: readonly EpochMillis[] = [];
+/** What all states store that keep no revisions, or count no empty windows. No stored table is ever changed. */
+const NO_REVISIONS = new Table(2, 0);
+const NO_EMPTIES = new Table(1, 0);

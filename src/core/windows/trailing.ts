@@ -84,14 +84,13 @@ class TrailingState implements WindowState {
   readonly #next: Table;
   /** The records by event time, ties in source order. */
   readonly #records: Table;
-  /** Combines windows as the watermark passes them, one after the other. */
-  readonly #passing: SliceFold;
+  /** Combines windows as the watermark passes them, one after the other; undefined until it passes one. */
+  #passing: SliceFold | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
     this.#rules = rules;
     this.#next = stored?.[0]?.copy() ?? new Table(1, 0);
     this.#records = stored?.[1]?.copy() ?? rules.lanes.records(4);
-    this.#passing = new SliceFold(rules.lanes, rules.alignment, RECORDS_KEPT);
   }
 
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {
@@ -102,7 +101,7 @@ class TrailingState implements WindowState {
     // later.
     if (at + size + allowedLateness <= watermark) return false;
     this.#insert(record);
-    this.#passing.changed(at);
+    this.#passing?.changed(at);
     if (at >= watermark) return true;
     anyTime.forget();
     const until = Math.min(at + size, watermark);
@@ -114,6 +113,7 @@ class TrailingState implements WindowState {
   }
 
   advance(watermarks: Watermarks, panes: Panes): void {
+    const { lanes, alignment } = this.#rules;
     const records = this.#records;
     const to = watermarks[AFTER] as number;
     for (
@@ -121,6 +121,7 @@ class TrailingState implements WindowState {
       row < records.rows && this.#at(row) < to;
       row++
     ) {
+      this.#passing ??= new SliceFold(lanes, alignment, RECORDS_KEPT);
       this.#emit(FINAL, row, this.#passing, panes);
     }
     const expired = this.#expired(to);
