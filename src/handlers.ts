@@ -216,7 +216,7 @@ export function intakeOf(ports: IntakePorts, pipeline: Pipeline): Intake {
     async () => new GroupLogs(engine, await holdDeployment(engine, pipeline, source), cache),
   );
   const take: Intake = async (records, from, deadline, span) => {
-    const place = { records: rangesOf(pipeline, records) };
+    const place = () => ({ records: rangesOf(pipeline, records) });
     if (from !== undefined && from !== source) {
       source = from;
       logs.forget();
@@ -236,16 +236,16 @@ export function intakeOf(ports: IntakePorts, pipeline: Pipeline): Intake {
         return await found();
       } catch (cause) {
         if (!(cause instanceof OutdatedError)) throw cause;
-        ports.telemetry.fault('go on with a batch', cause, place);
+        ports.telemetry.fault('go on with a batch', cause, place());
         return undefined;
       }
     };
     const groupLogs = await found().catch((cause) => {
-      ports.telemetry.fault('take a batch in', cause, place);
+      ports.telemetry.fault('take a batch in', cause, place());
       throw cause;
     });
     if (groupLogs === undefined) {
-      ports.telemetry.fault('commit', TIME_IS_UP, place);
+      ports.telemetry.fault('commit', TIME_IS_UP, place());
       return records;
     }
     const traced = span ? { ...engine, tracer: span } : engine;

@@ -12,6 +12,49 @@ export interface KeyRecord {
 }
 
 /**
+ * Decoded records as rows of numbers: event time, arrival, and the values that the pipeline's `Inputs` read, where all
+ * of these are numbers.
+ */
+export class Rows {
+  readonly numbers: Float64Array;
+  readonly width: number;
+
+  constructor(rows: number, inputs: number) {
+    this.width = 2 + inputs;
+    this.numbers = new Float64Array(rows * this.width);
+  }
+}
+
+/** A record that stands in a row, and none that has waited. */
+export class RowRecord implements KeyRecord {
+  readonly rows: Rows;
+  /** Where its row begins. */
+  readonly begin: number;
+
+  constructor(rows: Rows, row: number) {
+    this.rows = rows;
+    this.begin = row * rows.width;
+  }
+
+  get at(): EpochMillis {
+    return this.rows.numbers[this.begin] as EpochMillis;
+  }
+
+  get arrival(): EpochMillis {
+    return this.rows.numbers[this.begin + 1] as EpochMillis;
+  }
+
+  get waited(): false {
+    return false;
+  }
+
+  get values(): readonly number[] {
+    const { numbers, width } = this.rows;
+    return [...numbers.subarray(this.begin + 2, this.begin + width)];
+  }
+}
+
+/**
  * The record that is being taken in. Its numbers stand in an array, event time first, as V8 allocates a
  * number each time it is passed from function to function.
  */
@@ -23,7 +66,18 @@ export class CurrentRecord {
     this.numbers = new Float64Array(1 + inputs);
   }
 
-  set({ at, values }: KeyRecord): void {
+  set(record: KeyRecord): void {
+    if (record instanceof RowRecord) this.#setRow(record);
+    else this.#setValues(record);
+  }
+
+  #setRow({ rows, begin }: RowRecord): void {
+    const { numbers } = this;
+    numbers[0] = rows.numbers[begin] as number;
+    for (let i = 1; i < numbers.length; i++) numbers[i] = rows.numbers[begin + 1 + i] as number;
+  }
+
+  #setValues({ at, values }: KeyRecord): void {
     const { numbers } = this;
     numbers[0] = at;
     for (let i = 0; i < values.length; i++) {

@@ -157,9 +157,9 @@ export class Inputs<in Rec> {
     return at >= 0 ? at : this.#columns.push(columnOf(input)) - 1;
   }
 
-  /** The names, paths and functions by which the values are read, in order. */
-  get selects(): readonly Input['select'][] {
-    return this.#columns.map(({ input }) => input.select);
+  /** The inputs, in the order of what `read` returns. */
+  get all(): readonly Pick<Input, 'kind' | 'select' | 'invalid'>[] {
+    return this.#columns.map(({ input }) => input);
   }
 
   /**

@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
-import { MAX_RECORD_BYTES } from '../engine/intake/decode.ts';
 import {
   BACKSLASH,
   CLOSE_LIST,
@@ -11,6 +10,7 @@ import {
   COMMA,
   isBlank,
   LINE_FEED,
+  MAX_RECORD_BYTES,
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,

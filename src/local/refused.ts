@@ -3,7 +3,7 @@ import { decodeRecord, type PlacedPart } from '../engine/intake/decode.ts';
 import { type FoundMember, membersIn } from '../engine/intake/members.ts';
 import type { Decoder } from '../pipeline/decoders.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
-import type { SourceRecord } from '../ports/source.ts';
+import { type SourceRecord, withData } from '../ports/source.ts';
 import type { InputRecord } from './input.ts';
 
 /** A refused record of an input. It is shown to the person who gave the input, and to nobody else. */
@@ -122,7 +122,7 @@ function suggestion(pipeline: Pipeline, source: SourceRecord, { member, child }:
   const steps = [watch, ...pipeline.source.steps.flatMap((step) => [onlyChild(step, child), watch])];
   const decoder: Decoder = { unpack: [], into: found instanceof Uint8Array ? 'json' : () => found.value };
   const data = found instanceof Uint8Array ? found : found.bytes;
-  decodeRecord({ ...pipeline, source: { ...pipeline.source, decoder, steps } }, { ...source, data });
+  decodeRecord({ ...pipeline, source: { ...pipeline.source, decoder, steps } }, withData(source, data));
   // The name for which the record is refused was read last.
   for (const { name, fields, asked } of missing.reverse()) {
     const closest = closestTo(

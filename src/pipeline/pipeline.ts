@@ -343,7 +343,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     fields: { key: fieldOf(key), eventTime: fieldOf(eventTime) },
     reads:
       filter === undefined && source.steps.length === 0
-        ? namedBy([key, eventTime, ...rules.inputs.selects])
+        ? namedBy([key, eventTime, ...rules.inputs.all.map(({ select }) => select)])
         : undefined,
     rules,
     withoutOrder: () => rulesOf(windows.filter(([window]) => !inOrder.has(window))),

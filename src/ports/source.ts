@@ -18,8 +18,87 @@ export interface SourceRecord {
   /** Set where the record lacks the id by which it would be known when it comes again: it is refused. */
   readonly unidentified?: true;
   /** The records that a producer packed into this one; undefined for an ordinary record. */
-  readonly members?: readonly Pick<SourceRecord, 'partitionKey' | 'data'>[];
+  readonly members?: readonly Pick<SourceRecord, 'partitionKey' | 'data'>[] | undefined;
 }
+
+/** The records of one event as columns, in the order of their source. */
+export interface SourceColumns {
+  readonly lineages: readonly string[];
+  readonly positions: readonly Position[];
+  /** Epoch milliseconds. */
+  readonly arrivals: Float64Array;
+  readonly partitionKeys: readonly string[];
+  /** The bytes of all records, one after the other, and where those of each end. */
+  readonly bytes: Buffer;
+  readonly ends: Uint32Array;
+  /** Of the records into which a producer packed several, by their places. */
+  readonly members: ReadonlyMap<number, SourceRecord['members']>;
+}
+
+/**
+ * A record that stands in columns. A view of its bytes is made when it is asked for them, as few records ever are. All
+ * that is said of it is asked for: a copy by `...` has none of it.
+ */
+export class ColumnRecord implements SourceRecord {
+  readonly columns: SourceColumns;
+  readonly place: number;
+
+  constructor(columns: SourceColumns, place: number) {
+    this.columns = columns;
+    this.place = place;
+  }
+
+  get lineage(): string {
+    return this.columns.lineages[this.place] as string;
+  }
+
+  get position(): Position {
+    return this.columns.positions[this.place] as Position;
+  }
+
+  get arrival(): EpochMillis {
+    return this.columns.arrivals[this.place] as EpochMillis;
+  }
+
+  get partitionKey(): string {
+    return this.columns.partitionKeys[this.place] as string;
+  }
+
+  get members(): SourceRecord['members'] {
+    return this.columns.members.get(this.place);
+  }
+
+  get data(): Uint8Array {
+    return this.columns.bytes.subarray(this.from, this.to);
+  }
+
+  /** Where its bytes begin. */
+  get from(): number {
+    return this.place === 0 ? 0 : (this.columns.ends[this.place - 1] as number);
+  }
+
+  /** Where its bytes end. */
+  get to(): number {
+    return this.columns.ends[this.place] as number;
+  }
+}
+
+/** Returns a record with other bytes, and without members. */
+export const withData = (record: SourceRecord, data: Uint8Array): SourceRecord => {
+  const { lineage, position, arrival, waitedSince, partitionKey } = record;
+  return {
+    lineage,
+    position,
+    arrival,
+    ...(waitedSince !== undefined && { waitedSince }),
+    partitionKey,
+    data,
+  };
+};
+
+/** Returns how many bytes a record has. */
+export const lengthOf = (record: SourceRecord): number =>
+  record instanceof ColumnRecord ? record.to - record.from : record.data.length;
 
 /**
  * Returns the name of the single source of a batch, or undefined for a batch without records.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_RECORD_BYTES } from '../../src/engine/intake/decode.ts';
+import { MAX_RECORD_BYTES } from '../../src/engine/intake/json-bytes.ts';
 import { type InputOptions, readInput } from '../../src/local/input.ts';
 
 let folder: string;

@@ -59,6 +59,8 @@ export const SMALL_BOUNDS: readonly Edit[] = [
   },
 ];
 
+const SCAN_LAWS = 'test/engine/intake/scan.laws.test.ts';
+
 export const MUTANTS: readonly Mutant[] = [
   ...OUTLET_MUTANTS,
   ...QUERY_MUTANTS,
@@ -909,6 +911,51 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/group/incarnation.ts',
     find: "String(ordinal).padStart(12, '0')",
     replace: "'0'.padStart(12, '0')",
+  },
+
+  // Records that are read in their bytes.
+  {
+    name: 'numbers without their point',
+    rule: 'What is read in the bytes of records is what parsing each of them says, or the same refusal',
+    file: 'src/engine/intake/template.ts',
+    find: 'decimals === 0 ? mantissa : mantissa / (POWERS[decimals] as number)',
+    replace: 'mantissa',
+    sources: ['kinesis'],
+  },
+  {
+    name: 'whatever stands between the holes',
+    rule: 'What is read in the bytes of records is what parsing each of them says, or the same refusal',
+    file: 'src/engine/intake/template.ts',
+    find: 'while (literal < literalEnd) if (bytes[at++] !== literals[literal++]) return false;',
+    replace: 'at += literalEnd - literal; literal = literalEnd;',
+    killedBy: SCAN_LAWS,
+    title: 'what is read in the bytes of records',
+  },
+  {
+    name: 'numbers of any length',
+    rule: 'A number of more than 15 digits is left to JSON.parse',
+    file: 'src/engine/intake/template.ts',
+    find: 'const MAX_DIGITS = 15;',
+    replace: 'const MAX_DIGITS = 17;',
+    killedBy: SCAN_LAWS,
+    title: 'what is read in the bytes of records',
+  },
+  {
+    name: 'keys by their hash alone',
+    rule: 'A key that was met before is the same object, and others are others though their hashes are one',
+    file: 'src/engine/intake/interned.ts',
+    find: 'this.#hashes[number] === hash && this.#isSame(number, bytes, from, to)',
+    replace: 'this.#hashes[number] === hash',
+    killedBy: SCAN_LAWS,
+    title: 'a key that was met before',
+  },
+  {
+    name: 'the time of the row before',
+    rule: 'A record stands in a row of its own',
+    file: 'src/engine/intake/scan.ts',
+    find: 'const begin = row * width;',
+    replace: 'const begin = Math.max(0, row - 1) * width;',
+    sources: ['kinesis'],
   },
 
   // Parts of records.

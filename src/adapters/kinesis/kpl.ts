@@ -22,6 +22,10 @@ export interface UserRecord {
 const MAGIC = Buffer.from([0xf3, 0x89, 0x9a, 0xc2]);
 const DIGEST_BYTES = 16;
 
+/** Tells whether what begins at `at` may be packed records. */
+export const mayBePacked = (bytes: Buffer, at: number): boolean =>
+  at + MAGIC.length <= bytes.length && bytes.readUInt32BE(at) === MAGIC.readUInt32BE();
+
 /** The fields of the messages, each with its wire type: 0 for a number, 2 for bytes of a length. */
 const PARTITION_KEY = (1 << 3) | 2;
 const EXPLICIT_HASH_KEY = (2 << 3) | 2;

@@ -1,10 +1,9 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
-import { positionOf } from '../../core/position.ts';
-
-import { isInstant } from '../../core/time.ts';
-import { onlySource, type SourceRecord } from '../../ports/source.ts';
-import { unpackRecords } from './kpl.ts';
+import { type Position, positionOf } from '../../core/position.ts';
+import { type EpochMillis, isInstant } from '../../core/time.ts';
+import { ColumnRecord, onlySource, type SourceRecord } from '../../ports/source.ts';
+import { mayBePacked, unpackRecords } from './kpl.ts';
 
 /**
  * Returns the records of the event that Lambda passes to a Kinesis consumer.
@@ -17,9 +16,41 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
       new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"'),
     );
   }
+  const { length } = event.Records;
   const lineages = new Lineages();
-  return event.Records.map((record) => recordOf(record, lineages));
+  const columns = {
+    lineages: new Array<string>(length),
+    positions: new Array<Position>(length),
+    arrivals: new Float64Array(length),
+    partitionKeys: new Array<string>(length),
+    // Each event has bytes of its own, as a record that is refused may be kept after the next event has come.
+    bytes: Buffer.allocUnsafeSlow(mostBytesOf(event.Records)),
+    ends: new Uint32Array(length),
+    members: new Map<number, SourceRecord['members']>(),
+  };
+  return event.Records.map((record, place) => {
+    const { kinesis, eventID, eventSourceARN } = checked(record);
+    const from = place === 0 ? 0 : (columns.ends[place - 1] as number);
+    const to = from + columns.bytes.write(kinesis.data, from, 'base64');
+    columns.lineages[place] = lineages.of(eventSourceARN, eventID);
+    columns.positions[place] = positionOf(kinesis.sequenceNumber);
+    columns.arrivals[place] = arrivalOf(kinesis);
+    columns.partitionKeys[place] = kinesis.partitionKey;
+    columns.ends[place] = to;
+    if (mayBePacked(columns.bytes, from)) {
+      const members = membersOf(columns.bytes.subarray(from, to));
+      if (members !== undefined) columns.members.set(place, members);
+    }
+    return new ColumnRecord(columns, place);
+  });
 }
+
+/** Returns how many bytes the data of records have at most. */
+const mostBytesOf = (records: KinesisStreamEvent['Records']): number =>
+  records.reduce((bytes, record) => {
+    const data: unknown = record?.kinesis?.data;
+    return typeof data === 'string' ? bytes + Math.ceil((3 * data.length) / 4) : bytes;
+  }, 0);
 
 /**
  * Returns the ARN of the stream of an event's records; undefined for an event without records.
@@ -38,10 +69,8 @@ function streamArnOf(arn: string): string {
   return end < 0 ? arn : arn.slice(0, end);
 }
 
-function recordOf(
-  { kinesis, eventID, eventSourceARN }: KinesisStreamRecord,
-  lineages: Lineages,
-): SourceRecord {
+function checked(record: KinesisStreamRecord): KinesisStreamRecord {
+  const { kinesis, eventID, eventSourceARN } = record;
   if (
     typeof kinesis?.data !== 'string' ||
     typeof kinesis.partitionKey !== 'string' ||
@@ -55,25 +84,18 @@ function recordOf(
       ),
     );
   }
+  return record;
+}
+
+function arrivalOf({ approximateArrivalTimestamp }: KinesisStreamRecord['kinesis']): EpochMillis {
   // The timestamp is in seconds, with the milliseconds behind the point.
-  const arrival = Math.round(kinesis.approximateArrivalTimestamp * 1_000);
-  if (!isInstant(arrival)) {
-    throw loggable(
-      new TypeError(
-        'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
-      ),
-    );
-  }
-  const data = Buffer.from(kinesis.data, 'base64');
-  const record = {
-    lineage: lineages.of(eventSourceARN, eventID),
-    position: positionOf(kinesis.sequenceNumber),
-    arrival,
-    partitionKey: kinesis.partitionKey,
-    data,
-  };
-  const members = membersOf(data);
-  return members === undefined ? record : { ...record, members };
+  const arrival = Math.round(approximateArrivalTimestamp * 1_000);
+  if (isInstant(arrival)) return arrival;
+  throw loggable(
+    new TypeError(
+      'Cannot read a record as "kinesis.approximateArrivalTimestamp" must be seconds since the epoch',
+    ),
+  );
 }
 
 /** Returns the records that a producer packed into one; undefined for an ordinary record. */

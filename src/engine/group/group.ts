@@ -129,17 +129,10 @@ export class GroupRecord {
    * delivers it again if the group stops before it.
    */
   readonly source: SourceRecord;
-  /** Its place in that record: see `SubPosition`. */
-  readonly member: number;
-  readonly child: number;
   /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
   readonly hash: number;
   readonly content: GroupContent;
-  /** Whether it is a child that `expand` made, and not the whole of the record's member. */
-  readonly expanded: boolean;
-  /** Whether it is of a member of its record, and not of the whole of it. */
-  readonly packed: boolean;
-  readonly #ordered: boolean;
+  readonly #part: Part;
 
   constructor(
     ordered: boolean,
@@ -151,14 +144,30 @@ export class GroupRecord {
     expanded = false,
     packed = false,
   ) {
-    this.#ordered = ordered;
     this.source = source;
-    this.member = member;
-    this.child = child;
     this.hash = hash;
     this.content = content;
-    this.expanded = expanded;
-    this.packed = packed;
+    const isWhole = member === 0 && child === 0 && !expanded && !packed;
+    this.#part = isWhole ? wholeOf(ordered) : { ordered, member, child, expanded, packed };
+  }
+
+  /** Its place in the source's record: see `SubPosition`. */
+  get member(): number {
+    return this.#part.member;
+  }
+
+  get child(): number {
+    return this.#part.child;
+  }
+
+  /** Whether it is a child that `expand` made, and not the whole of the record's member. */
+  get expanded(): boolean {
+    return this.#part.expanded;
+  }
+
+  /** Whether it is of a member of its record, and not of the whole of it. */
+  get packed(): boolean {
+    return this.#part.packed;
   }
 
   get lineage(): string {
@@ -171,34 +180,46 @@ export class GroupRecord {
 
   /** Few records are asked for it, so it is put together anew each time. */
   get position(): SubPosition {
-    return subPositionOf(this.#ordered, this.source.position, this.member, this.child);
+    return subPositionOf(this.#part.ordered, this.source.position, this.member, this.child);
   }
 
   /** Returns the same record, refused. */
   refused(code: PoisonCode, reason: string): GroupRecord {
     const content = { outcome: 'poison', poison: { code, reason } } as const;
-    return new GroupRecord(
-      this.#ordered,
-      this.source,
-      this.member,
-      this.child,
-      this.hash,
-      content,
-      this.expanded,
-      this.packed,
-    );
+    const { ordered, member, child, expanded, packed } = this.#part;
+    return new GroupRecord(ordered, this.source, member, child, this.hash, content, expanded, packed);
   }
 }
 
-type GroupContent =
-  | {
-      readonly outcome: 'record';
-      readonly key: string;
-      readonly record: KeyRecord;
-      /** What it is known by, whatever its position, where its source has an `id`. */
-      readonly id?: string | undefined;
-    }
-  | { readonly outcome: 'poison'; readonly poison: Poison };
+/** Which part of a source's record a group's record is. */
+interface Part {
+  /** Whether the source has an order. */
+  readonly ordered: boolean;
+  readonly member: number;
+  readonly child: number;
+  readonly expanded: boolean;
+  readonly packed: boolean;
+}
+
+/** Most records are whole, and share these. */
+const [WHOLE, WHOLE_WITHOUT_ORDER] = [true, false].map(
+  (ordered): Part => ({ ordered, member: 0, child: 0, expanded: false, packed: false }),
+) as [Part, Part];
+
+const wholeOf = (ordered: boolean): Part => (ordered ? WHOLE : WHOLE_WITHOUT_ORDER);
+
+/** A record as the windows of a key take it in. */
+export interface DecodedRecord {
+  readonly outcome: 'record';
+  readonly key: string;
+  /** The hash of the key, where it is known: see `hashOf`. */
+  readonly hash?: number;
+  readonly record: KeyRecord;
+  /** What it is known by, whatever its position, where its source has an `id`. */
+  readonly id?: string | undefined;
+}
+
+type GroupContent = DecodedRecord | { readonly outcome: 'poison'; readonly poison: Poison };
 
 /** A record that some windows refused, as it came late for them. */
 export interface LateRecord {

@@ -36,7 +36,7 @@ export function newsOf(
       : committed === undefined || isAfter(record.position, committed);
     if (!isNew) return false;
     last = record;
-    return !isInherited(group.inherited, record);
+    return group.inherited.length === 0 || !isInherited(group.inherited, record);
   });
   if (source.lineage.beginsAnew && news.length < records.length) {
     const isNew = new Set(news);
@@ -114,9 +114,11 @@ export function reachedBy(
     );
   let latest = Number.NEGATIVE_INFINITY;
   for (let at = 0; at < records.length; at++) {
-    const { lineage, position, arrival } = records[at] as GroupRecord;
-    latest = Math.max(latest, arrival);
+    const record = records[at] as GroupRecord;
+    const { lineage, arrival } = record;
+    if (beginsAnew) latest = Math.max(latest, arrival);
     if (records[at + 1]?.lineage === lineage) continue;
+    const { position } = record;
     const arrived = beginsAnew ? Math.max(latest, latestIn(lineage)) : arrival;
     reached.set(lineage, { position, arrival: arrived as EpochMillis });
     latest = Number.NEGATIVE_INFINITY;

@@ -1,12 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import type { KeyRecord } from '../../core/key.ts';
 import { loggable } from '../../core/loggable.ts';
 import { MAX_PARTS } from '../../core/position.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../../core/time.ts';
 import { type Decoder, makesSeveral } from '../../pipeline/decoders.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import type { SourceRecord } from '../../ports/source.ts';
-import type { Poison, PoisonCode } from '../group/group.ts';
+import { lengthOf, type SourceRecord, withData } from '../../ports/source.ts';
+import type { DecodedRecord, Poison, PoisonCode } from '../group/group.ts';
 import { MAX_KEY_BYTES } from '../group/key-group.ts';
 import {
   BACKSLASH,
@@ -15,15 +14,14 @@ import {
   COMMA,
   isBlank,
   MAX_JSON_DEPTH,
+  MAX_RECORD_BYTES,
   nesting,
   OPEN_LIST,
   OPEN_MAP,
   QUOTE,
 } from './json-bytes.ts';
 import { membersIn } from './members.ts';
-
-/** The bounds of what is decoded. The size is Kinesis' own bound for a record. */
-export const MAX_RECORD_BYTES = 1_048_576;
+import { Scanner } from './scan.ts';
 
 /**
  * How many parts of a record may be refused one by one. A record of more is refused as a whole, as each costs
@@ -33,12 +31,7 @@ export const MAX_REFUSED_PARTS = 10_000;
 
 /** The outcome for one source record, or for a part of it. */
 export type DecodedPart =
-  | {
-      readonly outcome: 'record';
-      readonly key: string;
-      readonly record: KeyRecord;
-      readonly id?: string | undefined;
-    }
+  | DecodedRecord
   | { readonly outcome: 'filtered' }
   | { readonly outcome: 'poison'; readonly poison: Poison };
 
@@ -99,6 +92,7 @@ export function* decodeAll(
   sources: readonly SourceRecord[],
 ): Generator<readonly Decoded[]> {
   const keys: Keys = new Map();
+  const scanner = Scanner.of(pipeline);
   for (let from = 0; from < sources.length; ) {
     const source = sources[from] as SourceRecord;
     if (!isPlain(pipeline, source)) {
@@ -108,7 +102,7 @@ export function* decodeAll(
     }
     let to = endOfChunk(sources, from);
     for (let at = from + 1; at < to; at++) if (!isPlain(pipeline, sources[at] as SourceRecord)) to = at;
-    yield decodeChunk(pipeline, sources.slice(from, to), keys);
+    yield decodePlain(pipeline, sources, from, to, keys, scanner);
     from = to;
   }
 }
@@ -178,9 +172,8 @@ const tooManyRefused = (parts: string): Error =>
   new Error(`a record must have at most ${MAX_REFUSED_PARTS} ${parts} that are refused: it has more`);
 
 function* findMembers(decoder: Decoder, record: SourceRecord): Generator<Found> {
-  const { members = [record], ...whole } = record;
-  for (const { partitionKey, data } of members) {
-    const found = { ...whole, partitionKey };
+  for (const { partitionKey, data } of record.members ?? [record]) {
+    const found = { ...withData(record, data), partitionKey };
     try {
       for (const member of membersIn(decoder, data)) {
         yield member instanceof Uint8Array
@@ -188,7 +181,7 @@ function* findMembers(decoder: Decoder, record: SourceRecord): Generator<Found> 
           : { ...found, data: member.bytes, known: { value: answered(member.value) } };
       }
     } catch (error) {
-      yield { ...found, data, known: { poison: refused('decode', error) } };
+      yield { ...found, known: { poison: refused('decode', error) } };
     }
   }
 }
@@ -199,7 +192,23 @@ function decodeFound(pipeline: Pipeline, member: Found, keys: Keys): DecodedMemb
   return 'poison' in known ? known.poison : decodeValue(pipeline, known.value, member, keys);
 }
 
-/** Decodes records whose bytes are one JSON text each. */
+/** Decodes the records `[from, to)`, whose bytes are one JSON text each: from the bytes themselves where that can be. */
+function decodePlain(
+  pipeline: Pipeline,
+  sources: readonly SourceRecord[],
+  from: number,
+  to: number,
+  keys: Keys,
+  scanner: Scanner | undefined,
+): readonly DecodedMember[] {
+  if (scanner === undefined) return decodeChunk(pipeline, sources.slice(from, to), keys);
+  const scanned = scanner.decode(sources, from, to);
+  const left = sources.slice(from, to).filter((_, at) => scanned[at] === undefined);
+  const parsed = decodeChunk(pipeline, left, keys).values();
+  return scanned.map((one) => one ?? (parsed.next().value as DecodedMember));
+}
+
+/** Decodes records whose bytes are one JSON text each, together. */
 function decodeChunk(
   pipeline: Pipeline,
   sources: readonly SourceRecord[],
@@ -263,7 +272,7 @@ const RECORD_BYTES = 16;
 function endOfChunk(sources: readonly SourceRecord[], from: number): number {
   let to = from;
   for (let bytes = 0; to < sources.length && bytes < CHUNK_BYTES; to++) {
-    bytes += (sources[to] as SourceRecord).data.length + RECORD_BYTES;
+    bytes += lengthOf(sources[to] as SourceRecord) + RECORD_BYTES;
   }
   return to;
 }

@@ -13,6 +13,9 @@ export const CLOSE_MAP = 0x7d;
 export const isBlank = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === LINE_FEED || byte === 0x0d || byte === 0x09;
 
+/** The most bytes of a record that are read: Kinesis' own bound. */
+export const MAX_RECORD_BYTES = 1_048_576;
+
 /** Twice as deep as any hand-written JSON nests. */
 export const MAX_JSON_DEPTH = 64;
 

@@ -218,8 +218,7 @@ async function splitByGroup(
     return share;
   };
   const byKey = new Map<string, { readonly hash: number; readonly share: Share }>();
-  const placeOf = (key: string) => {
-    const hash = hashOf(key);
+  const placeOf = (key: string, hash: number) => {
     const place = { hash, share: shareOf(groupOf(hash, groups)) };
     byKey.set(key, place);
     return place;
@@ -245,7 +244,7 @@ async function splitByGroup(
       filtered++;
       return;
     }
-    const { hash, share } = byKey.get(key) ?? placeOf(key);
+    const { hash, share } = byKey.get(key) ?? placeOf(key, hashIn(content) ?? hashOf(key));
     spread.add(key, hash, partitionKey);
     share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded, packed));
   };
@@ -272,6 +271,9 @@ async function splitByGroup(
   ports.telemetry.count('filtered', filtered);
   return { shares, spread, decoded: taken };
 }
+
+const hashIn = (content: DecodedPart): number | undefined =>
+  content.outcome === 'record' ? content.hash : undefined;
 
 /** Decodes and splits within a span. */
 function tracedSplit(tracer: Tracer, ...splitting: Parameters<typeof splitByGroup>): Promise<Split> {

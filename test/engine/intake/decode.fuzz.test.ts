@@ -10,14 +10,9 @@ import { readGroup } from '../../../src/engine/format/read-group.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
 import { hashOf, MAX_KEY_BYTES } from '../../../src/engine/group/key-group.ts';
-import {
-  type Decoded,
-  decodeAll,
-  decodeRecord,
-  MAX_RECORD_BYTES,
-} from '../../../src/engine/intake/decode.ts';
+import { type Decoded, decodeAll, decodeRecord } from '../../../src/engine/intake/decode.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
-import { MAX_JSON_DEPTH } from '../../../src/engine/intake/json-bytes.ts';
+import { MAX_JSON_DEPTH, MAX_RECORD_BYTES } from '../../../src/engine/intake/json-bytes.ts';
 import { keepRefused, readRefused } from '../../../src/engine/intake/poison.ts';
 import {
   collect,
