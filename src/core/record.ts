@@ -15,7 +15,7 @@ export interface KeyRecord {
  * Decoded records as rows of numbers: event time, arrival, and the values that the pipeline's `Inputs` read, where all
  * of these are numbers.
  */
-export class Rows {
+export class RecordRows {
   readonly numbers: Float64Array;
   readonly width: number;
 
@@ -27,11 +27,11 @@ export class Rows {
 
 /** A record that stands in a row, and none that has waited. */
 export class RowRecord implements KeyRecord {
-  readonly rows: Rows;
+  readonly rows: RecordRows;
   /** Where its row begins. */
   readonly begin: number;
 
-  constructor(rows: Rows, row: number) {
+  constructor(rows: RecordRows, row: number) {
     this.rows = rows;
     this.begin = row * rows.width;
   }

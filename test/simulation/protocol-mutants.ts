@@ -1307,7 +1307,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'what groups had taken in is forgotten',
     rule: 'The new group keeps each one’s positions, for the keys that were its, until it is past them all',
     file: 'src/engine/group/taken.ts',
-    find: 'return !isInherited(group.inherited, record);',
+    find: 'return group.inherited.length === 0 || !isInherited(group.inherited, record);',
     replace: 'return true;',
   },
   {

@@ -46,8 +46,8 @@ export const TELEMETRY_MUTANTS: readonly Mutant[] = [
     name: 'the newest record tells the latency',
     rule: 'No record of a commit waited longer than its latency says',
     file: 'src/engine/intake/commit-group.ts',
-    find: 'Math.min(first, arrival), Number.POSITIVE_INFINITY)',
-    replace: 'Math.max(first, arrival), 0)',
+    find: 'if (arrival < first) first = arrival;',
+    replace: 'if (arrival > first || first === Number.POSITIVE_INFINITY) first = arrival;',
     killedBy: LATENCY,
   },
   {

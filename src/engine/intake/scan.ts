@@ -1,4 +1,4 @@
-import { RowRecord, Rows } from '../../core/record.ts';
+import { RecordRows, RowRecord } from '../../core/record.ts';
 import { after, type EpochMillis, isInstant, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { ColumnRecord, type SourceRecord } from '../../ports/source.ts';
@@ -23,7 +23,7 @@ const INPUTS = 2;
 class ScannedRecord extends RowRecord implements DecodedRecord {
   readonly #key: InternedKey;
 
-  constructor(rows: Rows, row: number, key: InternedKey) {
+  constructor(rows: RecordRows, row: number, key: InternedKey) {
     super(rows, row);
     this.#key = key;
   }
@@ -80,14 +80,14 @@ export class Scanner {
 
   /** Decodes the records `[from, to)`. It returns undefined for each that is left to others. */
   decode(records: readonly SourceRecord[], from: number, to: number): (DecodedRecord | undefined)[] {
-    const rows = new Rows(to - from, this.#fields.length - INPUTS);
+    const rows = new RecordRows(to - from, this.#fields.length - INPUTS);
     const decoded = new Array<DecodedRecord | undefined>(to - from);
     for (let row = 0; row < decoded.length; row++)
       decoded[row] = this.#decodeAny(records[from + row] as SourceRecord, rows, row);
     return decoded;
   }
 
-  #decodeAny(source: SourceRecord, rows: Rows, row: number): DecodedRecord | undefined {
+  #decodeAny(source: SourceRecord, rows: RecordRows, row: number): DecodedRecord | undefined {
     if (source instanceof ColumnRecord) {
       return this.#decode(source, source.columns.bytes, source.from, source.to, rows, row);
     }
@@ -101,7 +101,7 @@ export class Scanner {
     bytes: Buffer,
     from: number,
     to: number,
-    rows: Rows,
+    rows: RecordRows,
     row: number,
   ): DecodedRecord | undefined {
     if (to - from > MAX_RECORD_BYTES || source.waitedSince !== undefined) return undefined;
