@@ -76,6 +76,8 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:
  * finer than a millisecond are cut off.
  */
 export function parseIsoTime(text: string): EpochMillis | undefined {
+  const inUtc = parseInUtc(text);
+  if (inUtc !== undefined) return inUtc;
   const match = ISO.exec(text);
   if (!match) return undefined;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((digits) => Number(digits ?? 0)) as [
@@ -87,13 +89,60 @@ export function parseIsoTime(text: string): EpochMillis | undefined {
     number,
   ];
   const [offsetHours, offsetMinutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
-  if (hour > 23 || minute > 59 || second > 59) return undefined;
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const fraction = Number((match[7] ?? '').padEnd(3, '0').slice(0, 3));
+  const offset = (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes);
+  return instantOf(year, month, day, hour, minute, second, fraction, offset);
+}
+
+/**
+ * Reads `YYYY-MM-DDThh:mm:ssZ` and `YYYY-MM-DDThh:mm:ss.sssZ`, as most are written, in a fraction of the time that the
+ * pattern takes. It returns undefined for what is of another form, or no time.
+ */
+function parseInUtc(text: string): EpochMillis | undefined {
+  const { length } = text;
+  const hasFraction = length === 24 && text[19] === '.';
+  if ((length !== 20 && !hasFraction) || text[length - 1] !== 'Z') return undefined;
+  if (text[4] !== '-' || text[7] !== '-' || text[10] !== 'T' || text[13] !== ':' || text[16] !== ':')
+    return undefined;
+  return instantOf(
+    digits(text, 0, 4),
+    digits(text, 5, 7),
+    digits(text, 8, 10),
+    digits(text, 11, 13),
+    digits(text, 14, 16),
+    digits(text, 17, 19),
+    hasFraction ? digits(text, 20, 23) : 0,
+    0,
+  );
+}
+
+/** Reads the digits `[from, to)` of a text: NaN where one of them is none. */
+function digits(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    value = digit >= 0 && digit <= 9 ? 10 * value + digit : Number.NaN;
+  }
+  return value;
+}
+
+/** @param offset in minutes, of the zone from UTC */
+function instantOf(
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+  fraction: number,
+  offset: number,
+): EpochMillis | undefined {
+  if (month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return undefined;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
   const local =
     daysFromCivil(year, month, day) * DAY + ((hour * 60 + minute) * 60 + second) * 1_000 + fraction;
-  const at = local - (match[8] === '-' ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
+  const at = local - offset * 60_000;
   return isInstant(at) ? at : undefined;
 }
 

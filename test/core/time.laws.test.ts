@@ -124,6 +124,21 @@ describe('a date-time with a zone', () => {
     );
   });
 
+  it('in UTC, with any of its characters changed, is what it is with an offset of none', () => {
+    const written = fc.oneof(
+      zoned.map(({ date, text }) => date + text),
+      fc.constantFrom('2001-01-01T00:47:00Z', '2001-01-01T00:47:00.123Z'),
+    );
+    const change = fc.tuple(fc.nat({ max: 23 }), fc.constantFrom(...'0123456789-:T.Z+/ ａ'));
+    fc.assert(
+      fc.property(written, fc.option(change), (text, changed) => {
+        const said = changed ? text.slice(0, changed[0]) + changed[1] + text.slice(changed[0] + 1) : text;
+        expect(parseIsoTime(said)).toBe(parseIsoTime(said.replace(/Z$/, '+00:00')));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it.each([
     ['2001-01-01T00:47:00Z', '2001-01-01T00:47:00.000Z'],
     ['2001-01-01T00:47Z', '2001-01-01T00:47:00.000Z'],
