@@ -5,6 +5,7 @@
 
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import type { KinesisStreamEvent } from 'aws-lambda';
 import { recordsOf } from '../../../src/adapters/kinesis/records.ts';
 import { RowRecord } from '../../../src/core/record.ts';
 import { type Decoded, decodeAll, decodeRecord } from '../../../src/engine/intake/decode.ts';
@@ -190,37 +191,41 @@ function isSame(a: Decoded | undefined, b: Decoded): boolean {
   );
 }
 
-/**
- * Decodes records of a few forms in both ways.
- *
- * @returns how many were decoded from their bytes alone
- * @throws Error where the ways differ
- */
-export function fuzzScan(seed: number, records: number): number {
+/** Draws a pipeline, and an event with records of a few forms. */
+export function drawEvent(seed: number, records: number): readonly [Pipeline, KinesisStreamEvent] {
   const random = new Random(seed);
   const [pipeline, usual] = random.pick(READ);
   const forms = Array.from({ length: random.whole(1, 3) }, () =>
     random.pick(random.chance(0.8) ? usual : ODD_FORMS),
   );
-  const payloads = Array.from({ length: records }, () => payload(random, random.pick(forms)));
-  const sources = recordsOf({
-    Records: payloads.map((data, n) => ({
-      eventID: `shardId-000000000000:${n + 1}`,
-      eventSourceARN: 'arn:aws:kinesis:eu-west-1:111122223333:stream/fuzzed',
-      kinesis: {
-        data: data.toString('base64'),
-        partitionKey: 'any',
-        sequenceNumber: String(n + 1),
-        approximateArrivalTimestamp: ARRIVAL / 1_000,
-      },
-    })),
-  } as never);
+  const sent = Array.from({ length: records }, (_, n) => ({
+    eventID: `shardId-000000000000:${n + 1}`,
+    eventSourceARN: 'arn:aws:kinesis:eu-west-1:111122223333:stream/fuzzed',
+    kinesis: {
+      data: payload(random, random.pick(forms)).toString('base64'),
+      partitionKey: 'any',
+      sequenceNumber: String(n + 1),
+      approximateArrivalTimestamp: ARRIVAL / 1_000,
+    },
+  }));
+  return [pipeline, { Records: sent as unknown as KinesisStreamEvent['Records'] }];
+}
+
+/**
+ * Decodes drawn records in both ways.
+ *
+ * @returns how many were decoded from their bytes alone
+ * @throws Error where the ways differ
+ */
+export function fuzzScan(seed: number, records: number): number {
+  const [pipeline, event] = drawEvent(seed, records);
+  const sources = recordsOf(event);
   const together = [...decodeAll(pipeline, sources)].flat();
   for (const [n, source] of sources.entries()) {
     const [scanned, parsed] = [together[n], decodeRecord(pipeline, source)];
     if (isSame(scanned, parsed)) continue;
     const told = `${JSON.stringify(scanned)} is not ${JSON.stringify(parsed)}`;
-    throw new Error(`Seed ${seed}, record ${n}, ${payloads[n]?.toString('latin1')}: ${told}`);
+    throw new Error(`Seed ${seed}, record ${n}, ${Buffer.from(source.data).toString('latin1')}: ${told}`);
   }
   return together.filter((one) => one.outcome === 'record' && one.record instanceof RowRecord).length;
 }
