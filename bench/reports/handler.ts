@@ -7,6 +7,7 @@ import type { EpochMillis } from '../../src/core/time.ts';
 import { processHandler } from '../../src/handlers.ts';
 import type { Pipeline } from '../../src/index.ts';
 import { rolling, sliding, tumbling } from '../../src/pipeline/windows.ts';
+import { DEFAULT_MEMORY, heapOptions } from '../../src/wiring/memory.ts';
 import { streamOf } from '../data.ts';
 import { eventOf } from '../event.ts';
 import { pipelineOf, type SentReading } from '../fold.ts';
@@ -14,6 +15,8 @@ import { enterReport, mean as meanOf, type Report, shown } from '../report.ts';
 
 const RECORDS = 10_000;
 const CPU_GOAL = 2.6;
+/** The options of Node with which the handler is deployed. Parsing alone has them as well. */
+const DEPLOYED = heapOptions(DEFAULT_MEMORY.handler).split(' ');
 /** Timed at least, so that every collection of garbage comes up in the mean. */
 const BATCHES = 50;
 
@@ -130,7 +133,8 @@ if (asked === undefined) {
 /** Each measurement has a process of its own: neither code nor memory is another's. */
 const inProcess = (job: Job): Promise<Measured> =>
   new Promise((resolve, reject) => {
-    const child = fork(process.argv[1] as string, [JSON.stringify(job)]);
+    const execArgv = [...process.execArgv, ...DEPLOYED];
+    const child = fork(process.argv[1] as string, [JSON.stringify(job)], { execArgv });
     child.once('message', (answer) => resolve(answer as Measured));
     child.once('exit', (code) =>
       reject(new Error(`Cannot measure ${JSON.stringify(job)}: exit code ${code}`)),
