@@ -102,7 +102,8 @@ export class Lanes {
   }
 
   /** Takes a record into a row of partials. */
-  add(to: Table, row: number, { numbers, values }: CurrentRecord): void {
+  add(to: Table, row: number, record: CurrentRecord): void {
+    const { numbers } = record;
     const base = row * to.width;
     for (let i = 0; i < this.#cells.length; i++) {
       const lane = this.#cells[i] as CellLane;
@@ -121,15 +122,16 @@ export class Lanes {
       to.plains[place] = this.#withRecord(
         i,
         to.plains[place] as Plain,
-        values[x.value] as Plain,
-        y && (values[y.value] as Plain),
+        record.value(x.value),
+        y && record.value(y.value),
         numbers[0] as EpochMillis,
       );
     }
   }
 
   /** Keeps a record in a row of records, its time first. It sets no other number of the operator. */
-  keep(to: Table, row: number, { numbers, values }: CurrentRecord): void {
+  keep(to: Table, row: number, record: CurrentRecord): void {
+    const { numbers } = record;
     const at = row * to.width + this.timeIn(to);
     to.numbers[at] = numbers[0] as number;
     for (let i = 0; i < this.#keptNumbers.length; i++) {
@@ -137,7 +139,7 @@ export class Lanes {
     }
     const plains = this.#keptPlains.length;
     for (let i = 0; i < plains; i++) {
-      to.plains[(row + 1) * to.plainWidth - plains + i] = values[this.#keptPlains[i] as number] as Plain;
+      to.plains[(row + 1) * to.plainWidth - plains + i] = record.value(this.#keptPlains[i] as number);
     }
   }
 

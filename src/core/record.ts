@@ -60,7 +60,8 @@ export class RowRecord implements KeyRecord {
  */
 export class CurrentRecord {
   readonly numbers: Float64Array;
-  values: readonly Plain[] = [];
+  /** Undefined for a record of numbers alone. */
+  #values: readonly Plain[] | undefined;
 
   constructor(inputs: number) {
     this.numbers = new Float64Array(1 + inputs);
@@ -71,8 +72,14 @@ export class CurrentRecord {
     else this.#setValues(record);
   }
 
+  /** Returns the value of an input, whatever its kind. */
+  value(input: number): Plain {
+    return this.#values === undefined ? (this.numbers[1 + input] as number) : (this.#values[input] as Plain);
+  }
+
   #setRow({ rows, begin }: RowRecord): void {
     const { numbers } = this;
+    this.#values = undefined;
     numbers[0] = rows.numbers[begin] as number;
     for (let i = 1; i < numbers.length; i++) numbers[i] = rows.numbers[begin + 1 + i] as number;
   }
@@ -84,6 +91,6 @@ export class CurrentRecord {
       const value = values[i];
       if (typeof value === 'number') numbers[1 + i] = value;
     }
-    this.values = values;
+    this.#values = values;
   }
 }

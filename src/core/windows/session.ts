@@ -74,8 +74,8 @@ export function sessionOperator<Rec>(
 
 const gapColumn =
   (column: number) =>
-  ({ values }: CurrentRecord): number =>
-    values[column] as number;
+  (record: CurrentRecord): number =>
+    record.value(column) as number;
 
 /** The longest gap, so that no session ends where ISO 8601 has no four digits of year. */
 const LONGEST_GAP = millis('366d');

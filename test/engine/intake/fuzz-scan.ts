@@ -9,7 +9,19 @@ import type { KinesisStreamEvent } from 'aws-lambda';
 import { recordsOf } from '../../../src/adapters/kinesis/records.ts';
 import { RowRecord } from '../../../src/core/record.ts';
 import { type Decoded, decodeAll, decodeRecord } from '../../../src/engine/intake/decode.ts';
-import { definePipeline, kinesis, max, mean, type Pipeline, tumbling } from '../../../src/index.ts';
+import {
+  definePipeline,
+  ewmaBand,
+  kinesis,
+  max,
+  mean,
+  type Pipeline,
+  quantile,
+  rolling,
+  running,
+  slope,
+  tumbling,
+} from '../../../src/index.ts';
 import { Random } from '../../../src/simulation/random.ts';
 import { ARRIVAL } from './source-records.ts';
 
@@ -23,6 +35,8 @@ const reading = (key: string, eventTime: string, value: string, other: string): 
         { size: '1m' },
         { mean: mean(value as never), max: max(other as never, { invalid: 'skip' }) },
       ),
+      three: rolling({ count: 3 }, { median: quantile(value as never, 0.5), slope: slope(value as never) }),
+      judged: running({}, { band: ewmaBand(value as never, { halfLife: '1h', width: 3, atLeast: 2 }) }),
     },
   });
 
