@@ -920,7 +920,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/template.ts',
     find: 'decimals === 0 ? mantissa : mantissa / (POWERS[decimals] as number)',
     replace: 'mantissa',
-    sources: ['kinesis'],
+    killedBy: SCAN_LAWS,
+    title: 'what is read in the bytes of records',
   },
   {
     name: 'whatever stands between the holes',
@@ -950,12 +951,22 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'a key that was met before',
   },
   {
+    name: 'aggregates of rows are given nothing',
+    rule: 'The same entries are written in whichever way records are read',
+    file: 'src/core/record.ts',
+    find: 'return this.#values === undefined ? (this.numbers[1 + input] as number) : (this.#values[input] as Plain);',
+    replace: 'return this.#values?.[input] as Plain;',
+    killedBy: SCAN_LAWS,
+    title: 'the same entries are written',
+  },
+  {
     name: 'the time of the row before',
     rule: 'A record stands in a row of its own',
     file: 'src/engine/intake/scan.ts',
     find: 'const begin = row * width;',
     replace: 'const begin = Math.max(0, row - 1) * width;',
-    sources: ['kinesis'],
+    killedBy: SCAN_LAWS,
+    title: 'what is read in the bytes of records',
   },
 
   // Parts of records.
