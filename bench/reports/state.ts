@@ -198,7 +198,7 @@ function measured(
     per === 'key' ? encode(Array.from({ length: keys }, (_, key) => keyName(key))) : new Uint8Array();
   const numbers = slots.flat().reduce((total, { rows, width }) => total + rows * width, 0);
   const json = JSON.stringify([
-    slots.map((tables) => tables.map((table) => [...table.numbers.subarray(0, table.rows * table.width)])),
+    slots.map((tables) => tables.map((table) => table.numbers.slice(0, table.rows * table.width))),
     per === 'key' ? Array.from({ length: keys }, (_, key) => keyName(key)) : [],
   ]);
   const deflated = deflated1(Buffer.concat([encoded, names]));
@@ -241,7 +241,7 @@ function differs(
       const other = decoded[slot]?.[key];
       if (other?.rows !== table.rows || other.width !== table.width)
         return `${name}: key ${key} has other rows`;
-      const { length } = table.numbers.subarray(0, table.rows * table.width);
+      const length = table.rows * table.width;
       for (let at = 0; at < length; at++) {
         if (!Object.is(table.numbers[at], other.numbers[at]))
           return `${name}: key ${key}, number ${at}: ${other.numbers[at]}, not ${table.numbers[at]}`;

@@ -1,5 +1,6 @@
 import type { Cells } from '../../src/core/aggregate.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
+import { zeros } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { enter, Results } from '../contender.ts';
 import { checkRollingMean } from '../expected.ts';
@@ -8,11 +9,11 @@ import { checkRollingMean } from '../expected.ts';
 class RollingCells {
   readonly #count: number;
   readonly #cells: Cells;
-  readonly #lower: (from: Float64Array, at: number) => number;
+  readonly #lower: (from: number[], at: number) => number;
   /** Before a place is reached in the present block: the previous block's cells from there to its end. From then on: the value. */
-  readonly #places: Float64Array;
+  readonly #places: number[];
   /** The cells of the present block, and after them those of a window. */
-  readonly #present: Float64Array;
+  readonly #present: number[];
   #place = 0;
 
   constructor(count: number) {
@@ -20,8 +21,8 @@ class RollingCells {
     this.#count = count;
     this.#cells = cells;
     this.#lower = lower;
-    this.#places = new Float64Array(cells.width * (count + 1));
-    this.#present = new Float64Array(2 * cells.width);
+    this.#places = zeros(cells.width * (count + 1));
+    this.#present = zeros(2 * cells.width);
     for (let place = 0; place <= count; place++) cells.clear(this.#places, place * cells.width);
     cells.clear(this.#present, 0);
   }

@@ -25,7 +25,7 @@ interface Described<in Rec> {
 /** An aggregate whose partial is a few numbers, and whose result is one. */
 export interface CellAggregate<in Rec, out Result> extends Described<Rec> {
   readonly cells: Cells;
-  lower(from: Float64Array, at: number): Result;
+  lower(from: number[], at: number): Result;
 }
 
 /** An aggregate whose partial may be any plain data. It has at least one input. */
@@ -53,11 +53,11 @@ export interface DerivedAggregate<in Rec, out Result> {
 export interface Cells {
   readonly width: number;
   /** Writes the identity to `to[at…]`. */
-  clear(to: Float64Array, at: number): void;
+  clear(to: number[], at: number): void;
   /** Takes in one record. Its inputs are x and y, which are 0 where the aggregate has no such input. */
-  add(to: Float64Array, at: number, x: number, y: number, time: EpochMillis): void;
+  add(to: number[], at: number, x: number, y: number, time: EpochMillis): void;
   /** Writes to `to[at…]` the combination of itself and `from[place…]`, and leaves `from` as it is. */
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void;
+  join(to: number[], at: number, from: number[], place: number): void;
 }
 
 /**

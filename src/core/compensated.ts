@@ -34,7 +34,7 @@ export function productError(a: number, b: number, rounded: number): number {
 }
 
 /** Adds a pair of doubles to the sum at `to[at]`, and what that loses to `to[at + 1]`. */
-export function accumulate(to: Float64Array, at: number, high: number, low: number): void {
+export function accumulate(to: number[], at: number, high: number, low: number): void {
   const a = to[at] as number;
   const sum = a + high;
   to[at] = sum;
@@ -43,7 +43,7 @@ export function accumulate(to: Float64Array, at: number, high: number, low: numb
 
 /** Adds the product of two pairs of doubles, as `accumulate` does. */
 export function accumulateProduct(
-  to: Float64Array,
+  to: number[],
   at: number,
   a: number,
   lowA: number,

@@ -38,8 +38,9 @@ export function patched(before: Table, { drop, keep }: Cut, tail: Table): Table 
   const { width, plainWidth } = tail;
   const after = new Table(width, plainWidth, keep + tail.rows);
   after.rows = keep + tail.rows;
-  after.numbers.set(before.numbers.subarray(drop * width, (drop + keep) * width));
-  after.numbers.set(tail.numbers.subarray(0, tail.rows * width), keep * width);
+  const kept = keep * width;
+  for (let at = 0; at < kept; at++) after.numbers[at] = before.numbers[drop * width + at] as number;
+  for (let at = 0; at < tail.rows * width; at++) after.numbers[kept + at] = tail.numbers[at] as number;
   if (plainWidth > 0) {
     after.plains = [
       ...before.plains.slice(drop * plainWidth, (drop + keep) * plainWidth),

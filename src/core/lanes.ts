@@ -340,18 +340,18 @@ export class Lanes {
   }
 }
 
-const skipped = ({ skipsX, skipsY }: CellLane, numbers: Float64Array, x: number, y: number): boolean =>
+const skipped = ({ skipsX, skipsY }: CellLane, numbers: number[], x: number, y: number): boolean =>
   (skipsX && Number.isNaN(numbers[x])) || (skipsY && Number.isNaN(numbers[y]));
 
 /** Takes a kept record, whose time is at `record`, into the cells of a lane. */
-function addKept(lane: CellLane, to: Float64Array, at: number, from: Float64Array, record: number): void {
+function addKept(lane: CellLane, to: number[], at: number, from: number[], record: number): void {
   const x = record + lane.placeX;
   const y = record + lane.placeY;
   if (lane.skips && skipped(lane, from, x, y)) return;
   lane.cells.add(to, at, from[x] as number, from[y] as number, from[record] as EpochMillis);
 }
 
-function copy(to: Float64Array, at: number, from: Float64Array, place: number, width: number): void {
+function copy(to: number[], at: number, from: number[], place: number, width: number): void {
   for (let i = 0; i < width; i++) to[at + i] = from[place + i] as number;
 }
 

@@ -1,4 +1,5 @@
 import type { Plain } from './plain.ts';
+import { zeros } from './table.ts';
 import type { EpochMillis } from './time.ts';
 
 /** A decoded record of one key. */
@@ -59,12 +60,12 @@ export class RowRecord implements KeyRecord {
  * number each time it is passed from function to function.
  */
 export class CurrentRecord {
-  readonly numbers: Float64Array;
+  readonly numbers: number[];
   /** Undefined for a record of numbers alone. */
   #values: readonly Plain[] | undefined;
 
   constructor(inputs: number) {
-    this.numbers = new Float64Array(1 + inputs);
+    this.numbers = zeros(1 + inputs);
   }
 
   set(record: KeyRecord): void {

@@ -1,17 +1,33 @@
 import { cloneOf, type Plain } from './plain.ts';
 
 /** Adds 1 to a number in an array, and returns the number before. */
-export function countUp(numbers: Float64Array, at: number): number {
+export function countUp(numbers: number[], at: number): number {
   const before = numbers[at] as number;
   numbers[at] = before + 1;
   return before;
+}
+
+/** Zeros that V8 keeps as doubles side by side, as one of them was a fraction. */
+const ZEROS = Array.from({ length: 1_024 }, () => 0.5).fill(0);
+
+/**
+ * Returns an array of zeros that V8 keeps as doubles side by side, for as long as only numbers are set in it, and
+ * none behind its end. It is read as fast as a Float64Array. To make a Float64Array of more than eight numbers takes
+ * ten times as long, as its bytes are not of V8's own heap.
+ */
+export function zeros(length: number): number[] {
+  if (length <= ZEROS.length) return ZEROS.slice(0, length);
+  const half = zeros(Math.ceil(length / 2));
+  const whole = half.concat(half);
+  whole.length = length;
+  return whole;
 }
 
 /**
  * All tables without rows share this array, as nothing can be set in it. An array for each would be a large
  * part of what a key takes up.
  */
-const NO_NUMBERS = new Float64Array(0);
+const NO_NUMBERS = zeros(0);
 
 /**
  * Rows of a few numbers and a few plain values each, row after row in one array. Every window keeps its state
@@ -23,14 +39,14 @@ export class Table {
   /** How many plain values a row has. */
   readonly plainWidth: number;
   /** The numbers of row r are `numbers[r * width …]`. The array may be longer than the rows. */
-  numbers: Float64Array;
+  numbers: number[];
   plains: Plain[];
   rows: number;
 
   constructor(width: number, plainWidth: number, capacity = 0) {
     this.width = width;
     this.plainWidth = plainWidth;
-    this.numbers = capacity === 0 ? NO_NUMBERS : new Float64Array(width * capacity);
+    this.numbers = capacity === 0 ? NO_NUMBERS : zeros(width * capacity);
     this.plains = [];
     this.rows = 0;
   }
@@ -45,13 +61,15 @@ export class Table {
   /** Appends a row of these numbers. */
   pushNumbers(...row: readonly number[]): void {
     const at = this.push() * this.width;
-    this.numbers.set(row, at);
+    for (let i = 0; i < row.length; i++) this.numbers[at + i] = row[i] as number;
   }
 
   /** Inserts a row before the present row `row`, without setting its values. */
   insert(row: number): void {
     this.push();
-    this.numbers.copyWithin((row + 1) * this.width, row * this.width, (this.rows - 1) * this.width);
+    const { numbers, width } = this;
+    for (let at = this.rows * width - 1; at >= (row + 1) * width; at--)
+      numbers[at] = numbers[at - width] as number;
     if (this.plainWidth > 0) {
       this.plains.splice(row * this.plainWidth, 0, ...new Array<Plain>(this.plainWidth).fill(null));
     }
@@ -70,7 +88,9 @@ export class Table {
   /** Removes the rows `[from, to)`. */
   remove(from: number, to: number): void {
     if (from >= to) return;
-    this.numbers.copyWithin(from * this.width, to * this.width, this.rows * this.width);
+    const { numbers, width } = this;
+    const moved = (to - from) * width;
+    for (let at = to * width; at < this.rows * width; at++) numbers[at - moved] = numbers[at] as number;
     this.plains.splice(from * this.plainWidth, (to - from) * this.plainWidth);
     this.rows -= to - from;
   }
@@ -89,8 +109,6 @@ export class Table {
   }
 
   #grow(): void {
-    const larger = new Float64Array(Math.max(2 * this.numbers.length, 4 * this.width));
-    larger.set(this.numbers);
-    this.numbers = larger;
+    this.numbers = this.numbers.concat(zeros(Math.max(this.numbers.length, 4 * this.width)));
   }
 }

@@ -6,6 +6,7 @@ import type {
   Parts,
 } from '../../src/core/aggregate.ts';
 import { cloneOf, type Plain } from '../../src/core/plain.ts';
+import { zeros } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 
 /** One record as an aggregate takes it in: its inputs and its event time. */
@@ -33,11 +34,10 @@ export function monoidOf(aggregate: AnyAggregate): Monoid {
 }
 
 function ofCells({ cells, lower }: CellAggregate<never, Plain>): Monoid {
-  const write = (fill: (to: Float64Array) => void, from?: Plain): Plain => {
-    const to =
-      from === undefined ? new Float64Array(cells.width) : new Float64Array(from as readonly number[]);
+  const write = (fill: (to: number[]) => void, from?: Plain): Plain => {
+    const to = from === undefined ? zeros(cells.width) : [...(from as readonly number[])];
     fill(to);
-    return Array.from(to);
+    return to;
   };
   const identity = write((to) => cells.clear(to, 0));
   const add = (partial: Plain, records: readonly Taken[]): Plain =>
@@ -49,8 +49,8 @@ function ofCells({ cells, lower }: CellAggregate<never, Plain>): Monoid {
     add,
     lift: (record) => add(identity, [record]),
     combine: (earlier, later) =>
-      write((to) => cells.join(to, 0, new Float64Array(later as readonly number[]), 0), earlier),
-    lower: (partial) => lower(new Float64Array(partial as readonly number[]), 0),
+      write((to) => cells.join(to, 0, [...(later as readonly number[])], 0), earlier),
+    lower: (partial) => lower([...(partial as readonly number[])], 0),
   };
 }
 

@@ -21,6 +21,7 @@ import { topK } from '../../src/core/aggregates/top-k.ts';
 import { weightedMean } from '../../src/core/aggregates/weighted.ts';
 import { decode, encode } from '../../src/core/codec.ts';
 import type { Plain } from '../../src/core/plain.ts';
+import { zeros } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { type AnyAggregate, monoidOf, type Taken } from './aggregate-monoid.ts';
 import { deepFreeze, expectIdentical, plain } from './plain.ts';
@@ -264,14 +265,14 @@ describe.each(cases)(
       const { cells } = aggregate as CellAggregate<never, Plain>;
       const [before, after] = [3, 2];
       holds(fc.tuple(record, record, partial), ([one, two, other]) => {
-        const to = new Float64Array(before + cells.width + after).fill(7);
+        const to = zeros(before + cells.width + after).fill(7);
         cells.clear(to, before);
         for (const { x, y, time } of [one, two]) cells.add(to, before, x as number, y as number, time);
-        cells.join(to, before, Float64Array.from([9, ...(other as readonly number[]), 9]), 1);
-        const outside = [...to.subarray(0, before), ...to.subarray(before + cells.width)];
+        cells.join(to, before, [9, ...(other as readonly number[]), 9], 1);
+        const outside = [...to.slice(0, before), ...to.slice(before + cells.width)];
         expect(outside).toEqual([7, 7, 7, 7, 7]);
         const expected = monoid.combine(monoid.add(monoid.identity, [one, two]), other);
-        expectIdentical([...to.subarray(before, before + cells.width)], expected);
+        expectIdentical([...to.slice(before, before + cells.width)], expected);
       });
     });
   },
@@ -433,7 +434,7 @@ describe('a number that is not finite', () => {
     'in one part of $name leaves its neighbours as they were',
     ({ aggregate }) => {
       const { cells, lower } = aggregate as CellAggregate<never, number>;
-      const rows = new Float64Array(3 * cells.width);
+      const rows = zeros(3 * cells.width);
       for (const row of [0, 1, 2]) cells.clear(rows, row * cells.width);
       for (const { x, y, time } of usual) cells.add(rows, 0, x as number, y as number, time);
       const before = lower(rows, 0);
@@ -443,7 +444,7 @@ describe('a number that is not finite', () => {
       cells.join(rows, 2 * cells.width, rows, cells.width);
       cells.join(rows, 2 * cells.width, rows, 0);
       expect(lower(rows, 0)).toBe(before);
-      expect(rows.subarray(0, cells.width).every(Number.isFinite)).toBe(true);
+      expect(rows.slice(0, cells.width).every(Number.isFinite)).toBe(true);
     },
   );
 });

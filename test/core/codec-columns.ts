@@ -107,8 +107,7 @@ export function tableOf(
 ): Table {
   const table = new Table(width, plainWidth);
   for (const [numbers, plains = []] of rows) {
-    const row = table.push();
-    table.numbers.set(numbers, row * width);
+    table.pushNumbers(...numbers);
     table.plains.push(...plains);
   }
   return table;
@@ -150,6 +149,6 @@ export const contentsOf = ({ width, plainWidth, rows, numbers, plains }: Table) 
   width,
   plainWidth,
   rows,
-  numbers: [...numbers.subarray(0, rows * width)],
+  numbers: numbers.slice(0, rows * width),
   plains: plains.slice(0, rows * plainWidth),
 });

@@ -22,11 +22,11 @@ import { fewerOf, type SpreadOptions } from './moments.ts';
 class Comoments implements Cells {
   readonly width = 13;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to.fill(0, at, at + 13);
   }
 
-  add(to: Float64Array, at: number, x: number, y: number): void {
+  add(to: number[], at: number, x: number, y: number): void {
     const n = to[at] as number;
     if (n === 0) {
       to[at + 1] = x;
@@ -46,7 +46,7 @@ class Comoments implements Cells {
     accumulateProduct(to, at + 11, u, lowU, v, lowV);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     const n = from[place] as number;
     if (n === 0) return;
     if (to[at] === 0) {
@@ -92,7 +92,7 @@ const COMOMENTS: Cells = new Comoments();
  * Returns n² times the covariance of two of the sums at 3 and 5. `products` is the place of the sum of their
  * products.
  */
-function together(from: Float64Array, at: number, a: number, b: number, products: number): number {
+function together(from: number[], at: number, a: number, b: number, products: number): number {
   return apart(
     from[at] as number,
     from[at + products] as number,

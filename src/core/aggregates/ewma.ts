@@ -23,24 +23,24 @@ class DecayedSums implements Cells {
     this.#halfLife = halfLife;
   }
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = Number.NEGATIVE_INFINITY;
     to[at + 1] = 0;
     to[at + 2] = 0;
   }
 
-  add(to: Float64Array, at: number, x: number, _y: number, time: EpochMillis): void {
+  add(to: number[], at: number, x: number, _y: number, time: EpochMillis): void {
     const epoch = epochOf(time, this.#halfLife);
     const weight = recordWeight(time, epoch, this.#halfLife);
     addDecayed(to, at, epoch, weight * x, weight);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     addDecayed(to, at, from[place] as number, from[place + 1] as number, from[place + 2] as number);
   }
 }
 
-function addDecayed(to: Float64Array, at: number, epoch: number, weighted: number, weights: number): void {
+function addDecayed(to: number[], at: number, epoch: number, weighted: number, weights: number): void {
   const ownEpoch = to[at] as number;
   const latest = Math.max(ownEpoch, epoch);
   const decay = halved(latest - ownEpoch);

@@ -12,15 +12,15 @@ import {
 class Least implements Cells {
   readonly width = 1;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = Number.POSITIVE_INFINITY;
   }
 
-  add(to: Float64Array, at: number, x: number): void {
+  add(to: number[], at: number, x: number): void {
     to[at] = Math.min(to[at] as number, x);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     to[at] = Math.min(to[at] as number, from[place] as number);
   }
 }
@@ -28,15 +28,15 @@ class Least implements Cells {
 class Greatest implements Cells {
   readonly width = 1;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = Number.NEGATIVE_INFINITY;
   }
 
-  add(to: Float64Array, at: number, x: number): void {
+  add(to: number[], at: number, x: number): void {
     to[at] = Math.max(to[at] as number, x);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     to[at] = Math.max(to[at] as number, from[place] as number);
   }
 }

@@ -22,11 +22,11 @@ import {
 class Moments implements Cells {
   readonly width = 6;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to.fill(0, at, at + 6);
   }
 
-  add(to: Float64Array, at: number, x: number): void {
+  add(to: number[], at: number, x: number): void {
     const n = to[at] as number;
     const shift = n === 0 ? x : (to[at + 1] as number);
     const d = x - shift;
@@ -37,7 +37,7 @@ class Moments implements Cells {
     accumulateProduct(to, at + 4, d, lowD, d, lowD);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     const n = from[place] as number;
     if (n === 0) return;
     if (to[at] === 0) {
@@ -135,7 +135,7 @@ export const stddev: OfSpread = spread('stddev', Math.sqrt);
  * Returns the sum of squared deviations from the mean, S2 − S1²/n, in pairs of doubles. It is NaN when there
  * is no value.
  */
-function squaredDeviations(from: Float64Array, at: number): number {
+function squaredDeviations(from: number[], at: number): number {
   const n = from[at] as number;
   const first = (from[at + 2] as number) + (from[at + 3] as number);
   const lowFirst = sumError(from[at + 2] as number, from[at + 3] as number, first);

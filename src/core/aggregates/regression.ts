@@ -25,11 +25,11 @@ import { unitOf } from './unit.ts';
 class Regression implements Cells {
   readonly width = 10;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to.fill(0, at, at + 10);
   }
 
-  add(to: Float64Array, at: number, x: number, _y: number, time: EpochMillis): void {
+  add(to: number[], at: number, x: number, _y: number, time: EpochMillis): void {
     const n = to[at] as number;
     if (n === 0) {
       to[at + 1] = time;
@@ -46,7 +46,7 @@ class Regression implements Cells {
     accumulateProduct(to, at + 8, u, 0, v, lowV);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     const n = from[place] as number;
     if (n === 0) return;
     if (to[at] === 0) {
@@ -64,7 +64,7 @@ class Regression implements Cells {
  * length.
  */
 
-function joinProducts(to: Float64Array, at: number, from: Float64Array, place: number): void {
+function joinProducts(to: number[], at: number, from: number[], place: number): void {
   const p = (from[place + 1] as number) - (to[at + 1] as number);
   const origin = to[at + 2] as number;
   const otherOrigin = from[place + 2] as number;
@@ -79,7 +79,7 @@ function joinProducts(to: Float64Array, at: number, from: Float64Array, place: n
   accumulateProduct(to, at + 8, q, sumError(otherOrigin, -origin, q), movedU, 0);
 }
 
-function joinSums(to: Float64Array, at: number, from: Float64Array, place: number): void {
+function joinSums(to: number[], at: number, from: number[], place: number): void {
   const n = from[place] as number;
   const p = (from[place + 1] as number) - (to[at + 1] as number);
   const origin = to[at + 2] as number;
@@ -98,15 +98,15 @@ const REGRESSION: Cells = new Regression();
 class LatestTime implements Cells {
   readonly width = 1;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = Number.NEGATIVE_INFINITY;
   }
 
-  add(to: Float64Array, at: number, _x: number, _y: number, time: EpochMillis): void {
+  add(to: number[], at: number, _x: number, _y: number, time: EpochMillis): void {
     to[at] = Math.max(to[at] as number, time);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     to[at] = Math.max(to[at] as number, from[place] as number);
   }
 }
@@ -202,7 +202,7 @@ const latestTime = <Rec>(name: string, inputs: readonly Input<Rec>[]): CellAggre
 });
 
 /** Returns (nΣuv − ΣuΣv) / (nΣu² − (Σu)²). */
-function slopePerMilli(from: Float64Array, at: number): number {
+function slopePerMilli(from: number[], at: number): number {
   const n = from[at] as number;
   const u = from[at + 3] as number;
   const rise = apart(

@@ -6,15 +6,15 @@ import { nameOf, numberInput } from '../select.ts';
 class Count implements Cells {
   readonly width = 1;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = 0;
   }
 
-  add(to: Float64Array, at: number): void {
+  add(to: number[], at: number): void {
     to[at] = (to[at] as number) + 1;
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     to[at] = (to[at] as number) + (from[place] as number);
   }
 }
@@ -47,14 +47,14 @@ export const count = (): CellAggregate<unknown, number> => ({
 class Sums implements Cells {
   readonly width = 4;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to[at] = 0;
     to[at + 1] = 0;
     to[at + 2] = 0;
     to[at + 3] = 0;
   }
 
-  add(to: Float64Array, at: number, x: number): void {
+  add(to: number[], at: number, x: number): void {
     const a = to[at + 1] as number;
     const sum = a + x;
     const error = sumError(a, x, sum);
@@ -66,7 +66,7 @@ class Sums implements Cells {
     to[at + 3] = (to[at + 3] as number) + sumError(c, error, lost);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     const a = to[at + 1] as number;
     const b = from[place + 1] as number;
     const sum = a + b;
@@ -88,11 +88,11 @@ class Sums implements Cells {
 const SUMS: Cells = new Sums();
 
 /** Returns the sum held in the cells of `Sums`. */
-const total = (from: Float64Array, at: number): number =>
+const total = (from: number[], at: number): number =>
   rounded(from[at + 1] as number, from[at + 2] as number, from[at + 3] as number);
 
 const ofSums =
-  (kind: string, lower: (from: Float64Array, at: number) => number): OfNumber =>
+  (kind: string, lower: (from: number[], at: number) => number): OfNumber =>
   (select, options = {}) => {
     const { invalid } = optionsOf(kind, options);
     return {

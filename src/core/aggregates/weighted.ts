@@ -18,23 +18,23 @@ import {
 class WeightedSums implements Cells {
   readonly width = 5;
 
-  clear(to: Float64Array, at: number): void {
+  clear(to: number[], at: number): void {
     to.fill(0, at, at + 5);
   }
 
-  add(to: Float64Array, at: number, x: number, weight: number): void {
+  add(to: number[], at: number, x: number, weight: number): void {
     const product = x * weight;
     addWeighted(to, at, product, productError(x, weight, product), 0);
     accumulate(to, at + 3, weight, 0);
   }
 
-  join(to: Float64Array, at: number, from: Float64Array, place: number): void {
+  join(to: number[], at: number, from: number[], place: number): void {
     addWeighted(to, at, from[place] as number, from[place + 1] as number, from[place + 2] as number);
     accumulate(to, at + 3, from[place + 3] as number, from[place + 4] as number);
   }
 }
 
-function addWeighted(to: Float64Array, at: number, sum: number, lost: number, rest: number): void {
+function addWeighted(to: number[], at: number, sum: number, lost: number, rest: number): void {
   const a = to[at] as number;
   const nextSum = a + sum;
   const error = sumError(a, sum, nextSum);

@@ -219,7 +219,7 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
   });
   const keysWeight = weightOf(keys, slots);
   const others = NAME_BYTES * changed.length;
-  const isWritable = keysWeight.whole + others + cuts.numbers.byteLength <= MAX_SECTION_BYTES;
+  const isWritable = keysWeight.whole + others + 8 * cuts.numbers.length <= MAX_SECTION_BYTES;
   if (keysWeight.content + others > ENOUGH * weight.content || !isWritable) return undefined;
   return { changed, gone, keys, times: timesOf(after, written), cuts, slots, weight };
 }

@@ -192,11 +192,10 @@ class GroupBuilder {
       if (ids && ids.rows > 0) this.#ids.set(name, ids);
       else this.#ids.delete(name);
       if (name === REFUSED) continue;
-      const [maxEventTime, lastArrival, watermark] = times.numbers.subarray(row * TIMES) as unknown as [
-        EpochMillis,
-        EpochMillis,
-        EpochMillis,
-      ];
+      const [maxEventTime, lastArrival, watermark] = times.numbers.slice(
+        row * TIMES,
+        (row + 1) * TIMES,
+      ) as unknown as [EpochMillis, EpochMillis, EpochMillis];
       changed.set(name, { maxEventTime, lastArrival, watermark, windows: this.#byWindow(windows) });
     }
     this.#keys = this.#keys.with(changed);

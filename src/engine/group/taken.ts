@@ -240,7 +240,7 @@ function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly Group
 
 const rowsOf = (table: Table | undefined): number[][] =>
   Array.from({ length: table?.rows ?? 0 }, (_, row) => [
-    ...(table as Table).numbers.subarray(row * ID_WIDTH, (row + 1) * ID_WIDTH),
+    ...(table as Table).numbers.slice(row * ID_WIDTH, (row + 1) * ID_WIDTH),
   ]);
 
 /**

@@ -71,9 +71,9 @@ describe('a persistent map', () => {
           const map = versions.at(-1 - (of % versions.length)) as PersistentMap<string, Value>;
           const notes = map.notes(noter, 2);
           for (const [number, { made }] of [...map.values()].entries()) {
-            const [noted, negative] = notes.numbers.subarray(2 * number, 2 * number + 2);
+            const [noted, negative] = notes.numbers.slice(2 * number, 2 * number + 2);
             if (!Number.isNaN(noted)) expect([noted, negative]).toEqual([made, -made]);
-            notes.numbers.set([made, -made], 2 * number);
+            notes.numbers.splice(2 * number, 2, made, -made);
           }
           expect(notes.rows).toBe(map.size);
           const values = new Map(added.map((key) => [key, { made: made++ }]));
@@ -87,7 +87,7 @@ describe('a persistent map', () => {
           versions.push(next);
         }
         const [latest] = versions.slice(-1) as [PersistentMap<string, Value>];
-        for (const noted of latest.notes({}, 1).numbers.subarray(0, latest.size)) expect(noted).toBeNaN();
+        for (const noted of latest.notes({}, 1).numbers.slice(0, latest.size)) expect(noted).toBeNaN();
       }),
     );
   });
