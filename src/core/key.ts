@@ -83,9 +83,9 @@ export class KeyState {
    */
   apply(record: KeyRecord, panes: Panes): number {
     const { at, arrival } = record;
-    const { outOfOrderness, maxLateness } = this.#rules.time;
+    const { outOfOrderness, idleAfter, maxLateness } = this.#rules.time;
     const watermarks = this.#watermarks;
-    this.pass(this.reachedBy(record), undefined, panes);
+    if (arrival - this.#lastArrival > idleAfter) this.pass(this.reachedBy(record), undefined, panes);
     if (maxLateness !== undefined && !record.waited && this.#isForgotten(arrival)) this.#begin();
     if (arrival > this.#lastArrival) this.#lastArrival = arrival;
 

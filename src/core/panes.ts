@@ -114,6 +114,8 @@ export class Panes {
    */
   readonly #watermark = new Float64Array(1);
   #length = 0;
+  /** The table of the pane that was begun last. */
+  #last: Table | undefined;
 
   constructor({ inputs, windows }: PaneRules) {
     this.record = new CurrentRecord(inputs.length);
@@ -173,6 +175,7 @@ export class Panes {
     numbers[at + KEY] = this.key;
     numbers[at + KIND] = kind;
     numbers[at + WATERMARK] = this.#watermark[0] as number;
+    this.#last = table;
     return table;
   }
 
@@ -205,6 +208,12 @@ export class Panes {
    * due
    */
   endDue(since: number, watermark: number | undefined): void {
+    if (this.#length === since + 1) {
+      // Mostly there is one, which is the last of its table.
+      const { numbers, width, rows } = this.#last as Table;
+      if (watermark !== undefined) numbers[(rows - 1) * width + WATERMARK] = watermark;
+      return;
+    }
     const added = placesOf(this.#tables, since);
     if (added.length > 1) added.sort((a, b) => watermarkOf(a) - watermarkOf(b) || a.sequence - b.sequence);
     for (const [at, { table, row }] of added.entries()) {

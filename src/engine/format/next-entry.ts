@@ -174,8 +174,11 @@ function changesOf(before: Group, after: KeysAndIds): Pick<WrittenKeys, 'changed
   if (known) return { changed: known.changed, gone: [], keys: known.added };
   const changed: number[] = [];
   const gone: number[] = [];
-  for (const [place, name] of namesOf(before).entries()) {
-    const kept = keptOf(after, name);
+  const names = namesOf(before);
+  // One version after the other, as each takes over from the other what differs.
+  const later = names.map((name) => keptOf(after, name));
+  for (const [place, name] of names.entries()) {
+    const kept = later[place];
     if (kept === undefined) gone.push(place);
     else if (kept !== keptOf(before, name) || before.ids.get(name) !== after.ids.get(name))
       changed.push(place);

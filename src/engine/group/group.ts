@@ -129,9 +129,9 @@ export class GroupRecord {
    * delivers it again if the group stops before it.
    */
   readonly source: SourceRecord;
-  /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
-  readonly hash: number;
   readonly content: GroupContent;
+  /** The hash as an integer with a sign, as V8 allocates any other number. */
+  readonly #hash: number;
   readonly #part: Part;
 
   constructor(
@@ -145,10 +145,15 @@ export class GroupRecord {
     packed = false,
   ) {
     this.source = source;
-    this.hash = hash;
     this.content = content;
+    this.#hash = hash | 0;
     const isWhole = member === 0 && child === 0 && !expanded && !packed;
     this.#part = isWhole ? wholeOf(ordered) : { ordered, member, child, expanded, packed };
+  }
+
+  /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
+  get hash(): number {
+    return this.#hash >>> 0;
   }
 
   /** Its place in the source's record: see `SubPosition`. */

@@ -18,10 +18,12 @@ interface Notes {
 /** How a version differs from a neighbour. */
 interface Difference<Key, Value extends object> {
   readonly neighbour: PersistentMap<Key, Value>;
-  /** The values that are others here; undefined for a key that only the neighbour has. */
-  readonly values: ReadonlyMap<Key, Value | undefined>;
-  /** The keys that only this version has, in order. */
+  /** The numbers of keys of both versions, and the values that they have here. */
+  readonly changed: readonly number[];
+  readonly values: Value[];
+  /** The keys that only this version has, in order, and their values. */
   readonly added: readonly Key[];
+  readonly addedValues: readonly Value[];
 }
 
 /** What became of a map: the numbers of keys that have other values, ascending, and the keys that are new. */
@@ -53,46 +55,70 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     entries: Iterable<readonly [Key, Value]> = [],
   ): PersistentMap<Key, Value> {
     const latest = new Map(entries);
-    const keys = [...latest.keys()];
+    return PersistentMap.#ofColumns([...latest.keys()], [...latest.values()]);
+  }
+
+  static #ofColumns<Key, Value extends object>(
+    keys: readonly Key[],
+    values: readonly Value[],
+  ): PersistentMap<Key, Value> {
     const numbers = new Map(keys.map((key, number) => [key, number]));
-    return new PersistentMap(keys.length, { numbers, keys, values: [...latest.values()], notes: undefined });
+    return new PersistentMap(keys.length, {
+      numbers,
+      keys: [...keys],
+      values: [...values],
+      notes: undefined,
+    });
   }
 
   get(key: Key): Value | undefined {
-    const content = this.#content;
-    if ('numbers' in content) {
-      const number = content.numbers.get(key);
-      return number === undefined ? undefined : content.values[number];
-    }
-    const value = content.values.get(key);
-    return value === undefined && !content.values.has(key) ? content.neighbour.get(key) : value;
+    const { numbers, values } = this.#takeOver();
+    const number = numbers.get(key);
+    return number === undefined ? undefined : values[number];
   }
 
   has(key: Key): boolean {
-    return this.get(key) !== undefined;
+    return this.#takeOver().numbers.has(key);
   }
 
   /** Returns the key of a number; undefined where there are not so many. */
   keyAt(number: number): Key | undefined {
-    const content = this.#content;
-    if ('numbers' in content) return content.keys[number];
-    const { neighbour, added } = content;
-    if (number >= this.size) return undefined;
-    return number < neighbour.size ? neighbour.keyAt(number) : added[number - neighbour.size];
+    return this.#takeOver().keys[number];
+  }
+
+  /** Returns a version in which some keys have other values, or are added. */
+  with(values: ReadonlyMap<Key, Value>): PersistentMap<Key, Value> {
+    return this.withColumns([...values.keys()], [...values.values()]);
   }
 
   /**
-   * Returns a version in which some keys have other values, or are added.
+   * Does the same as `with`.
    *
-   * @param values must not be changed any more
+   * @param keys each of them once, with its value in the same place of `values`
    */
-  with(values: ReadonlyMap<Key, Value>): PersistentMap<Key, Value> {
-    if (values.size === 0) return this;
+  withColumns(keys: readonly Key[], values: readonly Value[]): PersistentMap<Key, Value> {
+    if (keys.length === 0) return this;
     // An empty version may be referred to for ever, and would keep all that are made of it.
-    if (this.size === 0) return PersistentMap.of(values);
+    if (this.size === 0) return PersistentMap.#ofColumns(keys, values);
     const { numbers } = this.#takeOver();
-    const added = [...values.keys()].filter((key) => !numbers.has(key));
-    return new PersistentMap(this.size + added.length, { neighbour: this, values, added });
+    const changed: number[] = [];
+    const changedValues: Value[] = [];
+    const added: Key[] = [];
+    const addedValues: Value[] = [];
+    for (let at = 0; at < keys.length; at++) {
+      const key = keys[at] as Key;
+      const value = values[at] as Value;
+      const number = numbers.get(key);
+      if (number === undefined) {
+        added.push(key);
+        addedValues.push(value);
+      } else {
+        changed.push(number);
+        changedValues.push(value);
+      }
+    }
+    const difference = { neighbour: this, changed, values: changedValues, added, addedValues };
+    return new PersistentMap(this.size + added.length, difference);
   }
 
   /** Returns a version without some keys, which takes as long as there are entries. */
@@ -125,18 +151,15 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   /**
-   * Tells what `with` changed since a version, if it was made of that version. It returns undefined where that
+   * Tells what `with` or `withColumns` changed since a version, if it was made of that version. It returns undefined where that
    * is not known without a look at all entries.
    */
   changesSince(before: PersistentMap<Key, Value>): Changes<Key> | undefined {
     if (before === this) return { changed: [], added: [] };
     const [content, columns] = [this.#content, before.#content];
     if ('numbers' in content || content.neighbour !== before || !('numbers' in columns)) return undefined;
-    const changed: number[] = [];
-    for (const [key, value] of content.values) {
-      const number = columns.numbers.get(key);
-      if (number !== undefined && columns.values[number] !== value) changed.push(number);
-    }
+    const { values } = columns;
+    const changed = content.changed.filter((number, at) => values[number] !== content.values[at]);
     return { changed: changed.sort((a, b) => a - b), added: content.added };
   }
 
@@ -182,27 +205,26 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   #handOver(to: PersistentMap<Key, Value>): void {
     const columns = this.#content as Columns<Key, Value>;
     const { numbers, keys, values, notes } = columns;
-    const difference = to.#content as Difference<Key, Value>;
-    const before = new Map<Key, Value | undefined>();
-    for (const [key, value] of difference.values) {
-      const number = numbers.get(key);
-      before.set(key, number === undefined ? undefined : values[number]);
-      if (value === undefined) numbers.delete(key);
-      else if (number !== undefined) {
-        values[number] = value;
-        if (notes) forgetNote(notes, number);
-      }
+    const { changed, values: others, added, addedValues } = to.#content as Difference<Key, Value>;
+    for (let at = 0; at < changed.length; at++) {
+      const number = changed[at] as number;
+      const value = values[number] as Value;
+      values[number] = others[at] as Value;
+      others[at] = value;
+      if (notes) forgetNote(notes, number);
     }
     // The keys that only this version has are its last.
-    const added = keys.splice(to.size);
-    values.length = keys.length;
+    const own = keys.splice(to.size);
+    for (const key of own) numbers.delete(key);
+    const ownValues = values.splice(keys.length);
     if (notes) notes.rows.rows = keys.length;
-    for (const key of difference.added) {
+    for (let at = 0; at < added.length; at++) {
+      const key = added[at] as Key;
       numbers.set(key, keys.push(key) - 1);
-      values.push(difference.values.get(key) as Value);
+      values.push(addedValues[at] as Value);
       if (notes) addNote(notes);
     }
-    this.#content = { neighbour: to, values: before, added };
+    this.#content = { neighbour: to, changed, values: others, added: own, addedValues: ownValues };
     to.#content = columns;
   }
 }

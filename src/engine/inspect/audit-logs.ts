@@ -385,7 +385,8 @@ class GroupHistory {
       names.add(key);
     }
     if (group === undefined) return;
-    for (const [key, { lastArrival }] of this.#before?.keys ?? []) {
+    // The earlier version is read first, as each takes over from the other what differs.
+    for (const [key, { lastArrival }] of [...(this.#before?.keys ?? [])]) {
       if (!group.keys.has(key) && !this.#mayBeginAnew(committedAt - lastArrival)) fell(key);
     }
   }

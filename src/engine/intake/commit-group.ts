@@ -255,9 +255,12 @@ function growingMost(
   if (excess <= 0) return new Set();
   const weigh = (kept: KeysAndIds, key: string) =>
     kept.keys.has(key) ? weightOf([key], slotsOf(pipeline, kept, [key]).map(allRowsOf)).whole : 0;
-  const growths = [...after.keys.keys()]
-    .filter((key) => after.keys.get(key) !== before.keys.get(key))
-    .map((key) => ({ key, growth: weigh(after, key) - weigh(before, key) }))
+  // One version after the other, as each takes over from the other what differs.
+  const earlier = new Map(before.keys);
+  const changed = [...after.keys].filter(([key, stored]) => stored !== earlier.get(key));
+  const weights = changed.map(([key]) => weigh(after, key));
+  const growths = changed
+    .map(([key], at) => ({ key, growth: (weights[at] as number) - weigh(before, key) }))
     .filter(({ growth }) => growth > 0)
     .sort((a, b) => b.growth - a.growth);
   const growing = new Set<string>();

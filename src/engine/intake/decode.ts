@@ -203,6 +203,7 @@ function decodePlain(
 ): readonly DecodedMember[] {
   if (scanner === undefined) return decodeChunk(pipeline, sources.slice(from, to), keys);
   const scanned = scanner.decode(sources, from, to);
+  if (!scanned.includes(undefined)) return scanned as readonly DecodedRecord[];
   const left = sources.slice(from, to).filter((_, at) => scanned[at] === undefined);
   const parsed = decodeChunk(pipeline, left, keys).values();
   return scanned.map((one) => one ?? (parsed.next().value as DecodedMember));

@@ -65,7 +65,10 @@ function foldAll(
 ): FoldedRecords {
   const { rules, source } = deployment.pipeline;
   const panes = new Panes(rules);
-  const touched = new Map<string, { readonly number: number; readonly state: KeyState }>();
+  /** The keys that records touch, by their order, and their states. */
+  const numbers = new Map<string, number>();
+  const keys: string[] = [];
+  const states: KeyState[] = [];
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
   const lateRecords: GroupRecord[] = [];
@@ -85,18 +88,20 @@ function foldAll(
       continue;
     }
     const { key, record } = groupRecord.content;
-    let touchedKey = touched.get(key);
-    const state = touchedKey?.state ?? new KeyState(rules, group.keys.get(key));
-    const reached = state.reachedBy(record);
+    let number = numbers.get(key);
+    const state =
+      number === undefined ? new KeyState(rules, group.keys.get(key)) : (states[number] as KeyState);
+    const reached = ids ? state.reachedBy(record) : NEVER;
     if (ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
     }
-    if (touchedKey === undefined) {
-      touchedKey = { number: touched.size, state };
-      touched.set(key, touchedKey);
+    if (number === undefined) {
+      number = states.push(state) - 1;
+      numbers.set(key, number);
+      keys.push(key);
     }
-    panes.key = touchedKey.number;
+    panes.key = number;
     const refusing = state.apply(record, panes);
     if (state.watermark < reached) ids?.beginAnew(key);
     const applied = refusing < rules.windows.length;
@@ -117,13 +122,12 @@ function foldAll(
     }
   }
 
-  const changed = new Map<string, StoredKey>();
-  for (const [key, { number, state }] of touched) {
+  const changed = states.map((state, number) => {
     panes.key = number;
     state.update(panes);
-    changed.set(key, state.freeze() as StoredKey);
-    ids?.forget(key, state.watermark);
-  }
+    ids?.forget(keys[number] as string, state.watermark);
+    return state.freeze() as StoredKey;
+  });
   const positions = source.lineage.ordered
     ? reachedBy(source, group, records.slice(0, taken))
     : group.positions;
@@ -134,11 +138,11 @@ function foldAll(
     repeated,
     positions,
     inherited: group.inherited.filter((part) => isAhead(part, positions)),
-    keys: group.keys.with(changed),
+    keys: group.keys.withColumns(keys, changed),
     // A definition without ids keeps none of those that the definition before it kept.
     ids: ids?.taken() ?? NO_IDS,
     counters: sumOfCounters([group.counters, counted]),
-    panes: columnsOf(deployment, [...touched.keys()], panes),
+    panes: columnsOf(deployment, keys, panes),
     poison,
     late,
     lateRecords,
@@ -146,6 +150,7 @@ function foldAll(
 }
 
 const NO_IDS: Group['ids'] = new Map();
+const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
 const takenIds = (pipeline: Pipeline, { ids }: Group, { refusedIds }: Limits): TakenIds | undefined =>
   keepsIds(pipeline) ? new TakenIds(pipeline, ids, refusedIds) : undefined;
