@@ -1,11 +1,12 @@
-import { Annotations, type Duration } from 'aws-cdk-lib';
+import { Annotations, type Duration, Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { Pipeline } from '../src/index.ts';
 import { summaryOf } from '../src/plan/summary.ts';
 
 /**
  * Says with the synthesis of a pipeline what it will cost, in one line. It rehearses the definition with records that it
- * makes up, and whose functions may throw at those: then the line says so, and nothing else depends on it.
+ * makes up, and whose functions may throw at those: then the line says so, and nothing else depends on it. As that takes
+ * a second, nothing is said of a stack whose functions are not bundled either, such as where others are to be deployed.
  */
 export function tellCost(
   scope: Construct,
@@ -20,6 +21,7 @@ export function tellCost(
     readonly memory: number;
   },
 ): void {
+  if (!Stack.of(scope).bundlingRequired) return;
   const summary = (): string => {
     try {
       return summaryOf(pipeline, {
