@@ -38,9 +38,9 @@ describe('the same flights in batches of another size, the handler crashing thre
   };
 
   it.each([
-    // An invocation for each record takes long.
+    // An invocation takes some 40 ms of a processor, whatever it is handed.
     { batchSize: 1, records: all / 20 },
-    { batchSize: 7, records: all },
+    { batchSize: 7, records: Math.min(all, 2_000) },
     { batchSize: 500, records: all },
     { batchSize: 10_000, records: all },
   ])(
