@@ -30,18 +30,19 @@ const RUNTIME = ['test/runtime/*.e2e.test.ts'];
 
 export default defineConfig({
   test: {
-    // In this order, so that no long file is begun last.
+    // They begin in the order of their names: first what waits for brokers, while others have the processors, and last what
+    // is short.
     projects: [
       { extends: true, test: { name: 'brokers', include: BROKERS } },
-      { extends: true, test: { name: 'runtime', include: RUNTIME } },
       {
         extends: true,
         test: {
-          name: 'alone',
+          name: 'isolated',
           include: ['{examples,test}/**/*.test.ts'],
           exclude: [...SHARING, ...BROKERS, ...RUNTIME],
         },
       },
+      { extends: true, test: { name: 'runtime', include: RUNTIME } },
       { extends: true, test: { name: 'sharing', include: SHARING, isolate: false } },
     ],
     reporters: ['default', announcement],
