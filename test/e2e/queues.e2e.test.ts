@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const toBucket: Pipeline = { ...flights, sinks: [bucket()] };
 const linesOf = (records: readonly unknown[]) => records.map((record) => JSON.stringify(record));
-const FLIGHTS = process.env['CI'] ? 3_000 : 400;
+const FLIGHTS = process.env['CI'] ? 1_000 : 400;
 
 const windowOf = (pane: string): string => JSON.parse(pane).window;
 

@@ -52,14 +52,14 @@ it.each(SOURCES.map((given) => [countOf(given), given] as const))(
 );
 
 /** Of one small schedule, each source another; `npm run sim -- --exhaustive` runs all, of many. */
-const EVERY = 8;
+const EVERY = 16;
 
 it.each(DRAWN)('holds whichever fault happens at whichever step: %s', { timeout: 300_000 }, async (given) => {
   const tally = emptyTally();
   const share = { runs: 1, job: DRAWN.indexOf(given), jobs: EVERY };
   const broken = await exhaust(given, share, (one) => add(tally, one));
   expect(broken).toBeUndefined();
-  for (const [kind, times] of Object.entries(tally.byKind)) expect(times, kind).toBeGreaterThan(10);
+  for (const [kind, times] of Object.entries(tally.byKind)) expect(times, kind).toBeGreaterThan(5);
 });
 
 it.each(SOURCES)('takes the same steps for the same seed and faults: %s', async (given) => {
