@@ -102,7 +102,7 @@ function lackOf(name: string): string | undefined {
   return name.includes('kafka') ? kafkaLack : name.includes('rabbitmq') ? rabbitmqLack : undefined;
 }
 
-describe('the command of an example', () => {
+describe('the command of an example', { timeout: 600_000 }, () => {
   for (const { name, page } of folders) {
     const lack = lackOf(name);
     it.skipIf(lack)(`prints what its page shows: ${name}${lack ? ` (${lack})` : ''}`, () => {
