@@ -18,7 +18,13 @@ export function drawFirst(random: Random): Case {
   return { ...drawn, versions: renamed as unknown as Case['versions'] };
 }
 
-const PLAIN: Form = { isPacked: false, isLines: false, isExpanded: false, isIdentified: false };
+const PLAIN: Form = {
+  isPacked: false,
+  isLines: false,
+  isExpanded: false,
+  isIdentified: false,
+  readsNumbers: false,
+};
 
 /** Has a pipeline forget no key: a pane may come any time after its window, as the one that is read may stand still. */
 const remembering = (pipeline: Pipeline): Pipeline => {

@@ -13,11 +13,13 @@ import {
   type Form,
   HABITS,
   holdsSeveral,
+  READS_NUMBERS,
 } from './draw-source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
 import type { SentKind } from './shapes.ts';
 import type { Case, Fate, Lineage, PartFate, Place, Truth } from './truth.ts';
+import { drawWriter, type Write } from './writing.ts';
 
 const START = Date.UTC(2026, 0, 5, 8) as EpochMillis;
 const SECOND = 1_000;
@@ -41,6 +43,11 @@ interface Sent {
   readonly more: readonly DrawnReading[];
 }
 
+/** The form of a source's records, and how their texts are written. */
+interface Written extends Form {
+  readonly write: Write;
+}
+
 /** Draws the records of some lineages, with disorder, silences, late records, filtered records and poison. */
 export function drawLineages(
   random: Random,
@@ -49,7 +56,9 @@ export function drawLineages(
   { homes, records }: Extent,
   form: Form,
 ): readonly Lineage[] {
-  const sent = drawSent(random, random.whole(1, homes), records, form, HABITS[kind].keepsKeys);
+  const numbers = form.readsNumbers ? random.aside(READS_NUMBERS) : undefined;
+  const written = { ...form, write: numbers ? drawWriter(numbers, form) : JSON.stringify };
+  const sent = drawSent(random, random.whole(1, homes), records, form, HABITS[kind].keepsKeys, numbers);
   const draw = form.isPacked || form.isLines ? drawMembers : form.isExpanded ? drawExpanded : drawTruth;
   const paths =
     HABITS[kind].reshards && !holdsSeveral(form)
@@ -63,7 +72,7 @@ export function drawLineages(
       parents,
       truths: records.map((record, index) => {
         const place = placeOf(kind, at, index, ordinal++);
-        const drawn = draw(random, versions, place, record, form);
+        const drawn = draw(random, versions, place, record, written);
         const truth = { ...drawn, data: SENT_AS[kind](drawn) };
         if (!HABITS[kind].lacksIds) return truth;
         if (form.isIdentified) return byContent(truth, messages);
@@ -97,6 +106,7 @@ function drawSent(
   most: number,
   form: Form,
   keepsKeys: boolean,
+  numbers: Random | undefined,
 ): readonly (readonly Sent[])[] {
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
@@ -135,6 +145,7 @@ function drawSent(
           at: random.chance(0.5) ? exact : exact - (exact % SECOND),
           value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
           tag,
+          ...(numbers && drawNumbers(numbers)),
           ...(form.isIdentified && { id: tag }),
         };
       };
@@ -144,6 +155,16 @@ function drawSent(
       return { home, arrival: arrival as EpochMillis, reading, more };
     });
   });
+}
+
+/** Draws numbers most of which are short enough to be read in their bytes. */
+function drawNumbers(random: Random): Pick<DrawnReading, 'value' | 'more'> {
+  const short = () => random.whole(-99_999, 99_999) / random.pick([1, 10, 1_000]);
+  const long = () => (random.next() - 0.5) * 1e3;
+  const odd = () => random.pick([0, -0, 1e21, 1e-7, 123_456_789_012_345, 2 ** 53 + 2]);
+  const drawn = () => (random.chance(0.8) ? short() : random.pick([long, odd])());
+  const more = random.pick([undefined, null, { second: null }, { second: drawn() }, { second: drawn() }]);
+  return { value: drawn(), ...(more !== undefined && { more }) };
 }
 
 /**
@@ -214,6 +235,7 @@ function drawExpanded(
   versions: Case['versions'],
   place: Place,
   { home, arrival, reading, more }: Sent,
+  written: Written,
 ): Truth {
   const whole = { ...place, arrival, hash: hashOf(place.partitionKey) };
   if (random.chance(0.05)) {
@@ -221,15 +243,11 @@ function drawExpanded(
     return { ...whole, data: Buffer.from(data), fate: 'poison' };
   }
   const children = (random.chance(0.05) ? [] : [reading, ...more]).map((child) => {
-    const { data, ...drawn } = drawTruth(random, versions, place, {
-      home,
-      arrival,
-      reading: child,
-      more: [],
-    });
+    const sent = { home, arrival, reading: child, more: [] };
+    const { data, ...drawn } = drawTruth(random, versions, place, sent, written);
     // What is no JSON would be the fault of the whole record.
     const text = Buffer.from(data).toString();
-    return { ...drawn, text: text.endsWith('}') || text === 'null' ? text : '{}' };
+    return { ...drawn, text: isJson(text) ? text : '{}' };
   });
   const data = Buffer.from(`{"of": [${children.map(({ text }) => text).join(', ')}]}`);
   const parts = children.map(({ hash, fate, content }, child) => ({ hash, fate, content, member: 0, child }));
@@ -245,8 +263,12 @@ function drawMembers(
   versions: Case['versions'],
   place: Place,
   { home, arrival, reading, more }: Sent,
-  { isPacked, isLines, isExpanded }: Form,
+  written: Written,
 ): Truth {
+  const { isPacked, isLines, isExpanded, readsNumbers } = written;
+  // A producer packs no reading that is alone.
+  if (readsNumbers && isPacked && !isLines && !isExpanded && more.length === 0)
+    return drawTruth(random, versions, place, { home, arrival, reading, more }, written);
   const whole = { ...place, arrival, hash: hashOf(place.partitionKey) };
   const readings = random.chance(0.05) ? [] : [reading, ...more];
   const parts: PartFate[] = [];
@@ -255,7 +277,7 @@ function drawMembers(
     const [reading, ...more] = readings.splice(0, isExpanded ? random.whole(1, 2) : 1);
     const sent = { home, arrival, reading: reading as DrawnReading, more };
     const draw = isExpanded ? drawExpanded : drawTruth;
-    const { data, ...drawn } = draw(random, versions, { ...place, partitionKey }, sent);
+    const { data, ...drawn } = draw(random, versions, { ...place, partitionKey }, sent, written);
     const { hash, fate, content } = drawn;
     const filtered = { hash, fate: 'filtered' as const, child: 0 };
     const alone = { hash, fate, content, child: 0 };
@@ -293,15 +315,16 @@ function drawTruth(
   versions: Case['versions'],
   place: Place,
   { arrival, reading }: Sent,
+  { readsNumbers, write }: Written,
 ): Truth {
-  const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) ? 'filtered' : 'record';
+  const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) && !readsNumbers ? 'filtered' : 'record';
   const throws = fate === 'poison' && versions.every(isBrittle) && random.chance(0.4);
   const sent = throws
     ? // It is no repetition of what was taken in, which no window would see.
-      JSON.stringify({ ...reading, tag: BAD, ...(reading.id && { id: `${reading.id}!` }) })
+      write({ ...reading, tag: BAD, ...(reading.id && { id: `${reading.id}!` }) })
     : fate === 'poison'
-      ? spoiled(random, reading, arrival)
-      : JSON.stringify(fate === 'filtered' ? { ...reading, skip: true } : reading);
+      ? random.pick([...SPOILED, ...(readsNumbers ? SPOILED_NUMBERS : [])])(reading, arrival, write)
+      : write(fate === 'filtered' ? { ...reading, skip: true } : reading);
   const key = fate === 'record' || throws ? reading.key : place.partitionKey;
   return {
     ...place,
@@ -309,16 +332,28 @@ function drawTruth(
     data: Buffer.from(sent),
     hash: hashOf(key),
     fate,
-    ...(fate === 'record' ? { content: contentOf(versions, reading) } : {}),
+    ...(fate === 'record' ? { content: contentOf(versions, reading, sent) } : {}),
   };
 }
 
-const contentOf = (versions: Case['versions'], reading: DrawnReading): Required<Truth>['content'] => ({
-  key: reading.key,
-  at: reading.at as EpochMillis,
-  id: reading.id,
-  values: versions.map(({ rules }) => rules.inputs.read(reading)),
-});
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+function contentOf(versions: Case['versions'], reading: DrawnReading, sent: string): Fate['content'] {
+  const value = JSON.parse(sent);
+  return {
+    key: reading.key,
+    at: reading.at as EpochMillis,
+    id: reading.id,
+    values: versions.map(({ rules }) => rules.inputs.read(value)),
+  };
+}
 
 /**
  * Says whether every record's tag is read while it is folded. A session reads no tag of a record that is late
@@ -327,13 +362,28 @@ const contentOf = (versions: Case['versions'], reading: DrawnReading): Required<
 const isBrittle = ({ rules }: Pipeline): boolean =>
   rules.windows.some(({ name, operator }) => name !== 'session' && operator.signature.includes('=tags('));
 
-const spoiled = (random: Random, reading: DrawnReading, arrival: EpochMillis): string =>
-  random.pick([
-    () => `{"key": "${reading.key}", "at": `,
-    () => JSON.stringify({ ...reading, value: 'high' }),
-    () => JSON.stringify({ ...reading, key: '' }),
-    // This event time stays in the future however late the record arrives once more.
-    () => JSON.stringify({ ...reading, at: arrival + 365 * DAY }),
-    () => JSON.stringify({ ...reading, at: 'yesterday' }),
-    () => 'null',
-  ])();
+type Spoil = (reading: DrawnReading, arrival: EpochMillis, write: Write) => string;
+
+const SPOILED: readonly Spoil[] = [
+  ({ key }) => `{"key": "${key}", "at": `,
+  (reading, _, write) => write({ ...reading, value: 'high' }),
+  (reading, _, write) => write({ ...reading, key: '' }),
+  // This event time stays in the future however late the record arrives once more.
+  (reading, arrival, write) => write({ ...reading, at: arrival + 365 * DAY }),
+  (reading, _, write) => write({ ...reading, at: 'yesterday' }),
+  () => 'null',
+];
+
+/** More of those that look like others in their bytes. */
+const SPOILED_NUMBERS: readonly Spoil[] = [
+  ...['01', '1.', '-', '+1', '1e400', 'tru', '[1]'].map(
+    (value): Spoil =>
+      (reading, _, write) =>
+        write({ ...reading, value: '?' }).replaceAll('"?"', value),
+  ),
+  ({ value: _, ...reading }, __, write) => write(reading),
+  ({ key: _, ...reading }, __, write) => write(reading),
+  (reading, _, write) => write({ ...reading, value: null }),
+  (reading, _, write) => write({ ...reading, key: 7 }),
+  (reading, _, write) => write({ ...reading, at: reading.at + 0.5 }),
+];

@@ -11,6 +11,8 @@ export interface DrawnReading {
   readonly value: number;
   readonly tag: string;
   readonly skip?: boolean;
+  /** A number that a record may lack. */
+  readonly more?: { readonly second: number | null } | null;
   /** What it is known by, where a producer may send it twice. */
   readonly id?: string;
 }
@@ -89,23 +91,38 @@ export const SIMULATED: readonly Simulated[] = [...(Object.keys(SOURCES) as Sent
 
 export const kindOf = (drawn: Drawn): SentKind => (drawn === 'kpl' ? 'kinesis' : drawn);
 
-/** How a record holds several readings: packed by its producer, as lines, as a list, or some of these at once. */
+/**
+ * What definitions read, and how a record holds several readings: packed by its producer, as lines, as a list, or some of
+ * these at once.
+ */
 export interface Form {
   readonly isPacked: boolean;
   readonly isLines: boolean;
   readonly isExpanded: boolean;
   /** Whether each reading has an id, and may be sent twice. */
   readonly isIdentified: boolean;
+  /** Whether definitions read nothing but numbers, by name, so that records may be read in their bytes. */
+  readonly readsNumbers: boolean;
 }
 
+/** What is drawn of numbers alone is drawn aside, so that all else is drawn as it would be without them. */
+export const READS_NUMBERS = 0x550c_7dc3;
+
 export function drawForm(random: Random, simulated: Drawn): Form {
+  const aside = random.aside(READS_NUMBERS);
+  const readsNumbers = aside.chance(0.5);
+  // A change of a table is a value, whatever the bytes are.
+  const isChange = simulated === 'dynamodb';
+  // Only a record of one reading without an id is read in its bytes.
+  const isPlain = readsNumbers && !isChange && aside.chance(0.7);
   const draw = random.next();
+  const isIdentified = random.chance(0.3);
   return {
     isPacked: simulated === 'kpl',
-    // A change of a table is a value, whatever the bytes are.
-    isLines: simulated !== 'dynamodb' && draw >= 0.35 && draw < 0.5,
-    isExpanded: draw < 0.4,
-    isIdentified: random.chance(0.3),
+    isLines: !isPlain && !isChange && draw >= 0.35 && draw < 0.5,
+    isExpanded: !isPlain && draw < 0.4,
+    isIdentified: !isPlain && isIdentified,
+    readsNumbers,
   };
 }
 

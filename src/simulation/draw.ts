@@ -1,18 +1,27 @@
+import type { Aggregates } from '../core/aggregate.ts';
 import { defineAggregate } from '../core/aggregates/define.ts';
+import type { Plain } from '../core/plain.ts';
 import {
+  anomaly,
   batches,
   collect,
   count,
   definePipeline,
+  derivative,
+  ewmaBand,
+  integral,
   last,
   max,
   mean,
+  min,
   type Pane,
   type Pipeline,
+  quantile,
   rolling,
   running,
   session,
   sliding,
+  slope,
   sum,
   trailing,
   tumbling,
@@ -31,6 +40,7 @@ import {
   HABITS,
   isOrdered,
   kindOf,
+  READS_NUMBERS,
   type SOURCES,
 } from './draw-source.ts';
 import type { Random } from './random.ts';
@@ -58,8 +68,58 @@ const ORDERED_WINDOWS = ['rolling', 'batches', 'running'];
 
 type Windows = { readonly [name: string]: Window<DrawnReading, AnyShape> };
 
-/** Draws every possible window, with some settings. */
-function drawWindows(random: Random, kind: SentKind): Windows {
+type Made = Aggregates<DrawnReading, { readonly [name: string]: Plain }>;
+
+/** What each window makes of its records; `rolling` makes one of several things. */
+interface MadeBy
+  extends Readonly<Record<'tumbling' | 'sliding' | 'session' | 'batches' | 'trailing' | 'running', Made>> {
+  readonly rolling: readonly (readonly [count: number, made: Made])[];
+}
+
+const OF_TEXTS: MadeBy = {
+  tumbling: { n: count(), sum: sum('value'), tags: collect('tag') },
+  sliding: { mean: mean('value'), max: max('value'), last: last('tag') },
+  session: { n: count(), tags },
+  rolling: [
+    [3, { mean: mean('value'), max: max('value') }],
+    [3, { mean: mean('value'), last: last('tag') }],
+    [2, { mean: mean('value'), tags }],
+  ],
+  batches: { sum: sum('value'), tags },
+  trailing: { n: count(), max: max('value') },
+  running: { n: count(), sum: sum('value') },
+};
+
+/** Aggregates of numbers by name. In each of these some keep cells, and some a part for each key and window. */
+const OF_NUMBERS: readonly Made[] = [
+  { sum: sum('value'), median: quantile('value', 0.5) },
+  { mean: mean('value'), band: ewmaBand('value', { halfLife: '30s', atLeast: 2 }) },
+  { max: max('value'), change: derivative('value'), n: count() },
+  { total: integral('value'), least: min('more.second', { invalid: 'skip' }) },
+  { slope: slope('value'), ends: quantile('more.second', [0, 1], { invalid: 'skip' }) },
+  { second: mean('more.second', { invalid: 'keep' }), judged: anomaly('value', { atLeast: 2 }) },
+];
+
+function drawMade(random: Random): MadeBy {
+  const some = () => random.pick(OF_NUMBERS);
+  return {
+    // It needs what any version needs: see `LASTING`.
+    tumbling: { ...some(), sum: sum('value') },
+    sliding: some(),
+    session: some(),
+    rolling: [
+      [3, some()],
+      [2, some()],
+    ],
+    batches: some(),
+    trailing: some(),
+    running: some(),
+  };
+}
+
+/** Draws every possible window, with some settings: of numbers where there is a generator to draw what they make. */
+function drawWindows(random: Random, kind: SentKind, numbers: Random | undefined): Windows {
+  const made = numbers ? drawMade(numbers) : OF_TEXTS;
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
   const all: { readonly [name: string]: Window<DrawnReading> } = {
     tumbling: tumbling(
@@ -69,21 +129,17 @@ function drawWindows(random: Random, kind: SentKind): Windows {
         // This is rare, as a thousand empty windows follow each key.
         emitEmpty: random.chance(0.005),
       },
-      { n: count(), sum: sum('value'), tags: collect('tag') },
+      made.tumbling,
     ),
     sliding: sliding(
       { size: '90s', slide: '30s', offset: random.pick(['0s', '7s'] as const), emit: emit() },
-      { mean: mean('value'), max: max('value'), last: last('tag') },
+      made.sliding,
     ),
-    session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, { n: count(), tags }),
-    rolling: random.pick([
-      rolling({ count: 3 }, { mean: mean('value'), max: max('value') }),
-      rolling({ count: 3 }, { mean: mean('value'), last: last('tag') }),
-      rolling({ count: 2 }, { mean: mean('value'), tags }),
-    ]),
-    batches: batches({ count: random.pick([3, 3, 2]) }, { sum: sum('value'), tags }),
-    trailing: trailing({ size: random.pick(['20s', '50s'] as const) }, { n: count(), max: max('value') }),
-    running: running({ emit: random.pick(['record', 'update'] as const) }, { n: count(), sum: sum('value') }),
+    session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, made.session),
+    rolling: random.pick(made.rolling.map(([count, aggregates]) => rolling({ count }, aggregates))),
+    batches: batches({ count: random.pick([3, 3, 2]) }, made.batches),
+    trailing: trailing({ size: random.pick(['20s', '50s'] as const) }, made.trailing),
+    running: running({ emit: random.pick(['record', 'update'] as const) }, made.running),
   };
   const possible = Object.entries(all).filter(([name]) => isOrdered(kind) || !ORDERED_WINDOWS.includes(name));
   return Object.fromEntries(possible) as Windows;
@@ -99,8 +155,8 @@ const LASTING = 'tumbling';
 const LONGEST = 'sliding';
 
 /** Drops some windows, adds some, gives some other settings, and leaves the others as they are. */
-function changed(random: Random, kind: SentKind, windows: Windows): Windows {
-  const next = Object.entries(drawWindows(random, kind)).flatMap(([name, drawn]) => {
+function changed(random: Random, kind: SentKind, numbers: Random | undefined, windows: Windows): Windows {
+  const next = Object.entries(drawWindows(random, kind, numbers)).flatMap(([name, drawn]) => {
     const before = windows[name];
     if (before && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
       return [[name, before] as const];
@@ -134,12 +190,16 @@ export function drawVersions(
   const idWithin = form.isIdentified ? random.pick(['10s', '40s', '1d'] as const) : undefined;
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
+  const numbers = form.readsNumbers ? random.aside(READS_NUMBERS) : undefined;
+  // Some versions that read numbers by name give way to others that are given the whole record.
+  const takesTurns = numbers === undefined || numbers.chance(0.25);
   const define = (windows: Windows, version: number): Pipeline => ({
     ...keepingAll(
       definePipeline('sim', source as typeof SOURCES.kinesis, {
-        filter: ({ skip }: DrawnReading) => !skip,
+        // A filter is given the whole record.
+        ...(numbers ? {} : { filter: ({ skip }: DrawnReading) => !skip }),
         // Versions take turns. A draw for it would change all that follows in each seed.
-        ...(SELECTORS[(version + groups) % 2] as (typeof SELECTORS)[number]),
+        ...(SELECTORS[takesTurns ? (version + groups) % 2 : 0] as (typeof SELECTORS)[number]),
         ...times,
         ...(idWithin === undefined ? {} : { idWithin }),
         allowedLateness,
@@ -153,13 +213,15 @@ export function drawVersions(
   const versions = random.pick([1, 1, 2, 3]);
   const needed = !isOrdered(kind) && versions > 1 ? [LASTING, LONGEST] : [LASTING];
   const first = Object.fromEntries(
-    Object.entries(drawWindows(random, kind)).filter(([name]) => needed.includes(name) || random.chance(0.4)),
+    Object.entries(drawWindows(random, kind, numbers)).filter(
+      ([name]) => needed.includes(name) || random.chance(0.4),
+    ),
   );
   const drawn: [Pipeline, ...Pipeline[]] = [define(first, 1)];
   let windows = first;
   while (drawn.length < versions) {
     // Some go back to the first definition, so that what has changed begins anew once more.
-    windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, windows);
+    windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, numbers, windows);
     if (isOrdered(kind) && random.chance(0.15)) allowedLateness = drawLateness();
     drawn.push(define(windows, drawn.length + 1));
   }

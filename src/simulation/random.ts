@@ -40,4 +40,9 @@ export class Random {
   fork(): Random {
     return new Random(Math.floor(this.next() * 2 ** 32));
   }
+
+  /** Returns a generator of its own without drawing from this one. `salt` tells several of them apart. */
+  aside(salt: number): Random {
+    return new Random(this.#state ^ salt);
+  }
 }

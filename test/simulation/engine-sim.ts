@@ -1,3 +1,4 @@
+import { Scanner } from '../../src/engine/intake/scan.ts';
 import { FAULT_KINDS, type FaultKind } from '../../src/simulation/faults.ts';
 import {
   HAPPENINGS,
@@ -7,6 +8,18 @@ import {
   type Settings,
 } from '../../src/simulation/simulation.ts';
 
+/**
+ * How often records were decoded of definitions that read numbers alone: in their bytes, or by `JSON.parse` as they fit no
+ * form. The engine tells nobody, so that what its scanner returns is counted.
+ */
+const DECODED = { scanned: 0, parsed: 0 };
+const { decode } = Scanner.prototype;
+Scanner.prototype.decode = function (...records) {
+  const decoded = decode.apply(this, records);
+  for (const one of decoded) DECODED[one === undefined ? 'parsed' : 'scanned']++;
+  return decoded;
+};
+
 /** What some schedules came to. */
 export interface Tally extends Happened {
   schedules: number;
@@ -14,6 +27,8 @@ export interface Tally extends Happened {
   faults: number;
   panes: number;
   corrections: number;
+  scanned: number;
+  parsed: number;
   /** On one core. */
   seconds: number;
   readonly byKind: Record<FaultKind, number>;
@@ -23,7 +38,7 @@ const zeros = <Name extends string>(names: readonly Name[]) =>
   Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>;
 
 export const emptyTally = (): Tally => ({
-  ...zeros(['schedules', 'steps', 'faults', 'panes', 'corrections', 'seconds']),
+  ...zeros(['schedules', 'steps', 'faults', 'panes', 'corrections', 'scanned', 'parsed', 'seconds']),
   ...zeros(HAPPENINGS),
   byKind: zeros(FAULT_KINDS),
 });
@@ -57,6 +72,7 @@ export async function runAll<Of extends Schedule>(
   const before = process.cpuUsage();
   let broken: Of | undefined;
   for (const schedule of schedules) {
+    Object.assign(DECODED, { scanned: 0, parsed: 0 });
     const {
       applied,
       steps,
@@ -67,7 +83,7 @@ export async function runAll<Of extends Schedule>(
     } = await runSchedule(settings, schedule);
     const byKind = zeros(FAULT_KINDS);
     for (const { kind } of applied) byKind[kind]++;
-    const own = { schedules: 1, steps, faults: applied.length, panes, corrections, seconds: 0 };
+    const own = { schedules: 1, steps, faults: applied.length, panes, corrections, ...DECODED, seconds: 0 };
     add(tally, { ...own, ...happened, byKind });
     if (violation === undefined) continue;
     broken = schedule;

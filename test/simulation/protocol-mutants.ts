@@ -920,8 +920,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/template.ts',
     find: 'decimals === 0 ? mantissa : mantissa / (POWERS[decimals] as number)',
     replace: 'mantissa',
-    killedBy: SCAN_LAWS,
-    title: 'what is read in the bytes of records',
   },
   {
     name: 'whatever stands between the holes',
@@ -929,8 +927,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/template.ts',
     find: 'while (literal < literalEnd) if (bytes[at++] !== literals[literal++]) return false;',
     replace: 'at += literalEnd - literal; literal = literalEnd;',
-    killedBy: SCAN_LAWS,
-    title: 'what is read in the bytes of records',
   },
   {
     name: 'numbers of any length',
@@ -938,8 +934,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/template.ts',
     find: 'const MAX_DIGITS = 15;',
     replace: 'const MAX_DIGITS = 17;',
-    killedBy: SCAN_LAWS,
-    title: 'what is read in the bytes of records',
   },
   {
     name: 'keys by their hash alone',
@@ -956,8 +950,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/core/record.ts',
     find: 'return this.#values === undefined ? (this.numbers[1 + input] as number) : (this.#values[input] as Plain);',
     replace: 'return this.#values?.[input] as Plain;',
-    killedBy: SCAN_LAWS,
-    title: 'the same entries are written',
   },
   {
     name: 'the time of the row before',
@@ -965,8 +957,20 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/scan.ts',
     find: 'const begin = row * width;',
     replace: 'const begin = Math.max(0, row - 1) * width;',
-    killedBy: SCAN_LAWS,
-    title: 'what is read in the bytes of records',
+  },
+  {
+    name: 'values of the record before',
+    rule: 'The same entries are written in whichever way records are read',
+    file: 'src/core/record.ts',
+    find: 'this.#values = undefined;',
+    replace: '',
+  },
+  {
+    name: 'zero for what is no number',
+    rule: 'A number that is passed over is none, in whichever way records are read',
+    file: 'src/engine/intake/scan.ts',
+    find: 'numbers[begin + field] = Number.NaN;',
+    replace: 'numbers[begin + field] = 0;',
   },
 
   // Parts of records.
