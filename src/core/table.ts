@@ -24,10 +24,11 @@ export function zeros(length: number): number[] {
 }
 
 /**
- * All tables without rows share this array, as nothing can be set in it. An array for each would be a large
- * part of what a key takes up.
+ * All tables without rows share the one array, and all without plain values the other, as nothing can be set in them. An
+ * array for each would be a large part of what a key takes up.
  */
 const NO_NUMBERS = zeros(0);
+const NO_PLAINS: Plain[] = [];
 
 /**
  * Rows of a few numbers and a few plain values each, row after row in one array. Every window keeps its state
@@ -47,7 +48,7 @@ export class Table {
     this.width = width;
     this.plainWidth = plainWidth;
     this.numbers = capacity === 0 ? NO_NUMBERS : zeros(width * capacity);
-    this.plains = [];
+    this.plains = plainWidth === 0 ? NO_PLAINS : [];
     this.rows = 0;
   }
 
@@ -91,7 +92,7 @@ export class Table {
     const { numbers, width } = this;
     const moved = (to - from) * width;
     for (let at = to * width; at < this.rows * width; at++) numbers[at - moved] = numbers[at] as number;
-    this.plains.splice(from * this.plainWidth, (to - from) * this.plainWidth);
+    if (this.plainWidth > 0) this.plains.splice(from * this.plainWidth, (to - from) * this.plainWidth);
     this.rows -= to - from;
   }
 

@@ -91,8 +91,8 @@ export class GroupCache {
  * The bytes of the objects around the values, as measured on Node 20. Together they come to a fifth too
  * much rather than too little.
  */
-const KEY_BYTES = 200;
-const WINDOW_BYTES = 650;
+const KEY_BYTES = 250;
+const WINDOW_BYTES = 350;
 const IDS_BYTES = 250;
 /**
  * Allows for tables with room for more rows than they have. A number counts as nine bytes and takes eight.
