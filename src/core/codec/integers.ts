@@ -70,7 +70,8 @@ export function readIntegers(
   join(spare, firsts, runs, values);
 }
 
-function countFilled(runs: ArrayLike<number>): number {
+/** Returns how many runs have values. */
+export function countFilled(runs: ArrayLike<number>): number {
   let filled = 0;
   for (let run = 0; run < runs.length; run++) if ((runs[run] as number) > 0) filled++;
   return filled;

@@ -1,6 +1,7 @@
 import { invariant, type Plain } from '../plain.ts';
 import { Table } from '../table.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
+import { countFilled } from './integers.ts';
 import { NumberReader, NumberWriter } from './numbers.ts';
 import { PlainReader, PlainWriter } from './plain.ts';
 
@@ -82,7 +83,7 @@ function writeSlot(bytes: ByteWriter, numbers: NumberWriter, plains: PlainWriter
   numbers.write(rows, rows.length, [rows.length]);
   const total = sum(rows);
   if (total === 0) return;
-  bytes.claim(filled(rows) * TABLE_COST + total * width);
+  bytes.claim(countFilled(rows) * TABLE_COST + total * width);
   const columns: Float64Array[] = [];
   for (let at = 0; at < width; at++) {
     const column = gather(slot, at, total);
@@ -104,7 +105,7 @@ function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader)
   numbers.read(rows, keys, [keys]);
   if (!rows.every(isCount)) throw bytes.fault('a table of no whole number of rows');
   const total = sum(rows);
-  bytes.claim(filled(rows) * TABLE_COST + total * width);
+  bytes.claim(countFilled(rows) * TABLE_COST + total * width);
   const none = new Table(width, plainWidth);
   const tables = Array.from(rows, (count) => {
     if (count === 0) return none;
@@ -139,9 +140,11 @@ function readSlot(bytes: ByteReader, numbers: NumberReader, plains: PlainReader)
 const isCount = (value: number): boolean =>
   Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0);
 
-const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
-
-const filled = (rows: Float64Array): number => rows.reduce((total, count) => total + Math.min(count, 1), 0);
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i] as number;
+  return total;
+}
 
 function isSame(a: Float64Array, b: Float64Array): boolean {
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return false;

@@ -36,8 +36,8 @@ export function slotsOf({ rules }: Pipeline, { keys, ids }: KeysAndIds, names: r
 export function timesOf({ keys }: KeysAndIds, names: readonly string[]): Table {
   const times = new Table(TIMES, 0, names.length);
   times.rows = names.length;
-  for (const [row, name] of names.entries()) {
-    const stored = keys.get(name);
+  for (let row = 0; row < names.length; row++) {
+    const stored = keys.get(names[row] as string);
     if (stored === undefined) continue;
     times.numbers[row * TIMES] = stored.maxEventTime;
     times.numbers[row * TIMES + 1] = stored.lastArrival;

@@ -207,9 +207,15 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
     const from = new Float64Array(tables.length);
     const to = new Float64Array(tables.length);
     for (let key = 0; key < tables.length; key++) {
-      const [table, tableBefore] = [tables[key] as Table, earlier[slot]?.[key] as Table];
-      const { drop, keep } = cutOf(tableBefore, table);
+      const table = tables[key] as Table;
+      const tableBefore = earlier[slot]?.[key] as Table;
       const at = key * cuts.width + 2 * slot;
+      // Mostly the one that stands for all without rows.
+      if (table === tableBefore && key < changed.length) {
+        cuts.numbers[at + 1] = from[key] = to[key] = table.rows;
+        continue;
+      }
+      const { drop, keep } = cutOf(tableBefore, table);
       cuts.numbers[at] = drop;
       cuts.numbers[at + 1] = keep;
       from[key] = keep;

@@ -160,7 +160,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     if ('numbers' in content || content.neighbour !== before || !('numbers' in columns)) return undefined;
     const { values } = columns;
     const changed = content.changed.filter((number, at) => values[number] !== content.values[at]);
-    return { changed: changed.sort((a, b) => a - b), added: content.added };
+    return { changed: [...Uint32Array.from(changed).sort()], added: content.added };
   }
 
   /** Lets go of the version before, of which it would else keep the values that are others here. */
@@ -190,6 +190,8 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
 
   /** Takes the columns over, from neighbour to neighbour. */
   #takeOver(): Columns<Key, Value> {
+    const content = this.#content;
+    if ('numbers' in content) return content;
     const way: PersistentMap<Key, Value>[] = [this];
     for (let last: PersistentMap<Key, Value> = this; 'neighbour' in last.#content; ) {
       last = last.#content.neighbour;
