@@ -92,14 +92,16 @@ function resultsOf({ plan }: Shuffled, input: readonly Rec[]) {
 }
 
 it('the results of records that are on time do not depend on their order', () => {
+  let drawn = 0;
   let moved = 0;
   fc.assert(
     fc.property(shuffled, (given) => {
+      drawn++;
       if (Object.keys(given.plan.windows).length === 0) return;
       if (given.input.some((record, at) => record !== given.other[at])) moved++;
       expect(resultsOf(given, given.input)).toEqual(resultsOf(given, given.other));
     }),
     { numRuns: 500 },
   );
-  expect(moved).toBeGreaterThan(200);
+  expect(moved / drawn).toBeGreaterThan(0.4);
 });

@@ -73,6 +73,7 @@ const told = ({ layout: { name, identity, ordered, epoch, results }, ...pane }: 
 
 describe('a group', () => {
   it('read back from its log is the one that was written, to the bit, after every entry', () => {
+    let drawn = 0;
     let deltas = 0;
     let snapshots = 0;
     const streamsInTime = fc.tuple(
@@ -82,6 +83,7 @@ describe('a group', () => {
     );
     fc.assert(
       fc.property(streamsInTime, ([{ deployment, parts }, hours, idles]) => {
+        drawn++;
         const log = new Log(deployment);
         let passed = 0;
         for (const part of parts) {
@@ -100,7 +102,7 @@ describe('a group', () => {
       }),
       { numRuns: 150 },
     );
-    expect(Math.min(deltas, snapshots)).toBeGreaterThan(100);
+    expect(Math.min(deltas, snapshots) / drawn).toBeGreaterThan(2 / 3);
   });
 
   it('is the same however its records come in batches, and so are its panes', () => {

@@ -42,9 +42,11 @@ const streams = pipelines.chain((pipeline) =>
 
 describe('a sweep', () => {
   it('of keys that were seen to rest does what a look at all keys would', () => {
+    let drawn = 0;
     let rested = 0;
     fc.assert(
       fc.property(streams, ({ deployment, parts, sweeps, isCommitted, panes }) => {
+        drawn++;
         let group = EMPTY_GROUP;
         for (const part of parts) {
           const arrival = part.at(-1)?.arrival as EpochMillis;
@@ -65,6 +67,6 @@ describe('a sweep', () => {
       }),
       { numRuns: 100 },
     );
-    expect(rested).toBeGreaterThan(300);
+    expect(rested / drawn).toBeGreaterThan(3);
   });
 });

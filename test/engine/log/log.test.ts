@@ -350,6 +350,7 @@ describe('what an environment has in memory', () => {
 
 describe('writers of one group, each with what it has in memory', () => {
   it('come to what one would have, in whatever order they take turns', async () => {
+    let runs = 0;
     let conflicts = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -383,6 +384,7 @@ describe('writers of one group, each with what it has in memory', () => {
           };
           const writers = [new GroupCache(1e6), new GroupCache(1e6), undefined].map(write);
           await turns.waitFor(Promise.all(writers));
+          runs++;
           conflicts += scene.ports.telemetry.counted.conflicts;
 
           const alone = new Scene(readings(1, 1));
@@ -398,7 +400,7 @@ describe('writers of one group, each with what it has in memory', () => {
       ),
       { numRuns: 60 },
     );
-    expect(conflicts).toBeGreaterThan(20);
+    expect(conflicts / runs).toBeGreaterThan(1 / 3);
   });
 });
 

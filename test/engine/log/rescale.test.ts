@@ -510,6 +510,7 @@ describe('messages of a queue', () => {
 
 describe('whoever takes turns with whom', () => {
   it('panes, counters and objects are those of one run without a change', async () => {
+    let runs = 0;
     let conflicts = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -555,12 +556,13 @@ describe('whoever takes turns with whom', () => {
             }
           };
           await turns.waitFor(Promise.all([read(0), read(1), change()]));
+          runs++;
           conflicts += scene.ports.telemetry.counted.conflicts;
           await expectWhole(scene);
         },
       ),
       { numRuns: 60 },
     );
-    expect(conflicts).toBeGreaterThan(20);
+    expect(conflicts / runs).toBeGreaterThan(1 / 3);
   });
 });
