@@ -4,7 +4,7 @@ import type { Reporter } from 'vitest/node';
 /** Says before all files are run, or most of them, how long that takes. */
 const announcement: Reporter = {
   onTestRunStart(files) {
-    const minutes = process.env['CI'] ? 30 : 12;
+    const minutes = process.env['CI'] ? 25 : 12;
     if (files.length > 50)
       console.log(
         ` All of it takes some ${minutes} minutes on two idle cores${process.env['CI'] ? '' : ', and longer with brokers'}.\n`,
