@@ -5,7 +5,7 @@ import { max, min } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { processHandler } from '../../src/handlers.ts';
-import type { Pipeline } from '../../src/index.ts';
+import { definePipeline, kinesis, type Pipeline } from '../../src/index.ts';
 import { rolling, sliding, tumbling } from '../../src/pipeline/windows.ts';
 import { DEFAULT_MEMORY, heapOptions } from '../../src/wiring/memory.ts';
 import { streamOf } from '../data.ts';
@@ -56,7 +56,23 @@ const PIPELINES: readonly (readonly [name: string, pipeline: () => Pipeline, key
           { mean: mean('value'), max: max('value') },
         ),
       }),
-    [100, 1_000, 10_000],
+    [100, 1_000, 10_000, 50_000],
+  ],
+  [
+    'the same, with functions in place of names',
+    () =>
+      definePipeline('bench', kinesis<SentReading>(), {
+        key: ({ key }) => key,
+        eventTime: ({ at }) => at,
+        outOfOrderness: '0ms',
+        windows: {
+          sliding: sliding(
+            { size: '60s', slide: '10s' },
+            { mean: mean(({ value }: SentReading) => value), max: max(({ value }: SentReading) => value) },
+          ),
+        },
+      }),
+    [100, 1_000],
   ],
 ];
 
