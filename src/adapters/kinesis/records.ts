@@ -58,7 +58,11 @@ const mostBytesOf = (records: KinesisStreamEvent['Records']): number =>
  * @throws RangeError when the records are from several streams
  */
 export const sourceOf = ({ Records }: KinesisStreamEvent): string | undefined =>
-  onlySource(Records.map(({ eventSourceARN }) => streamArnOf(eventSourceARN)));
+  onlySource(
+    Records.map(({ eventSourceARN }) => eventSourceARN)
+      .filter((arn, at, all) => arn !== all[at - 1])
+      .map(streamArnOf),
+  );
 
 /**
  * Returns the ARN of the stream. A consumer with enhanced fan-out is called with its own name after it:

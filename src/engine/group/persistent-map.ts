@@ -137,7 +137,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   /**
    * Returns a row of numbers for each key, by the key's number, for the caller to write to. Later versions have them,
    * too, but where a key has another value: there the first number of the row is NaN, as it is before the caller
-   * writes. The table is of this version until another one is made or changed.
+   * writes. The table is of this version until another one is made, read or changed.
    *
    * @param by whose notes these are: they begin anew where someone else asks
    */

@@ -68,9 +68,9 @@ function checkCameBefore({ positions, inherited }: Group, record: GroupRecord): 
 
 /** Says whether a record stands after another of the same lineage, without making their sub-positions. */
 const follows = (a: GroupRecord, b: GroupRecord): boolean =>
-  a.source.position === b.source.position
-    ? a.member > b.member || (a.member === b.member && a.child > b.child)
-    : isAfter(a.source.position, b.source.position);
+  isAfter(a.source.position, b.source.position) ||
+  (a.source.position === b.source.position &&
+    (a.member > b.member || (a.member === b.member && a.child > b.child)));
 
 /** Tells whether a group of an earlier generation, from which keys were taken over, took the record in. */
 function isInherited(
