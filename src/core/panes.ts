@@ -215,7 +215,7 @@ export class Panes {
       return;
     }
     const added = placesOf(this.#tables, since);
-    if (added.length > 1) added.sort((a, b) => watermarkOf(a) - watermarkOf(b) || a.sequence - b.sequence);
+    added.sort((a, b) => watermarkOf(a) - watermarkOf(b) || a.sequence - b.sequence);
     for (const [at, { table, row }] of added.entries()) {
       table.numbers[row * table.width + SEQUENCE] = since + at;
       if (watermark !== undefined) table.numbers[row * table.width + WATERMARK] = watermark;
