@@ -557,7 +557,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'A delta holds what differs from the entry before',
     file: 'src/engine/format/next-entry.ts',
     find: 'gone.push(place);',
-    replace: '',
+    replace: 'continue;',
   },
   {
     name: 'a delta counts refused ids first',
