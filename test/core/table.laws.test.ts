@@ -1,26 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Table, zeros } from '../../src/core/table.ts';
+import { Table } from '../../src/core/table.ts';
 import { contentsOf } from './codec-columns.ts';
-import { isOfDoubles } from './doubles.ts';
-
-describe('zeros', () => {
-  it.each([0, 1, 1_024, 1_025, 5_001, 131_072, 400_001])(
-    'are %i doubles, and nobody else has them',
-    (length) => {
-      const numbers = zeros(length);
-      // Before anything compares them: what reads arrays of all kinds makes V8 keep them as it keeps the others.
-      expect(isOfDoubles(numbers)).toBe(true);
-      expect(numbers).toEqual(Array.from({ length }, () => 0));
-      numbers.fill(1);
-      expect(zeros(length).every((zero) => zero === 0)).toBe(true);
-      // The check tells others.
-      expect(
-        [[], [1], [0.5, 'a'], Array(2).fill(0.5)].map((other) => isOfDoubles(other as number[])),
-      ).toEqual([false, false, false, false]);
-    },
-  );
-});
 
 const row = fc.array(fc.constantFrom(0, 1, -0, 0.5, Number.NaN, Number.NEGATIVE_INFINITY), {
   minLength: 3,
@@ -34,7 +15,7 @@ const step = fc.oneof(
 );
 
 describe('a table', () => {
-  it('holds the rows that a list of rows would, as doubles', () => {
+  it('holds the rows that a list of rows would', () => {
     fc.assert(
       fc.property(fc.nat(3), fc.array(step, { maxLength: 40 }), (capacity, steps) => {
         let table = new Table(3, 0, capacity);
@@ -58,7 +39,6 @@ describe('a table', () => {
             table = table.copy();
             before.numbers.fill(7);
           }
-          expect(isOfDoubles(table.numbers)).toBe(true);
           expect(contentsOf(table).numbers).toEqual(model.flat());
         }
       }),
