@@ -151,8 +151,8 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   /**
-   * Tells what `with` or `withColumns` changed since a version, if it was made of that version. It returns undefined where that
-   * is not known without a look at all entries.
+   * Tells what `with` or `withColumns` changed since a version, if it was made of that version. It returns undefined
+   * where that is not known without a look at all entries.
    */
   changesSince(before: PersistentMap<Key, Value>): Changes<Key> | undefined {
     if (before === this) return { changed: [], added: [] };

@@ -91,7 +91,7 @@ function foldAll(
     let number = numbers.get(key);
     const state =
       number === undefined ? new KeyState(rules, group.keys.get(key)) : (states[number] as KeyState);
-    const reached = ids ? state.reachedBy(record) : NEVER;
+    const reached = ids ? state.reachedBy(record) : state.watermark;
     if (ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
@@ -150,7 +150,6 @@ function foldAll(
 }
 
 const NO_IDS: Group['ids'] = new Map();
-const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
 const takenIds = (pipeline: Pipeline, { ids }: Group, { refusedIds }: Limits): TakenIds | undefined =>
   keepsIds(pipeline) ? new TakenIds(pipeline, ids, refusedIds) : undefined;
