@@ -78,6 +78,8 @@ interface SourceAdapter<Event, Of> {
    * @throws Error where Lambda redelivers a whole batch, and reads no answer
    */
   readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
+  /** Empties an event of which neither its records nor `responseOf` need anything any more. */
+  readonly letGo?: (event: Event) => void;
   /** Takes a record's bytes apart, where producers may have packed several records into one. */
   readonly membersOf?: (data: Uint8Array) => SourceRecord['members'];
 }
@@ -141,15 +143,21 @@ type IntakePorts = Pick<
  * The handler answers with the records that Lambda must redeliver. It throws for an event that is not of
  * that kind of source, and when it cannot read the pipeline's deployment, so that Lambda redelivers the whole
  * batch.
+ *
+ * @param ownsEvent whether nobody else reads an event that the handler was called with. It then empties the event
+ * where it can, once it has read it: else all of it is in memory until the answer, and is moved there by each
+ * collection of garbage
  */
-export function processHandler(ports: IntakePorts, pipeline: Pipeline) {
-  const { recordsOf, sourceOf, responseOf } = adapterForAnyEvent(pipeline);
+export function processHandler(ports: IntakePorts, pipeline: Pipeline, ownsEvent = false) {
+  const { recordsOf, sourceOf, responseOf, letGo } = adapterForAnyEvent(pipeline);
   const take = intakeOf(ports, pipeline);
   if (upstreamOf(pipeline)) return panesHandler(ports, pipeline, take);
   return async (event: unknown, invocation: InvocationContext): Promise<BatchAnswer> => {
     const deadline = deadlineOf(ports.clock, invocation);
     const records = recordsOf(event, ports.clock.now(), pipeline.source);
-    return responseOf(await take(records, sourceOf(event), deadline), event);
+    const source = sourceOf(event);
+    if (ownsEvent) letGo?.(event);
+    return responseOf(await take(records, source, deadline), event);
   };
 }
 

@@ -67,7 +67,8 @@ export interface HandlerOptions {
 
 /**
  * Makes the Lambda handler of the records of a pipeline's source. It answers with the records that Lambda
- * must redeliver, so that its event source mapping must report batch item failures.
+ * must redeliver, so that its event source mapping must report batch item failures. It takes an event over, and
+ * empties its list of records where it can: code around the handler reads an event before it calls the handler.
  *
  * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
  * set; TypeError for an unknown option
@@ -92,6 +93,7 @@ export function lambdaHandler(pipeline: Pipeline, options: HandlerOptions = {}) 
     handlers.processHandler(
       { log, progress, objects, clock, telemetry, upstream, tracer, limits: limitsOf('handler') },
       pipeline,
+      true,
     ),
   );
 }

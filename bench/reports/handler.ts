@@ -168,7 +168,8 @@ async function measured({ place, keys, withHandler, batches }: Job): Promise<Mea
     start: stream.at.at(-1) as EpochMillis,
   });
   const [, make] = PIPELINES[place] as (typeof PIPELINES)[number];
-  const handler = processHandler(ports, make());
+  // As it is deployed, the handler owns its events.
+  const handler = processHandler(ports, make(), true);
   const times: number[] = [];
   for (let from = 0; from < sent; from += RECORDS) {
     const event = eventOf(stream, from, from + RECORDS);

@@ -28,9 +28,9 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
     ends: new Uint32Array(length),
     members: new Map<number, SourceRecord['members']>(),
   };
-  return event.Records.map((record, place) => {
-    const { kinesis, eventID, eventSourceARN } = checked(record);
-    const from = place === 0 ? 0 : (columns.ends[place - 1] as number);
+  const records = new Array<SourceRecord>(length);
+  for (let place = 0, from = 0; place < length; place++) {
+    const { kinesis, eventID, eventSourceARN } = checked(event.Records[place] as KinesisStreamRecord);
     const to = from + columns.bytes.write(kinesis.data, from, 'base64');
     columns.lineages[place] = lineages.of(eventSourceARN, eventID);
     columns.positions[place] = positionOf(kinesis.sequenceNumber);
@@ -41,8 +41,15 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
       const members = membersOf(columns.bytes.subarray(from, to));
       if (members !== undefined) columns.members.set(place, members);
     }
-    return new ColumnRecord(columns, place);
-  });
+    records[place] = new ColumnRecord(columns, place);
+    from = to;
+  }
+  return records;
+}
+
+/** Lets go of an event whose records were read, as nothing of them refers to it. */
+export function letGo(event: KinesisStreamEvent): void {
+  event.Records.length = 0;
 }
 
 /** Returns how many bytes the data of records have at most. */
@@ -57,12 +64,11 @@ const mostBytesOf = (records: KinesisStreamEvent['Records']): number =>
  *
  * @throws RangeError when the records are from several streams
  */
-export const sourceOf = ({ Records }: KinesisStreamEvent): string | undefined =>
-  onlySource(
-    Records.map(({ eventSourceARN }) => eventSourceARN)
-      .filter((arn, at, all) => arn !== all[at - 1])
-      .map(streamArnOf),
-  );
+export function sourceOf({ Records }: KinesisStreamEvent): string | undefined {
+  const arns: string[] = [];
+  for (const { eventSourceARN } of Records) if (eventSourceARN !== arns.at(-1)) arns.push(eventSourceARN);
+  return onlySource(arns.map(streamArnOf));
+}
 
 /**
  * Returns the ARN of the stream. A consumer with enhanced fan-out is called with its own name after it:

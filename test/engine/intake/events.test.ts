@@ -125,12 +125,15 @@ describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
     name: string,
     refuses: (call: string, log: string) => boolean = () => false,
     left = 60_000,
+    owned = false,
   ) {
     const scene = new Scene(pipeline);
     const ports: Ports = scene.refusing(refuses);
-    const answer = await processHandler(ports, pipeline)(eventOf(name), {
-      getRemainingTimeInMillis: () => left,
-    });
+    const answer = await processHandler(
+      ports,
+      pipeline,
+      owned,
+    )(eventOf(name), { getRemainingTimeInMillis: () => left });
     return { answer, counted: scene.ports.telemetry.counted };
   }
 
@@ -178,4 +181,47 @@ describe.each(Object.entries(EVENTS))('an event of %s', (_, events) => {
     expect(answer).toEqual(failed(all));
     expect(counted.applied).toBe(0);
   });
+
+  it('that the handler owns has the same answers', async () => {
+    const log = new Scene(pipeline).logOf(stuck);
+    const refuses = (call: string, name: string) => call === 'log.append' && name === log;
+    for (const name of [good, events.poison, events.empty]) {
+      expect(await answerTo(name, undefined, 60_000, true)).toEqual(await answerTo(name));
+      expect(await answerTo(name, refuses, 60_000, true)).toEqual(await answerTo(name, refuses));
+      expect(await answerTo(name, undefined, 1_000, true)).toEqual(await answerTo(name, undefined, 1_000));
+    }
+  });
+
+  it('stays as it is, unless the handler owns it', async () => {
+    const event = eventOf(good);
+    await processHandler(new Scene(pipeline).ports, pipeline)(event, {
+      getRemainingTimeInMillis: () => 60_000,
+    });
+    expect(event).toEqual(eventOf(good));
+  });
+});
+
+it('an event of two streams is refused whoever owns it, and stays as it is', async () => {
+  const { pipeline, good } = EVENTS['kinesis'] as Events;
+  for (const owned of [false, true]) {
+    const { Records } = eventOf(good);
+    const event = {
+      Records: [...Records, { ...Records[0], eventSourceARN: 'arn:aws:kinesis:us-east-1:1:stream/other' }],
+    };
+    const handler = processHandler(new Scene(pipeline).ports, pipeline, owned);
+    await expect(handler(event, { getRemainingTimeInMillis: () => 60_000 })).rejects.toThrow('of one source');
+    expect(event.Records).toHaveLength(13);
+  }
+});
+
+it('an event of Kinesis is empty once the handler that owns it has read it', async () => {
+  const { pipeline, good } = EVENTS['kinesis'] as Events;
+  const event = eventOf(good);
+  const answer = processHandler(
+    new Scene(pipeline).ports,
+    pipeline,
+    true,
+  )(event, { getRemainingTimeInMillis: () => 60_000 });
+  expect(event).toEqual({ Records: [] });
+  expect(await answer).toEqual({ batchItemFailures: [] });
 });
