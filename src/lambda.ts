@@ -59,6 +59,9 @@ export { pipelineOf } from './pipeline/pipeline-of.ts';
 
 const clock = systemClock();
 
+/** Tells whether the runtime of Lambda calls, which parses an event for one call. A test may call with it again. */
+const isCalledByLambda = (): boolean => process.env['AWS_LAMBDA_RUNTIME_API'] !== undefined;
+
 /** How a handler is watched. */
 export interface HandlerOptions {
   /** Traces what the handler does, such as `openTelemetry()` of `millrace/opentelemetry`. Default: nothing does. */
@@ -67,8 +70,9 @@ export interface HandlerOptions {
 
 /**
  * Makes the Lambda handler of the records of a pipeline's source. It answers with the records that Lambda
- * must redeliver, so that its event source mapping must report batch item failures. It takes an event over, and
- * empties its list of records where it can: code around the handler reads an event before it calls the handler.
+ * must redeliver, so that its event source mapping must report batch item failures. On Lambda it takes an event
+ * over, and empties its list of records where it can: code around the handler reads an event before it calls the
+ * handler.
  *
  * @throws Error when the function was deployed for another pipeline, or a variable that its stack sets is not
  * set; TypeError for an unknown option
@@ -93,7 +97,7 @@ export function lambdaHandler(pipeline: Pipeline, options: HandlerOptions = {}) 
     handlers.processHandler(
       { log, progress, objects, clock, telemetry, upstream, tracer, limits: limitsOf('handler') },
       pipeline,
-      true,
+      isCalledByLambda(),
     ),
   );
 }
