@@ -186,3 +186,15 @@ describe('a service that takes a request and never answers', () => {
     });
   });
 });
+
+it.each([
+  ['is empty once the runtime of Lambda has called with it', '127.0.0.1:1', 0],
+  ['stays as it is where anyone else calls', undefined, 1],
+])('an event %s', async (_, runtime, left) => {
+  services.silent = '';
+  vi.stubEnv('AWS_LAMBDA_RUNTIME_API', runtime);
+  const event = records('{');
+  expect(await lambdaHandler(ofStream)(event, INVOCATION)).toEqual({ batchItemFailures: [] });
+  expect(event.Records).toHaveLength(left);
+  vi.unstubAllEnvs();
+});
