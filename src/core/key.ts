@@ -58,20 +58,22 @@ export interface StoredKey {
 /** The event time, arrival and watermark of a key before its first record. */
 const NEVER = Number.NEGATIVE_INFINITY as EpochMillis;
 
+/** Where the latest event time and arrival stand behind a key's watermarks, in the array that has them all. */
+const MAX_EVENT_TIME = 2;
+const LAST_ARRIVAL = 3;
+
 /** The state of one key while a batch is folded: its watermark and its windows. */
 export class KeyState {
   readonly #rules: KeyRules;
   #windows: readonly WindowState[];
-  readonly #watermarks: Watermarks = [NEVER, NEVER];
-  #maxEventTime = NEVER;
-  #lastArrival = NEVER;
+  readonly #times: Watermarks = [NEVER, NEVER, NEVER, NEVER];
 
   constructor(rules: KeyRules, stored?: StoredKey) {
     this.#rules = rules;
     if (stored) {
-      this.#maxEventTime = stored.maxEventTime;
-      this.#lastArrival = stored.lastArrival;
-      this.#watermarks[BEFORE] = stored.watermark;
+      this.#times[BEFORE] = stored.watermark;
+      this.#times[MAX_EVENT_TIME] = stored.maxEventTime;
+      this.#times[LAST_ARRIVAL] = stored.lastArrival;
     }
     this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.windows[at]));
   }
@@ -84,24 +86,27 @@ export class KeyState {
   apply(record: KeyRecord, panes: Panes): number {
     const { at, arrival } = record;
     const { outOfOrderness, idleAfter, maxLateness } = this.#rules.time;
-    const watermarks = this.#watermarks;
+    const times = this.#times;
     if (arrival - this.#lastArrival > idleAfter) this.pass(this.reachedBy(record), undefined, panes);
     if (maxLateness !== undefined && !record.waited && this.#isForgotten(arrival)) this.#begin();
-    if (arrival > this.#lastArrival) this.#lastArrival = arrival;
+    if (arrival > this.#lastArrival) times[LAST_ARRIVAL] = arrival;
 
-    const met = watermarks[BEFORE] as number;
-    watermarks[AFTER] = Math.max(met, at - outOfOrderness);
-    panes.watermark(watermarks[AFTER] as number);
+    const met = this.watermark;
+    times[AFTER] = Math.max(met, at - outOfOrderness);
+    panes.watermark(times[AFTER] as number);
     panes.record.set(record);
     let refusing = 0;
     for (let i = 0; i < this.#windows.length; i++) {
-      const taken = (this.#windows[i] as WindowState).apply(panes.record, watermarks, panes);
+      const taken = (this.#windows[i] as WindowState).apply(panes.record, times, panes);
       if (!taken) panes.refusing[refusing++] = i;
     }
     if (refusing === this.#windows.length) return refusing;
 
-    if (at > this.#maxEventTime) this.#maxEventTime = at;
-    if ((watermarks[AFTER] as number) > met) this.#advance(watermarks[AFTER] as number, panes);
+    if (at > this.#maxEventTime) times[MAX_EVENT_TIME] = at;
+    if ((times[AFTER] as number) > met) {
+      const since = this.#advance(panes);
+      if (panes.length > since) panes.endDue(since, this.watermark);
+    }
     return refusing;
   }
 
@@ -137,8 +142,9 @@ export class KeyState {
    */
   pass(watermark: EpochMillis, shown: EpochMillis | undefined, panes: Panes): void {
     if (watermark <= this.watermark) return;
-    this.#watermarks[AFTER] = watermark;
-    this.#advance(shown, panes);
+    this.#times[AFTER] = watermark;
+    const since = this.#advance(panes);
+    if (panes.length > since) panes.endDue(since, shown);
   }
 
   /**
@@ -158,7 +164,8 @@ export class KeyState {
   /** Ends a commit: emits what the definition asks to show of windows that are still open. */
   update(panes: Panes): void {
     panes.watermark(this.watermark);
-    for (const window of this.#windows) window.update(this.watermark, panes);
+    for (let i = 0; i < this.#windows.length; i++)
+      (this.#windows[i] as WindowState).update(this.watermark, panes);
   }
 
   /** Returns the number of windows that hold records and have not closed. */
@@ -200,13 +207,20 @@ export class KeyState {
 
   /** The key's watermark, which is −∞ before its first record. */
   get watermark(): EpochMillis {
-    return this.#watermarks[BEFORE] as EpochMillis;
+    return this.#times[BEFORE] as EpochMillis;
+  }
+
+  get #maxEventTime(): EpochMillis {
+    return this.#times[MAX_EVENT_TIME] as EpochMillis;
+  }
+
+  get #lastArrival(): EpochMillis {
+    return this.#times[LAST_ARRIVAL] as EpochMillis;
   }
 
   /** Begins anew, windows included: even without records, a window remembers how far it has closed. */
   #begin(): void {
-    this.#maxEventTime = this.#lastArrival = NEVER;
-    this.#watermarks[BEFORE] = NEVER;
+    this.#times.fill(NEVER);
     this.#windows = this.#rules.windows.map(({ operator }) => operator.thaw(undefined));
   }
 
@@ -220,16 +234,17 @@ export class KeyState {
     return this.#windows.every((window) => window.isEmpty(this.watermark));
   }
 
-  #advance(shown: number | undefined, panes: Panes): void {
-    const watermarks = this.#watermarks;
-    if (watermarks[BEFORE] !== NEVER) {
-      const { length } = panes;
+  /** Returns the number of the first pane that the windows emit as time passes. */
+  #advance(panes: Panes): number {
+    const times = this.#times;
+    const { length } = panes;
+    if (times[BEFORE] !== NEVER) {
       panes.watermark(undefined);
       for (let i = 0; i < this.#windows.length; i++) {
-        (this.#windows[i] as WindowState).advance(watermarks, panes);
+        (this.#windows[i] as WindowState).advance(times, panes);
       }
-      if (panes.length > length) panes.endDue(length, shown);
     }
-    watermarks[BEFORE] = watermarks[AFTER] as number;
+    times[BEFORE] = times[AFTER] as number;
+    return length;
   }
 }

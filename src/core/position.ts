@@ -11,11 +11,25 @@ declare const position: unique symbol;
 
 /** @throws RangeError when the text is not a whole number without leading zeros */
 export function positionOf(text: string): Position {
-  if (!/^(0|[1-9]\d{0,99})$/.test(text)) {
+  if (!isWholeNumber(text) || text.length > MAX_DIGITS) {
     throw loggable(new RangeError('Cannot use a position that is not a whole number of at most 100 digits'));
   }
   return text as Position;
 }
+
+const MAX_DIGITS = 100;
+
+/** A pattern would take longer, and allocate. */
+function isWholeNumber(text: string): boolean {
+  if (text === '' || (text.length > 1 && text.startsWith('0'))) return false;
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return false;
+  }
+  return true;
+}
+
+const ZERO = 48;
 
 /**
  * Makes a position of the id of a record, for a source without order.

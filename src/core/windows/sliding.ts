@@ -120,11 +120,10 @@ class SlidingState implements WindowState {
   #touched: Set<number> | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
-    const [slices, revisions, empties] = stored ?? [];
     this.#rules = rules;
-    this.#slices = slices?.copy() ?? rules.lanes.partials(4);
-    if (rules.revises) this.#revisions = revisions?.copy() ?? new Table(2, 0);
-    if (rules.emitEmpty) this.#empties = empties?.copy() ?? new Table(1, 0);
+    this.#slices = stored?.[0]?.copy() ?? rules.lanes.partials(4);
+    if (rules.revises) this.#revisions = stored?.[1]?.copy() ?? new Table(2, 0);
+    if (rules.emitEmpty) this.#empties = stored?.[2]?.copy() ?? new Table(1, 0);
   }
 
   apply(record: CurrentRecord, watermarks: Watermarks, panes: Panes): boolean {

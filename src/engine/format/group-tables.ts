@@ -1,3 +1,4 @@
+import type { StoredKey } from '../../core/key.ts';
 import { Table } from '../../core/table.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Group } from '../group/group.ts';
@@ -20,24 +21,36 @@ export type KeyTables = readonly Table[];
 /** How many tables of a key come before those of its windows. */
 export const OWN_TABLES = 1;
 
+/** What is kept under some names, in their order. */
+export interface Stored {
+  readonly keys: readonly (StoredKey | undefined)[];
+  readonly ids: readonly (Table | undefined)[];
+}
+
+/** Returns what is kept under some names. */
+export const storedUnder = ({ keys, ids }: KeysAndIds, names: readonly string[]): Stored => ({
+  keys: names.map((name) => keys.get(name)),
+  ids: names.map((name) => ids.get(name)),
+});
+
 /** Returns the tables of some names by slot: a slot has one table for each name. */
-export function slotsOf({ rules }: Pipeline, { keys, ids }: KeysAndIds, names: readonly string[]): Table[][] {
-  const noIds = new Table(ID_WIDTH, 0);
-  const stored = names.map((name) => keys.get(name));
+export function slotsOf({ rules }: Pipeline, { keys, ids }: Stored): Table[][] {
   const windows = rules.windows.flatMap(({ operator }, window) =>
     operator.layout.map(({ width, plainWidth }, table) => {
       const none = new Table(width, plainWidth);
-      return stored.map((key) => key?.windows[window]?.[table] ?? none);
+      return keys.map((key) => key?.windows[window]?.[table] ?? none);
     }),
   );
-  return [names.map((name) => ids.get(name) ?? noIds), ...windows];
+  return [ids.map((table) => table ?? NO_IDS), ...windows];
 }
 
-export function timesOf({ keys }: KeysAndIds, names: readonly string[]): Table {
-  const times = new Table(TIMES, 0, names.length);
-  times.rows = names.length;
-  for (let row = 0; row < names.length; row++) {
-    const stored = keys.get(names[row] as string);
+const NO_IDS = new Table(ID_WIDTH, 0);
+
+export function timesOf({ keys }: Stored): Table {
+  const times = new Table(TIMES, 0, keys.length);
+  times.rows = keys.length;
+  for (let row = 0; row < keys.length; row++) {
+    const stored = keys[row];
     if (stored === undefined) continue;
     times.numbers[row * TIMES] = stored.maxEventTime;
     times.numbers[row * TIMES + 1] = stored.lastArrival;

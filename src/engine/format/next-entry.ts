@@ -12,7 +12,7 @@ import { canBeWritten, type EntryWeight, listsWeight, panesWeight, stateWeight }
 import { REFUSED } from '../group/taken.ts';
 import { NAME_BYTES, Scale, TIMES, type Weight, weightOf } from '../group/weight.ts';
 import { bodyOf, newBase, section, windowsOf, withTail, writtenCounters, writtenLate } from './entry.ts';
-import { type KeysAndIds, namesOf, slotsOf, timesOf } from './group-tables.ts';
+import { type KeysAndIds, namesOf, type Stored, slotsOf, storedUnder, timesOf } from './group-tables.ts';
 import { INHERITED, REACHED, REFUSED_RECORD, STATE, WINDOW, type WrittenState } from './layout.ts';
 
 /**
@@ -160,18 +160,32 @@ interface WrittenKeys {
 
 function snapshotOf(deployment: Deployment, folded: Folded): WrittenKeys {
   const keys = namesOf(folded);
-  const slots = slotsOf(deployment.pipeline, folded, keys).map(allRowsOf);
+  const stored = storedUnder(folded, keys);
+  const slots = slotsOf(deployment.pipeline, stored).map(allRowsOf);
   const weight = weightOf(keys, slots);
-  return { changed: [], gone: [], keys, times: timesOf(folded, keys), cuts: undefined, slots, weight };
+  return { changed: [], gone: [], keys, times: timesOf(stored), cuts: undefined, slots, weight };
 }
 
 /** Returns what is kept under a name, if anything is. */
 const keptOf = ({ keys, ids }: KeysAndIds, name: string) => (name === REFUSED ? ids : keys).get(name);
 
-/** Returns the places of the names that have changed or are gone, and the names that are new. */
-function changesOf(before: Group, after: KeysAndIds): Pick<WrittenKeys, 'changed' | 'gone' | 'keys'> {
+/** What differs between two groups: the places of the names that have changed or are gone, and the names that are new. */
+interface Difference extends Pick<WrittenKeys, 'changed' | 'gone' | 'keys'> {
+  /** What was and what is kept under the names that have changed, and then those that are new. */
+  readonly earlier: Stored;
+  readonly later: Stored;
+}
+
+function differenceOf(before: Group, after: KeysAndIds): Difference {
   const known = before.ids.size + after.ids.size === 0 ? after.keys.changesSince(before.keys) : undefined;
-  if (known) return { changed: known.changed, gone: [], keys: known.added };
+  if (known) {
+    const { changed, added } = known;
+    // What is new has the numbers behind those before.
+    const numbers = [...changed, ...added.map((_, at) => before.keys.size + at)];
+    const ids = numbers.map(() => undefined);
+    const keptIn = ({ keys }: KeysAndIds): Stored => ({ keys: numbers.map((at) => keys.valueAt(at)), ids });
+    return { changed, gone: [], keys: added, earlier: keptIn(before), later: keptIn(after) };
+  }
   const changed: number[] = [];
   const gone: number[] = [];
   const names = namesOf(before);
@@ -184,20 +198,20 @@ function changesOf(before: Group, after: KeysAndIds): Pick<WrittenKeys, 'changed
       changed.push(place);
   }
   const keys = namesOf(after).filter((name) => keptOf(before, name) === undefined);
-  return { changed, gone, keys };
+  const written = [...changed.map((place) => names[place] as string), ...keys];
+  return { changed, gone, keys, earlier: storedUnder(before, written), later: storedUnder(after, written) };
 }
 
 /** Returns the keys as a delta, or undefined where a snapshot is about as small. */
 function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): WrittenKeys | undefined {
-  const { changed, gone, keys } = changesOf(before, after);
-  const nameAt = (place: number): string => before.keys.keyAt(place) ?? REFUSED;
-  const lost = gone.map(nameAt);
-  const written = [...changed.map(nameAt), ...keys];
-  const earlier = slotsOf(deployment.pipeline, before, written);
-  const later = slotsOf(deployment.pipeline, after, written);
-  const cuts = new Table(2 * later.length, 0, written.length);
-  cuts.rows = written.length;
-  const freed = weightOf(lost, slotsOf(deployment.pipeline, before, lost).map(allRowsOf));
+  const { pipeline } = deployment;
+  const { changed, gone, keys, ...stored } = differenceOf(before, after);
+  const earlier = slotsOf(pipeline, stored.earlier);
+  const later = slotsOf(pipeline, stored.later);
+  const cuts = new Table(2 * later.length, 0, changed.length + keys.length);
+  cuts.rows = changed.length + keys.length;
+  const lost = gone.map((place) => before.keys.keyAt(place) ?? REFUSED);
+  const freed = weightOf(lost, slotsOf(pipeline, storedUnder(before, lost)).map(allRowsOf));
   const weight = new Scale({
     content: before.weight.content - freed.content,
     whole: before.weight.whole - freed.whole,
@@ -230,7 +244,7 @@ function deltaFrom(deployment: Deployment, before: Group, after: KeysAndIds): Wr
   const others = NAME_BYTES * changed.length;
   const isWritable = keysWeight.whole + others + 8 * cuts.numbers.length <= MAX_SECTION_BYTES;
   if (keysWeight.content + others > ENOUGH * weight.content || !isWritable) return undefined;
-  return { changed, gone, keys, times: timesOf(after, written), cuts, slots, weight };
+  return { changed, gone, keys, times: timesOf(stored.later), cuts, slots, weight };
 }
 
 /** The share of a group's tables above which a snapshot is written instead of a delta. */

@@ -72,9 +72,8 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   get(key: Key): Value | undefined {
-    const { numbers, values } = this.#takeOver();
-    const number = numbers.get(key);
-    return number === undefined ? undefined : values[number];
+    const number = this.numberOf(key);
+    return number === undefined ? undefined : this.valueAt(number);
   }
 
   has(key: Key): boolean {
@@ -86,31 +85,49 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     return this.#takeOver().keys[number];
   }
 
+  /** Returns the number of a key, which later versions give it, too, as long as no key is taken out. */
+  numberOf(key: Key): number | undefined {
+    return this.#takeOver().numbers.get(key);
+  }
+
+  /** Returns the value of the key of a number; undefined where there are not so many. */
+  valueAt(number: number): Value | undefined {
+    return this.#takeOver().values[number];
+  }
+
   /** Returns a version in which some keys have other values, or are added. */
   with(values: ReadonlyMap<Key, Value>): PersistentMap<Key, Value> {
-    return this.withColumns([...values.keys()], [...values.values()]);
+    const keys = [...values.keys()];
+    return this.withColumns(
+      keys,
+      keys.map((key) => this.numberOf(key)),
+      [...values.values()],
+    );
   }
 
   /**
    * Does the same as `with`.
    *
-   * @param keys each of them once, with its value in the same place of `values`
+   * @param keys each of them once, with its number and its value in the same place of `numbers` and `values`
+   * @param numbers undefined for each key that is added
    */
-  withColumns(keys: readonly Key[], values: readonly Value[]): PersistentMap<Key, Value> {
+  withColumns(
+    keys: readonly Key[],
+    numbers: readonly (number | undefined)[],
+    values: readonly Value[],
+  ): PersistentMap<Key, Value> {
     if (keys.length === 0) return this;
     // An empty version may be referred to for ever, and would keep all that are made of it.
     if (this.size === 0) return PersistentMap.#ofColumns(keys, values);
-    const { numbers } = this.#takeOver();
     const changed: number[] = [];
     const changedValues: Value[] = [];
     const added: Key[] = [];
     const addedValues: Value[] = [];
     for (let at = 0; at < keys.length; at++) {
-      const key = keys[at] as Key;
       const value = values[at] as Value;
-      const number = numbers.get(key);
+      const number = numbers[at];
       if (number === undefined) {
-        added.push(key);
+        added.push(keys[at] as Key);
         addedValues.push(value);
       } else {
         changed.push(number);
@@ -160,7 +177,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     if ('numbers' in content || content.neighbour !== before || !('numbers' in columns)) return undefined;
     const { values } = columns;
     const changed = content.changed.filter((number, at) => values[number] !== content.values[at]);
-    return { changed: [...Uint32Array.from(changed).sort()], added: content.added };
+    return { changed: Array.from(new Uint32Array(changed).sort()), added: content.added };
   }
 
   /** Lets go of the version before, of which it would else keep the values that are others here. */
@@ -173,11 +190,13 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   *values(): MapIterator<Value> {
-    for (const key of this.keys()) yield this.get(key) as Value;
+    for (let number = 0; number < this.size; number++) yield this.valueAt(number) as Value;
   }
 
   *entries(): MapIterator<[Key, Value]> {
-    for (const key of this.keys()) yield [key, this.get(key) as Value];
+    for (let number = 0; number < this.size; number++) {
+      yield [this.keyAt(number) as Key, this.valueAt(number) as Value];
+    }
   }
 
   [Symbol.iterator](): MapIterator<[Key, Value]> {

@@ -24,23 +24,32 @@ export function newsOf(
   let last: GroupRecord | undefined;
   let committed: SubPosition | undefined;
   const reached = new Map<string, GroupRecord | undefined>();
-  const news = records.filter((record) => {
+  const isNew = (record: GroupRecord): boolean => {
     if (record.lineage !== lineage) {
       if (lineage !== undefined) reached.set(lineage, last);
       lineage = record.lineage;
       last = reached.get(lineage);
       committed = group.positions.get(lineage)?.position;
     }
-    const isNew = last
-      ? follows(record, last)
+    const follows = last
+      ? isBehind(record, last)
       : committed === undefined || isAfter(record.position, committed);
-    if (!isNew) return false;
+    if (!follows) return false;
     last = record;
     return group.inherited.length === 0 || !isInherited(group.inherited, record);
-  });
-  if (source.lineage.beginsAnew && news.length < records.length) {
-    const isNew = new Set(news);
-    for (const record of records) if (!isNew.has(record)) checkCameBefore(group, record);
+  };
+  // Mostly all are new.
+  let met = 0;
+  while (met < records.length && isNew(records[met] as GroupRecord)) met++;
+  if (met === records.length) return records;
+  const news = records.slice(0, met);
+  for (met++; met < records.length; met++) {
+    const record = records[met] as GroupRecord;
+    if (isNew(record)) news.push(record);
+  }
+  if (source.lineage.beginsAnew) {
+    const taken = new Set(news);
+    for (const record of records) if (!taken.has(record)) checkCameBefore(group, record);
   }
   return news;
 }
@@ -67,7 +76,7 @@ function checkCameBefore({ positions, inherited }: Group, record: GroupRecord): 
 }
 
 /** Says whether a record stands after another of the same lineage, without making their sub-positions. */
-const follows = (a: GroupRecord, b: GroupRecord): boolean =>
+const isBehind = (a: GroupRecord, b: GroupRecord): boolean =>
   isAfter(a.source.position, b.source.position) ||
   (a.source.position === b.source.position &&
     (a.member > b.member || (a.member === b.member && a.child > b.child)));

@@ -4,7 +4,7 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { Ports } from '../../ports/index.ts';
 import { LIMITS, type Limits } from '../../ports/limits.ts';
 import type { Tracer } from '../../ports/tracer.ts';
-import { type KeysAndIds, slotsOf } from '../format/group-tables.ts';
+import { type KeysAndIds, slotsOf, storedUnder } from '../format/group-tables.ts';
 import { type Draft, draftEntry } from '../format/next-entry.ts';
 import type { Deployment } from '../group/deployment.ts';
 import { type Folded, type Group, type GroupRecord, lateByWindow, type PoisonCode } from '../group/group.ts';
@@ -157,7 +157,7 @@ function foldToFit(
 ): Fitting {
   const fitted = (folded: Folded, taken: number, repeated: number, cutPanes = 0): Fitting => {
     const kept = withoutOld(folded, deployment.pipeline, now);
-    const arrived = firstArrival(records.slice(0, Math.max(1, taken)));
+    const arrived = firstArrival(records, Math.max(1, taken));
     const draft = draftEntry(deployment, group, { ...folded, ...kept }, now, { arrived });
     return { folded, draft, taken, repeated, cutPanes };
   };
@@ -198,11 +198,14 @@ function foldToFit(
   }
 }
 
-/** Returns when the earliest of some records arrived. */
-function firstArrival(records: readonly GroupRecord[]): EpochMillis {
-  let first = Number.POSITIVE_INFINITY;
-  for (const { arrival } of records) if (arrival < first) first = arrival;
-  return first as EpochMillis;
+/** Returns when the earliest of the first `count` records arrived. */
+function firstArrival(records: readonly GroupRecord[], count: number): EpochMillis {
+  let first = (records[0] as GroupRecord).arrival;
+  for (let at = 1; at < count; at++) {
+    const { arrival } = records[at] as GroupRecord;
+    if (arrival < first) first = arrival;
+  }
+  return first;
 }
 
 /** Folds within a span. Only here do traces cost anything: without a tracer, not even a function is made. */
@@ -254,7 +257,9 @@ function growingMost(
 ): ReadonlySet<string> {
   if (excess <= 0) return new Set();
   const weigh = (kept: KeysAndIds, key: string) =>
-    kept.keys.has(key) ? weightOf([key], slotsOf(pipeline, kept, [key]).map(allRowsOf)).whole : 0;
+    kept.keys.has(key)
+      ? weightOf([key], slotsOf(pipeline, storedUnder(kept, [key])).map(allRowsOf)).whole
+      : 0;
   // One version after the other, as each takes over from the other what differs.
   const earlier = new Map(before.keys);
   const changed = [...after.keys].filter(([key, stored]) => stored !== earlier.get(key));

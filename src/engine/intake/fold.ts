@@ -65,9 +65,10 @@ function foldAll(
 ): FoldedRecords {
   const { rules, source } = deployment.pipeline;
   const panes = new Panes(rules);
-  /** The keys that records touch, by their order, and their states. */
+  /** The keys that records touch, by their order, their numbers in the group, and their states. */
   const numbers = new Map<string, number>();
   const keys: string[] = [];
+  const places: (number | undefined)[] = [];
   const states: KeyState[] = [];
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
@@ -89,10 +90,13 @@ function foldAll(
     }
     const { key, record } = groupRecord.content;
     let number = numbers.get(key);
+    const place = number === undefined ? group.keys.numberOf(key) : undefined;
     const state =
-      number === undefined ? new KeyState(rules, group.keys.get(key)) : (states[number] as KeyState);
-    const reached = ids ? state.reachedBy(record) : state.watermark;
-    if (ids?.isRepeated(groupRecord, key, reached)) {
+      number === undefined
+        ? new KeyState(rules, place === undefined ? undefined : group.keys.valueAt(place))
+        : (states[number] as KeyState);
+    const reached = ids && state.reachedBy(record);
+    if (reached !== undefined && ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
     }
@@ -100,10 +104,11 @@ function foldAll(
       number = states.push(state) - 1;
       numbers.set(key, number);
       keys.push(key);
+      places.push(place);
     }
     panes.key = number;
     const refusing = state.apply(record, panes);
-    if (state.watermark < reached) ids?.beginAnew(key);
+    if (reached !== undefined && state.watermark < reached) ids?.beginAnew(key);
     const applied = refusing < rules.windows.length;
     if (refusing > 0) {
       const { at: time } = record;
@@ -138,7 +143,7 @@ function foldAll(
     repeated,
     positions,
     inherited: group.inherited.filter((part) => isAhead(part, positions)),
-    keys: group.keys.withColumns(keys, changed),
+    keys: group.keys.withColumns(keys, places, changed),
     // A definition without ids keeps none of those that the definition before it kept.
     ids: ids?.taken() ?? NO_IDS,
     counters: sumOfCounters([group.counters, counted]),

@@ -107,7 +107,8 @@ export class Scanner {
     if (to - from > MAX_RECORD_BYTES || source.waitedSince !== undefined) return undefined;
     const template = this.#templateOf(bytes, from, to);
     if (template === undefined || !template.isText(KEY)) return undefined;
-    const [start, end] = [template.start(KEY), template.end(KEY)];
+    const start = template.start(KEY);
+    const end = template.end(KEY);
     if (start === end || end - start > MAX_KEY_BYTES) return undefined;
     const key = KEYS.of(bytes, start, end);
     const { arrival } = source;
