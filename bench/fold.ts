@@ -2,9 +2,9 @@ import type { Position } from '../src/core/position.ts';
 import type { EpochMillis } from '../src/core/time.ts';
 import { nextEntry } from '../src/engine/format/next-entry.ts';
 import { readGroup } from '../src/engine/format/read-group.ts';
+import { batchKeys } from '../src/engine/group/batch-key.ts';
 import { type Deployment, firstDeployment } from '../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, type Folded, type Group, GroupRecord } from '../src/engine/group/group.ts';
-import { hashOf } from '../src/engine/group/key-group.ts';
 import { newsOf } from '../src/engine/group/taken.ts';
 import { fold } from '../src/engine/intake/fold.ts';
 import { definePipeline, kinesis, type Pipeline } from '../src/index.ts';
@@ -35,6 +35,7 @@ const NO_BYTES = new Uint8Array(0);
 /** Records `[from, to)` as a group's, after decoding, their strings and objects made anew. */
 export function groupRecordsOf({ rules }: Pipeline, stream: Stream, from: number, to: number): GroupRecord[] {
   const keys = freshKeys(stream, from, to);
+  const known = batchKeys();
   const positions = freshPositions(from, to);
   return keys.map((key, at) => {
     const record = recordOf(rules, stream, from + at);
@@ -45,7 +46,7 @@ export function groupRecordsOf({ rules }: Pipeline, stream: Stream, from: number
       partitionKey: key,
       data: NO_BYTES,
     };
-    return new GroupRecord(true, source, 0, 0, hashOf(key), { outcome: 'record', key, record });
+    return new GroupRecord(true, source, 0, 0, known.of(key), { outcome: 'record', key, record });
   });
 }
 

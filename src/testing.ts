@@ -8,6 +8,7 @@
 import { type SubPosition, subPlaceOf } from './core/position.ts';
 import type { EpochMillis } from './core/time.ts';
 import { writtenPane } from './engine/delivery/written-pane.ts';
+import { batchKeys } from './engine/group/batch-key.ts';
 import { type Deployment, firstDeployment } from './engine/group/deployment.ts';
 import type { Poison } from './engine/group/group.ts';
 import { EMPTY_GROUP, type Folded, type GroupPane, GroupRecord, listPanes } from './engine/group/group.ts';
@@ -124,9 +125,12 @@ function tryOnce(
   const parts = decoded.flatMap(({ source, outcome }) =>
     placedParts(source, outcome).map((placed) => ({ ...placed, source })),
   );
-  const taken = parts.flatMap(({ source, member, child, expanded, part }) =>
-    part.outcome === 'filtered' ? [] : [new GroupRecord(true, source, member, child, 0, part, expanded)],
-  );
+  const keys = batchKeys();
+  const taken = parts.flatMap(({ source, member, child, expanded, part }) => {
+    if (part.outcome === 'filtered') return [];
+    const key = keys.of(part.outcome === 'record' ? part.key : source.partitionKey);
+    return new GroupRecord(true, source, member, child, key, part, expanded);
+  });
   const deployment = firstDeployment(pipeline);
   const folded = fold(deployment, EMPTY_GROUP, taken, { ...LIMITS, poison: Number.POSITIVE_INFINITY });
   const closing = close ? closeAll(deployment, folded, decoded.at(-1)?.source.arrival) : [];

@@ -1,6 +1,7 @@
 import type { Plain } from '../core/plain.ts';
 import { positionOf, unorderedPositionOf } from '../core/position.ts';
 import type { EpochMillis } from '../core/time.ts';
+import { batchKeys } from '../engine/group/batch-key.ts';
 import { GroupRecord } from '../engine/group/group.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { LINEAGE_NAMES } from './lineages.ts';
@@ -20,6 +21,7 @@ export class Synthetic {
   readonly #keys: number;
   readonly #values: readonly (readonly Plain[])[] | undefined;
   readonly #walks: Float64Array;
+  readonly #known = batchKeys();
   #made = 0;
   #random = 0x9e3779b9;
 
@@ -53,7 +55,7 @@ export class Synthetic {
       record: { at, arrival: at, values: this.#valuesOf(key, number) },
       ...(id !== undefined && { id }),
     };
-    return new GroupRecord(ordered, record, 0, 0, 0, content);
+    return new GroupRecord(ordered, record, 0, 0, this.#known.of(content.key), content);
   }
 
   #valuesOf(key: number, number: number): readonly Plain[] {

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { unorderedPositionOf } from '../../src/core/position.ts';
 import type { Table } from '../../src/core/table.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
+import { batchKeys } from '../../src/engine/group/batch-key.ts';
 import { type Group, GroupRecord } from '../../src/engine/group/group.ts';
-import { hashOf } from '../../src/engine/group/key-group.ts';
 import {
   batches,
   collect,
@@ -121,6 +121,8 @@ export const recordsOf = (pipeline: Pipeline, maxLength: number): fc.Arbitrary<r
     });
   });
 
+const KEYS = batchKeys();
+
 /** The record of a group's that a source would give for a reading; null stands for one without a key. */
 function groupRecord(
   { rules, source }: Pipeline,
@@ -138,7 +140,7 @@ function groupRecord(
     data: new Uint8Array(0),
   };
   const groupRecordOf = (content: GroupRecord['content']) =>
-    new GroupRecord(source.lineage.ordered, sent, 0, 0, hashOf(reading?.key ?? 'none'), content);
+    new GroupRecord(source.lineage.ordered, sent, 0, 0, KEYS.of(reading?.key ?? 'none'), content);
   if (reading === null)
     return groupRecordOf({ outcome: 'poison', poison: { code: 'key', reason: 'no key' } });
   const values = rules.inputs.read(reading);

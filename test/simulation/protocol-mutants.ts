@@ -945,6 +945,14 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'a key that was met before',
   },
   {
+    name: 'a key that is read in two ways is two',
+    rule: 'All records of a key are taken in by one state',
+    file: 'src/engine/group/batch-key.ts',
+    find: '(this.#byText.size > 0 && this.#byText.get(text)) || this.#make(text, hash)',
+    replace: 'this.#make(text, hash)',
+    killedBy: 'test/engine/group/batch-key.test.ts',
+  },
+  {
     name: 'aggregates of rows are given nothing',
     rule: 'The same entries are written in whichever way records are read',
     file: 'src/core/record.ts',
@@ -978,8 +986,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'children share a position',
     rule: 'Each child of a record has a position of its own',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'new GroupRecord(ordered, source, member, child, hash, content, expanded, packed)',
-    replace: 'new GroupRecord(ordered, source, member, Math.min(child, 0), hash, content, expanded)',
+    find: 'new GroupRecord(ordered, source, member, child, key, content, expanded, packed)',
+    replace: 'new GroupRecord(ordered, source, member, Math.min(child, 0), key, content, expanded)',
   },
   {
     name: 'children from the last to the first',
@@ -1001,8 +1009,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'members share a position',
     rule: 'Each member of a record has a position of its own',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'new GroupRecord(ordered, source, member, child, hash, content, expanded, packed)',
-    replace: 'new GroupRecord(ordered, source, Math.min(member, 0), child, hash, content, expanded)',
+    find: 'new GroupRecord(ordered, source, member, child, key, content, expanded, packed)',
+    replace: 'new GroupRecord(ordered, source, Math.min(member, 0), child, key, content, expanded)',
     sources: ['kpl'],
   },
   {
@@ -1138,8 +1146,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison has no group',
     rule: 'What has no key is counted in the group of its partition key',
     file: 'src/engine/intake/process-batch.ts',
-    find: "const key = content.outcome === 'record' ? content.key : partitionKey;",
-    replace: "const key = content.outcome === 'record' ? content.key : '';",
+    find: "content.outcome === 'record' ? content.key : partitionKey",
+    replace: "content.outcome === 'record' ? content.key : ''",
   },
   {
     name: 'a function that throws refuses the batch',

@@ -4,6 +4,7 @@ import { type SubPosition, subPositionOf } from '../../core/position.ts';
 import type { Table } from '../../core/table.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
+import type { BatchKey, InternedKey } from './batch-key.ts';
 import { PersistentMap } from './persistent-map.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
@@ -130,8 +131,8 @@ export class GroupRecord {
    */
   readonly source: SourceRecord;
   readonly content: GroupContent;
-  /** The hash as an integer with a sign, as V8 allocates any other number. */
-  readonly #hash: number;
+  /** Its key, or its partition key where it has none. */
+  readonly key: BatchKey;
   readonly #part: Part;
 
   constructor(
@@ -139,21 +140,21 @@ export class GroupRecord {
     source: SourceRecord,
     member: number,
     child: number,
-    hash: number,
+    key: BatchKey,
     content: GroupContent,
     expanded = false,
     packed = false,
   ) {
     this.source = source;
     this.content = content;
-    this.#hash = hash | 0;
+    this.key = key;
     const isWhole = member === 0 && child === 0 && !expanded && !packed;
     this.#part = isWhole ? wholeOf(ordered) : { ordered, member, child, expanded, packed };
   }
 
-  /** The hash of the record's key, or of its partition key where it has no key: see `hashOf`. */
+  /** The hash of its key: see `hashOf`. */
   get hash(): number {
-    return this.#hash >>> 0;
+    return this.key.hash;
   }
 
   /** Its place in the source's record: see `SubPosition`. */
@@ -192,7 +193,7 @@ export class GroupRecord {
   refused(code: PoisonCode, reason: string): GroupRecord {
     const content = { outcome: 'poison', poison: { code, reason } } as const;
     const { ordered, member, child, expanded, packed } = this.#part;
-    return new GroupRecord(ordered, this.source, member, child, this.hash, content, expanded, packed);
+    return new GroupRecord(ordered, this.source, member, child, this.key, content, expanded, packed);
   }
 }
 
@@ -217,8 +218,8 @@ const wholeOf = (ordered: boolean): Part => (ordered ? WHOLE : WHOLE_WITHOUT_ORD
 export interface DecodedRecord {
   readonly outcome: 'record';
   readonly key: string;
-  /** The hash of the key, where it is known: see `hashOf`. */
-  readonly hash?: number;
+  /** The key, where it is interned. */
+  readonly interned?: InternedKey;
   readonly record: KeyRecord;
   /** What it is known by, whatever its position, where its source has an `id`. */
   readonly id?: string | undefined;

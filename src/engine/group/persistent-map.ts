@@ -1,3 +1,4 @@
+import { invariant } from '../../core/plain.ts';
 import { Table } from '../../core/table.ts';
 
 /** The entries of a map as columns. The number of an entry says how many entries came before it. */
@@ -63,6 +64,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     values: readonly Value[],
   ): PersistentMap<Key, Value> {
     const numbers = new Map(keys.map((key, number) => [key, number]));
+    invariant(numbers.size === keys.length, ONCE);
     return new PersistentMap(keys.length, {
       numbers,
       keys: [...keys],
@@ -177,7 +179,9 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     if ('numbers' in content || content.neighbour !== before || !('numbers' in columns)) return undefined;
     const { values } = columns;
     const changed = content.changed.filter((number, at) => values[number] !== content.values[at]);
-    return { changed: Array.from(new Uint32Array(changed).sort()), added: content.added };
+    const ascending = new Uint32Array(changed).sort();
+    for (let at = 1; at < ascending.length; at++) invariant(ascending[at] !== ascending[at - 1], ONCE);
+    return { changed: Array.from(ascending), added: content.added };
   }
 
   /** Lets go of the version before, of which it would else keep the values that are others here. */
@@ -245,10 +249,13 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
       values.push(addedValues[at] as Value);
       if (notes) addNote(notes);
     }
+    invariant(numbers.size === keys.length, ONCE);
     this.#content = { neighbour: to, changed, values: others, added: own, addedValues: ownValues };
     to.#content = columns;
   }
 }
+
+const ONCE = 'each key is set once in a version';
 
 const addNote = (notes: Notes): void => forgetNote(notes, notes.rows.push());
 

@@ -4,6 +4,7 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { LIMITS, type Limits } from '../../ports/limits.ts';
 import { OWN_TABLES } from '../format/group-tables.ts';
+import type { BatchKey } from '../group/batch-key.ts';
 import type { Deployment } from '../group/deployment.ts';
 import {
   type Folded,
@@ -66,9 +67,8 @@ function foldAll(
   const { rules, source } = deployment.pipeline;
   const panes = new Panes(rules);
   /** The keys that records touch, by their order, their numbers in the group, and their states. */
-  const numbers = new Map<string, number>();
-  const keys: string[] = [];
-  const places: (number | undefined)[] = [];
+  const touched: BatchKey[] = [];
+  const numbers: (number | undefined)[] = [];
   const states: KeyState[] = [];
   const poison: GroupRecord[] = [];
   const late: LateRecord[] = [];
@@ -88,25 +88,25 @@ function foldAll(
       ids?.refuse(groupRecord);
       continue;
     }
-    const { key, record } = groupRecord.content;
-    let number = numbers.get(key);
-    const place = number === undefined ? group.keys.numberOf(key) : undefined;
+    const { record } = groupRecord.content;
+    const { text: key } = groupRecord.key;
+    let place = groupRecord.key.placeIn(touched);
+    const number = place === undefined ? group.keys.numberOf(key) : undefined;
     const state =
-      number === undefined
-        ? new KeyState(rules, place === undefined ? undefined : group.keys.valueAt(place))
-        : (states[number] as KeyState);
+      place === undefined
+        ? new KeyState(rules, number === undefined ? undefined : group.keys.valueAt(number))
+        : (states[place] as KeyState);
     const reached = ids && state.reachedBy(record);
     if (reached !== undefined && ids?.isRepeated(groupRecord, key, reached)) {
       repeated++;
       continue;
     }
-    if (number === undefined) {
-      number = states.push(state) - 1;
-      numbers.set(key, number);
-      keys.push(key);
-      places.push(place);
+    if (place === undefined) {
+      place = groupRecord.key.addTo(touched);
+      states.push(state);
+      numbers.push(number);
     }
-    panes.key = number;
+    panes.key = place;
     const refusing = state.apply(record, panes);
     if (reached !== undefined && state.watermark < reached) ids?.beginAnew(key);
     const applied = refusing < rules.windows.length;
@@ -127,10 +127,11 @@ function foldAll(
     }
   }
 
-  const changed = states.map((state, number) => {
-    panes.key = number;
+  const keys = touched.map(({ text }) => text);
+  const changed = states.map((state, place) => {
+    panes.key = place;
     state.update(panes);
-    ids?.forget(keys[number] as string, state.watermark);
+    ids?.forget(keys[place] as string, state.watermark);
     return state.freeze() as StoredKey;
   });
   const positions = source.lineage.ordered
@@ -143,7 +144,7 @@ function foldAll(
     repeated,
     positions,
     inherited: group.inherited.filter((part) => isAhead(part, positions)),
-    keys: group.keys.withColumns(keys, places, changed),
+    keys: group.keys.withColumns(keys, numbers, changed),
     // A definition without ids keeps none of those that the definition before it kept.
     ids: ids?.taken() ?? NO_IDS,
     counters: sumOfCounters([group.counters, counted]),

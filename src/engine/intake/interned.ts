@@ -1,19 +1,13 @@
+import type { InternedKey } from '../group/batch-key.ts';
 import { hashOf } from '../group/key-group.ts';
 
-/** A key that was met before. */
-export interface InternedKey {
-  readonly text: string;
-  /** See `hashOf`. */
-  readonly hash: number;
-}
-
 /** At most so many keys are remembered, and bytes of them. */
-const MAX_KEYS = 65_536;
-const MAX_BYTES = 4_194_304;
+const MAX_KEYS = 131_072;
+const MAX_BYTES = 8_388_608;
 
 /**
  * Remembers keys by their bytes, as the text and the digest of a key that was met before take many times longer to
- * make than to find. It begins anew once it is full.
+ * make than to find.
  *
  * Open addressing with linear probing (Knuth, The Art of Computer Programming 3, 6.4), half full at most, over hashes
  * of 32 bits (FNV-1a: Fowler, Noll and Vo, 1991).
@@ -27,8 +21,14 @@ export class Interned {
   readonly #ends = new Uint32Array(MAX_KEYS + 1);
   #bytes = Buffer.alloc(4_096);
 
-  /** Returns the key whose text is the plain ASCII `[from, to)`. */
-  of(bytes: Buffer, from: number, to: number): InternedKey {
+  /** Whether it holds half of what it can, so that the next batch begins with another one. */
+  get isFull(): boolean {
+    const keys = this.#keys.length;
+    return 2 * keys >= MAX_KEYS || 2 * (this.#ends[keys] as number) >= MAX_BYTES;
+  }
+
+  /** Returns the key whose text is the plain ASCII `[from, to)`; undefined where it is new, and there is no room. */
+  of(bytes: Buffer, from: number, to: number): InternedKey | undefined {
     let hash = 0x811c9dc5;
     for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
     hash >>>= 0;
@@ -50,19 +50,15 @@ export class Interned {
     return true;
   }
 
-  #add(hash: number, bytes: Buffer, from: number, to: number): InternedKey {
+  #add(hash: number, bytes: Buffer, from: number, to: number): InternedKey | undefined {
     const end = this.#ends[this.#keys.length] as number;
-    if (this.#keys.length === MAX_KEYS || end + to - from > MAX_BYTES) {
-      this.#keys.length = 0;
-      this.#slots.fill(0);
-      return this.#add(hash, bytes, from, to);
-    }
+    if (this.#keys.length === MAX_KEYS || end + to - from > MAX_BYTES) return undefined;
     if (end + to - from > this.#bytes.length) {
       this.#bytes = Buffer.concat([this.#bytes], Math.max(2 * this.#bytes.length, end + to - from));
     }
     this.#bytes.set(bytes.subarray(from, to), end);
     const text = bytes.toString('latin1', from, to);
-    const key = { text, hash: hashOf(text) };
+    const key = { text, hash: hashOf(text), number: this.#keys.length };
     this.#hashes[this.#keys.length] = hash;
     this.#keys.push(key);
     this.#ends[this.#keys.length] = end + to - from;

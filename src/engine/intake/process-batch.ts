@@ -7,9 +7,10 @@ import type { Ports } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Tracer } from '../../ports/tracer.ts';
+import { BatchKey, BatchKeys } from '../group/batch-key.ts';
 import { type Deployment, OutdatedError, present } from '../group/deployment.ts';
 import { type Group, GroupRecord } from '../group/group.ts';
-import { groupOf, hashOf } from '../group/key-group.ts';
+import { groupOf } from '../group/key-group.ts';
 import { isSameDeployment } from '../log/definition-log.ts';
 import { bytesOf } from '../log/group-cache.ts';
 import type { GroupLogs } from '../log/group-logs.ts';
@@ -165,6 +166,16 @@ interface Share {
   readonly records: GroupRecord[];
 }
 
+/** A key of a batch, and the share to which its records belong. */
+class SharedKey extends BatchKey {
+  readonly share: Share;
+
+  constructor(text: string, hash: number, share: Share) {
+    super(text, hash);
+    this.share = share;
+  }
+}
+
 /** The records of a batch, or the first of them, by their groups. */
 interface Split {
   readonly shares: ReadonlyMap<number, Share>;
@@ -217,12 +228,7 @@ async function splitByGroup(
     shares.set(index, share);
     return share;
   };
-  const byKey = new Map<string, { readonly hash: number; readonly share: Share }>();
-  const placeOf = (key: string, hash: number) => {
-    const place = { hash, share: shareOf(groupOf(hash, groups)) };
-    byKey.set(key, place);
-    return place;
-  };
+  const keys = new BatchKeys((text, hash) => new SharedKey(text, hash, shareOf(groupOf(hash, groups))));
   let filtered = 0;
   const spread = new Spread(shares, groups);
   const { ordered } = deployment.pipeline.source.lineage;
@@ -237,16 +243,18 @@ async function splitByGroup(
   ): void => {
     const parts = pending.size > 0 ? pending.get(source) : undefined;
     if (parts?.has(subPositionOf(ordered, source.position, member, child)) === false) return;
-    // A record without a key counts in the group of its partition key.
-    const key = content.outcome === 'record' ? content.key : partitionKey;
     if (wants?.(source, member, child) === false) return;
     if (content.outcome === 'filtered') {
       filtered++;
       return;
     }
-    const { hash, share } = byKey.get(key) ?? placeOf(key, hashIn(content) ?? hashOf(key));
-    spread.add(key, hash, partitionKey);
-    share.records.push(new GroupRecord(ordered, source, member, child, hash, content, expanded, packed));
+    const interned = content.outcome === 'record' ? content.interned : undefined;
+    // A record without a key counts in the group of its partition key.
+    const key = interned
+      ? keys.ofInterned(interned)
+      : keys.of(content.outcome === 'record' ? content.key : partitionKey);
+    spread.add(key, partitionKey);
+    key.share.records.push(new GroupRecord(ordered, source, member, child, key, content, expanded, packed));
   };
   let taken = 0;
   for (const decoded of decodeAll(deployment.pipeline, records)) {
@@ -271,9 +279,6 @@ async function splitByGroup(
   ports.telemetry.count('filtered', filtered);
   return { shares, spread, decoded: taken };
 }
-
-const hashIn = (content: DecodedPart): number | undefined =>
-  content.outcome === 'record' ? content.hash : undefined;
 
 /** Decodes and splits within a span. */
 function tracedSplit(tracer: Tracer, ...splitting: Parameters<typeof splitByGroup>): Promise<Split> {

@@ -2,9 +2,10 @@ import { RecordRows, RowRecord } from '../../core/record.ts';
 import { after, type EpochMillis, isInstant, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { ColumnRecord, type SourceRecord } from '../../ports/source.ts';
+import type { InternedKey } from '../group/batch-key.ts';
 import type { DecodedRecord } from '../group/group.ts';
 import { MAX_KEY_BYTES } from '../group/key-group.ts';
-import { Interned, type InternedKey } from './interned.ts';
+import { Interned } from './interned.ts';
 import { MAX_RECORD_BYTES } from './json-bytes.ts';
 import { Template } from './template.ts';
 
@@ -12,7 +13,8 @@ import { Template } from './template.ts';
 const MAX_TEMPLATES = 4;
 const MAX_TRIES = 16;
 
-const KEYS = new Interned();
+/** The keys of all batches. Each batch has one of these, as the numbers of another one are those of other keys. */
+let KEYS = new Interned();
 
 /** The places of key and event time among the fields that are read. The inputs follow. */
 const KEY = 0;
@@ -21,11 +23,11 @@ const INPUTS = 2;
 
 /** A record that was decoded into a row. */
 class ScannedRecord extends RowRecord implements DecodedRecord {
-  readonly #key: InternedKey;
+  readonly interned: InternedKey;
 
   constructor(rows: RecordRows, row: number, key: InternedKey) {
     super(rows, row);
-    this.#key = key;
+    this.interned = key;
   }
 
   get outcome(): 'record' {
@@ -33,11 +35,7 @@ class ScannedRecord extends RowRecord implements DecodedRecord {
   }
 
   get key(): string {
-    return this.#key.text;
-  }
-
-  get hash(): number {
-    return this.#key.hash;
+    return this.interned.text;
   }
 
   get record(): RowRecord {
@@ -59,6 +57,7 @@ export class Scanner {
   readonly #fields: readonly string[];
   /** By input, whether NaN stands for what is no number: see `Invalid`. */
   readonly #passedOver: readonly boolean[];
+  readonly #keys: Interned;
   #templates: Template[] = [];
   #tries = 0;
 
@@ -66,6 +65,8 @@ export class Scanner {
     this.#pipeline = pipeline;
     this.#fields = fields;
     this.#passedOver = passedOver;
+    if (KEYS.isFull) KEYS = new Interned();
+    this.#keys = KEYS;
   }
 
   /** Returns undefined for a pipeline that reads more. */
@@ -110,7 +111,8 @@ export class Scanner {
     const start = template.start(KEY);
     const end = template.end(KEY);
     if (start === end || end - start > MAX_KEY_BYTES) return undefined;
-    const key = KEYS.of(bytes, start, end);
+    const key = this.#keys.of(bytes, start, end);
+    if (key === undefined) return undefined;
     const { arrival } = source;
     const at = timeIn(template, bytes);
     if (!this.#isTime(at, arrival)) return undefined;

@@ -2,6 +2,7 @@ import { after, type EpochMillis, millis } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Telemetry } from '../../ports/telemetry.ts';
+import type { BatchKey } from '../group/batch-key.ts';
 import { groupOf, hashOf } from '../group/key-group.ts';
 
 /** How many records of a batch are looked at. */
@@ -33,10 +34,10 @@ export class Spread {
   }
 
   /** Looks at a record, unless enough were looked at. It costs a digest for a key that is no partition key. */
-  add(key: string, hash: number, partitionKey: string): void {
+  add({ text, hash }: BatchKey, partitionKey: string): void {
     if (this.#sampled === SAMPLE) return;
     this.#sampled++;
-    if (key === partitionKey) return;
+    if (text === partitionKey) return;
     if (groupOf(hash, this.all) !== groupOf(hashOf(partitionKey), this.all)) this.#strays++;
   }
 

@@ -7,9 +7,10 @@ import { memoryObjects } from '../../../src/adapters/memory/objects.ts';
 import { isInstant, isoTime, millis } from '../../../src/core/time.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
+import { batchKeys } from '../../../src/engine/group/batch-key.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, GroupRecord, type PoisonCode } from '../../../src/engine/group/group.ts';
-import { hashOf, MAX_KEY_BYTES } from '../../../src/engine/group/key-group.ts';
+import { MAX_KEY_BYTES } from '../../../src/engine/group/key-group.ts';
 import { type Decoded, decodeAll, decodeRecord } from '../../../src/engine/intake/decode.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
 import { MAX_JSON_DEPTH, MAX_RECORD_BYTES } from '../../../src/engine/intake/json-bytes.ts';
@@ -270,15 +271,14 @@ describe('whatever bytes arrive', () => {
   });
 });
 
-function groupRecord(text: string, hash: number, content: GroupRecord['content']): GroupRecord {
-  return new GroupRecord(true, sourceRecord(text), 0, 0, hash, content);
+function groupRecord(text: string, key: string, content: GroupRecord['content']): GroupRecord {
+  return new GroupRecord(true, sourceRecord(text), 0, 0, batchKeys().of(key), content);
 }
 
 /** Whether a group that has taken the record in can be written, and read by the next invocation. */
 function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outcome: 'record' }>): void {
   const deployment = firstDeployment(pipeline);
-  const hash = hashOf(content.key);
-  const folded = fold(deployment, EMPTY_GROUP, [groupRecord('', hash, content)]);
+  const folded = fold(deployment, EMPTY_GROUP, [groupRecord('', content.key, content)]);
   const { entry } = nextEntry(deployment, EMPTY_GROUP, folded, ARRIVAL);
   expect([...readGroup(deployment, EMPTY_GROUP, [entry]).keys.keys()]).toEqual([content.key]);
 }
@@ -287,7 +287,7 @@ function expectCommittable(pipeline: Pipeline, content: Extract<Decoded, { outco
 async function expectKept(code: PoisonCode, reason: string): Promise<void> {
   const { stored, ...objects } = memoryObjects();
   const content = { outcome: 'poison', poison: { code, reason } } as const;
-  const one = groupRecord('any', 0, content);
+  const one = groupRecord('any', '', content);
   const kept = stored.get(await keepRefused(objects, 'readings/1/0', 1, [one]))?.body as Uint8Array;
   const [line, ...others] = readRefused(kept);
   expect(others).toEqual([]);

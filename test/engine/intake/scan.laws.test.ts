@@ -40,16 +40,25 @@ it('a key that was met before is the same object, and others are others though t
   // FNV-1a of 32 bits makes one number of each pair.
   const texts = ['costarring', 'liquid', 'declinate', 'macallums', 'altarage', 'zinke', 'a', 'ab', ''];
   const keys = texts.map((text) => keyOf(interned, text));
-  expect(keys).toEqual(texts.map((text) => ({ text, hash: hashOf(text) })));
+  expect(keys).toEqual(texts.map((text, number) => ({ text, hash: hashOf(text), number })));
   expect(texts.every((text, at) => keyOf(interned, text) === keys[at])).toBe(true);
 });
 
-it('begins anew once it is full, of keys or of bytes', () => {
-  const interned = new Interned();
-  for (const length of [8, 1_000]) {
-    for (let n = 0; n < 140_000; n += length / 8) {
-      const text = `k${n}`.padEnd(length, '.');
-      expect(keyOf(interned, text).text).toBe(text);
+it.each([
+  { keys: 131_072, half: 65_536, length: 8 },
+  { keys: 8_388, half: 4_195, length: 1_000 },
+])(
+  'leaves keys of $length bytes to others once it is full, and another one begins by then',
+  ({ keys, half, length }) => {
+    const interned = new Interned();
+    const textOf = (n: number) => `k${n}`.padEnd(length, '.');
+    let halfFull: number | undefined;
+    for (let n = 0; n < keys; n++) {
+      expect(keyOf(interned, textOf(n))).toMatchObject({ text: textOf(n), number: n });
+      if (interned.isFull) halfFull ??= n + 1;
     }
-  }
-});
+    expect(halfFull).toBe(half);
+    expect(keyOf(interned, textOf(keys))).toBeUndefined();
+    expect(keyOf(interned, textOf(7))).toMatchObject({ number: 7 });
+  },
+);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryTelemetry } from '../../../src/adapters/memory/telemetry.ts';
 import { positionOf } from '../../../src/core/position.ts';
 import { after, millis } from '../../../src/core/time.ts';
+import { BatchKey } from '../../../src/engine/group/batch-key.ts';
 import { groupOf, hashOf } from '../../../src/engine/group/key-group.ts';
 import { ShardOverlap, Spread } from '../../../src/engine/intake/shard-overlap.ts';
 import { processHandler } from '../../../src/handlers.ts';
@@ -135,7 +136,7 @@ describe('an environment', () => {
   const record = (shard: number) => ({ lineage: `readings/shardId-${shard}` }) as SourceRecord;
   const spread = (...groups: number[]) => {
     const all = new Spread(new Map(groups.map((group) => [group, {}])), 16);
-    for (const group of groups) all.add('key', group * 2 ** 28, 'p');
+    for (const group of groups) all.add(new BatchKey('key', group * 2 ** 28), 'p');
     return all;
   };
   const overlapOf = (source: Pipeline['source'] = kinesis({ shards: 2 })) => {

@@ -8,6 +8,7 @@ import { after, type EpochMillis, type Millis, millis } from '../../../src/core/
 import { baseOf, decodePanes } from '../../../src/engine/format/entry.ts';
 import { nextEntry } from '../../../src/engine/format/next-entry.ts';
 import { readGroup } from '../../../src/engine/format/read-group.ts';
+import { batchKeys } from '../../../src/engine/group/batch-key.ts';
 import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, type Group, GroupRecord, listPanes } from '../../../src/engine/group/group.ts';
 import { fold } from '../../../src/engine/intake/fold.ts';
@@ -284,6 +285,7 @@ describe('what an environment has in memory', () => {
     const deployment = firstDeployment(readings(1, 1));
     const groupOf = (keys: number): Group => {
       const scene = new Scene(readings(1, 1));
+      const known = batchKeys();
       const records = Array.from({ length: keys }, (_, n) => {
         const source = scene.put(`m${n}`, at(0, n));
         const record = {
@@ -291,7 +293,11 @@ describe('what an environment has in memory', () => {
           arrival: source.arrival,
           values: readings().rules.inputs.read({ celsius: n }),
         };
-        return new GroupRecord(true, source, 0, 0, 0, { outcome: 'record', key: `m${n}`, record });
+        return new GroupRecord(true, source, 0, 0, known.of(`m${n}`), {
+          outcome: 'record',
+          key: `m${n}`,
+          record,
+        });
       });
       return { ...EMPTY_GROUP, ...fold(deployment, EMPTY_GROUP, records) };
     };
