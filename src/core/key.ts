@@ -75,7 +75,7 @@ export class KeyState {
       this.#times[MAX_EVENT_TIME] = stored.maxEventTime;
       this.#times[LAST_ARRIVAL] = stored.lastArrival;
     }
-    this.#windows = rules.windows.map(({ operator }, at) => operator.thaw(stored?.windows[at]));
+    this.#windows = thawed(rules, stored);
   }
 
   /**
@@ -197,11 +197,15 @@ export class KeyState {
    */
   freeze(now: EpochMillis = NEVER): StoredKey | undefined {
     if (this.watermark === NEVER || this.#isForgotten(now)) return undefined;
+    const windows = new Array<readonly Table[]>(this.#windows.length);
+    for (let i = 0; i < windows.length; i++) {
+      windows[i] = (this.#windows[i] as WindowState).freeze(this.watermark);
+    }
     return {
       maxEventTime: this.#maxEventTime,
       lastArrival: this.#lastArrival,
       watermark: this.watermark,
-      windows: this.#windows.map((window) => window.freeze(this.watermark)),
+      windows,
     };
   }
 
@@ -221,7 +225,7 @@ export class KeyState {
   /** Begins anew, windows included: even without records, a window remembers how far it has closed. */
   #begin(): void {
     this.#times.fill(NEVER);
-    this.#windows = this.#rules.windows.map(({ operator }) => operator.thaw(undefined));
+    this.#windows = thawed(this.#rules, undefined);
   }
 
   #isForgotten(now: EpochMillis): boolean {
@@ -247,4 +251,13 @@ export class KeyState {
     times[BEFORE] = times[AFTER] as number;
     return length;
   }
+}
+
+/** In a loop, as it is done once a batch for each key of it. */
+function thawed({ windows }: KeyRules, stored: StoredKey | undefined): readonly WindowState[] {
+  const states = new Array<WindowState>(windows.length);
+  for (let i = 0; i < states.length; i++) {
+    states[i] = (windows[i] as KeyRules['windows'][number]).operator.thaw(stored?.windows[i]);
+  }
+  return states;
 }

@@ -1066,9 +1066,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'an answer names a child',
     rule: 'Answers name the records of the source, never their parts',
     file: 'src/engine/intake/process-batch.ts',
-    find: 'unfinished: records.filter((record, at) => at >= decoded || pending.has(record)),',
+    find: ': records.filter((record, at) => at >= decoded || pending.has(record)),',
     replace:
-      'unfinished: records.filter((record, at) => at >= decoded || pending.has(record)).map((record) => ({ ...record, position: subPositionOf(ordered, record.position, 0, 0) as never })),',
+      ': records.filter((record, at) => at >= decoded || pending.has(record)).map((record) => ({ ...record, position: subPositionOf(ordered, record.position, 0, 0) as never })),',
     also: [
       {
         file: 'src/engine/intake/process-batch.ts',

@@ -24,13 +24,16 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
     arrivals: new Float64Array(length),
     partitionKeys: new Array<string>(length),
     // Each event has bytes of its own, as a record that is refused may be kept after the next event has come.
-    bytes: Buffer.allocUnsafeSlow(mostBytesOf(event.Records)),
+    bytes: Buffer.allocUnsafeSlow(0),
     ends: new Uint32Array(length),
     members: new Map<number, SourceRecord['members']>(),
   };
   const records = new Array<SourceRecord>(length);
   for (let place = 0, from = 0; place < length; place++) {
     const { kinesis, eventID, eventSourceARN } = checked(event.Records[place] as KinesisStreamRecord);
+    const room = from + Math.ceil((3 * kinesis.data.length) / 4);
+    if (room > columns.bytes.length)
+      columns.bytes = grown(columns.bytes, room, (length - place) / (place + 1));
     const to = from + columns.bytes.write(kinesis.data, from, 'base64');
     columns.lineages[place] = lineages.of(eventSourceARN, eventID);
     columns.positions[place] = positionOf(kinesis.sequenceNumber);
@@ -52,12 +55,19 @@ export function letGo(event: KinesisStreamEvent): void {
   event.Records.length = 0;
 }
 
-/** Returns how many bytes the data of records have at most. */
-const mostBytesOf = (records: KinesisStreamEvent['Records']): number =>
-  records.reduce((bytes, record) => {
-    const data: unknown = record?.kinesis?.data;
-    return typeof data === 'string' ? bytes + Math.ceil((3 * data.length) / 4) : bytes;
-  }, 0);
+/** The most bytes that are allocated because of how large the records so far are. */
+const MOST_FORESEEN = 4_194_304;
+
+/**
+ * Returns a copy of bytes with room for at least so many: as many as are likely needed in the end, where `more` times as
+ * many records follow as came.
+ */
+function grown(bytes: Buffer<ArrayBuffer>, room: number, more: number): Buffer<ArrayBuffer> {
+  const foreseen = Math.min(1.05 * (1 + more) * room, MOST_FORESEEN);
+  const copy = Buffer.allocUnsafeSlow(Math.ceil(Math.max(room, foreseen, 2 * bytes.length)));
+  bytes.copy(copy);
+  return copy;
+}
 
 /**
  * Returns the ARN of the stream of an event's records; undefined for an event without records.

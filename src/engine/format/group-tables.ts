@@ -35,13 +35,22 @@ export const storedUnder = ({ keys, ids }: KeysAndIds, names: readonly string[])
 
 /** Returns the tables of some names by slot: a slot has one table for each name. */
 export function slotsOf({ rules }: Pipeline, { keys, ids }: Stored): Table[][] {
-  const windows = rules.windows.flatMap(({ operator }, window) =>
-    operator.layout.map(({ width, plainWidth }, table) => {
-      const none = new Table(width, plainWidth);
-      return keys.map((key) => key?.windows[window]?.[table] ?? none);
-    }),
+  const nothing = rules.windows.map(({ operator }) =>
+    operator.layout.map(({ width, plainWidth }) => new Table(width, plainWidth)),
   );
-  return [ids.map((table) => table ?? NO_IDS), ...windows];
+  const slots = nothing.flat().map(() => new Array<Table>(keys.length));
+  // Key by key, as the tables of one are near each other in memory.
+  for (let row = 0; row < keys.length; row++) {
+    const stored = keys[row]?.windows;
+    for (let window = 0, slot = 0; window < nothing.length; window++) {
+      const none = nothing[window] as readonly Table[];
+      const tables = stored?.[window] ?? none;
+      for (let table = 0; table < none.length; table++, slot++) {
+        (slots[slot] as Table[])[row] = tables[table] ?? (none[table] as Table);
+      }
+    }
+  }
+  return [ids.map((table) => table ?? NO_IDS), ...slots];
 }
 
 const NO_IDS = new Table(ID_WIDTH, 0);

@@ -179,9 +179,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     if ('numbers' in content || content.neighbour !== before || !('numbers' in columns)) return undefined;
     const { values } = columns;
     const changed = content.changed.filter((number, at) => values[number] !== content.values[at]);
-    const ascending = new Uint32Array(changed).sort();
-    for (let at = 1; at < ascending.length; at++) invariant(ascending[at] !== ascending[at - 1], ONCE);
-    return { changed: Array.from(ascending), added: content.added };
+    return { changed: ascending(changed), added: content.added };
   }
 
   /** Lets go of the version before, of which it would else keep the values that are others here. */
@@ -256,6 +254,18 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
 }
 
 const ONCE = 'each key is set once in a version';
+
+/** Sorts numbers in place. As integers of 32 bits they are sorted without a function that compares them. */
+function ascending(numbers: number[]): readonly number[] {
+  const sorted = new Uint32Array(numbers.length);
+  for (let at = 0; at < sorted.length; at++) sorted[at] = numbers[at] as number;
+  sorted.sort();
+  for (let at = 0; at < sorted.length; at++) {
+    invariant(at === 0 || sorted[at] !== sorted[at - 1], ONCE);
+    numbers[at] = sorted[at] as number;
+  }
+  return numbers;
+}
 
 const addNote = (notes: Notes): void => forgetNote(notes, notes.rows.push());
 

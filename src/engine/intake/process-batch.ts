@@ -142,7 +142,10 @@ async function takeIn(
     ports.telemetry.fault('decode', TIME_IS_UP, { records: rangesOf(pipeline, records.slice(decoded)) });
   }
   return {
-    unfinished: records.filter((record, at) => at >= decoded || pending.has(record)),
+    unfinished:
+      pending.size === 0
+        ? records.slice(decoded)
+        : records.filter((record, at) => at >= decoded || pending.has(record)),
     pending: new Map([...before, ...pending]),
     spread,
     outdated: stopped.some(({ cause }) => cause instanceof OutdatedError),
