@@ -84,7 +84,11 @@ interface PaneRules {
   readonly inputs: { readonly length: number };
   readonly windows: readonly {
     readonly name: string;
-    readonly operator: { readonly identity: WindowIdentity; readonly lanes: Lanes };
+    readonly operator: {
+      readonly identity: WindowIdentity;
+      readonly ordered: boolean;
+      readonly lanes: Lanes;
+    };
   }[];
 }
 
@@ -117,7 +121,8 @@ export class Panes {
   /** The table of the pane that was begun last. */
   #last: Table | undefined;
 
-  constructor({ inputs, windows }: PaneRules) {
+  /** @param records how many records are likely taken in */
+  constructor({ inputs, windows }: PaneRules, records = 0) {
     this.record = new CurrentRecord(inputs.length);
     this.#lanes = windows.map(({ operator }) => operator.lanes);
     this.layouts = windows.map(({ name, operator: { identity, lanes } }) => ({
@@ -125,9 +130,10 @@ export class Panes {
       identity,
       results: lanes.results,
     }));
-    this.#tables = this.#lanes.map(({ results }) => {
-      const numbers = results.filter(([, kind]) => kind === 'number').length;
-      return new Table(HEADER + numbers, results.length - numbers);
+    this.#tables = windows.map(({ operator: { ordered, lanes } }) => {
+      const numbers = lanes.results.filter(([, kind]) => kind === 'number').length;
+      // What follows the order of the source mostly emits a pane a record. To grow costs as much as to fill it.
+      return new Table(HEADER + numbers, lanes.results.length - numbers, ordered ? records : 0);
     });
   }
 

@@ -945,6 +945,14 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'a key that was met before',
   },
   {
+    name: 'rows are warm more than once',
+    rule: 'Nothing that is not committed is ever seen by a later batch',
+    file: 'src/core/windows/rolling.ts',
+    find: 'if (this.#rows.delete(recent))',
+    replace: 'if (this.#rows.has(recent))',
+    killedBy: 'test/core/warm.test.ts',
+  },
+  {
     name: 'a key that is read in two ways is two',
     rule: 'All records of a key are taken in by one state',
     file: 'src/engine/group/batch-key.ts',

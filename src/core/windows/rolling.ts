@@ -43,7 +43,7 @@ export function rollingOperator<Rec>(
     recordHeader: 1,
   });
   const { width, plainWidth } = lanes.records();
-  const rules = { ...settings, lanes, window, spare: new Spare() };
+  const rules = { ...settings, lanes, window, warm: new Warm(), spare: new Spare() };
   return {
     signature: `rolling(${settings.count},${settings.partial}){${lanes.signature}}`,
     ordered: true,
@@ -70,14 +70,58 @@ const HEADER = 3;
 
 /** Stands in for the rows once the state is frozen, so that a second use fails. */
 const GONE = new Table(0, 0);
-/** How many numbers the spare tables of a window hold at most: 8 MB. */
+/** How many numbers the spare tables of a window hold at most, 8 MB, and how many those that are kept warm: 16 MB. */
 const SPARE_NUMBERS = 2 ** 20;
+const WARM_NUMBERS = 2 ** 21;
 
 /** The settings that the states of all keys share. */
 interface Rules extends RollingSettings {
   readonly lanes: Lanes;
   readonly window: number;
+  readonly warm: Warm;
   readonly spare: Spare;
+}
+
+/** Once it is full, one in this many tables takes the place of the one that was left first. */
+const REPLACES = 8;
+
+/**
+ * Keeps the rows of frozen states warm, for whoever thaws one of them again, as to lay all its records out anew takes
+ * longer than to take in a few more. A state that was thawed from one table is never thawed warm from another.
+ *
+ * Once it is full it mostly stays as it is: where more keys come in turn than it holds, each would else be replaced just
+ * before it comes again.
+ */
+class Warm {
+  /** By the table of records that was stored, those that were left first at the beginning. */
+  readonly #rows = new Map<Table, Table>();
+  #numbers = 0;
+  #refused = 0;
+
+  /** Returns the rows of the state that was stored as these records. They are there once. */
+  take(recent: Table): Table | undefined {
+    const rows = this.#rows.get(recent);
+    this.#remove(recent, rows);
+    return rows;
+  }
+
+  /** Returns whether it keeps them. */
+  leave(recent: Table, rows: Table): boolean {
+    const { length } = rows.numbers;
+    if (rows.plains.length > 0 || length > WARM_NUMBERS) return false;
+    if (this.#numbers + length > WARM_NUMBERS && ++this.#refused % REPLACES !== 0) return false;
+    for (const [first, others] of this.#rows) {
+      if (this.#numbers + length <= WARM_NUMBERS) break;
+      this.#remove(first, others);
+    }
+    this.#rows.set(recent, rows);
+    this.#numbers += length;
+    return true;
+  }
+
+  #remove(recent: Table, rows: Table | undefined): void {
+    if (this.#rows.delete(recent)) this.#numbers -= rows?.numbers.length ?? 0;
+  }
 }
 
 /**
@@ -108,6 +152,7 @@ class RollingState implements WindowState, Postponed {
   readonly #partial: boolean;
   readonly #lanes: Lanes;
   readonly #window: number;
+  readonly #warm: Warm;
   readonly #spare: Spare;
   /**
    * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the
@@ -125,18 +170,27 @@ class RollingState implements WindowState, Postponed {
   #panes: Panes | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
-    const { count, partial, lanes, window, spare } = rules;
+    const { count, partial, lanes, window, warm, spare } = rules;
     this.#count = count;
     this.#partial = partial;
     this.#lanes = lanes;
     this.#window = window;
+    this.#warm = warm;
     this.#spare = spare;
-    const [head, recent] = stored ?? [];
+    const head = stored?.[0];
+    const recent = stored?.[1];
     const next = head?.rows ? (head.numbers[0] as number) : 0;
-    this.#rows = spare.take() ?? lanes.rows(1 + Math.min(next + 8, count));
-    this.#rows.push();
-    this.#begin();
-    if (recent && next > 0) this.#restore(next, recent);
+    const rows = recent && warm.take(recent);
+    this.#rows = rows ?? spare.take() ?? lanes.rows(1 + Math.min(next + 8, count));
+    if (rows === undefined) {
+      this.#rows.push();
+      this.#begin();
+    }
+    if (recent === undefined || next === 0) return;
+    const present = next < count ? next : next % count;
+    this.#block = next - present;
+    this.#present = this.#taken = present;
+    if (rows === undefined) this.#restore(recent);
   }
 
   /**
@@ -245,7 +299,7 @@ class RollingState implements WindowState, Postponed {
     this.#lanes.copyRecords(recent, 0, this.#rows, present + 2, previous);
     this.#lanes.copyRecords(recent, previous, this.#rows, 1, present);
     invariant(this.#rows !== GONE, 'a state is frozen once');
-    this.#spare.leave(this.#rows);
+    if (!this.#warm.leave(recent, this.#rows)) this.#spare.leave(this.#rows);
     this.#rows = GONE;
     return [head, recent];
   }
@@ -341,12 +395,11 @@ class RollingState implements WindowState, Postponed {
    * Lays out the stored records again: those of the previous block after a place for the next record, then
    * those of the present block.
    */
-  #restore(next: number, recent: Table): void {
+  #restore(recent: Table): void {
     const rows = this.#rows;
-    const present = next < this.#count ? next : next % this.#count;
-    this.#block = next - present;
+    const present = this.#present;
     const previous = recent.rows - present;
-    while (rows.rows < 1 + Math.min(next, this.#count)) rows.push();
+    while (rows.rows < 1 + Math.min(this.#block + present, this.#count)) rows.push();
     this.#lanes.copyRecords(rows, present + 2, recent, 0, previous);
     if (this.#block > 0) this.#combineFrom(present + 1);
     this.#lanes.copyRecords(rows, 1, recent, previous, present);
@@ -357,6 +410,5 @@ class RollingState implements WindowState, Postponed {
       numbers[EARLIEST] = Math.min(numbers[EARLIEST] as number, at);
       numbers[LATEST] = Math.max(numbers[LATEST] as number, at);
     }
-    this.#present = this.#taken = present;
   }
 }

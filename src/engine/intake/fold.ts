@@ -65,7 +65,7 @@ function foldAll(
   isOver: () => boolean = () => false,
 ): FoldedRecords {
   const { rules, source } = deployment.pipeline;
-  const panes = new Panes(rules);
+  const panes = new Panes(rules, records.length);
   /** The keys that records touch, by their order, their numbers in the group, and their states. */
   const touched: BatchKey[] = [];
   const numbers: (number | undefined)[] = [];
