@@ -103,9 +103,11 @@ export class Table {
    * to be added to.
    */
   copy(): Table {
-    const copy = new Table(this.width, this.plainWidth, this.rows + 1);
-    const length = this.rows * this.width;
-    for (let i = 0; i < length; i++) copy.numbers[i] = this.numbers[i] as number;
+    const { numbers } = this;
+    const copy = new Table(this.width, this.plainWidth);
+    const length = (this.rows + 1) * this.width;
+    copy.numbers =
+      numbers.length < length ? numbers.concat(zeros(length - numbers.length)) : numbers.slice(0, length);
     if (this.plainWidth > 0) copy.plains = this.plains.slice(0, this.rows * this.plainWidth).map(cloneOf);
     copy.rows = this.rows;
     return copy;

@@ -956,8 +956,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a key that is read in two ways is two',
     rule: 'All records of a key are taken in by one state',
     file: 'src/engine/group/batch-key.ts',
-    find: '(this.#byText.size > 0 && this.#byText.get(text)) || this.#make(text, hash)',
-    replace: 'this.#make(text, hash)',
+    find: '(this.#byText.size > 0 && this.#byText.get(text)) || this.#make(text, hash, interned)',
+    replace: 'this.#make(text, hash, interned)',
     killedBy: 'test/engine/group/batch-key.test.ts',
   },
   {

@@ -5,12 +5,15 @@ export class BatchKey {
   readonly text: string;
   /** See `hashOf`. */
   readonly hash: number;
+  /** Where what is known of the key is kept from batch to batch. */
+  readonly interned: InternedKey | undefined;
   #keys: object | undefined;
   #place = 0;
 
-  constructor(text: string, hash: number) {
+  constructor(text: string, hash: number, interned?: InternedKey) {
     this.text = text;
     this.hash = hash;
+    this.interned = interned;
   }
 
   /** Returns its place among the keys that are being collected; undefined where it was not added to them. */
@@ -33,11 +36,13 @@ export interface InternedKey {
   readonly hash: number;
   /** From 0 on. */
   readonly number: number;
+  /** The number that it had in the last group that held it. */
+  numberInGroup: number;
 }
 
 /** Makes the keys of one batch, one for all records of a text. What is interned is found again without its text. */
 export class BatchKeys<Key extends BatchKey> {
-  readonly #make: (text: string, hash: number) => Key;
+  readonly #make: (text: string, hash: number, interned?: InternedKey) => Key;
   readonly #byText = new Map<string, Key>();
   readonly #interned: Key[] = [];
   /** How many of the interned keys are in `#byText`. They are put there once a text is asked for. */
@@ -45,7 +50,7 @@ export class BatchKeys<Key extends BatchKey> {
   /** By the number of an interned key, its place in `#interned` from 1 on, or 0. */
   #places = new Uint32Array(1_024);
 
-  constructor(make: (text: string, hash: number) => Key) {
+  constructor(make: (text: string, hash: number, interned?: InternedKey) => Key) {
     this.#make = make;
   }
 
@@ -67,13 +72,14 @@ export class BatchKeys<Key extends BatchKey> {
     return place ? (this.#interned[place - 1] as Key) : this.#meet(interned);
   }
 
-  #meet({ text, hash, number }: InternedKey): Key {
+  #meet(interned: InternedKey): Key {
+    const { text, hash, number } = interned;
     while (number >= this.#places.length) {
       const places = new Uint32Array(2 * this.#places.length);
       places.set(this.#places);
       this.#places = places;
     }
-    const key = (this.#byText.size > 0 && this.#byText.get(text)) || this.#make(text, hash);
+    const key = (this.#byText.size > 0 && this.#byText.get(text)) || this.#make(text, hash, interned);
     this.#places[number] = this.#interned.push(key);
     return key;
   }

@@ -87,9 +87,14 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     return this.#takeOver().keys[number];
   }
 
-  /** Returns the number of a key, which later versions give it, too, as long as no key is taken out. */
-  numberOf(key: Key): number | undefined {
-    return this.#takeOver().numbers.get(key);
+  /**
+   * Returns the number of a key, which later versions give it, too, as long as no key is taken out.
+   *
+   * @param likely the number that it had in another version, or that of another key: where it is right, it is found sooner
+   */
+  numberOf(key: Key, likely = 0): number | undefined {
+    const { numbers, keys } = this.#takeOver();
+    return keys[likely] === key ? likely : numbers.get(key);
   }
 
   /** Returns the value of the key of a number; undefined where there are not so many. */

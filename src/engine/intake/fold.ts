@@ -91,7 +91,7 @@ function foldAll(
     const { record } = groupRecord.content;
     const { text: key } = groupRecord.key;
     let place = groupRecord.key.placeIn(touched);
-    const number = place === undefined ? group.keys.numberOf(key) : undefined;
+    const number = place === undefined ? numberIn(group, groupRecord.key) : undefined;
     const state =
       place === undefined
         ? new KeyState(rules, number === undefined ? undefined : group.keys.valueAt(number))
@@ -156,6 +156,13 @@ function foldAll(
 }
 
 const NO_IDS: Group['ids'] = new Map();
+
+/** Returns the number of a key in a group, and keeps it for the next batch. */
+function numberIn({ keys }: Group, { text, interned }: BatchKey): number | undefined {
+  const number = keys.numberOf(text, interned?.numberInGroup);
+  if (interned && number !== undefined) interned.numberInGroup = number;
+  return number;
+}
 
 const takenIds = (pipeline: Pipeline, { ids }: Group, { refusedIds }: Limits): TakenIds | undefined =>
   keepsIds(pipeline) ? new TakenIds(pipeline, ids, refusedIds) : undefined;

@@ -58,7 +58,7 @@ export class Interned {
     }
     this.#bytes.set(bytes.subarray(from, to), end);
     const text = bytes.toString('latin1', from, to);
-    const key = { text, hash: hashOf(text), number: this.#keys.length };
+    const key = { text, hash: hashOf(text), number: this.#keys.length, numberInGroup: 0 };
     this.#hashes[this.#keys.length] = hash;
     this.#keys.push(key);
     this.#ends[this.#keys.length] = end + to - from;

@@ -7,7 +7,7 @@ import type { Ports } from '../../ports/index.ts';
 import { LIMITS } from '../../ports/limits.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { Tracer } from '../../ports/tracer.ts';
-import { BatchKey, BatchKeys } from '../group/batch-key.ts';
+import { BatchKey, BatchKeys, type InternedKey } from '../group/batch-key.ts';
 import { type Deployment, OutdatedError, present } from '../group/deployment.ts';
 import { type Group, GroupRecord } from '../group/group.ts';
 import { groupOf } from '../group/key-group.ts';
@@ -173,8 +173,8 @@ interface Share {
 class SharedKey extends BatchKey {
   readonly share: Share;
 
-  constructor(text: string, hash: number, share: Share) {
-    super(text, hash);
+  constructor(text: string, hash: number, interned: InternedKey | undefined, share: Share) {
+    super(text, hash, interned);
     this.share = share;
   }
 }
@@ -231,7 +231,10 @@ async function splitByGroup(
     shares.set(index, share);
     return share;
   };
-  const keys = new BatchKeys((text, hash) => new SharedKey(text, hash, shareOf(groupOf(hash, groups))));
+  const keys = new BatchKeys(
+    (text, hash, interned?: InternedKey) =>
+      new SharedKey(text, hash, interned, shareOf(groupOf(hash, groups))),
+  );
   let filtered = 0;
   const spread = new Spread(shares, groups);
   const { ordered } = deployment.pipeline.source.lineage;

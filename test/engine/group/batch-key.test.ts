@@ -5,7 +5,12 @@ import { hashOf } from '../../../src/engine/group/key-group.ts';
 
 it('all records of a text have one key, in whichever way it is found', () => {
   // The numbers of interned keys are far apart, as those that other batches met stand in between.
-  const interned = (n: number) => ({ text: `k${n}`, hash: hashOf(`k${n}`), number: 700 * n });
+  const interned = (n: number) => ({
+    text: `k${n}`,
+    hash: hashOf(`k${n}`),
+    number: 700 * n,
+    numberInGroup: 0,
+  });
   const asked = fc.array(fc.record({ n: fc.nat(9), isInterned: fc.boolean() }));
   fc.assert(
     fc.property(asked, (asked) => {

@@ -40,7 +40,7 @@ it('a key that was met before is the same object, and others are others though t
   // FNV-1a of 32 bits makes one number of each pair.
   const texts = ['costarring', 'liquid', 'declinate', 'macallums', 'altarage', 'zinke', 'a', 'ab', ''];
   const keys = texts.map((text) => keyOf(interned, text));
-  expect(keys).toEqual(texts.map((text, number) => ({ text, hash: hashOf(text), number })));
+  expect(keys).toEqual(texts.map((text, number) => ({ text, hash: hashOf(text), number, numberInGroup: 0 })));
   expect(texts.every((text, at) => keyOf(interned, text) === keys[at])).toBe(true);
 });
 
