@@ -1,22 +1,17 @@
 import { loggable } from './loggable.ts';
 import { isSame } from './plain.ts';
-import { Table } from './table.ts';
-
-/**
- * Describes a change of a table by its rows: the first `drop` rows are dropped, the next `keep` are kept, and
- * the rows of another table, the tail, replace all rows after those. Windows drop their oldest rows and
- * append new ones, so the tail is mostly short.
- */
-export interface Cut {
-  readonly drop: number;
-  readonly keep: number;
-}
+import { type Cut, Table } from './table.ts';
 
 /**
  * Returns how `after` follows from `before`, a table of the same widths. The rows of `after` from `keep` on
  * are the tail, and `patched(before, cutOf(before, after), tail)` equals `after`.
  */
 export function cutOf(before: Table, after: Table): Cut {
+  return after.cutSince(before) ?? foundCut(before, after);
+}
+
+/** Returns it by a look at all rows, which may find that more of them stay. */
+export function foundCut(before: Table, after: Table): Cut {
   let drop = 0;
   while (drop < before.rows && !(after.rows > 0 && isSameRow(before, drop, after, 0))) drop++;
   let keep = 0;

@@ -33,6 +33,16 @@ const NO_NUMBERS = zeros(0);
 const NO_PLAINS: Plain[] = [];
 
 /**
+ * Describes a change of a table by its rows: the first `drop` rows are dropped, the next `keep` are kept, and
+ * the rows of another table, the tail, replace all rows after those. Windows drop their oldest rows and
+ * append new ones, so the tail is mostly short.
+ */
+export interface Cut {
+  readonly drop: number;
+  readonly keep: number;
+}
+
+/**
  * Rows of a few numbers and a few plain values each, row after row in one array. Every window keeps its state
  * in tables, and panes are collected in them.
  */
@@ -45,6 +55,10 @@ export class Table {
   numbers: number[];
   plains: Plain[];
   rows: number;
+  /** What has stayed of the rows of which this table was made by `tracked`. */
+  #stayed: { drop: number; keep: number } | undefined;
+  /** The same of the last table that was made of this one. */
+  #lastStayed: Cut | undefined;
 
   constructor(width: number, plainWidth: number, capacity = 0) {
     this.width = width;
@@ -69,6 +83,7 @@ export class Table {
 
   /** Inserts a row before the present row `row`, without setting its values. */
   insert(row: number): void {
+    this.touch(row);
     this.push();
     const { numbers, width } = this;
     for (let at = this.rows * width - 1; at >= (row + 1) * width; at--)
@@ -80,6 +95,7 @@ export class Table {
 
   /** Copies a row of a table of the same widths over the row `to`. */
   set(to: number, from: Table, row: number): void {
+    this.touch(to);
     for (let i = 0; i < this.width; i++) {
       this.numbers[to * this.width + i] = from.numbers[row * this.width + i] as number;
     }
@@ -91,6 +107,11 @@ export class Table {
   /** Removes the rows `[from, to)`. */
   remove(from: number, to: number): void {
     if (from >= to) return;
+    if (from > 0) this.touch(from);
+    else if (this.#stayed) {
+      this.#stayed.drop += Math.min(to, this.#stayed.keep);
+      this.#stayed.keep = Math.max(0, this.#stayed.keep - to);
+    }
     const { numbers, width } = this;
     const moved = (to - from) * width;
     for (let at = to * width; at < this.rows * width; at++) numbers[at - moved] = numbers[at] as number;
@@ -111,6 +132,32 @@ export class Table {
     if (this.plainWidth > 0) copy.plains = this.plains.slice(0, this.rows * this.plainWidth).map(cloneOf);
     copy.rows = this.rows;
     return copy;
+  }
+
+  /**
+   * Copies the rows as `copy` does, and keeps track of those that stay as they are, for `cutSince`. Whoever sets values of
+   * a row of such a copy calls `touch`; the methods of the table call it themselves.
+   */
+  tracked(): Table {
+    const copy = this.copy();
+    copy.#stayed = { drop: 0, keep: this.rows };
+    this.#lastStayed = copy.#stayed;
+    return copy;
+  }
+
+  /** Says that values of a row are set, of a table that may be tracked. */
+  touch(row: number): void {
+    if (this.#stayed && row < this.#stayed.keep) this.#stayed.keep = row;
+  }
+
+  /**
+   * Returns what stayed of the rows of a table, where this one is the last that was made of it by `tracked`. What stands
+   * behind a changed row counts as changed, also once that row is removed.
+   */
+  cutSince(before: Table): Cut | undefined {
+    const stayed = this.#stayed;
+    if (stayed === undefined || stayed !== before.#lastStayed) return undefined;
+    return stayed.keep === 0 ? { drop: before.rows, keep: 0 } : stayed;
   }
 
   #grow(): void {

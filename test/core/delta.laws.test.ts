@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutOf, patched } from '../../src/core/delta.ts';
+import { cutOf, foundCut, patched } from '../../src/core/delta.ts';
 import { cloneOf, isSame, type Plain } from '../../src/core/plain.ts';
 import { relate, unrelate } from '../../src/core/related.ts';
 import { Table } from '../../src/core/table.ts';
@@ -245,6 +245,56 @@ describe('a column that stands above another', () => {
     expect(relate(table, 1, 0)).toBe(related);
     expect(table.numbers[1]).toBe(
       related ? (pairs[0]?.[1] as number) - (pairs[0]?.[0] as number) : pairs[0]?.[1],
+    );
+  });
+});
+
+describe('what stayed of a tracked table', () => {
+  /** Changes a row, inserts one, removes some, appends one; or takes the rows so far as those before. */
+  const step = fc.record({
+    kind: fc.constantFrom('change', 'set', 'insert', 'remove', 'push', 'track'),
+    at: fc.nat(),
+    to: fc.nat(),
+  });
+
+  const isAtAnEnd = ({ kind }: { kind: string }) => !['change', 'set', 'insert'].includes(kind);
+
+  it('is what a look at all rows finds, or less, and is not known of another table', () => {
+    fc.assert(
+      fc.property(fc.nat(9), fc.array(step, { maxLength: 12 }), (rows, steps) => {
+        let values = 0;
+        let before = new Table(2, 0);
+        for (let row = 0; row < rows; row++) before.pushNumbers(values++, values++);
+        let after = before.tracked();
+        for (const { kind, at, to } of steps) {
+          const row = after.rows === 0 ? 0 : at % after.rows;
+          if (kind === 'track') [before, after] = [after, after.tracked()];
+          else if (kind === 'insert') {
+            after.insert(at % (after.rows + 1));
+            const place = 2 * (at % after.rows);
+            after.numbers[place] = after.numbers[place + 1] = values++;
+          } else if (kind === 'remove') after.remove(at % 3 === 0 ? row : 0, to % (after.rows + 1));
+          else if (kind === 'push') after.pushNumbers(values++, values++);
+          else if (after.rows > 0 && kind === 'set') {
+            const other = new Table(2, 0);
+            other.pushNumbers(values++, values++);
+            after.set(row, other, 0);
+          } else if (after.rows > 0) {
+            after.touch(row);
+            after.numbers[2 * row] = values++;
+          }
+          expectIdentical(contentsOf(rebuilt(before, after)), contentsOf(after));
+          expect(cutOf(before, after)).toEqual(after.cutSince(before));
+          // Where a row is changed or inserted, and then removed, those after it count as changed.
+          if (!steps.some((step) => step.kind === 'remove') || steps.every(isAtAnEnd)) {
+            expect(after.cutSince(before)).toEqual(foundCut(before, after));
+          }
+        }
+        expect(after.cutSince(before.copy())).toBeUndefined();
+        before.tracked();
+        expect(after.cutSince(before)).toBeUndefined();
+        expect(after.copy().cutSince(before)).toBeUndefined();
+      }),
     );
   });
 });

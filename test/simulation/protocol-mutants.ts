@@ -945,6 +945,13 @@ export const MUTANTS: readonly Mutant[] = [
     title: 'a key that was met before',
   },
   {
+    name: 'a slice that takes a record in stays',
+    rule: 'A delta holds what differs from the entry before',
+    file: 'src/core/windows/sliding.ts',
+    find: 'this.#slices.touch(row);',
+    replace: '',
+  },
+  {
     name: 'rows are warm more than once',
     rule: 'Nothing that is not committed is ever seen by a later batch',
     file: 'src/core/windows/rolling.ts',

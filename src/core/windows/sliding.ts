@@ -121,7 +121,7 @@ class SlidingState implements WindowState {
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
     this.#rules = rules;
-    this.#slices = stored?.[0]?.copy() ?? rules.lanes.partials(4);
+    this.#slices = stored?.[0]?.tracked() ?? rules.lanes.partials(4);
     if (rules.revises) this.#revisions = stored?.[1]?.copy() ?? new Table(2, 0);
     if (rules.emitEmpty) this.#empties = stored?.[2]?.copy() ?? new Table(1, 0);
   }
@@ -290,6 +290,7 @@ class SlidingState implements WindowState {
     const at = record.numbers[0] as number;
     const start = this.#rules.alignment.slice(at);
     const row = this.#sliceRow(start);
+    this.#slices.touch(row);
     countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
     this.#rules.lanes.add(this.#slices, row, record);
     this.#closing?.changed(start);
