@@ -11,7 +11,7 @@ declare const position: unique symbol;
 
 /** @throws RangeError when the text is not a whole number without leading zeros */
 export function positionOf(text: string): Position {
-  if (!isWholeNumber(text) || text.length > MAX_DIGITS) {
+  if (text.length > MAX_DIGITS || !isWholeNumber(text)) {
     throw loggable(new RangeError('Cannot use a position that is not a whole number of at most 100 digits'));
   }
   return text as Position;

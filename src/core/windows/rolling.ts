@@ -43,7 +43,7 @@ export function rollingOperator<Rec>(
     recordHeader: 1,
   });
   const { width, plainWidth } = lanes.records();
-  const rules = { ...settings, lanes, window, warm: new Warm(), spare: new Spare() };
+  const rules = { ...settings, lanes, window, spare: new Spare() };
   return {
     signature: `rolling(${settings.count},${settings.partial}){${lanes.signature}}`,
     ordered: true,
@@ -70,7 +70,7 @@ const HEADER = 3;
 
 /** Stands in for the rows once the state is frozen, so that a second use fails. */
 const GONE = new Table(0, 0);
-/** How many numbers the spare tables of a window hold at most, 8 MB, and how many those that are kept warm: 16 MB. */
+/** How many numbers the spare tables of a window hold at most, 8 MB, and how many the warm rows of all windows: 16 MB. */
 const SPARE_NUMBERS = 2 ** 20;
 const WARM_NUMBERS = 2 ** 21;
 
@@ -78,7 +78,6 @@ const WARM_NUMBERS = 2 ** 21;
 interface Rules extends RollingSettings {
   readonly lanes: Lanes;
   readonly window: number;
-  readonly warm: Warm;
   readonly spare: Spare;
 }
 
@@ -87,7 +86,7 @@ const REPLACES = 8;
 
 /**
  * Keeps the rows of frozen states warm, for whoever thaws one of them again, as to lay all its records out anew takes
- * longer than to take in a few more. A state that was thawed from one table is never thawed warm from another.
+ * longer than to take in a few more. Only who thaws the very table that a state was stored as finds its rows.
  *
  * Once it is full it mostly stays as it is: where more keys come in turn than it holds, each would else be replaced just
  * before it comes again.
@@ -124,6 +123,8 @@ class Warm {
   }
 }
 
+const WARM = new Warm();
+
 /**
  * Keeps the tables of frozen states for reuse, as it takes longer to allocate a table of that size than to
  * fill it.
@@ -152,7 +153,6 @@ class RollingState implements WindowState, Postponed {
   readonly #partial: boolean;
   readonly #lanes: Lanes;
   readonly #window: number;
-  readonly #warm: Warm;
   readonly #spare: Spare;
   /**
    * Row 0 combines the present block. Row 1 + i holds the record at place i of the present block, or of the
@@ -170,17 +170,16 @@ class RollingState implements WindowState, Postponed {
   #panes: Panes | undefined;
 
   constructor(rules: Rules, stored: readonly Table[] | undefined) {
-    const { count, partial, lanes, window, warm, spare } = rules;
+    const { count, partial, lanes, window, spare } = rules;
     this.#count = count;
     this.#partial = partial;
     this.#lanes = lanes;
     this.#window = window;
-    this.#warm = warm;
     this.#spare = spare;
     const head = stored?.[0];
     const recent = stored?.[1];
     const next = head?.rows ? (head.numbers[0] as number) : 0;
-    const rows = recent && warm.take(recent);
+    const rows = recent && WARM.take(recent);
     this.#rows = rows ?? spare.take() ?? lanes.rows(1 + Math.min(next + 8, count));
     if (rows === undefined) {
       this.#rows.push();
@@ -299,7 +298,7 @@ class RollingState implements WindowState, Postponed {
     this.#lanes.copyRecords(recent, 0, this.#rows, present + 2, previous);
     this.#lanes.copyRecords(recent, previous, this.#rows, 1, present);
     invariant(this.#rows !== GONE, 'a state is frozen once');
-    if (!this.#warm.leave(recent, this.#rows)) this.#spare.leave(this.#rows);
+    if (!WARM.leave(recent, this.#rows)) this.#spare.leave(this.#rows);
     this.#rows = GONE;
     return [head, recent];
   }
