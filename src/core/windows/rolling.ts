@@ -100,7 +100,7 @@ class Warm {
   /** Returns the rows of the state that was stored as these records. They are there once. */
   take(recent: Table): Table | undefined {
     const rows = this.#rows.get(recent);
-    this.#remove(recent, rows);
+    if (rows) this.#remove(recent, rows);
     return rows;
   }
 
@@ -118,8 +118,9 @@ class Warm {
     return true;
   }
 
-  #remove(recent: Table, rows: Table | undefined): void {
-    if (this.#rows.delete(recent)) this.#numbers -= rows?.numbers.length ?? 0;
+  #remove(recent: Table, rows: Table): void {
+    this.#rows.delete(recent);
+    this.#numbers -= rows.numbers.length;
   }
 }
 
