@@ -10,7 +10,7 @@ export function cutOf(before: Table, after: Table): Cut {
   return after.cutSince(before) ?? foundCut(before, after);
 }
 
-/** Returns it by a look at all rows, which may find that more of them stay. */
+/** Finds such a cut by a look at all rows. It keeps at least as many as a table knows to have stayed. */
 export function foundCut(before: Table, after: Table): Cut {
   let drop = 0;
   while (drop < before.rows && !(after.rows > 0 && isSameRow(before, drop, after, 0))) drop++;

@@ -253,7 +253,7 @@ export class KeyState {
   }
 }
 
-/** In a loop, as it is done once a batch for each key of it. */
+/** Thaws the windows of a key, in a plain loop, as each batch does it for each key that it touches. */
 function thawed({ windows }: KeyRules, stored: StoredKey | undefined): readonly WindowState[] {
   const states = new Array<WindowState>(windows.length);
   for (let i = 0; i < states.length; i++) {

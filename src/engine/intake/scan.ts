@@ -13,7 +13,7 @@ import { Template } from './template.ts';
 const MAX_TEMPLATES = 4;
 const MAX_TRIES = 16;
 
-/** The keys of all batches. Each batch has one of these, as the numbers of another one are those of other keys. */
+/** The interned keys of this process. A batch keeps to those with which it began, as others number other keys. */
 let KEYS = new Interned();
 
 /** The places of key and event time among the fields that are read. The inputs follow. */
