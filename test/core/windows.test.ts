@@ -182,6 +182,17 @@ describe('a session', () => {
   });
 });
 
+describe('a running window', () => {
+  it('shows nothing before its first record, wherever its watermark is', () => {
+    const rules = rulesOf(running({ emit: 'update' }, { n: count() }));
+    const panes = new Panes(rules);
+    const key = new KeyState(rules);
+    key.pass(0 as EpochMillis, undefined, panes);
+    key.peek(panes);
+    expect(panes.length).toBe(0);
+  });
+});
+
 describe('a trailing window', () => {
   //  0    10        20   25            size 20: at 20 the record at 5 comes too late for its own pane
   //       1         2    4             and for that of 10, not for that of 25

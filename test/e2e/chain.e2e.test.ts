@@ -69,7 +69,7 @@ describe(`a chain of three pipelines over ${FLIGHTS} flights`, () => {
   });
 });
 
-const KILLS = Number(process.env['MILLRACE_CHAIN_KILLS'] ?? (process.env['CI'] ? 20 : 2));
+const KILLS = Number(process.env['MILLRACE_CHAIN_KILLS'] ?? (process.env['CI'] ? 10 : 2));
 const SEED = 1;
 /** How many flights a run that is killed has, and up to which share of its length, in thousandths. */
 const [KILLED_FLIGHTS, KILLED_UNTIL] = process.env['CI'] ? ([20_000, 199] as const) : ([200, 899] as const);

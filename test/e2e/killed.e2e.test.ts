@@ -109,7 +109,7 @@ describe('a local run over a queue, killed and started again', () => {
   });
 });
 
-const KILLS = Number(process.env['MILLRACE_KILLS'] ?? (process.env['CI'] ? 50 : 2));
+const KILLS = Number(process.env['MILLRACE_KILLS'] ?? (process.env['CI'] ? 25 : 2));
 const SEED = 1;
 
 describe('a local run with a data directory, killed at random moments', () => {

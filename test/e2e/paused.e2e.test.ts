@@ -42,7 +42,7 @@ const IN_CI = Boolean(process.env['CI']);
 
 /** Those that take a process are few: it takes seconds to begin. */
 const WAYS: readonly Way[] = IN_CI
-  ? [...times(10, 'killed'), ...times(5, 'stopped'), ...times(15, 'ended'), ...times(20, 'asleep')]
+  ? [...times(5, 'killed'), ...times(3, 'stopped'), ...times(8, 'ended'), ...times(34, 'asleep')]
   : [...times(2, 'killed'), ...times(1, 'stopped'), ...times(4, 'ended'), ...times(43, 'asleep')];
 
 function times(count: number, way: Way): readonly Way[] {

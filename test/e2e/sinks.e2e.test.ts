@@ -64,7 +64,7 @@ describe('a local run whose sinks send messages', () => {
   );
 });
 
-const KILLS = Number(process.env['MILLRACE_KILLS'] ?? (process.env['CI'] ? 20 : 1));
+const KILLS = Number(process.env['MILLRACE_KILLS'] ?? (process.env['CI'] ? 10 : 1));
 
 describe('a local run whose sinks send messages, killed at random moments', () => {
   it(`sends each pane, in the order of its key, after ${KILLS} kills`, { timeout: 600_000 }, async () => {
