@@ -6,7 +6,7 @@ const ENTRIES = ['src/index.ts', 'src/lambda.ts', 'src/testing.ts'];
 
 /** An interface that files have in common, each with its own source: exports are found by these names. */
 const SHARED: readonly (readonly [folder: string, names: readonly string[]])[] = [
-  ['src/adapters/', ['recordsOf', 'responseOf', 'sourceOf']],
+  ['src/adapters/', ['recordsOf', 'responseOf', 'sourceOf', 'letGo']],
 ];
 
 /** The names that more than one file defines and exports, as one sentence each. What is exported from elsewhere is no definition. */

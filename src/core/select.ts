@@ -172,6 +172,22 @@ export class Inputs<in Rec> {
     for (let at = 0; at < columns.length; at++) values[at] = readColumn(columns[at] as Column, record);
     return values;
   }
+
+  /** Whether all values that are read are numbers. */
+  get areNumbers(): boolean {
+    return this.#columns.every(({ isNumber }) => isNumber);
+  }
+
+  /**
+   * Reads values that are numbers, as `read` does, into a row from `begin` on.
+   *
+   * @throws SelectError as `read` does
+   */
+  readNumbers(record: Rec, row: Float64Array, begin: number): void {
+    const columns = this.#columns;
+    for (let at = 0; at < columns.length; at++)
+      row[begin + at] = readColumn(columns[at] as Column, record) as number;
+  }
 }
 
 /** An input in the form in which `readColumn` reads it fastest. */

@@ -21,18 +21,65 @@ export interface SourceRecord {
   readonly members?: readonly Pick<SourceRecord, 'partitionKey' | 'data'>[] | undefined;
 }
 
-/** The records of one event as columns, in the order of their source. */
-export interface SourceColumns {
-  readonly lineages: readonly string[];
-  readonly positions: readonly Position[];
+/** The most bytes that are allocated because of how large the records so far are. */
+const MOST_FORESEEN = 4_194_304;
+
+/**
+ * The records of one event as columns, in the order in which they are added. Each event has columns of its own, as a
+ * record that is refused may be kept after the next event has come.
+ */
+export class SourceColumns {
+  readonly records: ColumnRecord[] = [];
+  readonly lineages: string[] = [];
+  readonly positions: Position[] = [];
   /** Epoch milliseconds. */
   readonly arrivals: Float64Array;
-  readonly partitionKeys: readonly string[];
+  readonly partitionKeys: string[] = [];
   /** The bytes of all records, one after the other, and where those of each end. */
-  readonly bytes: Buffer;
+  bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
   readonly ends: Uint32Array;
   /** Of the records into which a producer packed several, by their places. */
-  readonly members: ReadonlyMap<number, SourceRecord['members']>;
+  readonly members = new Map<number, SourceRecord['members']>();
+
+  /** @param length how many records are added at most */
+  constructor(length: number) {
+    this.arrivals = new Float64Array(length);
+    this.ends = new Uint32Array(length);
+  }
+
+  /**
+   * Adds a record.
+   *
+   * @param data its bytes as the event has them, in this encoding
+   */
+  add(
+    lineage: string,
+    position: Position,
+    arrival: EpochMillis,
+    partitionKey: string,
+    data: string,
+    encoding: 'base64' | 'utf8',
+  ): ColumnRecord {
+    const record = new ColumnRecord(this, this.records.length);
+    const { place, from } = record;
+    this.lineages.push(lineage);
+    this.positions.push(position);
+    this.arrivals[place] = arrival;
+    this.partitionKeys.push(partitionKey);
+    const most = encoding === 'utf8' ? Buffer.byteLength(data) : Math.ceil((3 * data.length) / 4);
+    if (from + most > this.bytes.length) this.#grow(from + most);
+    this.ends[place] = from + this.bytes.write(data, from, encoding);
+    this.records.push(record);
+    return record;
+  }
+
+  /** Makes room for so many bytes: for as many as are likely needed in the end, where all records are as large. */
+  #grow(room: number): void {
+    const foreseen = Math.min((1.05 * room * this.ends.length) / (this.records.length + 1), MOST_FORESEEN);
+    const grown = Buffer.allocUnsafeSlow(Math.ceil(Math.max(room, foreseen, 2 * this.bytes.length)));
+    this.bytes.copy(grown);
+    this.bytes = grown;
+  }
 }
 
 /**
@@ -99,6 +146,17 @@ export const withData = (record: SourceRecord, data: Uint8Array): SourceRecord =
 /** Returns how many bytes a record has. */
 export const lengthOf = (record: SourceRecord): number =>
   record instanceof ColumnRecord ? record.to - record.from : record.data.length;
+
+/** Copies the bytes of a record into others, from `at` on. No view is made of those that stand in columns. */
+export function copyData(record: SourceRecord, into: Uint8Array, at: number): void {
+  if (!(record instanceof ColumnRecord)) {
+    into.set(record.data, at);
+    return;
+  }
+  const { columns, from, to } = record;
+  const { bytes } = columns;
+  for (let place = from; place < to; place++) into[at + place - from] = bytes[place] as number;
+}
 
 /**
  * Returns the name of the single source of a batch, or undefined for a batch without records.

@@ -378,8 +378,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the partitions of a topic are one',
     rule: 'Positions compare within one partition alone',
     file: 'src/adapters/kafka/records.ts',
-    find: '      position: positionOf(String(offset)),',
-    replace: '      position: positionOf(String(offset + partition)),',
+    find: 'positionOf(String(offset))',
+    replace: 'positionOf(String(offset + partition))',
     sources: ['kafka'],
   },
   {

@@ -2,7 +2,7 @@ import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { isTopic } from '../../pipeline/sources/kafka.ts';
-import { onlySource, type SourceRecord } from '../../ports/source.ts';
+import { onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda passes to a consumer of a topic, from Amazon MSK or any other cluster. */
 export interface KafkaEvent {
@@ -48,14 +48,33 @@ export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
       new TypeError('Cannot read the event as it must be a Kafka event: it has no object "records"'),
     );
   }
-  return Object.values(event.records).flatMap((records) => {
-    if (!Array.isArray(records)) {
-      throw loggable(
-        new TypeError('Cannot read a partition as it must be of a Kafka event: it is no list of records'),
-      );
-    }
-    return records.flatMap(recordOf);
-  });
+  const partitions = Object.values(event.records);
+  if (!partitions.every(Array.isArray)) {
+    throw loggable(
+      new TypeError('Cannot read a partition as it must be of a Kafka event: it is no list of records'),
+    );
+  }
+  const records = partitions.flat();
+  const columns = new SourceColumns(records.length);
+  let before: KafkaRecord | undefined;
+  let lineage = '';
+  for (const record of records) {
+    const { topic, partition, offset, timestamp, key, value } = checked(record);
+    if (topic !== before?.topic || partition !== before.partition) lineage = `${topic}/${partition}`;
+    before = record;
+    if (typeof value !== 'string') continue;
+    // A producer may send a timestamp that is no instant. With 0 instead, any event time lies in the
+    // future, so that the record is refused, where an error would hold up its partition.
+    const arrival = (isInstant(timestamp) ? timestamp : 0) as EpochMillis;
+    const partitionKey = Buffer.from(key ?? '', 'base64').toString();
+    columns.add(lineage, positionOf(String(offset)), arrival, partitionKey, value, 'base64');
+  }
+  return columns.records;
+}
+
+/** Lets go of an event whose records were read, as nothing of them refers to it. */
+export function letGo({ records }: KafkaEvent): void {
+  for (const partition of Object.values(records)) (partition as KafkaRecord[]).length = 0;
 }
 
 /**
@@ -75,7 +94,8 @@ export function sourceOf({ eventSourceArn, bootstrapServers, records }: KafkaEve
   );
 }
 
-function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaRecord): readonly SourceRecord[] {
+function checked(record: KafkaRecord): KafkaRecord {
+  const { topic, partition, offset, timestamp, key, value } = record;
   if (
     !isTopic(topic) ||
     !isOrdinal(partition) ||
@@ -91,18 +111,7 @@ function recordOf({ topic, partition, offset, timestamp, key, value }: KafkaReco
       ),
     );
   }
-  if (typeof value !== 'string') return [];
-  return [
-    {
-      lineage: `${topic}/${partition}`,
-      position: positionOf(String(offset)),
-      // A producer may send a timestamp that is no instant. With 0 instead, any event time lies in the
-      // future, so that the record is refused, where an error would hold up its partition.
-      arrival: (isInstant(timestamp) ? timestamp : 0) as EpochMillis,
-      partitionKey: Buffer.from(key ?? '', 'base64').toString(),
-      data: Buffer.from(value, 'base64'),
-    },
-  ];
+  return record;
 }
 
 const isOrdinal = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

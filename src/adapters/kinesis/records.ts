@@ -1,8 +1,8 @@
 import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
-import { type Position, positionOf } from '../../core/position.ts';
+import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
-import { ColumnRecord, onlySource, type SourceRecord } from '../../ports/source.ts';
+import { onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 import { mayBePacked, unpackRecords } from './kpl.ts';
 
 /**
@@ -16,57 +16,29 @@ export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
       new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"'),
     );
   }
-  const { length } = event.Records;
+  const columns = new SourceColumns(event.Records.length);
   const lineages = new Lineages();
-  const columns = {
-    lineages: new Array<string>(length),
-    positions: new Array<Position>(length),
-    arrivals: new Float64Array(length),
-    partitionKeys: new Array<string>(length),
-    // Each event has bytes of its own, as a record that is refused may be kept after the next event has come.
-    bytes: Buffer.allocUnsafeSlow(0),
-    ends: new Uint32Array(length),
-    members: new Map<number, SourceRecord['members']>(),
-  };
-  const records = new Array<SourceRecord>(length);
-  for (let place = 0, from = 0; place < length; place++) {
+  for (let place = 0; place < event.Records.length; place++) {
     const { kinesis, eventID, eventSourceARN } = checked(event.Records[place] as KinesisStreamRecord);
-    const room = from + Math.ceil((3 * kinesis.data.length) / 4);
-    if (room > columns.bytes.length)
-      columns.bytes = grown(columns.bytes, room, (length - place) / (place + 1));
-    const to = from + columns.bytes.write(kinesis.data, from, 'base64');
-    columns.lineages[place] = lineages.of(eventSourceARN, eventID);
-    columns.positions[place] = positionOf(kinesis.sequenceNumber);
-    columns.arrivals[place] = arrivalOf(kinesis);
-    columns.partitionKeys[place] = kinesis.partitionKey;
-    columns.ends[place] = to;
+    const { from, to } = columns.add(
+      lineages.of(eventSourceARN, eventID),
+      positionOf(kinesis.sequenceNumber),
+      arrivalOf(kinesis),
+      kinesis.partitionKey,
+      kinesis.data,
+      'base64',
+    );
     if (mayBePacked(columns.bytes, from)) {
       const members = membersOf(columns.bytes.subarray(from, to));
       if (members !== undefined) columns.members.set(place, members);
     }
-    records[place] = new ColumnRecord(columns, place);
-    from = to;
   }
-  return records;
+  return columns.records;
 }
 
 /** Lets go of an event whose records were read, as nothing of them refers to it. */
 export function letGo(event: KinesisStreamEvent): void {
   event.Records.length = 0;
-}
-
-/** The most bytes that are allocated because of how large the records so far are. */
-const MOST_FORESEEN = 4_194_304;
-
-/**
- * Returns a copy of bytes with room for at least so many: as many as are likely needed in the end, where `more` times as
- * many records follow as came.
- */
-function grown(bytes: Buffer<ArrayBuffer>, room: number, more: number): Buffer<ArrayBuffer> {
-  const foreseen = Math.min(1.05 * (1 + more) * room, MOST_FORESEEN);
-  const copy = Buffer.allocUnsafeSlow(Math.ceil(Math.max(room, foreseen, 2 * bytes.length)));
-  bytes.copy(copy);
-  return copy;
 }
 
 /**

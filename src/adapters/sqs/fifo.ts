@@ -1,8 +1,8 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
-import type { SourceRecord } from '../../ports/source.ts';
-import { contentOf, messagesOf } from './message.ts';
+import { SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { messageArrival, messagesOf } from './message.ts';
 
 export { sourceOf } from './message.ts';
 
@@ -13,15 +13,14 @@ export { sourceOf } from './message.ts';
  * @throws TypeError when the event does not have that form; RangeError for an invalid sequence number
  */
 export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
-  return messagesOf(event).map(({ queue, message }) => {
+  const messages = messagesOf(event);
+  const columns = new SourceColumns(messages.length);
+  for (const { queue, message } of messages) {
     const { MessageGroupId: group, SequenceNumber: sequenceNumber } = groupedOf(message);
-    return {
-      lineage: lineageOf(queue, group),
-      position: positionOf(sequenceNumber),
-      partitionKey: group,
-      ...contentOf(message),
-    };
-  });
+    const position = positionOf(sequenceNumber);
+    columns.add(lineageOf(queue, group), position, messageArrival(message), group, message.body, 'utf8');
+  }
+  return columns.records;
 }
 
 function groupedOf({ attributes }: SQSRecord): { MessageGroupId: string; SequenceNumber: string } {

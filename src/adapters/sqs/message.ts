@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
-import { onlySource, type SourceRecord } from '../../ports/source.ts';
+import { onlySource } from '../../ports/source.ts';
 
 /**
  * Returns the messages of the event that Lambda passes to a consumer of a queue, each with the queue's name.
@@ -41,8 +41,8 @@ function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
 export const isMessageText = (data: Uint8Array): boolean =>
   data.length > 0 && isUtf8(data) && !/[^\t\n\r\u0020-\uFFFD]/.test(Buffer.from(data).toString());
 
-/** Returns what a message of any queue holds: its text, and when the queue received it. */
-export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, 'arrival' | 'data'> {
+/** Returns when the queue received a message. */
+export function messageArrival({ attributes }: SQSRecord): EpochMillis {
   const arrival = Number(attributes?.SentTimestamp);
   if (!isInstant(arrival)) {
     throw loggable(
@@ -51,5 +51,5 @@ export function contentOf({ body, attributes }: SQSRecord): Pick<SourceRecord, '
       ),
     );
   }
-  return { arrival: arrival as EpochMillis, data: Buffer.from(body) };
+  return arrival;
 }

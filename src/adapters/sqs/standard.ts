@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { unorderedPositionOf } from '../../core/position.ts';
-import type { SourceRecord } from '../../ports/source.ts';
-import { contentOf, messagesOf } from './message.ts';
+import { SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { messageArrival, messagesOf } from './message.ts';
 
 export { sourceOf } from './message.ts';
 
@@ -12,13 +12,14 @@ export { sourceOf } from './message.ts';
  * @throws TypeError when the event does not have that form; RangeError for an invalid id
  */
 export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
-  return messagesOf(event).map(({ queue, message }) => ({
-    lineage: queue,
-    position: unorderedPositionOf(message.messageId),
+  const messages = messagesOf(event);
+  const columns = new SourceColumns(messages.length);
+  for (const { queue, message } of messages) {
+    const { messageId, body } = message;
     // A message has no partition key. Its id spreads messages without a usable key over the key groups.
-    partitionKey: message.messageId,
-    ...contentOf(message),
-  }));
+    columns.add(queue, unorderedPositionOf(messageId), messageArrival(message), messageId, body, 'utf8');
+  }
+  return columns.records;
 }
 
 /** Returns the messages to redeliver. The queue deletes all others. */

@@ -1,10 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { loggable } from '../../core/loggable.ts';
 import { MAX_PARTS } from '../../core/position.ts';
+import { RecordRows, RowRecord } from '../../core/record.ts';
 import { after, type EpochMillis, isInstant, isoTime, parseIsoTime } from '../../core/time.ts';
 import { type Decoder, makesSeveral } from '../../pipeline/decoders.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
-import { lengthOf, type SourceRecord, withData } from '../../ports/source.ts';
+import { copyData, lengthOf, type SourceRecord, withData } from '../../ports/source.ts';
 import type { DecodedRecord, Poison, PoisonCode } from '../group/group.ts';
 import { MAX_KEY_BYTES } from '../group/key-group.ts';
 import {
@@ -216,9 +217,10 @@ function decodeChunk(
   keys: Keys,
 ): readonly DecodedMember[] {
   const values = parseTogether(sources);
-  return sources.map((source, at) =>
-    values ? decodeValue(pipeline, values[at], source, keys) : decodeText(pipeline, source, keys),
-  );
+  if (values === undefined) return sources.map((source) => decodeText(pipeline, source, keys));
+  const { inputs } = pipeline.rules;
+  const rows = inputs.areNumbers ? new RecordRows(sources.length, inputs.length) : undefined;
+  return sources.map((source, at) => decodeValue(pipeline, values[at], source, keys, 0, undefined, rows, at));
 }
 
 /** Decodes one record. */
@@ -286,15 +288,15 @@ function endOfChunk(sources: readonly SourceRecord[], from: number): number {
  * bounds, so that they must be decoded one by one
  */
 function parseTogether(sources: readonly SourceRecord[]): readonly unknown[] | undefined {
-  const length = sources.reduce((total, { data }) => total + data.length + 1, 1);
+  const length = sources.reduce((total, source) => total + lengthOf(source) + 1, 1);
   if (length > MAX_RECORD_BYTES) return undefined;
   const bytes = new Uint8Array(length);
   bytes[0] = OPEN_LIST;
   let at = 1;
   for (let place = 0; place < sources.length; place++) {
-    const { data } = sources[place] as SourceRecord;
-    bytes.set(data, at);
-    const end = at + data.length;
+    const source = sources[place] as SourceRecord;
+    copyData(source, bytes, at);
+    const end = at + lengthOf(source);
     if (!isWhole(bytes, at, end)) return undefined;
     bytes[end] = COMMA;
     at = end + 1;
@@ -339,6 +341,7 @@ function isWhole(bytes: Uint8Array, from: number, to: number): boolean {
  *
  * @param first the first of the source's steps that is still to be done
  * @param idOf returns the id by which the steps so far know the record
+ * @param rows takes what windows read, in this row, where all of it are numbers
  */
 function decodeValue(
   pipeline: Pipeline,
@@ -347,8 +350,10 @@ function decodeValue(
   keys: Keys,
   first = 0,
   idOf?: () => string,
+  rows?: RecordRows,
+  row = 0,
 ): DecodedMember {
-  const { arrival, waitedSince = arrival, data } = source;
+  const { arrival, waitedSince = arrival } = source;
   let step: PoisonCode = 'map';
   try {
     let value = parsed;
@@ -365,7 +370,7 @@ function decodeValue(
       }
       if ('identify' in transform) {
         const identified = value;
-        identify = () => checkedText('id', answered(transform.identify(identified as never)), data);
+        identify = () => checkedText('id', answered(transform.identify(identified as never)), source);
         continue;
       }
       step = 'reshape' in transform ? 'map' : 'schema';
@@ -380,7 +385,7 @@ function decodeValue(
     const id = identify?.();
     step = 'key';
     const answer = pipeline.key(value);
-    const key = keys.get(answer) ?? checkedKey(answer, data, keys, pipeline.fields.key);
+    const key = keys.get(answer) ?? checkedKey(answer, source, keys, pipeline.fields.key);
     step = 'event-time';
     const at = checkedTime(pipeline.eventTime(value), pipeline.fields.eventTime);
     step = 'future';
@@ -392,9 +397,15 @@ function decodeValue(
       throw new Error(`the event time ${isoTime(at)} is too far before the arrival, ${isoTime(waitedSince)}`);
     }
     step = 'select';
+    const { inputs } = pipeline.rules;
     const waited = source.waitedSince !== undefined;
-    const values = pipeline.rules.inputs.read(value);
-    return { outcome: 'record', key, record: { at, arrival, waited, values }, id };
+    if (rows === undefined || waited)
+      return { outcome: 'record', key, record: { at, arrival, waited, values: inputs.read(value) }, id };
+    const record = new ParsedRecord(rows, row, key, id);
+    rows.numbers[record.begin] = at;
+    rows.numbers[record.begin + 1] = arrival;
+    inputs.readNumbers(value, rows.numbers, record.begin + 2);
+    return record;
   } catch (error) {
     if (error === ANSWERS_LATER) throw error;
     return refused(step, error);
@@ -402,6 +413,26 @@ function decodeValue(
 }
 
 const FILTERED: DecodedPart = { outcome: 'filtered' };
+
+/** A record that was parsed, and whose numbers stand in a row. */
+class ParsedRecord extends RowRecord implements DecodedRecord {
+  readonly key: string;
+  readonly id: string | undefined;
+
+  constructor(rows: RecordRows, row: number, key: string, id: string | undefined) {
+    super(rows, row);
+    this.key = key;
+    this.id = id;
+  }
+
+  get outcome(): 'record' {
+    return 'record';
+  }
+
+  get record(): RowRecord {
+    return this;
+  }
+}
 
 /**
  * Decodes the children with which an author's `expand` answers. Where a child is expanded in turn, its
@@ -479,15 +510,15 @@ const issueText = ({ path = [], message }: StandardSchemaV1.Issue): string => {
  */
 type Keys = Map<unknown, string>;
 
-function checkedKey(answer: unknown, data: Uint8Array, keys: Keys, field: string | undefined): string {
-  const key = checkedText('key', answer, data, field);
+function checkedKey(answer: unknown, source: SourceRecord, keys: Keys, field: string | undefined): string {
+  const key = checkedText('key', answer, source, field);
   // A key that may be a rounded number is not remembered, as it is checked against the digits of each record.
   if (!MAYBE_ROUNDED.test(key)) keys.set(key, key);
   return key;
 }
 
 /** Checks what tells records apart: a key or an id. `field` is the name or path by which it was read. */
-function checkedText(name: 'key' | 'id', text: unknown, data: Uint8Array, field?: string): string {
+function checkedText(name: 'key' | 'id', text: unknown, source: SourceRecord, field?: string): string {
   if (typeof text !== 'string') {
     throw new Error(`the ${name}${readBy(field)} is ${typeof answered(text)}, not a string`);
   }
@@ -497,7 +528,7 @@ function checkedText(name: 'key' | 'id', text: unknown, data: Uint8Array, field?
     const article = name === 'id' ? 'an' : 'a';
     throw new Error(`${article} ${name} must be 1 to ${MAX_KEY_BYTES} bytes of well-formed Unicode`);
   }
-  if (MAYBE_ROUNDED.test(text)) checkDigits(name, text, data);
+  if (MAYBE_ROUNDED.test(text)) checkDigits(name, text, source);
   return text;
 }
 
@@ -513,7 +544,7 @@ const STRINGS_AND_NUMBERS = /"[^"\\]*(?:\\.[^"\\]*)*"|\d[\d.eE+-]*/g;
  * Refuses a key or an id that holds such a number, unless the record also has its digits in a text. Otherwise
  * two numbers that JSON reads as the same double would become one key, or two records one record.
  */
-function checkDigits(name: 'key' | 'id', key: string, data: Uint8Array): void {
+function checkDigits(name: 'key' | 'id', key: string, { data }: SourceRecord): void {
   const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
   if (!MAYBE_LARGE.test(text)) return;
   const found = text.match(STRINGS_AND_NUMBERS) ?? [];

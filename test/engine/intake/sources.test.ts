@@ -102,7 +102,13 @@ const kafkaEvent = (...records: readonly ReturnType<typeof kafkaRecord>[]): kafk
   ),
 });
 
-const shown = ({ data, ...record }: SourceRecord) => ({ ...record, data: Buffer.from(data).toString() });
+const shown = ({ lineage, position, arrival, partitionKey, data }: SourceRecord) => ({
+  lineage,
+  position,
+  arrival,
+  partitionKey,
+  data: Buffer.from(data).toString(),
+});
 
 describe('a record of a stream', () => {
   const record = {
