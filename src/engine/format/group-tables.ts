@@ -2,7 +2,8 @@ import type { StoredKey } from '../../core/key.ts';
 import { Table } from '../../core/table.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Group } from '../group/group.ts';
-import { ID_WIDTH, REFUSED } from '../group/taken.ts';
+import { ID_WIDTH } from '../group/known-ids.ts';
+import { REFUSED } from '../group/taken.ts';
 import { TIMES } from '../group/weight.ts';
 
 /** A group's keys as tables: how they stand in an entry, snapshot or delta. */

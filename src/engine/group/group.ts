@@ -5,6 +5,7 @@ import type { Table } from '../../core/table.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { BatchKey, InternedKey } from './batch-key.ts';
+import { type Digest, idDigest } from './known-ids.ts';
 import { PersistentMap } from './persistent-map.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
@@ -134,6 +135,7 @@ export class GroupRecord {
   /** Its key, or its partition key where it has none. */
   readonly key: BatchKey;
   readonly #part: Part;
+  #placeDigest: Digest | undefined;
 
   constructor(
     ordered: boolean,
@@ -187,6 +189,12 @@ export class GroupRecord {
   /** Few records are asked for it, so it is put together anew each time. */
   get position(): SubPosition {
     return subPositionOf(this.#part.ordered, this.source.position, this.member, this.child);
+  }
+
+  /** The digest of its place, by which a source without order knows it when it comes again. */
+  get placeDigest(): Digest {
+    this.#placeDigest ??= idDigest(`${this.lineage}\n${this.position}`);
+    return this.#placeDigest;
   }
 
   /** Returns the same record, refused. */

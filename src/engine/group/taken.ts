@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { loggable } from '../../core/loggable.ts';
 import { isAfter, type SubPosition } from '../../core/position.ts';
 import { Table } from '../../core/table.ts';
@@ -7,6 +6,7 @@ import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Limits } from '../../ports/limits.ts';
 import type { Group, GroupRecord, Inherited } from './group.ts';
 import { groupOf } from './key-group.ts';
+import { type Digest, ID_WIDTH, idDigest, KnownIds } from './known-ids.ts';
 import { lineageWeight, stateWeight } from './room.ts';
 
 /**
@@ -198,24 +198,9 @@ export function withoutOld(
 /** The name under which a group keeps the ids of the records that it refused. No key has this name. */
 export const REFUSED = '';
 
-/**
- * The width of a row of ids. It holds the time from which the id is not needed, which is a watermark or,
- * for a refused record, an arrival, and 96 bits of the id's MD5 in two numbers.
- */
-export const ID_WIDTH = 3;
-
-type Digest = readonly [high: number, low: number];
-
-function digestOf(text: string): Digest {
-  const digest = createHash('md5').update(text).digest();
-  return [digest.readUIntBE(0, 6), digest.readUIntBE(6, 6)];
-}
-
-const placeOf = ({ lineage, position }: GroupRecord): Digest => digestOf(`${lineage}\n${position}`);
-
 /** Returns the digest of a record's own id. No place has the same text, as no lineage is empty. */
 const ownIdOf = ({ content }: GroupRecord): Digest | undefined =>
-  content.outcome === 'record' && content.id !== undefined ? digestOf(`\n${content.id}`) : undefined;
+  content.outcome === 'record' && content.id !== undefined ? idDigest(`\n${content.id}`) : undefined;
 
 /** Says whether groups keep the ids of the records that they take in. */
 export const keepsIds = ({ source }: Pipeline): boolean =>
@@ -229,57 +214,116 @@ export const keepsIds = ({ source }: Pipeline): boolean =>
  * Records of one id in these records all remain: the fold tells whether the first of them is taken in.
  */
 function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly GroupRecord[] {
-  const seen = new Map<string, Set<string>>();
-  const seenOf = (name: string): Set<string> => {
-    const digests = seen.get(name) ?? new Set(rowsOf(ids.get(name)).map(([, ...digest]) => digest.join()));
-    seen.set(name, digests);
-    return digests;
+  const seen = new Map<string, KnownIds>();
+  const seenOf = (name: string): KnownIds => {
+    const known = seen.get(name);
+    if (known !== undefined) return known;
+    const made = new KnownIds(ids.get(name));
+    seen.set(name, made);
+    return made;
   };
+  const refused = seenOf(REFUSED);
   return records.filter((record) => {
-    const place = placeOf(record).join();
-    const refused = seenOf(REFUSED);
+    const { placeDigest } = record;
     const taken = record.content.outcome === 'record' ? seenOf(record.content.key) : refused;
-    if (taken.has(place) || refused.has(place)) return false;
+    if (taken.has(placeDigest) || refused.has(placeDigest)) return false;
     const ownId = ownIdOf(record);
-    if (ownId !== undefined && taken.has(ownId.join())) return false;
-    taken.add(place);
+    if (ownId !== undefined && taken.has(ownId)) return false;
+    taken.set(placeDigest, Number.POSITIVE_INFINITY);
     return true;
   });
 }
-
-const rowsOf = (table: Table | undefined): number[][] =>
-  Array.from({ length: table?.rows ?? 0 }, (_, row) => [
-    ...(table as Table).numbers.slice(row * ID_WIDTH, (row + 1) * ID_WIDTH),
-  ]);
 
 /**
  * Describes the ids that a group remembers of a key's records: how many there are, and the watermarks from
  * which on the first and the last of them are forgotten. It returns undefined where there are none.
  */
 export function rememberedOf({ ids }: Pick<Group, 'ids'>, key: string) {
-  const untils = rowsOf(ids.get(key)).map(([until]) => until as EpochMillis);
-  const [first, last] = [untils[0], untils.at(-1)];
-  return first === undefined || last === undefined ? undefined : { count: untils.length, first, last };
-}
-
-/** Makes a table of rows, in which the ids that become unneeded first stand first. */
-function tableOf(rows: readonly (readonly number[])[]): Table {
-  const table = new Table(ID_WIDTH, 0, rows.length);
-  for (const row of rows.toSorted(([a], [b]) => (a as number) - (b as number))) table.pushNumbers(...row);
-  return table;
+  const table = ids.get(key);
+  if (table === undefined || table.rows === 0) return undefined;
+  const untilOf = (row: number) => table.numbers[row * ID_WIDTH] as EpochMillis;
+  return { count: table.rows, first: untilOf(0), last: untilOf(table.rows - 1) };
 }
 
 /** Drops the ids under a name that are not needed from `passed` on. */
 export function forgetPassed(ids: Map<string, Table>, name: string, passed: number): void {
-  const rows = rowsOf(ids.get(name));
-  const kept = rows.filter(([until]) => (until as number) > passed);
-  if (kept.length === 0) ids.delete(name);
-  else if (kept.length < rows.length) ids.set(name, tableOf(kept));
+  const before = ids.get(name);
+  keep(ids, name, before, withAdded(before, [], passed));
 }
+
+function keep(
+  ids: Map<string, Table>,
+  name: string,
+  before: Table | undefined,
+  after: Table | undefined,
+): void {
+  if (after === undefined) ids.delete(name);
+  else if (after !== before) ids.set(name, after);
+}
+
+/**
+ * Returns the ids of a table, of which those that become unneeded first stand first, and those that are added, in the same
+ * order, without those that are not needed from `passed` on. It returns undefined where none are left, and the table
+ * itself where it stays as it is.
+ *
+ * @param added rows of ids, in the order in which they came
+ */
+function withAdded(table: Table | undefined, added: readonly Row[], passed: number): Table | undefined {
+  const rows = table?.rows ?? 0;
+  const isNeeded = (until: number | undefined): boolean => (until as number) > passed;
+  let row = 0;
+  while (row < rows && !isNeeded(table?.numbers[row * ID_WIDTH])) row++;
+  const news = added.filter(([until]) => isNeeded(until)).sort(([a], [b]) => a - b);
+  if (row === 0 && news.length === 0 && rows > 0) return table;
+  return rows - row + news.length > 0 ? merged(table, row, news) : undefined;
+}
+
+/** Returns the ids of a table from a row on, and others, in the order of the times from which they are not needed. */
+function merged(table: Table | undefined, from: number, others: readonly Row[]): Table {
+  const { numbers, rows } = table ?? NONE;
+  const result = new Table(ID_WIDTH, 0, rows - from + others.length);
+  let row = from;
+  for (let at = 0; at <= others.length; at++) {
+    const [until, high, low] = others[at] ?? AT_THE_END;
+    for (; row < rows && (numbers[row * ID_WIDTH] as number) <= until; row++) {
+      const place = row * ID_WIDTH;
+      result.pushNumbers(
+        numbers[place] as number,
+        numbers[place + 1] as number,
+        numbers[place + 2] as number,
+      );
+    }
+    if (at < others.length) result.pushNumbers(until, high, low);
+  }
+  return result;
+}
+
+const NONE = new Table(ID_WIDTH, 0);
+const AT_THE_END: Row = [Number.POSITIVE_INFINITY, 0, 0];
 
 /** Joins tables of ids, with each row once. */
 export const joinedIds = (tables: readonly Table[]): Table =>
-  tableOf([...new Map(tables.flatMap(rowsOf).map((row) => [row.join(), row])).values()]);
+  withAdded(
+    undefined,
+    [...new Map(tables.flatMap(rowsOf).map((row) => [row.join(), row])).values()],
+    Number.NEGATIVE_INFINITY,
+  ) ?? new Table(ID_WIDTH, 0);
+
+type Row = readonly [until: number, ...Digest];
+
+const rowsOf = ({ numbers, rows }: Table): Row[] =>
+  Array.from({ length: rows }, (_, row) => numbers.slice(row * ID_WIDTH, (row + 1) * ID_WIDTH) as never);
+
+/** What is collected of the ids under one name. */
+class Collected {
+  readonly added: Row[] = [];
+  /** Those that are in, once they were asked for. */
+  known: KnownIds | undefined;
+  /** From when on ids are not needed. */
+  passed = Number.NEGATIVE_INFINITY;
+  /** Whether its key begins anew, so that none of those before is known. */
+  isAnew = false;
+}
 
 /**
  * Collects the ids of records while a batch is folded. Of each key it keeps the records that a window could
@@ -289,12 +333,7 @@ export class TakenIds {
   readonly #pipeline: Pipeline;
   readonly #before: Group['ids'];
   readonly #maxRefused: number;
-  readonly #added = new Map<string, (readonly [until: number, ...Digest])[]>();
-  readonly #forgotten = new Map<string, number>();
-  /** The keys that begin anew. */
-  readonly #anew = new Set<string>();
-  /** By key, the records that are in: from which watermark on each is not known any more. */
-  readonly #known = new Map<string, Map<string, number>>();
+  readonly #collected = new Map<string, Collected>();
 
   /** @param maxRefused how many ids of refused records are kept: those that came last */
   constructor(pipeline: Pipeline, before: Group['ids'], maxRefused: number) {
@@ -309,7 +348,7 @@ export class TakenIds {
    */
   isRepeated(record: GroupRecord, key: string, watermark: EpochMillis): boolean {
     const ownId = ownIdOf(record);
-    const until = ownId && this.#knownOf(key).get(ownId.join());
+    const until = ownId && this.#knownOf(key).untilOf(ownId);
     return until !== undefined && until > watermark;
   }
 
@@ -320,63 +359,65 @@ export class TakenIds {
    */
   beginAnew(key: string): void {
     if (!this.#pipeline.source.lineage.ordered) return;
-    this.#anew.add(key);
-    this.#added.delete(key);
-    this.#known.delete(key);
+    const anew = new Collected();
+    anew.isAnew = true;
+    this.#collected.set(key, anew);
   }
 
   /** @param watermark that of its key once the record is taken in */
   take(record: GroupRecord, key: string, at: EpochMillis, watermark: EpochMillis): void {
     const { rules, idWithin } = this.#pipeline;
-    const until = (refusedFrom: number): number =>
-      refusedFrom === Number.POSITIVE_INFINITY ? Math.max(at, watermark) + idWithin : refusedFrom;
-    const last = Math.max(...rules.windows.map(({ operator }) => until(operator.refusedFrom(at))));
+    let last = Number.NEGATIVE_INFINITY;
+    for (const { operator } of rules.windows) {
+      const refusedFrom = operator.refusedFrom(at);
+      const until =
+        refusedFrom === Number.POSITIVE_INFINITY ? Math.max(at, watermark) + idWithin : refusedFrom;
+      if (until > last) last = until;
+    }
     const ownId = ownIdOf(record);
-    if (ownId) this.#knownOf(key).set(ownId.join(), last);
-    this.#add(key, last, ownId ?? placeOf(record));
+    if (ownId) this.#knownOf(key).set(ownId, last);
+    this.#of(key).added.push([last, ...(ownId ?? record.placeDigest)]);
   }
 
   /** A record of an ordered source needs no id for that, as its position tells it when it comes again. */
   refuse(record: GroupRecord): void {
     const { ordered, retention } = this.#pipeline.source.lineage;
     if (ordered) return;
-    this.#add(REFUSED, record.arrival + (retention ?? Number.POSITIVE_INFINITY), placeOf(record));
-    this.forget(REFUSED, Math.max(record.arrival, this.#forgotten.get(REFUSED) ?? Number.NEGATIVE_INFINITY));
+    const refused = this.#of(REFUSED);
+    const until = record.arrival + (retention ?? Number.POSITIVE_INFINITY);
+    refused.added.push([until, ...record.placeDigest]);
+    refused.passed = Math.max(record.arrival, refused.passed);
   }
 
   /** Allows the ids of a key to be dropped that are not needed from `until` on. */
   forget(key: string, until: number): void {
-    this.#forgotten.set(key, until);
+    this.#of(key).passed = until;
   }
 
   taken(): Group['ids'] {
     const ids = new Map(this.#before);
-    for (const key of this.#anew) ids.delete(key);
-    for (const [key, added] of this.#added) ids.set(key, tableOf([...rowsOf(ids.get(key)), ...added]));
-    for (const [key, passed] of this.#forgotten) forgetPassed(ids, key, passed);
+    for (const [key, { added, passed, isAnew }] of this.#collected) {
+      const before = ids.get(key);
+      keep(ids, key, before, withAdded(isAnew ? undefined : before, added, passed));
+    }
     const refused = ids.get(REFUSED);
     if (refused && refused.rows > this.#maxRefused) {
-      ids.set(REFUSED, tableOf(rowsOf(refused).slice(-this.#maxRefused)));
+      ids.set(REFUSED, merged(refused, refused.rows - this.#maxRefused, []));
     }
     return ids;
   }
 
-  #add(key: string, until: number, digest: Digest): void {
-    const added = this.#added.get(key) ?? [];
-    this.#added.set(key, added);
-    added.push([until, ...digest]);
+  #of(name: string): Collected {
+    const collected = this.#collected.get(name);
+    if (collected !== undefined) return collected;
+    const made = new Collected();
+    this.#collected.set(name, made);
+    return made;
   }
 
-  #knownOf(key: string): Map<string, number> {
-    const known =
-      this.#known.get(key) ??
-      new Map(
-        rowsOf(this.#anew.has(key) ? undefined : this.#before.get(key)).map(([until, ...digest]) => [
-          digest.join(),
-          until as number,
-        ]),
-      );
-    this.#known.set(key, known);
-    return known;
+  #knownOf(key: string): KnownIds {
+    const collected = this.#of(key);
+    collected.known ??= new KnownIds(collected.isAnew ? undefined : this.#before.get(key));
+    return collected.known;
   }
 }
