@@ -26,6 +26,7 @@ async function answerTo(
   event: unknown,
   cannotWrite: (log: string) => boolean = () => false,
   millis = 60_000,
+  owned = false,
 ) {
   const memory = memoryPorts({ start: after(NOON, 3_600_000 as Millis) });
   const ports: Ports = {
@@ -38,7 +39,7 @@ async function answerTo(
       },
     },
   };
-  const handle = processHandler(ports, pipeline);
+  const handle = processHandler(ports, pipeline, owned);
   const answer = await handle(event, { getRemainingTimeInMillis: () => millis });
   return { answer, counted: memory.telemetry.counted };
 }
@@ -112,5 +113,15 @@ describe('the answer to an event of Kafka', () => {
     await expect(answerTo({ Records: [] })).rejects.toThrow(
       'Cannot read the event as it must be a Kafka event: it has no object "records"',
     );
+  });
+
+  it('that the handler owns is empty once it has read it, and has the same answers', async () => {
+    const cannotWrite = (log: string) => log === logOf('oven');
+    for (const refuses of [() => false, cannotWrite]) {
+      const [event, owned] = [fixture('msk'), fixture('msk')];
+      expect(await answerTo(owned, refuses, 60_000, true)).toEqual(await answerTo(event, refuses));
+      expect(event).toEqual(fixture('msk'));
+      expect(Object.values(owned.records).flat()).toEqual([]);
+    }
   });
 });
