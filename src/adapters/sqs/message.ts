@@ -15,7 +15,14 @@ export function messagesOf(
       new TypeError('Cannot read the event as it must be an SQS event: it has no list "Records"'),
     );
   }
-  return event.Records.map((message) => ({ queue: queueOf(message), message }));
+  let arn: string | undefined;
+  let queue = '';
+  return event.Records.map((message) => {
+    const { eventSourceARN } = checked(message);
+    if (eventSourceARN !== arn) queue = eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
+    arn = eventSourceARN;
+    return { queue, message };
+  });
 }
 
 /**
@@ -26,7 +33,8 @@ export function messagesOf(
 export const sourceOf = ({ Records }: SQSEvent): string | undefined =>
   onlySource(Records.map(({ eventSourceARN }) => eventSourceARN));
 
-function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
+function checked(message: SQSRecord): SQSRecord {
+  const { messageId, body, eventSourceARN } = message;
   if (typeof messageId !== 'string' || typeof body !== 'string' || typeof eventSourceARN !== 'string') {
     throw loggable(
       new TypeError(
@@ -34,7 +42,7 @@ function queueOf({ messageId, body, eventSourceARN }: SQSRecord): string {
       ),
     );
   }
-  return eventSourceARN.slice(eventSourceARN.lastIndexOf(':') + 1);
+  return message;
 }
 
 /** Says whether SQS takes these bytes as a message's text: UTF-8 that is not empty, without most control characters. */

@@ -22,6 +22,11 @@ export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
   return columns.records;
 }
 
+/** Lets go of an event whose messages were read, as nothing of them refers to it. */
+export function letGo(event: SQSEvent): void {
+  event.Records.length = 0;
+}
+
 /** Returns the messages to redeliver. The queue deletes all others. */
 export const responseOf = (again: readonly SourceRecord[]): SQSBatchResponse => ({
   batchItemFailures: again.map(({ position }) => ({ itemIdentifier: position })),

@@ -214,14 +214,14 @@ it('an event of two streams is refused whoever owns it, and stays as it is', asy
   }
 });
 
-it('an event of Kinesis is empty once the handler that owns it has read it', async () => {
-  const { pipeline, good } = EVENTS['kinesis'] as Events;
-  const event = eventOf(good);
-  const answer = processHandler(
-    new Scene(pipeline).ports,
-    pipeline,
-    true,
-  )(event, { getRemainingTimeInMillis: () => 60_000 });
-  expect(event).toEqual({ Records: [] });
-  expect(await answer).toEqual({ batchItemFailures: [] });
-});
+it.each(['kinesis', 'sqs'])(
+  'an event of %s is empty once the handler that owns it has read it',
+  async (name) => {
+    const { pipeline, good } = EVENTS[name] as Events;
+    const event = eventOf(good);
+    const handler = processHandler(new Scene(pipeline).ports, pipeline, true);
+    const answer = handler(event, { getRemainingTimeInMillis: () => 60_000 });
+    expect(event).toEqual({ Records: [] });
+    expect(await answer).toEqual({ batchItemFailures: [] });
+  },
+);
