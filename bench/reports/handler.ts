@@ -1,15 +1,14 @@
 import { fork } from 'node:child_process';
-import type { KinesisStreamEvent } from 'aws-lambda';
 import { memoryPorts, memorySource } from '../../src/adapters/memory/index.ts';
 import { max, min } from '../../src/core/aggregates/extrema.ts';
 import { mean } from '../../src/core/aggregates/sums.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import { processHandler } from '../../src/handlers.ts';
-import { definePipeline, kinesis, type Pipeline } from '../../src/index.ts';
+import { definePipeline, kafka, kinesis, type Pipeline, sqs } from '../../src/index.ts';
 import { rolling, sliding, tumbling } from '../../src/pipeline/windows.ts';
 import { DEFAULT_MEMORY, heapOptions } from '../../src/wiring/memory.ts';
 import { streamOf } from '../data.ts';
-import { eventOf } from '../event.ts';
+import { eventOf, queueEventOf, topicEventOf } from '../event.ts';
 import { pipelineOf, type SentReading } from '../fold.ts';
 import { enterReport, mean as meanOf, type Report, shown } from '../report.ts';
 
@@ -35,7 +34,19 @@ const minute = tumbling<SentReading, { mean: number; max: number }>(
   { mean: mean('value'), max: max('value') },
 );
 
-const PIPELINES: readonly (readonly [name: string, pipeline: () => Pipeline, keys: readonly number[]])[] = [
+const slidingMinute = {
+  sliding: sliding<SentReading, { mean: number; max: number }>(
+    { size: '60s', slide: '10s' },
+    { mean: mean('value'), max: max('value') },
+  ),
+};
+
+const PIPELINES: readonly (readonly [
+  name: string,
+  pipeline: () => Pipeline,
+  keys: readonly number[],
+  events?: typeof eventOf,
+])[] = [
   [
     'rolling 10, mean',
     () =>
@@ -47,17 +58,7 @@ const PIPELINES: readonly (readonly [name: string, pipeline: () => Pipeline, key
     () => pipelineOf({ rolling: rolling<SentReading, Extremes>({ count: 100 }, extremes), minute }),
     [100, 1_000],
   ],
-  [
-    'sliding 60 s / 10 s, mean and max',
-    () =>
-      pipelineOf({
-        sliding: sliding<SentReading, { mean: number; max: number }>(
-          { size: '60s', slide: '10s' },
-          { mean: mean('value'), max: max('value') },
-        ),
-      }),
-    [100, 1_000, 10_000, 50_000],
-  ],
+  ['sliding 60 s / 10 s, mean and max', () => pipelineOf(slidingMinute), [100, 1_000, 10_000, 50_000]],
   [
     'the same, with functions in place of names',
     () =>
@@ -73,6 +74,30 @@ const PIPELINES: readonly (readonly [name: string, pipeline: () => Pipeline, key
         },
       }),
     [100, 1_000],
+  ],
+  [
+    'the same by names, over a topic of Kafka',
+    () =>
+      definePipeline('bench', kafka<SentReading>({ topic: 'bench' }), {
+        key: 'key',
+        eventTime: 'at',
+        outOfOrderness: '0ms',
+        windows: slidingMinute,
+      }),
+    [1_000],
+    topicEventOf,
+  ],
+  [
+    'the same by names, over a queue',
+    () =>
+      definePipeline('bench', sqs<SentReading>(), {
+        key: 'key',
+        eventTime: 'at',
+        outOfOrderness: '0ms',
+        windows: slidingMinute,
+      }),
+    [1_000],
+    queueEventOf,
   ],
 ];
 
@@ -167,14 +192,14 @@ async function measured({ place, keys, withHandler, batches }: Job): Promise<Mea
     source: memorySource('bench'),
     start: stream.at.at(-1) as EpochMillis,
   });
-  const [, make] = PIPELINES[place] as (typeof PIPELINES)[number];
+  const [, make, , events = eventOf] = PIPELINES[place] as (typeof PIPELINES)[number];
   // As it is deployed, the handler owns its events.
   const handler = processHandler(ports, make(), true);
   const times: number[] = [];
   for (let from = 0; from < sent; from += RECORDS) {
-    const event = eventOf(stream, from, from + RECORDS);
+    const event = events(stream, from, from + RECORDS);
     const started = process.cpuUsage();
-    const parsed = JSON.parse(event) as KinesisStreamEvent;
+    const parsed = JSON.parse(event);
     if (withHandler) {
       const answer = await handler(parsed, { getRemainingTimeInMillis: () => 60_000 });
       if (answer.batchItemFailures.length > 0) throw new Error('Cannot measure a batch that failed');
