@@ -27,8 +27,8 @@ function numberIn(bytes: string, at: number): number {
  * Ids, each with the time from which it is not needed, to be found by their digests: those of a table, and those that are
  * added.
  *
- * Open addressing with linear probing (Knuth, The Art of Computer Programming 3, 6.4), half full at most. A digest is
- * its own hash.
+ * Open addressing with double hashing (Knuth, The Art of Computer Programming 3, 6.4), half full at most. A digest is
+ * its own two hashes: producers choose ids, and it takes them long to find many that meet in both.
  */
 export class KnownIds {
   /** Rows as those of a table of ids. */
@@ -66,7 +66,8 @@ export class KnownIds {
     const rows = this.#rows;
     const slots = this.#slots;
     const mask = slots.length - 1;
-    for (let slot = low & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
+    const step = high | 1;
+    for (let slot = low & mask; slots[slot] !== 0; slot = (slot + step) & mask) {
       const at = ((slots[slot] as number) - 1) * ID_WIDTH;
       if (rows[at + 1] === high && rows[at + 2] === low) return at;
     }
@@ -85,8 +86,9 @@ export class KnownIds {
     }
     const mask = this.#slots.length - 1;
     for (; from < rows; from++) {
+      const step = (this.#rows[from * ID_WIDTH + 1] as number) | 1;
       let slot = (this.#rows[from * ID_WIDTH + 2] as number) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+      while (this.#slots[slot] !== 0) slot = (slot + step) & mask;
       this.#slots[slot] = from + 1;
     }
   }
