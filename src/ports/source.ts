@@ -84,7 +84,7 @@ export class SourceColumns {
 
 /**
  * A record that stands in columns. A view of its bytes is made when it is asked for them, as few records ever are. All
- * that is said of it is asked for: a copy by `...` has none of it.
+ * that is said of it is asked for: a copy by `...` has none of it, and `withData` makes one.
  */
 export class ColumnRecord implements SourceRecord {
   readonly columns: SourceColumns;

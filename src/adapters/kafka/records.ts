@@ -2,7 +2,7 @@ import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import { isTopic } from '../../pipeline/sources/kafka.ts';
-import { onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda passes to a consumer of a topic, from Amazon MSK or any other cluster. */
 export interface KafkaEvent {
@@ -42,7 +42,7 @@ export interface KafkaItem {
  *
  * @throws TypeError when the event does not have that form
  */
-export function recordsOf(event: KafkaEvent): readonly SourceRecord[] {
+export function recordsOf(event: KafkaEvent): readonly ColumnRecord[] {
   if (typeof event?.records !== 'object' || event.records === null) {
     throw loggable(
       new TypeError('Cannot read the event as it must be a Kafka event: it has no object "records"'),

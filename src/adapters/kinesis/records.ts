@@ -2,7 +2,7 @@ import type { KinesisStreamBatchResponse, KinesisStreamEvent, KinesisStreamRecor
 import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
-import { onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 import { mayBePacked, unpackRecords } from './kpl.ts';
 
 /**
@@ -10,7 +10,7 @@ import { mayBePacked, unpackRecords } from './kpl.ts';
  *
  * @throws TypeError when the event does not have that form
  */
-export function recordsOf(event: KinesisStreamEvent): readonly SourceRecord[] {
+export function recordsOf(event: KinesisStreamEvent): readonly ColumnRecord[] {
   if (!Array.isArray(event?.Records)) {
     throw loggable(
       new TypeError('Cannot read the event as it must be a Kinesis event: it has no list "Records"'),

@@ -11,6 +11,7 @@ import { unorderedPositionOf } from '../../core/position.ts';
 import { type EpochMillis, isInstant } from '../../core/time.ts';
 import type { DeadLetter, DeadLetterQueue } from '../../ports/dead-letters.ts';
 import { FEW, inParallel } from '../../ports/in-parallel.ts';
+import { type ColumnRecord, withData } from '../../ports/source.ts';
 import { recordsOf as fifoRecordsOf } from './fifo.ts';
 import { recordsOf } from './standard.ts';
 
@@ -114,11 +115,11 @@ function letterOf(
     attributes: { ...Attributes, SentTimestamp: String(sent === undefined ? sent : at(sent)) },
     eventSourceARN: source ?? '',
   } as unknown as SQSRecord;
-  const [record] = (fifo ? fifoRecordsOf : recordsOf)({ Records: [message] });
+  const [record] = (fifo ? fifoRecordsOf : recordsOf)({ Records: [message] }) as [ColumnRecord];
   return {
     receipt: ReceiptHandle,
     source,
-    record: { ...(record as NonNullable<typeof record>), position: unorderedPositionOf(MessageId) },
+    record: { ...withData(record, record.data), position: unorderedPositionOf(MessageId) },
     // Where the first receipt comes after it, this is no time of a move, or the receipt is one of the dead-letter queue.
     tried:
       fifo && first !== undefined && sent !== undefined && first < sent

@@ -1,7 +1,7 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { loggable } from '../../core/loggable.ts';
 import { positionOf } from '../../core/position.ts';
-import { SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 import { messageArrival, messagesOf } from './message.ts';
 
 export { sourceOf } from './message.ts';
@@ -12,7 +12,7 @@ export { sourceOf } from './message.ts';
  *
  * @throws TypeError when the event does not have that form; RangeError for an invalid sequence number
  */
-export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
+export function recordsOf(event: SQSEvent): readonly ColumnRecord[] {
   const messages = messagesOf(event);
   const columns = new SourceColumns(messages.length);
   for (const { queue, message } of messages) {

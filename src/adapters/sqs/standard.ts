@@ -1,6 +1,6 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { unorderedPositionOf } from '../../core/position.ts';
-import { SourceColumns, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 import { messageArrival, messagesOf } from './message.ts';
 
 export { sourceOf } from './message.ts';
@@ -11,7 +11,7 @@ export { sourceOf } from './message.ts';
  *
  * @throws TypeError when the event does not have that form; RangeError for an invalid id
  */
-export function recordsOf(event: SQSEvent): readonly SourceRecord[] {
+export function recordsOf(event: SQSEvent): readonly ColumnRecord[] {
   const messages = messagesOf(event);
   const columns = new SourceColumns(messages.length);
   for (const { queue, message } of messages) {

@@ -2,7 +2,7 @@ import { after, before, isoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import { ENTRY_LIFETIME } from '../../ports/commit-log.ts';
 import type { DeadLetter, DeadLetterQueue } from '../../ports/dead-letters.ts';
-import type { SourceRecord } from '../../ports/source.ts';
+import { type SourceRecord, withData } from '../../ports/source.ts';
 import { definitionLog } from '../../wiring/names.ts';
 import { definitionIn } from '../log/definition-log.ts';
 import { decodeAll, placedParts } from './decode.ts';
@@ -112,7 +112,7 @@ async function isMissed(
   const from = before(tried.from, CLOCK_SKEW);
   const until = after(tried.until, CLOCK_SKEW);
   const members = unpack?.(record.data);
-  const source: SourceRecord = { ...record, ...(members && { members }) };
+  const source: SourceRecord = { ...withData(record, record.data), ...(members && { members }) };
   for (const [outcome] of decodeAll(pipeline, [source])) {
     if (outcome === undefined) continue;
     for (const { part, partitionKey } of placedParts(source, outcome)) {
