@@ -8,6 +8,7 @@ import { type LogEntry, MAX_SECTION_BYTES } from '../../ports/commit-log.ts';
 import type { Deployment } from '../group/deployment.ts';
 import { EMPTY_GROUP, type Folded, type Group } from '../group/group.ts';
 import { mustRenew } from '../group/lifetimes.ts';
+import type { Changes } from '../group/persistent-map.ts';
 import { canBeWritten, type EntryWeight, listsWeight, panesWeight, stateWeight } from '../group/room.ts';
 import { REFUSED } from '../group/taken.ts';
 import { NAME_BYTES, Scale, TIMES, type Weight, weightOf } from '../group/weight.ts';
@@ -177,15 +178,8 @@ interface Difference extends Pick<WrittenKeys, 'changed' | 'gone' | 'keys'> {
 }
 
 function differenceOf(before: Group, after: KeysAndIds): Difference {
-  const known = before.ids.size + after.ids.size === 0 ? after.keys.changesSince(before.keys) : undefined;
-  if (known) {
-    const { changed, added } = known;
-    // What is new has the numbers behind those before.
-    const numbers = [...changed, ...added.map((_, at) => before.keys.size + at)];
-    const ids = numbers.map(() => undefined);
-    const keptIn = ({ keys }: KeysAndIds): Stored => ({ keys: numbers.map((at) => keys.valueAt(at)), ids });
-    return { changed, gone: [], keys: added, earlier: keptIn(before), later: keptIn(after) };
-  }
+  const known = knownDifference(before, after);
+  if (known) return known;
   const changed: number[] = [];
   const gone: number[] = [];
   const names = namesOf(before);
@@ -200,6 +194,40 @@ function differenceOf(before: Group, after: KeysAndIds): Difference {
   const keys = namesOf(after).filter((name) => keptOf(before, name) === undefined);
   const written = [...changed.map((place) => names[place] as string), ...keys];
   return { changed, gone, keys, earlier: storedUnder(before, written), later: storedUnder(after, written) };
+}
+
+/** Returns the difference where the maps of a group know it: mostly. Then it takes as long as it is large. */
+function knownDifference(before: Group, after: KeysAndIds): Difference | undefined {
+  const keepsIds = before.ids.size + after.ids.size > 0;
+  const known = keepsIds ? changesWithIds(before, after) : after.keys.changesSince(before.keys);
+  if (known === undefined) return undefined;
+  const { changed, added } = known;
+  const names = keepsIds && [...changed.map((place) => before.keys.keyAt(place) ?? REFUSED), ...added];
+  // What is new has the numbers behind those before.
+  const numbers = [...changed, ...added.map((_, at) => before.keys.size + at)];
+  const keptIn = ({ keys, ids }: KeysAndIds): Stored => ({
+    keys: numbers.map((number, at) => (names && names[at] === REFUSED ? undefined : keys.valueAt(number))),
+    ids: numbers.map((_, at) => (names ? ids.get(names[at] as string) : undefined)),
+  });
+  return { changed, gone: [], keys: added, earlier: keptIn(before), later: keptIn(after) };
+}
+
+/** Returns the places of names of which a key or its ids have changed, and the names that are new. */
+function changesWithIds(before: Group, after: KeysAndIds): Changes<string> | undefined {
+  const keys = after.keys.changesSince(before.keys);
+  const ids = after.ids.changesSince(before.ids);
+  if (keys === undefined || ids === undefined) return undefined;
+  const changed = new Set(keys.changed);
+  const added = [...keys.added];
+  for (const name of [...ids.changed.map((number) => before.ids.keyAt(number) as string), ...ids.added]) {
+    const number = before.keys.numberOf(name);
+    if (number !== undefined) changed.add(number);
+    // The ids of a new key are written with it.
+    else if (name !== REFUSED) continue;
+    else if (before.ids.has(REFUSED)) changed.add(before.keys.size);
+    else added.push(REFUSED);
+  }
+  return { changed: [...changed].sort((a, b) => a - b), added };
 }
 
 /** Returns the keys as a delta, or undefined where a snapshot is about as small. */

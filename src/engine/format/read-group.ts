@@ -131,7 +131,13 @@ class GroupBuilder {
     const inOrder = ([name, stored]: readonly [string, StoredKey]) =>
       [name, { ...stored, windows: places.map((place) => stored.windows[place]) }] as const;
     const keys = isAsWritten ? this.#keys : PersistentMap.of([...this.#keys].map(inOrder));
-    return { ...this.#last, positions: this.#positions, keys, ids: this.#ids, weight: this.#weight };
+    return {
+      ...this.#last,
+      positions: this.#positions,
+      keys,
+      ids: PersistentMap.of(this.#ids),
+      weight: this.#weight,
+    };
   }
 
   #placed(windows: readonly WrittenWindow[]): readonly PlacedWindow[] {

@@ -32,7 +32,7 @@ export interface Group {
    * By key, the ids of the records that the group has taken in, where the source has no order or an `id`. The
    * ids of an unordered source's refused records stand under `REFUSED`.
    */
-  readonly ids: ReadonlyMap<string, Table>;
+  readonly ids: PersistentMap<string, Table>;
   readonly counters: Counters;
   /** The weight of the group's keys, and of the ids that it keeps with them. */
   readonly weight: Weight;
@@ -116,7 +116,7 @@ export const EMPTY_GROUP: Group = {
   positions: new Map(),
   inherited: [],
   keys: PersistentMap.of(),
-  ids: new Map(),
+  ids: PersistentMap.of(),
   counters: NO_RECORDS,
   weight: WEIGHTLESS,
 };

@@ -245,20 +245,34 @@ export function rememberedOf({ ids }: Pick<Group, 'ids'>, key: string) {
   return { count: table.rows, first: untilOf(0), last: untilOf(table.rows - 1) };
 }
 
-/** Drops the ids under a name that are not needed from `passed` on. */
-export function forgetPassed(ids: Map<string, Table>, name: string, passed: number): void {
-  const before = ids.get(name);
-  keep(ids, name, before, withAdded(before, [], passed));
-}
+/**
+ * Returns ids without those of names that are forgotten, and under others without those that are not needed any more.
+ *
+ * @param passed by name, from when on ids are not needed
+ */
+export const withoutPassed = (
+  ids: Group['ids'],
+  forgotten: ReadonlySet<string>,
+  passed: readonly (readonly [name: string, passed: number])[],
+): Group['ids'] =>
+  replaced(ids, [
+    ...[...forgotten].map((name) => [name, undefined] as const),
+    ...passed.map(([name, passed]) => [name, withAdded(ids.get(name), [], passed)] as const),
+  ]);
 
-function keep(
-  ids: Map<string, Table>,
-  name: string,
-  before: Table | undefined,
-  after: Table | undefined,
-): void {
-  if (after === undefined) ids.delete(name);
-  else if (after !== before) ids.set(name, after);
+/** Returns ids of which some names have other tables. A name without any is left out. */
+function replaced(
+  ids: Group['ids'],
+  tables: readonly (readonly [name: string, table: Table | undefined])[],
+): Group['ids'] {
+  const changed = new Map<string, Table>();
+  const gone = new Set<string>();
+  for (const [name, table] of tables) {
+    if (table === ids.get(name)) continue;
+    if (table === undefined) gone.add(name);
+    else changed.set(name, table);
+  }
+  return ids.without(gone).with(changed);
 }
 
 /**
@@ -395,16 +409,14 @@ export class TakenIds {
   }
 
   taken(): Group['ids'] {
-    const ids = new Map(this.#before);
-    for (const [key, { added, passed, isAnew }] of this.#collected) {
-      const before = ids.get(key);
-      keep(ids, key, before, withAdded(isAnew ? undefined : before, added, passed));
-    }
-    const refused = ids.get(REFUSED);
-    if (refused && refused.rows > this.#maxRefused) {
-      ids.set(REFUSED, merged(refused, refused.rows - this.#maxRefused, []));
-    }
-    return ids;
+    const before = this.#before;
+    const tables = new Map<string, Table | undefined>();
+    for (const [name, { added, passed, isAnew }] of this.#collected)
+      tables.set(name, withAdded(isAnew ? undefined : before.get(name), added, passed));
+    const refused = tables.has(REFUSED) ? tables.get(REFUSED) : before.get(REFUSED);
+    if (refused && refused.rows > this.#maxRefused)
+      tables.set(REFUSED, merged(refused, refused.rows - this.#maxRefused, []));
+    return replaced(before, [...tables]);
   }
 
   #of(name: string): Collected {

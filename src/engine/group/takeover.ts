@@ -41,7 +41,7 @@ export function joinedGroup(
     positions,
     inherited: inherited.filter((part) => isAhead(part, positions)),
     keys: PersistentMap.of(owned(({ keys }) => keys)),
-    ids,
+    ids: PersistentMap.of(ids),
     counters: sumOfCounters(isFirst ? parts.map(({ counters }) => counters) : []),
     ...NOTHING,
   };

@@ -15,8 +15,9 @@ import {
   lateByWindow,
   sumOfCounters,
 } from '../group/group.ts';
+import { PersistentMap } from '../group/persistent-map.ts';
 import { paneRowsWeight, stateWeight } from '../group/room.ts';
-import { forgetPassed, isAhead, keepsIds, reachedBy, TakenIds } from '../group/taken.ts';
+import { isAhead, keepsIds, reachedBy, TakenIds, withoutPassed } from '../group/taken.ts';
 import { NAME_BYTES, NUMBER_BYTES, TABLE_BYTES, textBytes } from '../group/weight.ts';
 import { messageOf } from './decode.ts';
 import { keptBytes } from './poison.ts';
@@ -155,7 +156,7 @@ function foldAll(
   };
 }
 
-const NO_IDS: Group['ids'] = new Map();
+const NO_IDS: Group['ids'] = PersistentMap.of();
 
 /** Returns the number of a key in a group, and keeps it for the next batch. */
 function numberIn({ keys }: Group, { text, interned }: BatchKey): number | undefined {
@@ -347,7 +348,11 @@ export function foldIdle(
     positions,
     inherited,
     keys: group.keys.without(forgotten).with(passed),
-    ids: changed ? idsAfter(group, forgotten, passed) : group.ids,
+    ids: withoutPassed(
+      group.ids,
+      forgotten,
+      [...passed].map(([key, { watermark }]) => [key, watermark]),
+    ),
     counters,
     panes: columnsOf(deployment, emitting, panes),
     poison: [],
@@ -366,17 +371,6 @@ export function foldIdle(
  */
 const RESTS_UNTIL = 0;
 const OPEN = 1;
-
-function idsAfter(
-  { ids }: Group,
-  forgotten: ReadonlySet<string>,
-  passed: ReadonlyMap<string, StoredKey>,
-): Group['ids'] {
-  const kept = new Map(ids);
-  for (const key of forgotten) kept.delete(key);
-  for (const [key, { watermark }] of passed) forgetPassed(kept, key, watermark);
-  return kept;
-}
 
 /**
  * How far time passes, and the watermark that panes carry until then. Without one, each pane carries the
@@ -413,14 +407,12 @@ export function foldBefore(
   ];
   const state = passInPart(deployment, stored, passages, maxBytes, panes);
   if (panes.length === 0) return undefined;
-  const ids = new Map(group.ids);
-  forgetPassed(ids, key, state.watermark);
   const { positions, inherited, counters } = group;
   return {
     positions,
     inherited,
     keys: group.keys.with(new Map([[key, state.freeze() as StoredKey]])),
-    ids,
+    ids: withoutPassed(group.ids, new Set(), [[key, state.watermark]]),
     counters,
     panes: columnsOf(deployment, [key], panes),
     poison: [],

@@ -59,6 +59,7 @@ export class GroupCache {
   set(log: string, group: Group, now: EpochMillis): void {
     this.#delete(log);
     group.keys.settle();
+    group.ids.settle();
     const known = this.#of(log);
     const bytes = bytesOf(group);
     known.bytes = bytes;

@@ -5,6 +5,7 @@ import type { EpochMillis } from '../../../src/core/time.ts';
 import { BatchKey } from '../../../src/engine/group/batch-key.ts';
 import { GroupRecord } from '../../../src/engine/group/group.ts';
 import { type Digest, ID_WIDTH, idDigest, KnownIds } from '../../../src/engine/group/known-ids.ts';
+import { PersistentMap } from '../../../src/engine/group/persistent-map.ts';
 import { TakenIds } from '../../../src/engine/group/taken.ts';
 import { count, definePipeline, sqs, tumbling } from '../../../src/index.ts';
 
@@ -61,7 +62,7 @@ it('the ids of a key are those before and those of its records, first those that
   fc.assert(
     fc.property(fc.array(time), fc.array(time, { maxLength: 20 }), time, (earlier, ats, passed) => {
       const before = earlier.sort((a, b) => a - b).map((until, at) => [until, 7, at]);
-      const taken = new TakenIds(pipeline, new Map([['key', tableOf(before)]]), 0);
+      const taken = new TakenIds(pipeline, PersistentMap.of([['key', tableOf(before)]]), 0);
       const records = ats.map((at, place) => {
         const data = Buffer.from('{}');
         const arrival = at as EpochMillis;
