@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** What servers that are processes of their own listen on. */
@@ -40,16 +41,32 @@ export async function untilOpen(port: number, isOver: () => boolean): Promise<vo
   }
 }
 
+/**
+ * Ports that no system gives to whoever asks for any: Linux gives those from 32768 on, macOS and Windows from 49152 on. A
+ * broker listens seconds after its ports are chosen, and until then a connection or another server would take them.
+ */
+const [FIRST_PORT, END_PORT] = [20_000, 32_768];
+
 /** Returns so many free ports, of which the first is the one that is given. */
 export async function freePorts(count: number, port: number | undefined): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, HOST);
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const free = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return port === undefined ? free : [port, ...free.slice(1)];
+  const ports = port === undefined ? [] : [port];
+  while (ports.length < count) {
+    const drawn = randomInt(FIRST_PORT, END_PORT);
+    if (!ports.includes(drawn) && (await isFree(drawn))) ports.push(drawn);
+  }
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, HOST);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    // Windows keeps ranges of ports to itself.
+    if (['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
 }
