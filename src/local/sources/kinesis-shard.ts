@@ -20,17 +20,20 @@ export async function* readShard(
   last?: string,
 ): AsyncGenerator<readonly StreamRecord[], void> {
   let iterator = await iteratorAfter(client, stream, shard, last);
+  let isClosed = false;
   while (iterator !== undefined) {
     const page = await pageAt(client, iterator, limit);
     const records = page?.Records ?? [];
     last = records.at(-1)?.SequenceNumber ?? last;
     iterator = page?.NextShardIterator;
     if (page !== undefined) yield records;
-    if (page === undefined || (records.length === 0 && iterator !== undefined)) {
-      // The next iterator of the local server may step over a record that was put while it read an empty
-      // page.
-      iterator = await iteratorAfter(client, stream, shard, last);
-    }
+    if (page !== undefined && (records.length > 0 || iterator === undefined)) continue;
+    if (page !== undefined && isClosed) return;
+    // The next iterator of the local server may step over a record that was put while it read an empty page. But it
+    // alone tells the end of a shard that was closed long after its last record.
+    const beyond = iterator === undefined ? undefined : await pageAt(client, iterator, 1);
+    isClosed = beyond !== undefined && beyond.NextShardIterator === undefined;
+    iterator = await iteratorAfter(client, stream, shard, last);
   }
 }
 
