@@ -23,7 +23,7 @@ const PLAIN: Form = {
   isLines: false,
   isExpanded: false,
   isIdentified: false,
-  readsNumbers: false,
+  readsFields: false,
 };
 
 /** Has a pipeline forget no key: a pane may come any time after its window, as the one that is read may stand still. */

@@ -13,7 +13,7 @@ import {
   type Form,
   HABITS,
   holdsSeveral,
-  READS_NUMBERS,
+  READS_FIELDS,
 } from './draw-source.ts';
 import { lineageNamed, placeOf } from './place.ts';
 import type { Random } from './random.ts';
@@ -56,9 +56,9 @@ export function drawLineages(
   { homes, records }: Extent,
   form: Form,
 ): readonly Lineage[] {
-  const numbers = form.readsNumbers ? random.aside(READS_NUMBERS) : undefined;
-  const written = { ...form, write: numbers ? drawWriter(numbers, form) : JSON.stringify };
-  const sent = drawSent(random, random.whole(1, homes), records, form, HABITS[kind].keepsKeys, numbers);
+  const fields = form.readsFields ? random.aside(READS_FIELDS) : undefined;
+  const written = { ...form, write: fields ? drawWriter(fields, form) : JSON.stringify };
+  const sent = drawSent(random, random.whole(1, homes), records, form, HABITS[kind].keepsKeys, fields);
   const draw = form.isPacked || form.isLines ? drawMembers : form.isExpanded ? drawExpanded : drawTruth;
   const paths =
     HABITS[kind].reshards && !holdsSeveral(form)
@@ -106,7 +106,7 @@ function drawSent(
   most: number,
   form: Form,
   keepsKeys: boolean,
-  numbers: Random | undefined,
+  fields: Random | undefined,
 ): readonly (readonly Sent[])[] {
   const backfill = random.pick([0, 0, 10 * DAY]);
   const lateness = random.pick([0, 0.1, 0.4]);
@@ -145,7 +145,7 @@ function drawSent(
           at: random.chance(0.5) ? exact : exact - (exact % SECOND),
           value: (random.next() - 0.5) * random.pick([1, 1e3, 1e16]),
           tag,
-          ...(numbers && drawNumbers(numbers)),
+          ...(fields && drawNumbers(fields)),
           ...(form.isIdentified && { id: tag }),
         };
       };
@@ -265,9 +265,9 @@ function drawMembers(
   { home, arrival, reading, more }: Sent,
   written: Written,
 ): Truth {
-  const { isPacked, isLines, isExpanded, readsNumbers } = written;
+  const { isPacked, isLines, isExpanded, readsFields } = written;
   // A producer packs no reading that is alone.
-  if (readsNumbers && isPacked && !isLines && !isExpanded && more.length === 0)
+  if (readsFields && isPacked && !isLines && !isExpanded && more.length === 0)
     return drawTruth(random, versions, place, { home, arrival, reading, more }, written);
   const whole = { ...place, arrival, hash: hashOf(place.partitionKey) };
   const readings = random.chance(0.05) ? [] : [reading, ...more];
@@ -315,15 +315,15 @@ function drawTruth(
   versions: Case['versions'],
   place: Place,
   { arrival, reading }: Sent,
-  { readsNumbers, write }: Written,
+  { readsFields, write }: Written,
 ): Truth {
-  const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) && !readsNumbers ? 'filtered' : 'record';
+  const fate = random.chance(0.08) ? 'poison' : random.chance(0.08) && !readsFields ? 'filtered' : 'record';
   const throws = fate === 'poison' && versions.every(isBrittle) && random.chance(0.4);
   const sent = throws
     ? // It is no repetition of what was taken in, which no window would see.
       write({ ...reading, tag: BAD, ...(reading.id && { id: `${reading.id}!` }) })
     : fate === 'poison'
-      ? random.pick([...SPOILED, ...(readsNumbers ? SPOILED_NUMBERS : [])])(reading, arrival, write)
+      ? random.pick([...SPOILED, ...(readsFields ? SPOILED_NUMBERS : [])])(reading, arrival, write)
       : write(fate === 'filtered' ? { ...reading, skip: true } : reading);
   const key = fate === 'record' || throws ? reading.key : place.partitionKey;
   return {

@@ -101,20 +101,20 @@ export interface Form {
   readonly isExpanded: boolean;
   /** Whether each reading has an id, and may be sent twice. */
   readonly isIdentified: boolean;
-  /** Whether definitions read nothing but numbers, by name, so that records may be read in their bytes. */
-  readonly readsNumbers: boolean;
+  /** Whether definitions read nothing but named fields, so that records may be read in their bytes. */
+  readonly readsFields: boolean;
 }
 
-/** What is drawn of numbers alone is drawn aside, so that all else is drawn as it would be without them. */
-export const READS_NUMBERS = 0x550c_7dc3;
+/** What is drawn of named fields alone is drawn aside, so that all else is drawn as it would be without them. */
+export const READS_FIELDS = 0x550c_7dc3;
 
 export function drawForm(random: Random, simulated: Drawn): Form {
-  const aside = random.aside(READS_NUMBERS);
-  const readsNumbers = aside.chance(0.5);
+  const aside = random.aside(READS_FIELDS);
+  const readsFields = aside.chance(0.5);
   // A change of a table is a value, whatever the bytes are.
   const isChange = simulated === 'dynamodb';
   // Only a record of one reading without an id is read in its bytes.
-  const isPlain = readsNumbers && !isChange && aside.chance(0.7);
+  const isPlain = readsFields && !isChange && aside.chance(0.7);
   const draw = random.next();
   const isIdentified = random.chance(0.3);
   return {
@@ -122,7 +122,7 @@ export function drawForm(random: Random, simulated: Drawn): Form {
     isLines: !isPlain && !isChange && draw >= 0.35 && draw < 0.5,
     isExpanded: !isPlain && draw < 0.4,
     isIdentified: !isPlain && isIdentified,
-    readsNumbers,
+    readsFields,
   };
 }
 

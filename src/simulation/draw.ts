@@ -40,7 +40,7 @@ import {
   HABITS,
   isOrdered,
   kindOf,
-  READS_NUMBERS,
+  READS_FIELDS,
   type SOURCES,
 } from './draw-source.ts';
 import type { Random } from './random.ts';
@@ -90,18 +90,22 @@ const OF_TEXTS: MadeBy = {
   running: { n: count(), sum: sum('value') },
 };
 
-/** Aggregates of numbers by name. In each of these some keep cells, and some a part for each key and window. */
-const OF_NUMBERS: readonly Made[] = [
+/**
+ * Aggregates of named fields: of numbers alone, and of texts that some records lack. In each of these some keep cells, and
+ * some a part for each key and window.
+ */
+const OF_FIELDS: readonly Made[] = [
   { sum: sum('value'), median: quantile('value', 0.5) },
   { mean: mean('value'), band: ewmaBand('value', { halfLife: '30s', atLeast: 2 }) },
   { max: max('value'), change: derivative('value'), n: count() },
   { total: integral('value'), least: min('more.second', { invalid: 'skip' }) },
   { slope: slope('value'), ends: quantile('more.second', [0, 1], { invalid: 'skip' }) },
   { second: mean('more.second', { invalid: 'keep' }), judged: anomaly('value', { atLeast: 2 }) },
+  { tags: collect('tag', { invalid: 'skip' }), mean: mean('value') },
 ];
 
 function drawMade(random: Random): MadeBy {
-  const some = () => random.pick(OF_NUMBERS);
+  const some = () => random.pick(OF_FIELDS);
   return {
     // It needs what any version needs: see `LASTING`.
     tumbling: { ...some(), sum: sum('value') },
@@ -117,9 +121,9 @@ function drawMade(random: Random): MadeBy {
   };
 }
 
-/** Draws every possible window, with some settings: of numbers where there is a generator to draw what they make. */
-function drawWindows(random: Random, kind: SentKind, numbers: Random | undefined): Windows {
-  const made = numbers ? drawMade(numbers) : OF_TEXTS;
+/** Draws every possible window, with some settings: of named fields where there is a generator to draw what they make. */
+function drawWindows(random: Random, kind: SentKind, fields: Random | undefined): Windows {
+  const made = fields ? drawMade(fields) : OF_TEXTS;
   const emit = () => random.pick(['close', 'close', 'record', 'update'] as const);
   const all: { readonly [name: string]: Window<DrawnReading> } = {
     tumbling: tumbling(
@@ -155,8 +159,8 @@ const LASTING = 'tumbling';
 const LONGEST = 'sliding';
 
 /** Drops some windows, adds some, gives some other settings, and leaves the others as they are. */
-function changed(random: Random, kind: SentKind, numbers: Random | undefined, windows: Windows): Windows {
-  const next = Object.entries(drawWindows(random, kind, numbers)).flatMap(([name, drawn]) => {
+function changed(random: Random, kind: SentKind, fields: Random | undefined, windows: Windows): Windows {
+  const next = Object.entries(drawWindows(random, kind, fields)).flatMap(([name, drawn]) => {
     const before = windows[name];
     if (before && (random.chance(0.6) || (name === LONGEST && !isOrdered(kind))))
       return [[name, before] as const];
@@ -190,14 +194,14 @@ export function drawVersions(
   const idWithin = form.isIdentified ? random.pick(['10s', '40s', '1d'] as const) : undefined;
   const drawLateness = () => random.pick(['0s', '45s', '3m', '3m'] as const);
   let allowedLateness = drawLateness();
-  const numbers = form.readsNumbers ? random.aside(READS_NUMBERS) : undefined;
-  // Some versions that read numbers by name give way to others that are given the whole record.
-  const takesTurns = numbers === undefined || numbers.chance(0.25);
+  const fields = form.readsFields ? random.aside(READS_FIELDS) : undefined;
+  // Some versions that read fields by name give way to others that are given the whole record.
+  const takesTurns = fields === undefined || fields.chance(0.25);
   const define = (windows: Windows, version: number): Pipeline => ({
     ...keepingAll(
       definePipeline('sim', source as typeof SOURCES.kinesis, {
         // A filter is given the whole record.
-        ...(numbers ? {} : { filter: ({ skip }: DrawnReading) => !skip }),
+        ...(fields ? {} : { filter: ({ skip }: DrawnReading) => !skip }),
         // Versions take turns. A draw for it would change all that follows in each seed.
         ...(SELECTORS[takesTurns ? (version + groups) % 2 : 0] as (typeof SELECTORS)[number]),
         ...times,
@@ -213,7 +217,7 @@ export function drawVersions(
   const versions = random.pick([1, 1, 2, 3]);
   const needed = !isOrdered(kind) && versions > 1 ? [LASTING, LONGEST] : [LASTING];
   const first = Object.fromEntries(
-    Object.entries(drawWindows(random, kind, numbers)).filter(
+    Object.entries(drawWindows(random, kind, fields)).filter(
       ([name]) => needed.includes(name) || random.chance(0.4),
     ),
   );
@@ -221,7 +225,7 @@ export function drawVersions(
   let windows = first;
   while (drawn.length < versions) {
     // Some go back to the first definition, so that what has changed begins anew once more.
-    windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, numbers, windows);
+    windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, fields, windows);
     if (isOrdered(kind) && random.chance(0.15)) allowedLateness = drawLateness();
     drawn.push(define(windows, drawn.length + 1));
   }

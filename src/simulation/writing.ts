@@ -17,7 +17,7 @@ interface Style {
   readonly isFlat: boolean;
 }
 
-/** Members that no definition of numbers reads. */
+/** Members that no definition of named fields reads. */
 const OTHERS: { readonly [name: string]: (random: Random) => string } = {
   note: (random) => random.pick(['"as usual"', '""', '"\\"quoted\\" \\u00e9"', '"größer"', '7', 'null']),
   flag: (random) => random.pick(['true', 'false', 'null']),

@@ -9,7 +9,7 @@ import {
 } from '../../src/simulation/simulation.ts';
 
 /**
- * How often records were decoded of definitions that read numbers alone: in their bytes, or by `JSON.parse` as they fit no
+ * How often records were decoded of definitions that read named fields alone: in their bytes, or by `JSON.parse` as they fit no
  * form. The engine tells nobody, so that what its scanner returns is counted.
  */
 const DECODED = { scanned: 0, parsed: 0 };

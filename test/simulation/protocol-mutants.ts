@@ -1010,6 +1010,20 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'numbers[begin + field] = Number.NaN;',
     replace: 'numbers[begin + field] = 0;',
   },
+  {
+    name: 'a value of any kind that is missing is null',
+    rule: 'A value that is passed over is none, in whichever way records are read',
+    file: 'src/engine/intake/scan.ts',
+    find: 'values[at] = Number.NaN;',
+    replace: 'values[at] = null;',
+  },
+  {
+    name: 'texts without their last character',
+    rule: 'The same entries are written in whichever way records are read',
+    file: 'src/engine/intake/template.ts',
+    find: 'this.start(field), this.end(field));',
+    replace: 'this.start(field), this.end(field) - 1);',
+  },
 
   // Parts of records.
   {

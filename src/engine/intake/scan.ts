@@ -1,3 +1,4 @@
+import type { Plain } from '../../core/plain.ts';
 import { RecordRows, RowRecord } from '../../core/record.ts';
 import { after, type EpochMillis, isInstant, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -48,23 +49,22 @@ class ScannedRecord extends RowRecord implements DecodedRecord {
 }
 
 /**
- * Decodes records of one batch from their bytes into rows, without an object of each, where a pipeline reads nothing
- * but named fields, and numbers for its windows. It decodes a record as `decodeRecord` does, or leaves it to that: what
+ * Decodes records of one batch from their bytes, without parsing them, where a pipeline reads nothing but named fields:
+ * into rows where its windows read numbers alone. It decodes a record as `decodeRecord` does, or leaves it to that: what
  * would be refused, and what fits none of the forms that it knows.
  */
 export class Scanner {
   readonly #pipeline: Pipeline;
   readonly #fields: readonly string[];
-  /** By input, whether NaN stands for what is no number: see `Invalid`. */
-  readonly #passedOver: readonly boolean[];
+  readonly #inputs: Pipeline['rules']['inputs']['all'];
   readonly #keys: Interned;
   #templates: Template[] = [];
   #tries = 0;
 
-  private constructor(pipeline: Pipeline, fields: readonly string[], passedOver: readonly boolean[]) {
+  private constructor(pipeline: Pipeline, fields: readonly string[]) {
     this.#pipeline = pipeline;
     this.#fields = fields;
-    this.#passedOver = passedOver;
+    this.#inputs = pipeline.rules.inputs.all;
     if (KEYS.isFull) KEYS = new Interned();
     this.#keys = KEYS;
   }
@@ -72,23 +72,22 @@ export class Scanner {
   /** Returns undefined for a pipeline that reads more. */
   static of(pipeline: Pipeline): Scanner | undefined {
     const { reads, fields, rules } = pipeline;
-    const inputs = rules.inputs.all;
-    if (reads === undefined || inputs.some(({ kind }) => kind === 'plain')) return undefined;
-    const named = [fields.key, fields.eventTime, ...inputs.map(({ select }) => select)];
-    const passedOver = inputs.map(({ invalid }) => invalid !== 'poison');
-    return new Scanner(pipeline, named as readonly string[], passedOver);
+    if (reads === undefined) return undefined;
+    const named = [fields.key, fields.eventTime, ...rules.inputs.all.map(({ select }) => select)];
+    return new Scanner(pipeline, named as readonly string[]);
   }
 
   /** Decodes the records `[from, to)`. It returns undefined for each that is left to others. */
   decode(records: readonly SourceRecord[], from: number, to: number): (DecodedRecord | undefined)[] {
-    const rows = new RecordRows(to - from, this.#fields.length - INPUTS);
+    const { areNumbers, length } = this.#pipeline.rules.inputs;
+    const rows = areNumbers ? new RecordRows(to - from, length) : undefined;
     const decoded = new Array<DecodedRecord | undefined>(to - from);
     for (let row = 0; row < decoded.length; row++)
       decoded[row] = this.#decodeAny(records[from + row] as SourceRecord, rows, row);
     return decoded;
   }
 
-  #decodeAny(source: SourceRecord, rows: RecordRows, row: number): DecodedRecord | undefined {
+  #decodeAny(source: SourceRecord, rows: RecordRows | undefined, row: number): DecodedRecord | undefined {
     if (source instanceof ColumnRecord) {
       return this.#decode(source, source.columns.bytes, source.from, source.to, rows, row);
     }
@@ -102,7 +101,7 @@ export class Scanner {
     bytes: Buffer,
     from: number,
     to: number,
-    rows: RecordRows,
+    rows: RecordRows | undefined,
     row: number,
   ): DecodedRecord | undefined {
     if (to - from > MAX_RECORD_BYTES || source.waitedSince !== undefined) return undefined;
@@ -116,16 +115,39 @@ export class Scanner {
     const { arrival } = source;
     const at = timeIn(template, bytes);
     if (!this.#isTime(at, arrival)) return undefined;
+    if (rows === undefined) {
+      const values = this.#valuesIn(template, bytes);
+      const record = values && { at: at as EpochMillis, arrival, waited: false, values };
+      return record && { outcome: 'record', key: key.text, interned: key, record, id: undefined };
+    }
     const { numbers, width } = rows;
     const begin = row * width;
     numbers[begin] = at;
     numbers[begin + 1] = arrival;
     for (let field = INPUTS; field < width; field++) {
       if (template.isNumber(field)) numbers[begin + field] = template.number(field);
-      else if (this.#passedOver[field - INPUTS]) numbers[begin + field] = Number.NaN;
+      else if (this.#isPassedOver(field - INPUTS)) numbers[begin + field] = Number.NaN;
       else return undefined;
     }
     return new ScannedRecord(rows, row, key);
+  }
+
+  /** Returns what the inputs are in the record that fits a template; undefined where it would be refused. */
+  #valuesIn(template: Template, bytes: Buffer): readonly Plain[] | undefined {
+    const values = new Array<Plain>(this.#inputs.length);
+    for (let at = 0; at < values.length; at++) {
+      const value = template.value(INPUTS + at, bytes);
+      const isNumber = this.#inputs[at]?.kind === 'number';
+      if (value !== undefined && (!isNumber || typeof value === 'number')) values[at] = value;
+      else if (this.#isPassedOver(at)) values[at] = Number.NaN;
+      else return undefined;
+    }
+    return values;
+  }
+
+  /** Tells whether NaN stands for an input that is missing or not of its kind: see `Invalid`. */
+  #isPassedOver(input: number): boolean {
+    return this.#inputs[input]?.invalid !== 'poison';
   }
 
   /** Tells whether a record may be of a time. */

@@ -22,7 +22,7 @@ const TEXT = 0;
 const NUMBER = 1;
 const WORD = 2;
 
-const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word));
+const WORDS = [true, false, null].map((value) => ({ value, bytes: Buffer.from(String(value)) }));
 
 /** The hole of a field that records of the template lack. */
 const ABSENT = -1;
@@ -43,7 +43,7 @@ export class Template {
   readonly #literalEnds: Uint32Array;
   /** By field that is read, the hole that holds it. */
   readonly #holes: Int32Array;
-  /** By hole, what the record that was looked at last has there: where a text begins and ends, or a number. */
+  /** By hole, what the record that was looked at last has there: where a text begins and ends, a number, or a word's place. */
   readonly #kinds: Uint8Array;
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
@@ -143,6 +143,14 @@ export class Template {
     return this.#numbers[this.#holes[field] as number] as number;
   }
 
+  /** Returns the value of a field, whatever it is; undefined where the record lacks it. */
+  value(field: number, bytes: Buffer): string | number | boolean | null | undefined {
+    const kind = this.#kindOf(field);
+    if (kind === TEXT) return bytes.toString('latin1', this.start(field), this.end(field));
+    if (kind === NUMBER) return this.number(field);
+    return kind === WORD ? WORDS[this.number(field)]?.value : undefined;
+  }
+
   #kindOf(field: number): number | undefined {
     const hole = this.#holes[field] as number;
     return hole === ABSENT ? undefined : this.#kinds[hole];
@@ -190,12 +198,13 @@ export class Template {
   }
 
   #fillWord(bytes: Buffer, hole: number, from: number, to: number): number {
-    const word = WORDS.find(
-      (word) => to - from >= word.length && word.every((byte, at) => byte === bytes[from + at]),
+    const place = WORDS.findIndex(
+      (word) => to - from >= word.bytes.length && word.bytes.every((byte, at) => byte === bytes[from + at]),
     );
-    if (word === undefined) return NONE;
+    if (place < 0) return NONE;
     this.#kinds[hole] = WORD;
-    return from + word.length;
+    this.#numbers[hole] = place;
+    return from + (WORDS[place] as (typeof WORDS)[number]).bytes.length;
   }
 }
 
