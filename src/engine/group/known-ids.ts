@@ -23,22 +23,29 @@ function numberIn(bytes: string, at: number): number {
   return number;
 }
 
+/** How many times rows are looked through before they get an index, which takes about as long to make. */
+const LOOKS_WITHOUT_INDEX = 16;
+
 /**
  * Ids, each with the time from which it is not needed, to be found by their digests: those of a table, and those that are
- * added.
+ * added. Their rows are looked through at first, as most keys of a batch have few records in it.
  *
- * Open addressing with double hashing (Knuth, The Art of Computer Programming 3, 6.4), half full at most. A digest is
- * its own two hashes: producers choose ids, and it takes them long to find many that meet in both.
+ * The index is open addressing with double hashing (Knuth, The Art of Computer Programming 3, 6.4), half full at most. A
+ * digest is its own two hashes: producers choose ids, and it takes them long to find many that meet in both.
  */
 export class KnownIds {
-  /** Rows as those of a table of ids. */
-  readonly #rows: number[];
-  /** By slot, the number of its row from 1 on, or 0. */
+  /** Rows as those of a table of ids: those of the table, until one of them is set, and those that are added. */
+  #held: number[];
+  readonly #heldRows: number;
+  #ownsHeld = false;
+  readonly #added: number[] = [];
+  #looks = 0;
+  /** By slot, the number of its row from 1 on, or 0. Added rows are counted behind those of the table. */
   #slots: number[] = [];
 
   constructor(table: Table | undefined) {
-    this.#rows = table?.numbers.slice(0, table.rows * ID_WIDTH) ?? [];
-    this.#place(0);
+    this.#held = table?.numbers ?? [];
+    this.#heldRows = table?.rows ?? 0;
   }
 
   has(digest: Digest): boolean {
@@ -47,36 +54,61 @@ export class KnownIds {
 
   /** Returns from when on an id is not needed; undefined for one that is not among these. */
   untilOf(digest: Digest): number | undefined {
-    const at = this.#find(digest);
-    return at < 0 ? undefined : this.#rows[at];
+    const row = this.#find(digest);
+    return row < 0 ? undefined : this.#at(row, 0);
   }
 
   set(digest: Digest, until: number): void {
-    const at = this.#find(digest);
-    if (at >= 0) {
-      this.#rows[at] = until;
-      return;
+    const row = this.#find(digest);
+    if (row < 0) {
+      this.add(digest, until);
+    } else if (row >= this.#heldRows) {
+      this.#added[(row - this.#heldRows) * ID_WIDTH] = until;
+    } else {
+      if (!this.#ownsHeld) this.#held = this.#held.slice(0, this.#heldRows * ID_WIDTH);
+      this.#ownsHeld = true;
+      this.#held[row * ID_WIDTH] = until;
     }
-    const row = this.#rows.push(until, ...digest) / ID_WIDTH;
-    this.#place(row - 1);
   }
 
-  /** Returns where the row of a digest begins; −1 where there is none. */
+  /** Adds an id that is not among these. */
+  add([high, low]: Digest, until: number): void {
+    this.#added.push(until, high, low);
+    if (this.#slots.length > 0) this.#place(this.#rows - 1);
+  }
+
+  get #rows(): number {
+    return this.#heldRows + this.#added.length / ID_WIDTH;
+  }
+
+  /** Returns a number of a row. */
+  #at(row: number, column: number): number {
+    const numbers = row < this.#heldRows ? this.#held : this.#added;
+    return numbers[(row < this.#heldRows ? row : row - this.#heldRows) * ID_WIDTH + column] as number;
+  }
+
+  /** Returns the row of a digest; −1 where there is none. */
   #find([high, low]: Digest): number {
-    const rows = this.#rows;
+    if (this.#slots.length === 0 && this.#looks++ < LOOKS_WITHOUT_INDEX) {
+      const held = rowIn(this.#held, this.#heldRows, high, low);
+      if (held >= 0) return held;
+      const added = rowIn(this.#added, this.#added.length / ID_WIDTH, high, low);
+      return added < 0 ? -1 : this.#heldRows + added;
+    }
+    if (this.#slots.length === 0) this.#place(0);
     const slots = this.#slots;
     const mask = slots.length - 1;
     const step = high | 1;
     for (let slot = low & mask; slots[slot] !== 0; slot = (slot + step) & mask) {
-      const at = ((slots[slot] as number) - 1) * ID_WIDTH;
-      if (rows[at + 1] === high && rows[at + 2] === low) return at;
+      const row = (slots[slot] as number) - 1;
+      if (this.#at(row, 1) === high && this.#at(row, 2) === low) return row;
     }
     return -1;
   }
 
   /** Puts the rows from `row` on into slots, or all of them into more slots where these would be too few. */
   #place(row: number): void {
-    const rows = this.#rows.length / ID_WIDTH;
+    const rows = this.#rows;
     let from = row;
     if (2 * rows >= this.#slots.length) {
       let length = 16;
@@ -86,10 +118,18 @@ export class KnownIds {
     }
     const mask = this.#slots.length - 1;
     for (; from < rows; from++) {
-      const step = (this.#rows[from * ID_WIDTH + 1] as number) | 1;
-      let slot = (this.#rows[from * ID_WIDTH + 2] as number) & mask;
+      const step = this.#at(from, 1) | 1;
+      let slot = this.#at(from, 2) & mask;
       while (this.#slots[slot] !== 0) slot = (slot + step) & mask;
       this.#slots[slot] = from + 1;
     }
   }
+}
+
+/** Returns the row of a digest among some rows; −1 where there is none. */
+function rowIn(numbers: readonly number[], rows: number, high: number, low: number): number {
+  for (let row = 0; row < rows; row++) {
+    if (numbers[row * ID_WIDTH + 2] === low && numbers[row * ID_WIDTH + 1] === high) return row;
+  }
+  return -1;
 }

@@ -229,7 +229,7 @@ function unseen({ ids }: Group, records: readonly GroupRecord[]): readonly Group
     if (taken.has(placeDigest) || refused.has(placeDigest)) return false;
     const ownId = ownIdOf(record);
     if (ownId !== undefined && taken.has(ownId)) return false;
-    taken.set(placeDigest, Number.POSITIVE_INFINITY);
+    taken.add(placeDigest, Number.POSITIVE_INFINITY);
     return true;
   });
 }
@@ -289,24 +289,25 @@ function withAdded(table: Table | undefined, added: readonly Row[], passed: numb
   while (row < rows && !isNeeded(table?.numbers[row * ID_WIDTH])) row++;
   const news = added.filter(([until]) => isNeeded(until)).sort(([a], [b]) => a - b);
   if (row === 0 && news.length === 0 && rows > 0) return table;
-  return rows - row + news.length > 0 ? merged(table, row, news) : undefined;
+  return rows - row + news.length > 0 ? merged(table ?? NONE, row, news) : undefined;
 }
 
 /** Returns the ids of a table from a row on, and others, in the order of the times from which they are not needed. */
-function merged(table: Table | undefined, from: number, others: readonly Row[]): Table {
-  const { numbers, rows } = table ?? NONE;
-  const result = new Table(ID_WIDTH, 0, rows - from + others.length);
-  let row = from;
+function merged(table: Table, from: number, others: readonly Row[]): Table {
+  const result = table.tracked();
+  result.remove(0, from);
+  const { rows } = result;
+  const [first] = others[0] ?? AT_THE_END;
+  let row = rows;
+  while (row > 0 && (result.numbers[(row - 1) * ID_WIDTH] as number) > first) row--;
+  result.touch(row);
+  result.rows = row;
+  const behind = result.numbers.slice(row * ID_WIDTH, rows * ID_WIDTH);
+  let place = 0;
   for (let at = 0; at <= others.length; at++) {
     const [until, high, low] = others[at] ?? AT_THE_END;
-    for (; row < rows && (numbers[row * ID_WIDTH] as number) <= until; row++) {
-      const place = row * ID_WIDTH;
-      result.pushNumbers(
-        numbers[place] as number,
-        numbers[place + 1] as number,
-        numbers[place + 2] as number,
-      );
-    }
+    for (; place < behind.length && (behind[place] as number) <= until; place += ID_WIDTH)
+      result.pushNumbers(behind[place] as number, behind[place + 1] as number, behind[place + 2] as number);
     if (at < others.length) result.pushNumbers(until, high, low);
   }
   return result;
