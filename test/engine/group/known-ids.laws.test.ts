@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { cutOf } from '../../../src/core/delta.ts';
 import { Table } from '../../../src/core/table.ts';
 import type { EpochMillis } from '../../../src/core/time.ts';
 import { BatchKey } from '../../../src/engine/group/batch-key.ts';
@@ -62,7 +63,8 @@ it('the ids of a key are those before and those of its records, first those that
   fc.assert(
     fc.property(fc.array(time), fc.array(time, { maxLength: 20 }), time, (earlier, ats, passed) => {
       const before = earlier.sort((a, b) => a - b).map((until, at) => [until, 7, at]);
-      const taken = new TakenIds(pipeline, PersistentMap.of([['key', tableOf(before)]]), 0);
+      const table = tableOf(before);
+      const taken = new TakenIds(pipeline, PersistentMap.of([['key', table]]), 0);
       const records = ats.map((at, place) => {
         const data = Buffer.from('{}');
         const arrival = at as EpochMillis;
@@ -84,7 +86,11 @@ it('the ids of a key are those before and those of its records, first those that
       const expected = [...before, ...added]
         .filter(([until]) => (until as number) > passed)
         .toSorted(([a], [b]) => (a as number) - (b as number));
-      expect(rowsOf(taken.taken().get('key'))).toEqual(expected);
+      const after = taken.taken().get('key');
+      expect(rowsOf(after)).toEqual(expected);
+      const { drop, keep } = cutOf(table, after ?? table);
+      const kept = rowsOf(table).slice(drop, drop + keep);
+      expect(rowsOf(after ?? table).slice(0, keep)).toEqual(kept);
     }),
   );
 });
