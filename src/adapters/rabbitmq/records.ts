@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LoggableError, loggable } from '../../core/loggable.ts';
 import { type Position, unorderedPositionOf } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
@@ -115,7 +115,7 @@ export function placeByContent(data: Uint8Array): RabbitPlace {
 }
 
 const digestOf = (of: 'id' | 'content', bytes: string | Uint8Array): Position =>
-  unorderedPositionOf(`${of}-${createHash('sha256').update(bytes).digest('base64url')}`);
+  unorderedPositionOf(`${of}-${hash('sha256', bytes, 'base64url')}`);
 
 /** Tells Lambda to have every message of a batch delivered again. */
 export class UnsettledError extends LoggableError {}
