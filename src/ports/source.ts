@@ -16,7 +16,7 @@ export interface SourceRecord {
   readonly partitionKey: string;
   readonly data: Uint8Array;
   /** Set where the record lacks the id by which it would be known when it comes again: it is refused. */
-  readonly unidentified?: true;
+  readonly unidentified?: true | undefined;
   /** The records that a producer packed into this one; undefined for an ordinary record. */
   readonly members?: readonly Pick<SourceRecord, 'partitionKey' | 'data'>[] | undefined;
 }
@@ -40,6 +40,8 @@ export class SourceColumns {
   readonly ends: Uint32Array;
   /** Of the records into which a producer packed several, by their places. */
   readonly members = new Map<number, SourceRecord['members']>();
+  /** The places of the records without the id by which they would be known. */
+  readonly unidentified = new Set<number>();
 
   /** @param length how many records are added at most */
   constructor(length: number) {
@@ -113,6 +115,10 @@ export class ColumnRecord implements SourceRecord {
 
   get members(): SourceRecord['members'] {
     return this.columns.members.get(this.place);
+  }
+
+  get unidentified(): SourceRecord['unidentified'] {
+    return this.columns.unidentified.has(this.place) || undefined;
   }
 
   get data(): Uint8Array {

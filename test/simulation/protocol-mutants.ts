@@ -453,16 +453,15 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'A batch of RabbitMQ is acknowledged as a whole, or comes again as a whole',
     file: 'src/adapters/rabbitmq/records.ts',
     find: 'if (again.length === 0) return { batchItemFailures: [] };',
-    replace:
-      'if (again.length < queuesOf(event).flatMap(([, all]) => all).length) return { batchItemFailures: [] };',
+    replace: 'if (again.length < countOf(queuesOf(event))) return { batchItemFailures: [] };',
     sources: ['rabbitmq'],
   },
   {
     name: 'a message without an id is known by its content',
     rule: 'A message without an id is poison',
     file: 'src/adapters/rabbitmq/records.ts',
-    find: '...(lacksId && { unidentified: true })',
-    replace: '...(lacksId && data.length === 0 && { unidentified: true })',
+    find: 'columns.unidentified.add(place);',
+    replace: "if (data === '') columns.unidentified.add(place);",
     sources: ['rabbitmq'],
   },
   {

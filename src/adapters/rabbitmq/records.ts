@@ -3,7 +3,7 @@ import { LoggableError, loggable } from '../../core/loggable.ts';
 import { type Position, unorderedPositionOf } from '../../core/position.ts';
 import type { EpochMillis } from '../../core/time.ts';
 import type { RabbitSource } from '../../pipeline/sources/rabbitmq.ts';
-import { onlySource, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 
 /** The event that Lambda passes to a consumer of a queue of a RabbitMQ broker of Amazon MQ. */
 export interface RabbitEvent {
@@ -38,16 +38,22 @@ export function recordsOf(
   event: RabbitEvent,
   now: EpochMillis,
   { placedBy }: Pick<RabbitSource<unknown>, 'placedBy'>,
-): readonly SourceRecord[] {
-  return queuesOf(event).flatMap(([name, messages]) => {
+): readonly ColumnRecord[] {
+  const queues = queuesOf(event);
+  const columns = new SourceColumns(countOf(queues));
+  for (const [name, messages] of queues) {
     const lineage = lineageOf(name);
-    return messages.map((message): SourceRecord => {
+    for (const message of messages) {
       const { id, data } = contentOf(message);
-      const place = placedBy === 'content' || id === undefined ? placeByContent(data) : placeById(id);
-      const lacksId = placedBy === 'messageId' && id === undefined;
-      return { lineage, ...place, arrival: now, data, ...(lacksId && { unidentified: true }) };
-    });
-  });
+      const { position, partitionKey } =
+        placedBy === 'content' || id === undefined
+          ? placeByContent(Buffer.from(data, 'base64'))
+          : placeById(id);
+      const { place } = columns.add(lineage, position, now, partitionKey, data, 'base64');
+      if (placedBy === 'messageId' && id === undefined) columns.unidentified.add(place);
+    }
+  }
+  return columns.records;
 }
 
 /**
@@ -63,7 +69,9 @@ export const sourceOf = (event: RabbitEvent): string | undefined =>
       .map(([name]) => `${event.eventSourceArn}/${lineageOf(name)}`),
   );
 
-function queuesOf(event: RabbitEvent): readonly (readonly [string, readonly RabbitMessage[]])[] {
+type Queues = readonly (readonly [string, readonly RabbitMessage[]])[];
+
+function queuesOf(event: RabbitEvent): Queues {
   const { eventSourceArn, rmqMessagesByQueue: queues } = event ?? {};
   if (typeof eventSourceArn !== 'string' || typeof queues !== 'object' || queues === null) {
     throw loggable(
@@ -83,17 +91,20 @@ function queuesOf(event: RabbitEvent): readonly (readonly [string, readonly Rabb
   });
 }
 
+const countOf = (queues: Queues): number =>
+  queues.reduce((total, [, messages]) => total + messages.length, 0);
+
 /** Names a queue's lineage, percent-encoded, as lineages stand in names of objects. */
 const lineageOf = (name: string): string => encodeURIComponent(name.toWellFormed()).replaceAll('.', '%2E');
 
-/** Returns a message's bytes, and its id where it has one: text that is not empty. */
-function contentOf(message: RabbitMessage): { readonly id: string | undefined; readonly data: Uint8Array } {
+/** Returns a message's bytes in Base64, and its id where it has one: text that is not empty. */
+function contentOf(message: RabbitMessage): { readonly id: string | undefined; readonly data: string } {
   const { basicProperties, data } = message ?? {};
   if (typeof data !== 'string') {
     throw loggable(new TypeError('Cannot read a message as it must be of a RabbitMQ event: it lacks "data"'));
   }
   const id = basicProperties?.messageId;
-  return { id: typeof id === 'string' && id !== '' ? id : undefined, data: Buffer.from(data, 'base64') };
+  return { id: typeof id === 'string' && id !== '' ? id : undefined, data };
 }
 
 type RabbitPlace = Pick<SourceRecord, 'position' | 'partitionKey'>;
@@ -131,7 +142,7 @@ export function responseOf(
   event: RabbitEvent,
 ): { readonly batchItemFailures: readonly never[] } {
   if (again.length === 0) return { batchItemFailures: [] };
-  const all = queuesOf(event).reduce((total, [, messages]) => total + messages.length, 0);
+  const all = countOf(queuesOf(event));
   throw new UnsettledError(
     `Cannot acknowledge the messages of a batch as all of them must be committed: ${again.length} of ${all} are not, so all are delivered again`,
   );

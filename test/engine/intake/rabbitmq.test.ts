@@ -66,11 +66,12 @@ describe('a message of a RabbitMQ queue', () => {
   it('is known by its id, arrives with the invocation, and holds its bytes', () => {
     const [record, ...others] = recordsOf(eventOf([{ id: 'one', text: '{"°C": 20}' }]), at(3), byId);
     expect(others).toEqual([]);
-    expect({ ...record, data: Buffer.from(record?.data ?? []).toString() }).toEqual({
+    expect(record).toMatchObject({
       lineage: 'readings%3A%3A%2F',
       ...placeById('one'),
       arrival: at(3),
-      data: '{"°C": 20}',
+      data: Buffer.from('{"°C": 20}'),
+      unidentified: undefined,
     });
   });
 
@@ -136,6 +137,15 @@ describe('an event of a RabbitMQ queue', () => {
     expect(() => recordsOf(event as never, NOON, byId)).toThrow(
       new TypeError('Cannot read a queue as it must be of a RabbitMQ event: it is no list of messages'),
     );
+  });
+
+  it('may hold several queues, whose messages come one queue after the other', () => {
+    const [one, other] = [eventOf([{ id: 'one', text: '1' }]), eventOf([{ text: '2' }], 'other::/')];
+    const rmqMessagesByQueue = { ...one.rmqMessagesByQueue, ...other.rmqMessagesByQueue };
+    expect(recordsOf({ ...one, rmqMessagesByQueue }, NOON, byId)).toMatchObject([
+      { lineage: 'readings%3A%3A%2F', data: Buffer.from('1'), unidentified: undefined },
+      { lineage: 'other%3A%3A%2F', data: Buffer.from('2'), unidentified: true },
+    ]);
   });
 
   it('names broker, queue and virtual host as its source', () => {
