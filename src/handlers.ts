@@ -35,7 +35,7 @@ import { upstreamOf } from './pipeline/upstream.ts';
 import { type Clock, inTime } from './ports/clock.ts';
 import { held } from './ports/held.ts';
 import type { Ports, UpstreamStores } from './ports/index.ts';
-import type { SourceRecord } from './ports/source.ts';
+import type { ColumnRecord, SourceRecord } from './ports/source.ts';
 import type { Span, Tracer } from './ports/tracer.ts';
 import { cacheBytes } from './wiring/memory.ts';
 import { rowsLog, STATE_KEY } from './wiring/names.ts';
@@ -66,7 +66,7 @@ interface SourceAdapter<Event, Of> {
    * @param now the time of the invocation, for sources that do not say when a record arrived
    * @throws TypeError or RangeError when the event is not of this kind of source
    */
-  readonly recordsOf: (event: Event, now: EpochMillis, source: Of) => readonly SourceRecord[];
+  readonly recordsOf: (event: Event, now: EpochMillis, source: Of) => readonly ColumnRecord[];
   /**
    * Returns the name of the source that the event's records come from; undefined where the event names none.
    */

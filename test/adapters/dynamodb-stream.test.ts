@@ -45,8 +45,11 @@ const eventOf = (...Records: DynamoDBRecord[]): ChangeEvent => ({ shardId: SHARD
 
 /** The changes that handlers decode, and the records that carry them. */
 const read = (event: ChangeEvent) =>
-  recordsOf(event).map(({ data, ...record }) => ({
-    ...record,
+  recordsOf(event).map(({ lineage, position, arrival, partitionKey, data }) => ({
+    lineage,
+    position,
+    arrival,
+    partitionKey,
     change: JSON.parse(Buffer.from(data).toString()),
   }));
 
@@ -225,6 +228,21 @@ describe('an event of a table', () => {
         'Cannot read a record as "dynamodb.ApproximateCreationDateTime" must be seconds since the epoch',
       ),
     );
+  });
+
+  it('is refused by what is wrong first: the form of a record, its time, its attributes, its sequence number', () => {
+    const wrong = { Keys: { id: { S: 7 } }, SequenceNumber: 'last', ApproximateCreationDateTime: -1e300 };
+    const told = [
+      [{ ...wrong, SequenceNumber: 7 }, 'is of another form'],
+      [wrong, 'must be seconds since the epoch'],
+      [{ ...wrong, ApproximateCreationDateTime: 0 }, 'must be a value of DynamoDB'],
+      [{ SequenceNumber: 'last' }, 'is not a whole number'],
+    ] as const;
+    for (const [change, reason] of told) {
+      expect(() =>
+        recordsOf(eventOf(changeOf(), changeOf(change as never), changeOf({ Keys: [] as never }))),
+      ).toThrow(reason);
+    }
   });
 
   it('is of one stream', () => {

@@ -498,8 +498,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a whole table is one lineage',
     rule: 'Positions compare within one shard alone',
     file: 'src/adapters/dynamodb-stream/records.ts',
-    find: 'lineage: changeLineageOf(eventSourceARN, shard),',
-    replace: "lineage: changeLineageOf(eventSourceARN, shard === '' ? shard : 'any'),",
+    find: 'lineage = changeLineageOf(eventSourceARN, shardId as string);',
+    replace: "lineage = changeLineageOf(eventSourceARN, 'any');",
     sources: ['dynamodb'],
   },
   {

@@ -2,9 +2,9 @@ import type { AttributeValue, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-la
 import { loggable } from '../../core/loggable.ts';
 import type { Plain } from '../../core/plain.ts';
 import { positionOf } from '../../core/position.ts';
-import { isInstant } from '../../core/time.ts';
+import { type EpochMillis, isInstant } from '../../core/time.ts';
 import type { Change, ChangeKind } from '../../pipeline/sources/dynamodb.ts';
-import { onlySource, type SourceRecord } from '../../ports/source.ts';
+import { type ColumnRecord, onlySource, SourceColumns, type SourceRecord } from '../../ports/source.ts';
 
 /**
  * The event that Lambda passes to a consumer of a table's stream whose mapping sets a tumbling window. Without
@@ -19,7 +19,7 @@ export interface ChangeEvent extends DynamoDBStreamEvent {
  *
  * @throws TypeError when the event does not have that form
  */
-export function recordsOf(event: ChangeEvent): readonly SourceRecord[] {
+export function recordsOf(event: ChangeEvent): readonly ColumnRecord[] {
   if (!Array.isArray(event?.Records)) {
     throw loggable(
       new TypeError('Cannot read the event as it must be a DynamoDB Streams event: it has no list "Records"'),
@@ -34,7 +34,19 @@ export function recordsOf(event: ChangeEvent): readonly SourceRecord[] {
       ),
     );
   }
-  return Records.map((record) => recordOf(record, shardId as string));
+  const columns = new SourceColumns(Records.length);
+  let stream: string | undefined;
+  let lineage = '';
+  for (const record of Records) {
+    const { dynamodb, eventSourceARN } = checked(record);
+    if (eventSourceARN !== stream) lineage = changeLineageOf(eventSourceARN, shardId as string);
+    stream = eventSourceARN;
+    const arrival = arrivalOf(dynamodb);
+    const change = changeOf(record, dynamodb, arrival);
+    const position = positionOf(dynamodb.SequenceNumber);
+    columns.add(lineage, position, arrival, partitionKeyOf(change), JSON.stringify(change), 'utf8');
+  }
+  return columns.records;
 }
 
 /**
@@ -47,8 +59,16 @@ export const sourceOf = ({ Records }: ChangeEvent): string | undefined =>
 
 const KINDS: ReadonlySet<unknown> = new Set<ChangeKind>(['INSERT', 'MODIFY', 'REMOVE']);
 
-function recordOf(record: DynamoDBRecord, shard: string): SourceRecord {
-  const { dynamodb, eventName, eventSourceARN, userIdentity } = record;
+type StreamRecord = NonNullable<DynamoDBRecord['dynamodb']>;
+
+/** What each record has. */
+interface Checked {
+  readonly dynamodb: StreamRecord & { readonly Keys: Attributes; readonly SequenceNumber: string };
+  readonly eventSourceARN: string;
+}
+
+function checked(record: DynamoDBRecord): Checked {
+  const { dynamodb, eventName, eventSourceARN } = record;
   if (
     typeof dynamodb?.SequenceNumber !== 'string' ||
     !isMap(dynamodb.Keys) ||
@@ -63,34 +83,36 @@ function recordOf(record: DynamoDBRecord, shard: string): SourceRecord {
       ),
     );
   }
-  const { Keys, NewImage, OldImage, SequenceNumber, ApproximateCreationDateTime = Number.NaN } = dynamodb;
+  return record as Checked;
+}
+
+function arrivalOf({ ApproximateCreationDateTime = Number.NaN }: StreamRecord): EpochMillis {
   // The timestamp is in seconds, perhaps with milliseconds behind the point.
   const arrival = Math.round(ApproximateCreationDateTime * 1_000);
-  if (!isInstant(arrival)) {
-    throw loggable(
-      new TypeError(
-        'Cannot read a record as "dynamodb.ApproximateCreationDateTime" must be seconds since the epoch',
-      ),
-    );
-  }
-  const keys = itemOf(Keys);
-  const change: Change<unknown> = {
-    kind: eventName as ChangeKind,
-    keys,
-    ...(NewImage ? { newImage: itemOf(NewImage) } : {}),
-    ...(OldImage ? { oldImage: itemOf(OldImage) } : {}),
-    changedAt: arrival,
-    expired: eventName === 'REMOVE' && userIdentity?.principalId === 'dynamodb.amazonaws.com',
-  };
-  return {
-    lineage: changeLineageOf(eventSourceARN, shard),
-    position: positionOf(SequenceNumber),
-    arrival,
-    // The names of an item's attributes come in no order.
-    partitionKey: JSON.stringify(Object.entries(keys).toSorted(([a], [b]) => (a < b ? -1 : 1))),
-    data: Buffer.from(JSON.stringify(change)),
-  };
+  if (isInstant(arrival)) return arrival;
+  throw loggable(
+    new TypeError(
+      'Cannot read a record as "dynamodb.ApproximateCreationDateTime" must be seconds since the epoch',
+    ),
+  );
 }
+
+const changeOf = (
+  { eventName, userIdentity }: DynamoDBRecord,
+  { Keys, NewImage, OldImage }: Checked['dynamodb'],
+  changedAt: EpochMillis,
+): Change<unknown> => ({
+  kind: eventName as ChangeKind,
+  keys: itemOf(Keys),
+  ...(NewImage ? { newImage: itemOf(NewImage) } : {}),
+  ...(OldImage ? { oldImage: itemOf(OldImage) } : {}),
+  changedAt,
+  expired: eventName === 'REMOVE' && userIdentity?.principalId === 'dynamodb.amazonaws.com',
+});
+
+/** The names of an item's attributes come in no order. */
+const partitionKeyOf = ({ keys }: Change<unknown>): string =>
+  JSON.stringify(Object.entries(keys).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 
 const STREAM = /^arn:[\w-]+:dynamodb:[\w-]*:\d*:table\/([\w.-]+)\/stream\/([^/]+)$/;
 
