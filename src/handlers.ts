@@ -78,7 +78,7 @@ interface SourceAdapter<Event, Of> {
    * @throws Error where Lambda redelivers a whole batch, and reads no answer
    */
   readonly responseOf: (again: readonly SourceRecord[], event: Event) => BatchAnswer;
-  /** Empties an event of which neither its records nor `responseOf` need anything any more. */
+  /** Empties an event of what neither its records nor `responseOf` need any more. */
   readonly letGo?: (event: Event) => void;
   /** Takes a record's bytes apart, where producers may have packed several records into one. */
   readonly membersOf?: (data: Uint8Array) => SourceRecord['members'];

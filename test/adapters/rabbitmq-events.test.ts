@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { UnsettledError } from '../../src/adapters/rabbitmq/records.ts';
+import { type RabbitEvent, UnsettledError } from '../../src/adapters/rabbitmq/records.ts';
 import { processHandler } from '../../src/handlers.ts';
 import { count, definePipeline, rabbitmq, tumbling } from '../../src/index.ts';
 import type { Call } from '../../src/simulation/gate.ts';
@@ -19,27 +19,31 @@ const readings = definePipeline('readings', rabbitmq<Reading>({ queue: 'readings
 });
 
 /** An event as AWS documents it. None was seen on a live account. */
-const eventOf = (name: string): unknown =>
+const eventOf = (name: string): RabbitEvent =>
   JSON.parse(readFileSync(new URL(`../fixtures/events/rabbitmq-${name}.json`, import.meta.url), 'utf8'));
+
+const messagesOf = ({ rmqMessagesByQueue }: RabbitEvent) => Object.values(rmqMessagesByQueue).flat();
 
 const LONG = { getRemainingTimeInMillis: () => 60_000 };
 
 const SETTLED = { batchItemFailures: [] };
 
 describe('the answer to an event of a RabbitMQ queue', () => {
-  /** Handles events one after the other, and returns each answer, or what was thrown, and what was counted. */
+  /** Handles events one after the other. Returns them, each answer, or what was thrown, and what was counted. */
   async function answersTo(
     names: readonly string[],
     refuses: (call: Call, name: string) => boolean = () => false,
     invocation = LONG,
+    owned = false,
   ) {
     const scene = new Scene(readings);
-    const handle = processHandler(scene.refusing(refuses), readings);
+    const handle = processHandler(scene.refusing(refuses), readings, owned);
+    const events = names.map(eventOf);
     const answers: unknown[] = [];
-    for (const name of names) {
-      answers.push(await handle(eventOf(name), invocation).catch((error: unknown) => error));
+    for (const event of events) {
+      answers.push(await handle(event, invocation).catch((error: unknown) => error));
     }
-    return { answers, counted: scene.ports.telemetry.counted };
+    return { events, answers, counted: scene.ports.telemetry.counted };
   }
 
   it('says nothing where all is in, and where there is no message', async () => {
@@ -86,5 +90,17 @@ describe('the answer to an event of a RabbitMQ queue', () => {
     });
     expect(answers[0]).toBeInstanceOf(UnsettledError);
     expect(counted).toMatchObject({ applied: 0 });
+  });
+
+  it('is the same where the handler owns the event, whose messages are gone once it has read them', async () => {
+    const names = ['readings', 'poison', 'empty'];
+    for (const millis of [60_000, 1_999]) {
+      const invocation = { getRemainingTimeInMillis: () => millis };
+      const { events: kept, ...others } = await answersTo(names, undefined, invocation);
+      const { events: owned, ...own } = await answersTo(names, undefined, invocation, true);
+      expect(own).toEqual(others);
+      expect(kept).toEqual(names.map(eventOf));
+      expect(owned.flatMap(messagesOf).filter((message) => message !== undefined)).toEqual([]);
+    }
   });
 });

@@ -49,6 +49,11 @@ export function recordsOf(event: ChangeEvent): readonly ColumnRecord[] {
   return columns.records;
 }
 
+/** Lets go of an event whose records were read, as nothing of them refers to it. */
+export function letGo(event: ChangeEvent): void {
+  event.Records.length = 0;
+}
+
 /**
  * Returns the ARN of the stream of an event's records; undefined for an event without records.
  *

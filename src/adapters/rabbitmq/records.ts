@@ -57,6 +57,14 @@ export function recordsOf(
 }
 
 /**
+ * Lets go of the messages of an event that were read, as nothing of them refers to it. Their number stays, as answers
+ * say it.
+ */
+export function letGo({ rmqMessagesByQueue }: RabbitEvent): void {
+  for (const messages of Object.values(rmqMessagesByQueue)) (messages as unknown[]).fill(undefined);
+}
+
+/**
  * Returns the queue of an event's messages as `<ARN of the broker>/<queue>`; undefined for an event without
  * messages.
  *
