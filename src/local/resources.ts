@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   CreateTableCommand,
@@ -12,7 +13,7 @@ import type { EpochMillis } from '../core/time.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { ROWS_KEY, STATE_KEY } from '../wiring/names.ts';
 import type { RunClock } from './clock.ts';
-import type { Ask } from './servers/direct.ts';
+import type { Ask, LocalService } from './servers/direct.ts';
 import type { LocalServers } from './servers/servers.ts';
 
 /** The names of a pipeline's resources on this machine. */
@@ -78,29 +79,55 @@ export const settingsFor = (service: string, endpoint: string) =>
     defaultsMode: 'standard',
   }) as const;
 
-const handingTo = (ask: Ask): RequestHandler => ({
-  async handle({ method, path, headers, body }) {
-    const answered = await ask({ method, url: path, headers, body });
-    return { response: { ...answered, body: Buffer.from(answered.body) } };
+/** Sends requests to a service without its endpoint. */
+const handingTo = (service: LocalService, ask: Ask): RequestHandler => ({
+  async handle({ method, path, query, headers, body = NOTHING }) {
+    const search = searchOf(query);
+    const answered = await ask(service, {
+      method,
+      url: search === '' ? path : `${path}?${search}`,
+      headers,
+      body: bytesOf(body),
+    });
+    const bytes = bytesOf(answered.body);
+    // What is read of an object must be a stream.
+    return { response: { ...answered, body: method === 'GET' ? Readable.from([bytes]) : bytes } };
   },
 });
+
+const NOTHING = new Uint8Array();
+
+const bytesOf = (body: string | Uint8Array): Uint8Array =>
+  typeof body === 'string' ? Buffer.from(body) : body;
+
+type Query = Parameters<RequestHandler['handle']>[0]['query'];
+
+const searchOf = (query: Query): string =>
+  new URLSearchParams(
+    Object.entries(query).flatMap(([name, values]) =>
+      [values ?? ''].flat().map((value): [string, string] => [name, value]),
+    ),
+  ).toString();
 
 /**
  * Connects a client to each server.
  *
  * @param at converts an instant of the machine's clock to the run's clock: see `RunClock`
- * @param askDynamodb carries the requests to DynamoDB, instead of its endpoint
+ * @param ask carries the requests, instead of the endpoints
  */
 export function connect(
   endpoints: LocalServers['endpoints'],
   at: RunClock['at'] = (real) => real,
-  askDynamodb?: Ask,
+  ask?: Ask,
 ): Clients {
   // Node 20 is enough for a local run, also for one that a program starts without the command line.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  const settingsOf = (service: LocalService) => ({
+    ...settingsFor(service, endpoints[service]),
+    ...(ask && { requestHandler: handingTo(service, ask) }),
+  });
   // A PutRecords that is retried could put a record twice.
-  const once = { ...settingsFor('kinesis', endpoints.kinesis), maxAttempts: 1 };
-  const kinesis = clientOf(KinesisClient, once, UNHURRIED);
+  const kinesis = clientOf(KinesisClient, { ...settingsOf('kinesis'), maxAttempts: 1 }, UNHURRIED);
   // The server stamps records by the machine's clock, and handlers go by the run's.
   kinesis.middlewareStack.add(
     (next) => async (args) => {
@@ -116,15 +143,8 @@ export function connect(
   );
   return {
     kinesis,
-    dynamodb: clientOf(
-      DynamoDBClient,
-      {
-        ...settingsFor('dynamodb', endpoints.dynamodb),
-        ...(askDynamodb && { requestHandler: handingTo(askDynamodb) }),
-      },
-      UNHURRIED,
-    ),
-    s3: clientOf(S3Client, { ...settingsFor('s3', endpoints.s3), forcePathStyle: true }, UNHURRIED),
+    dynamodb: clientOf(DynamoDBClient, settingsOf('dynamodb'), UNHURRIED),
+    s3: clientOf(S3Client, { ...settingsOf('s3'), forcePathStyle: true }, UNHURRIED),
   };
 }
 

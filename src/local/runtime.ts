@@ -151,8 +151,8 @@ async function startParts(
   onClose(servers.close);
   // It writes to the directory, which another run may take as soon as the servers are closed.
   onClose(clock.close);
-  const { endpoints, askDynamodb } = servers;
-  const clients = connect(endpoints, clock.at, askDynamodb);
+  const { endpoints, ask } = servers;
+  const clients = connect(endpoints, clock.at, ask);
   onClose(() => disconnect(clients));
 
   const progress = dynamoProgress(clients.dynamodb, names.stateTable, pipeline.name);

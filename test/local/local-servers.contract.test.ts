@@ -32,6 +32,8 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -590,12 +592,19 @@ describe('servers in a thread of their own', () => {
     await clientsOf(second).s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'a', Body: 'b' }));
   });
 
-  it('answer each that asks DynamoDB without a socket as they answer by one', async () => {
+  /** Starts them, with clients that reach them without a socket alone. */
+  async function startUnreachable() {
     const servers = await startServersBeside({});
     release.push(servers.close);
-    const nowhere = { ...servers.endpoints, dynamodb: 'http://127.0.0.1:1' };
-    const direct = connectClients(nowhere, undefined, servers.askDynamodb);
+    const nowhere = 'http://127.0.0.1:1';
+    const endpoints = { kinesis: nowhere, dynamodb: nowhere, s3: nowhere };
+    const direct = connectClients(endpoints, undefined, servers.ask);
     release.push(() => disconnect(direct));
+    return { direct, reached: clientsOf(servers) };
+  }
+
+  it('answer each that asks DynamoDB without a socket as they answer by one', async () => {
+    const { direct, reached } = await startUnreachable();
     const ordinals = Array.from({ length: 50 }, (_, at) => at);
 
     await makeTable(direct);
@@ -611,7 +620,45 @@ describe('servers in a thread of their own', () => {
         }),
       );
     expect(await read(direct)).toEqual(ordinals.map((ordinal) => `body ${ordinal}`));
-    expect(await read(clientsOf(servers))).toEqual(await read(direct));
+    expect(await read(reached)).toEqual(await read(direct));
+  });
+
+  it('answer each that asks S3 without a socket as they answer by one', async () => {
+    const { direct, reached } = await startUnreachable();
+    await makeBucket(direct);
+    const key = 'folder/a b+ü.json';
+
+    await putObject(direct, key, 'first', { IfNoneMatch: '*' });
+    await putObject(direct, 'another', '');
+    for (const clients of [direct, reached]) {
+      await expect(putObject(clients, key, 'second', { IfNoneMatch: '*' })).rejects.toMatchObject(
+        preconditionFailed,
+      );
+      await expect(getObject(clients, 'none')).rejects.toMatchObject(noSuchKey);
+      expect(await getObject(clients, key)).toMatchObject({ body: 'first' });
+    }
+    const asked = async ({ s3 }: Clients) => {
+      const { $metadata: _of, ...head } = await s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key: key }));
+      const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: 'folder/a b+' }));
+      return { head, Contents };
+    };
+    expect(await asked(direct)).toEqual(await asked(reached));
+    expect(await asked(direct)).toMatchObject({ head: { ContentLength: 5 }, Contents: [{ Key: key }] });
+  });
+
+  it('answer each that asks Kinesis without a socket as they answer by one', async () => {
+    const { direct, reached } = await startUnreachable();
+    await makeStream(direct);
+    const values = Array.from({ length: 50 }, (_, at) => `value ${at}`);
+    await putRecords(direct, values);
+    await expect(
+      direct.kinesis.send(new CreateStreamCommand({ StreamName: STREAM, ShardCount: 1 })),
+    ).rejects.toMatchObject({
+      name: 'ResourceInUseException',
+    });
+
+    expect(await readStream(direct)).toMatchObject({ values });
+    expect(await readStream(direct)).toEqual(await readStream(reached));
   });
 
   it('say why they cannot start', async () => {

@@ -36,10 +36,10 @@ const startRun = (operation: string, before: Ask, start = startServers) =>
       const servers = await start(options);
       return {
         ...servers,
-        askDynamodb: (asked) =>
-          asked.headers['x-amz-target']?.endsWith(`.${operation}`)
-            ? before(asked)
-            : servers.askDynamodb(asked),
+        ask: (service, asked) =>
+          service === 'dynamodb' && asked.headers['x-amz-target']?.endsWith(`.${operation}`)
+            ? before(service, asked)
+            : servers.ask(service, asked),
       };
     },
   });
@@ -75,19 +75,19 @@ describe('a local run that cannot be started', () => {
     let ask: Ask;
     const failing = startRun(
       'Query',
-      async (asked) => {
+      async (...asked) => {
         const [thread] = (await started) as [Worker];
         void thread.terminate();
-        return ask(asked);
+        return ask(...asked);
       },
       async (options) => {
         const servers = await startServersBeside(options);
-        ask = servers.askDynamodb;
+        ask = servers.ask;
         return servers;
       },
     );
     await expect(failing).rejects.toThrow(
-      'Cannot ask DynamoDB on this machine as the thread of its server must run: it has ended',
+      'Cannot ask the servers of this machine as their thread must run: it has ended',
     );
     await expectFree();
   });
@@ -109,8 +109,8 @@ describe('the thread of the servers', () => {
     writeFileSync(
       script,
       `import { startServersBeside } from '${servers}';
-      const { askDynamodb } = await startServersBeside({});
-      const { statusCode } = await askDynamodb({ method: 'POST', url: '/', headers: {}, body: new Uint8Array() });
+      const { ask } = await startServersBeside({});
+      const { statusCode } = await ask('dynamodb', { method: 'POST', url: '/', headers: {}, body: new Uint8Array() });
       console.log(statusCode);`,
     );
     const child = spawn(process.execPath, ['--import', TSX, script]);
@@ -125,7 +125,7 @@ describe('a port', () => {
     answerAt(port2, async () => {
       throw new Error('no answer in this test');
     });
-    await expect(askAt(port1)(REQUEST)).rejects.toThrow('no answer in this test');
+    await expect(askAt(port1)('s3', REQUEST)).rejects.toThrow('no answer in this test');
     port2.close();
   });
 
@@ -137,7 +137,7 @@ describe('a port', () => {
       return new Promise(() => {});
     });
     for (let times = 0; times < 2; times++) {
-      await expect(ask(REQUEST)).rejects.toThrow(/must run: it has ended$/);
+      await expect(ask('s3', REQUEST)).rejects.toThrow(/must run: it has ended$/);
     }
   });
 });

@@ -88,7 +88,7 @@ export async function countLocally(
   minutes: { readonly filling: number; readonly counting: number },
 ): Promise<{ readonly counted: Counted; readonly messages: ReadonlyMap<string, Sent> }> {
   const servers = await startServers({});
-  const connected = () => connect(servers.endpoints, undefined, servers.askDynamodb);
+  const connected = () => connect(servers.endpoints, undefined, servers.ask);
   const [open, counting] = [connected(), connected()];
   const counted = { ...NOTHING };
   const messages = new Map<string, Mutable<Sent>>();

@@ -14,35 +14,68 @@ interface Asked {
 interface Answered {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
 }
 
-/**
- * Sends a request to a server without a socket between. For most requests, a socket takes as much time as
- * dynalite itself.
- */
-export type Ask = (asked: Asked) => Promise<Answered>;
+/** Answers a request as a server answers those that come in at its socket. */
+export type Answer = (asked: Asked) => Promise<Answered>;
 
-/** Makes dynalite answer a request as it answers those that come in at its socket. */
-export const askingOf =
-  (server: Server): Ask =>
+/** The services whose servers can be asked without a socket. */
+export type LocalService = 'kinesis' | 'dynamodb' | 's3';
+
+/**
+ * Sends a request to the server of a service without a socket between. For most requests, a socket takes as much
+ * time as the server itself.
+ */
+export type Ask = (service: LocalService, asked: Asked) => Promise<Answered>;
+
+/**
+ * Makes kinesalite, dynalite or fauxqs answer requests without a socket. They begin to read a request in the turn of the
+ * event loop in which it comes.
+ */
+export const answeringOf =
+  (server: Server): Answer =>
   ({ body, ...asked }) =>
     new Promise((answer) => {
-      const request = Object.assign(new EventEmitter(), asked);
-      const headers: Record<string, string> = {};
-      const response = {
-        statusCode: 200,
-        setHeader(name: string, value: unknown) {
-          headers[name.toLowerCase()] = String(value);
-        },
-        end(body = '') {
-          answer({ statusCode: response.statusCode, headers, body });
-        },
-      };
-      server.emit('request', request, response);
+      const request = Object.assign(new EventEmitter(), asked, { resume() {} });
+      server.emit('request', request, new Response(answer));
       request.emit('data', Buffer.from(body.buffer, body.byteOffset, body.byteLength));
       request.emit('end');
     });
+
+/** What of `http.ServerResponse` the servers use. */
+class Response extends EventEmitter {
+  readonly #answer: (answered: Answered) => void;
+  readonly #headers: Record<string, string> = {};
+  statusCode = 200;
+
+  constructor(answer: (answered: Answered) => void) {
+    super();
+    this.#answer = answer;
+  }
+
+  setHeader(name: string, value: unknown): void {
+    this.#headers[name.toLowerCase()] = String(value);
+  }
+
+  getHeader(name: string): string | undefined {
+    return this.#headers[name.toLowerCase()];
+  }
+
+  hasHeader(name: string): boolean {
+    return this.getHeader(name) !== undefined;
+  }
+
+  writeHead(statusCode: number, headers: Readonly<Record<string, unknown>>): void {
+    this.statusCode = statusCode;
+    for (const [name, value] of Object.entries(headers)) this.setHeader(name, value);
+  }
+
+  end(body?: string | Uint8Array | null): void {
+    this.#answer({ statusCode: this.statusCode, headers: this.#headers, body: body ?? '' });
+    this.emit('finish');
+  }
+}
 
 /**
  * Answers the requests that come in at a port.
@@ -50,8 +83,8 @@ export const askingOf =
  * @public the thread of the servers imports it, by a name that depends on whether these sources are built
  */
 export function answerAt(port: MessagePort, ask: Ask): void {
-  port.on('message', ([id, asked]: [number, Asked]) =>
-    ask(asked).then(
+  port.on('message', ([id, service, asked]: [number, LocalService, Asked]) =>
+    ask(service, asked).then(
       (answered) => port.postMessage([id, answered]),
       (error) => port.postMessage([id, undefined, error]),
     ),
@@ -69,7 +102,7 @@ export function askAt(port: MessagePort): Ask {
   let last = 0;
   let isOpen = true;
   const closed = () =>
-    new Error('Cannot ask DynamoDB on this machine as the thread of its server must run: it has ended');
+    new Error('Cannot ask the servers of this machine as their thread must run: it has ended');
 
   port.on('message', ([id, answered, error]: [number, Answered | undefined, unknown]) => {
     if (answered) waiting.get(id)?.resolve(answered);
@@ -84,10 +117,10 @@ export function askAt(port: MessagePort): Ask {
   });
   port.unref();
 
-  return (asked) =>
+  return (service, asked) =>
     new Promise((resolve, reject) => {
       if (!isOpen) throw closed();
-      port.postMessage([++last, asked]);
+      port.postMessage([++last, service, asked]);
       waiting.set(last, { resolve, reject });
       port.ref();
     });

@@ -1,4 +1,5 @@
 import { buildApp } from 'fauxqs';
+import { type Answer, answeringOf } from './direct.ts';
 import { openChannels, takeEvents } from './events.ts';
 import { type Journal, type JournalEntry, openJournal } from './journal.ts';
 import { type RunningServer, withoutTimeOuts } from './lifecycle.ts';
@@ -29,7 +30,7 @@ export async function startS3(options: {
   port: number;
   journalPath?: string | undefined;
   queuesPath?: string | undefined;
-}): Promise<RunningServer> {
+}): Promise<RunningServer & { readonly answer: Answer }> {
   const queues = await openQueues(options.queuesPath);
   const app = buildApp({ logger: false, stores: queues.stores });
   withoutTimeOuts(app.server);
@@ -75,6 +76,7 @@ export async function startS3(options: {
   }
   return {
     endpoint: await app.listen({ host: '127.0.0.1', port: options.port }),
+    answer: answeringOf(app.server),
     async close() {
       closeChannels();
       await app.close();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { openTogether } from '../closing.ts';
-import { type Ask, askAt, askingOf } from './direct.ts';
+import { type Ask, answeringOf, askAt } from './direct.ts';
 import { speakHttp2 } from './http2.ts';
 import { checkPort, runServer } from './lifecycle.ts';
 import { queuesPathIn } from './queues.ts';
@@ -10,8 +10,8 @@ import { queuesPathIn } from './queues.ts';
 /** Servers on 127.0.0.1 that speak the AWS protocols and accept any credentials. */
 export interface LocalServers {
   readonly endpoints: { readonly kinesis: string; readonly dynamodb: string; readonly s3: string };
-  /** Sends a request to the server that listens at the endpoint of DynamoDB. */
-  readonly askDynamodb: Ask;
+  /** Sends a request to the server that listens at the endpoint of a service. */
+  readonly ask: Ask;
   /**
    * Drops the clients, carries out the requests that they have sent, and frees the ports and the data
    * directory.
@@ -99,9 +99,10 @@ export async function startServers({ dataDirectory, ports }: LocalServersOptions
     });
     onClose(s3.close);
 
+    const answers = { kinesis: answeringOf(streams), dynamodb: answeringOf(tables), s3: s3.answer };
     return {
       endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint },
-      askDynamodb: askingOf(tables),
+      ask: (service, asked) => answers[service](asked),
     };
   });
 }
@@ -130,7 +131,7 @@ export async function startServersBeside(options: LocalServersOptions): Promise<
   thread.unref();
   return {
     endpoints,
-    askDynamodb: askAt(port1),
+    ask: askAt(port1),
     async close() {
       if (!isRunning) return;
       thread.ref();

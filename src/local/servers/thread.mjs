@@ -9,8 +9,8 @@ if (isSource) (await import('tsx/esm/api')).register();
 const { startServers } = await import(isSource ? './servers.ts' : './servers.js');
 const { answerAt } = await import(isSource ? './direct.ts' : './direct.js');
 try {
-  const { endpoints, askDynamodb, close } = await startServers(options);
-  answerAt(port, askDynamodb);
+  const { endpoints, ask, close } = await startServers(options);
+  answerAt(port, ask);
   parentPort.once('message', async () => {
     await close();
     port.close();
