@@ -110,6 +110,34 @@ const searchOf = (query: Query): string =>
   ).toString();
 
 /**
+ * Sends the items of a batch as `JSON.stringify` writes them. The SDK writes them character by character, and has them pass
+ * a dozen functions, which took a fifteenth of the time of a run.
+ *
+ * A batch that the server refuses so, as it does one that holds bytes, is sent by the SDK.
+ */
+function sendBatchesAsText(dynamodb: DynamoDBClient, ask: Ask): void {
+  const signer = uncheckedFor('dynamodb');
+  dynamodb.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        if (commandName !== 'BatchWriteItemCommand') return next(args);
+        const { headers } = await signer.sign({
+          headers: {
+            'content-type': 'application/x-amz-json-1.0',
+            'x-amz-target': 'DynamoDB_20120810.BatchWriteItem',
+          },
+        });
+        const body = Buffer.from(JSON.stringify(args.input));
+        const answered = await ask('dynamodb', { method: 'POST', url: '/', headers, body });
+        if (answered.statusCode !== 200) return next(args);
+        return { response: answered, output: { ...JSON.parse(String(answered.body)), $metadata: {} } };
+      },
+    // Whoever watches requests sees these, too.
+    { step: 'initialize', priority: 'low' },
+  );
+}
+
+/**
  * Connects a client to each server.
  *
  * @param at converts an instant of the machine's clock to the run's clock: see `RunClock`
@@ -141,9 +169,11 @@ export function connect(
     },
     { step: 'initialize' },
   );
+  const dynamodb = clientOf(DynamoDBClient, settingsOf('dynamodb'), UNHURRIED);
+  if (ask) sendBatchesAsText(dynamodb, ask);
   return {
     kinesis,
-    dynamodb: clientOf(DynamoDBClient, settingsOf('dynamodb'), UNHURRIED),
+    dynamodb,
     s3: clientOf(S3Client, { ...settingsOf('s3'), forcePathStyle: true }, UNHURRIED),
   };
 }

@@ -9,6 +9,8 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import {
+  type AttributeValue,
+  BatchWriteItemCommand,
   ConditionalCheckFailedException,
   CreateTableCommand,
   DescribeTableCommand,
@@ -621,6 +623,28 @@ describe('servers in a thread of their own', () => {
       );
     expect(await read(direct)).toEqual(ordinals.map((ordinal) => `body ${ordinal}`));
     expect(await read(reached)).toEqual(await read(direct));
+  });
+
+  it('take a batch without a socket as they take it by one, also where they refuse it', async () => {
+    const { direct, reached } = await startUnreachable();
+    await makeTable(direct);
+    const put = ({ dynamodb }: Clients, ...more: readonly Record<string, AttributeValue>[]) =>
+      dynamodb.send(
+        new BatchWriteItemCommand({
+          RequestItems: { [TABLE]: more.map((Item) => ({ PutRequest: { Item } })) },
+        }),
+      );
+    const text = { pk: { S: 'gröup' }, sk: { N: '1' }, flag: { BOOL: true }, list: { L: [{ NULL: true }] } };
+    const bytes = { pk: { S: 'group' }, sk: { N: '2' }, body: { B: Uint8Array.of(1, 2, 255) } };
+
+    expect(await put(direct, text)).toMatchObject({ UnprocessedItems: {} });
+    await put(direct, bytes);
+    await expect(put(direct, text, text)).rejects.toMatchObject({ name: 'ValidationException' });
+
+    for (const { pk, sk, ...rest } of [text, bytes]) {
+      const get = new GetItemCommand({ TableName: TABLE, Key: { pk, sk } });
+      expect((await reached.dynamodb.send(get)).Item).toEqual({ pk, sk, ...rest });
+    }
   });
 
   it('answer each that asks S3 without a socket as they answer by one', async () => {
