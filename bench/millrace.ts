@@ -1,5 +1,5 @@
 import { decodeTables, encodeTables } from '../src/core/codec.ts';
-import { type KeyRecord, type KeyRules, KeyState, type StoredKey } from '../src/core/key.ts';
+import { familiesOf, type KeyRecord, type KeyRules, KeyState, type StoredKey } from '../src/core/key.ts';
 import { Panes } from '../src/core/panes.ts';
 import { isAfter, type Position } from '../src/core/position.ts';
 import { Inputs } from '../src/core/select.ts';
@@ -19,6 +19,10 @@ export function rulesOf(
   outOfOrderness = 0,
 ): KeyRules<Reading> {
   const inputs = new Inputs<Reading>();
+  const named = Object.entries(windows).map(([name, recipe], window) => ({
+    name,
+    operator: recipe.operator({ allowedLateness: 0 as Millis, inputs: inputs as never, window }),
+  }));
   return {
     time: {
       outOfOrderness: outOfOrderness as Millis,
@@ -26,10 +30,8 @@ export function rulesOf(
       maxLateness: undefined,
     },
     inputs,
-    windows: Object.entries(windows).map(([name, recipe], window) => ({
-      name,
-      operator: recipe.operator({ allowedLateness: 0 as Millis, inputs: inputs as never, window }),
-    })),
+    windows: named,
+    families: familiesOf(named),
   };
 }
 

@@ -1,10 +1,23 @@
 import type { Calendar } from './calendar.ts';
 import { type EpochMillis, floorTo, type Millis } from './time.ts';
 
+/**
+ * Windows of which one begins with each slice. Of two such definitions with the same slices, the longer windows need a
+ * slice for as long as the shorter do, and take in each record that these take in.
+ */
+export interface Grid {
+  /** Equal slices have equal names. */
+  readonly slices: string;
+  /** How long a window is. */
+  readonly length: Millis;
+}
+
 /** Where the windows of one definition lie in time. Every instant is in at least one window. */
 export interface Alignment {
   /** The number of slices of a window. */
   readonly slices: number;
+  /** Undefined where not each slice begins a window. */
+  readonly grid?: Grid | undefined;
   /**
    * Returns the start of the slice that holds an instant. A slice is a stretch that no window's edge cuts.
    */
@@ -31,6 +44,7 @@ export function fixedAlignment(size: Millis, slide: Millis, offset: Millis): Ali
   const last = (at: number) => floorTo(at, slide, offset);
   return {
     slices: size / sliceLength,
+    ...(sliceLength === slide && { grid: { slices: `${slide},${offset}`, length: size } }),
     slice: (at) => floorTo(at, sliceLength, offset),
     first: (at) => (last(at - size) + slide) as EpochMillis,
     last,

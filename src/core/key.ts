@@ -44,6 +44,8 @@ export interface KeyRules<in Rec = never> {
   readonly time: TimeRules;
   readonly inputs: Inputs<Rec>;
   readonly windows: readonly { readonly name: string; readonly operator: WindowOperator }[];
+  /** Which windows may keep their slices together: see `familiesOf`. */
+  readonly families?: Families | undefined;
 }
 
 /** One key as a commit stores it. The window states are in the order of the pipeline's windows. */
@@ -254,10 +256,46 @@ export class KeyState {
 }
 
 /** Thaws the windows of a key, in a plain loop, as each batch does it for each key that it touches. */
-function thawed({ windows }: KeyRules, stored: StoredKey | undefined): readonly WindowState[] {
+function thawed({ windows, families }: KeyRules, stored: StoredKey | undefined): readonly WindowState[] {
   const states = new Array<WindowState>(windows.length);
   for (let i = 0; i < states.length; i++) {
-    states[i] = (windows[i] as KeyRules['windows'][number]).operator.thaw(stored?.windows[i]);
+    const place = families ? (families.order[i] as number) : i;
+    const longer = families?.longer[place]?.find((other) => haveSameSlices(stored, place, other));
+    const { operator } = windows[place] as KeyRules['windows'][number];
+    states[place] = operator.thaw(stored?.windows[place], longer === undefined ? undefined : states[longer]);
   }
   return states;
+}
+
+/** The windows of a pipeline that may keep their slices together. */
+interface Families {
+  /** The places of all windows, the longest of each family first. */
+  readonly order: readonly number[];
+  /** By place, those of the same slices that come before in `order`. */
+  readonly longer: readonly (readonly number[])[];
+}
+
+/** Returns which windows have the same slices; undefined where none have. */
+export function familiesOf(windows: KeyRules['windows']): Families | undefined {
+  const operatorAt = (place: number): WindowOperator =>
+    (windows[place] as KeyRules['windows'][number]).operator;
+  const lengthAt = (place: number): number => operatorAt(place).grid?.length ?? 0;
+  const order = [...windows.keys()].sort((a, b) => lengthAt(b) - lengthAt(a));
+  const longer = windows.map(({ operator }, place) =>
+    order.slice(0, order.indexOf(place)).filter((other) => isOfFamily(operatorAt(other), operator)),
+  );
+  return longer.some(({ length }) => length > 0) ? { order, longer } : undefined;
+}
+
+const isOfFamily = (a: WindowOperator, b: WindowOperator): boolean =>
+  a.grid !== undefined && a.grid.slices === b.grid?.slices && a.lanes.isLike(b.lanes);
+
+/**
+ * Tells whether two windows of a family have taken in the same records so far: they keep their slices together, or have
+ * none. A window that began after another, in a later version of the definition, has others for as long as that has any.
+ */
+function haveSameSlices(stored: StoredKey | undefined, place: number, other: number): boolean {
+  const [slices] = stored?.windows[place] ?? [];
+  const [others] = stored?.windows[other] ?? [];
+  return slices === others || ((slices?.rows ?? 0) === 0 && (others?.rows ?? 0) === 0);
 }

@@ -59,6 +59,22 @@ export class Lanes {
     return this.#parts.length === 0 && this.#plains.length === 0;
   }
 
+  /** Tells whether partials of other lanes are those of these, too. */
+  isLike(other: Lanes): boolean {
+    return (
+      this.#cells.length === other.#cells.length &&
+      this.#parts.length === other.#parts.length &&
+      this.#cells.every(({ cells, x, y }, at) => {
+        const lane = other.#cells[at] as CellLane;
+        return lane.cells === cells && lane.x === x && lane.y === y;
+      }) &&
+      this.#parts.every(({ parts, x, y }, at) => {
+        const lane = other.#parts[at] as PartLane;
+        return lane.parts === parts && lane.x.value === x.value && lane.y?.value === y?.value;
+      })
+    );
+  }
+
   /** Returns an empty table for partials. */
   partials(capacity = 0): Table {
     return new Table(this.#width, this.#parts.length, capacity);

@@ -55,12 +55,16 @@ export class RowRecord implements KeyRecord {
   }
 }
 
+let serials = 0;
+
 /**
  * The record that is being taken in. Its numbers stand in an array, event time first, as V8 allocates a
  * number each time it is passed from function to function.
  */
 export class CurrentRecord {
   readonly numbers: number[];
+  /** Tells it from every record before, of any key. */
+  serial = 0;
   /** Undefined for a record of numbers alone. */
   #values: readonly Plain[] | undefined;
 
@@ -69,6 +73,7 @@ export class CurrentRecord {
   }
 
   set(record: KeyRecord): void {
+    this.serial = ++serials;
     if (record instanceof RowRecord) this.#setRow(record);
     else this.#setValues(record);
   }

@@ -1,3 +1,4 @@
+import type { Grid } from './alignment.ts';
 import type { Lanes } from './lanes.ts';
 import type { Panes, WindowIdentity } from './panes.ts';
 import type { CurrentRecord } from './record.ts';
@@ -44,6 +45,8 @@ export interface WindowOperator {
   readonly lanes: Lanes;
   /** The layouts of the tables that it stores. */
   readonly layout: readonly Layout[];
+  /** Set where the first of these tables holds slices, which windows of the same slices can keep together. */
+  readonly grid?: Grid | undefined;
   /** Returns the watermark from which on a record of that event time is refused; ∞ if it never is. */
   refusedFrom(at: EpochMillis): number;
   /**
@@ -53,8 +56,11 @@ export interface WindowOperator {
   settledFrom(end: EpochMillis): number;
   /**
    * Builds the state of one key's windows from `stored`, which it does not change. Without it the key is new.
+   *
+   * @param longer the state of windows of the same slices, none shorter, that have taken in the same records so far: this
+   * one keeps its slices with that one
    */
-  thaw(stored: readonly Table[] | undefined): WindowState;
+  thaw(stored: readonly Table[] | undefined, longer?: WindowState): WindowState;
 }
 
 /**

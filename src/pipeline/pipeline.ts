@@ -1,4 +1,4 @@
-import type { KeyRules } from '../core/key.ts';
+import { familiesOf, type KeyRules } from '../core/key.ts';
 import { checkOptions } from '../core/options.ts';
 import type { PaneKind } from '../core/panes.ts';
 import { fieldReader, Inputs, type PathTo } from '../core/select.ts';
@@ -319,7 +319,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
       name: window,
       operator: recipe.operator({ allowedLateness, inputs, window: at }),
     }));
-    return { time, inputs, windows: named };
+    return { time, inputs, windows: named, families: familiesOf(named) };
   };
   const rules = rulesOf(windows);
   const inOrder = new Set(rules.windows.flatMap(({ name, operator }) => (operator.ordered ? [name] : [])));

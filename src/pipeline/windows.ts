@@ -268,7 +268,7 @@ export function cumulate<Rec, Of extends Results, Empty extends boolean = false>
       ? fixedAlignment(step, step, offset)
       : calendarAlignment(calendarOf(timeZone, step, offset));
   const stepAfter = (at: number) => steps.end(steps.last(at));
-  const alignment = { ...windows.alignment, slices, slice: steps.slice };
+  const alignment = { ...windows.alignment, slices, slice: steps.slice, grid: undefined };
   const grid = { shape: `cumulate(${step},${windows.shape}`, alignment, stepAfter };
   const { operator } = timeWindow('cumulate', grid, { emitEmpty }, aggregates);
   return { operator, shows: { panes: slices, because: `size ${options.size} / step ${duration}` } };

@@ -1,6 +1,7 @@
 import type { Aggregates } from '../core/aggregate.ts';
 import { defineAggregate } from '../core/aggregates/define.ts';
 import type { Plain } from '../core/plain.ts';
+import type { Emit } from '../core/window.ts';
 import {
   anomaly,
   batches,
@@ -135,10 +136,7 @@ function drawWindows(random: Random, kind: SentKind, fields: Random | undefined)
       },
       made.tumbling,
     ),
-    sliding: sliding(
-      { size: '90s', slide: '30s', offset: random.pick(['0s', '7s'] as const), emit: emit() },
-      made.sliding,
-    ),
+    sliding: drawSliding(random.pick(['0s', '7s'] as const), emit(), made.sliding),
     session: session({ gap: random.pick(['8s', '40s'] as const), emit: emit() }, made.session),
     rolling: random.pick(made.rolling.map(([count, aggregates]) => rolling({ count }, aggregates))),
     batches: batches({ count: random.pick([3, 3, 2]) }, made.batches),
@@ -147,6 +145,16 @@ function drawWindows(random: Random, kind: SentKind, fields: Random | undefined)
   };
   const possible = Object.entries(all).filter(([name]) => isOrdered(kind) || !ORDERED_WINDOWS.includes(name));
   return Object.fromEntries(possible) as Windows;
+}
+
+/** Windows that may keep their slices with others, by these, which are shorter. */
+const LONGER = new WeakMap<Window<DrawnReading>, Windows[string]>();
+
+function drawSliding(offset: '0s' | '7s', emit: Emit, made: Made): Window<DrawnReading> {
+  const grid = { slide: '30s', offset } as const;
+  const shorter: Window<DrawnReading> = sliding({ ...grid, size: '90s', emit }, made);
+  LONGER.set(shorter, sliding({ ...grid, size: '150s' }, made) as Windows[string]);
+  return shorter;
 }
 
 /** The window that every version has, so that the same records are poison in all of them. */
@@ -168,6 +176,8 @@ function changed(random: Random, kind: SentKind, fields: Random | undefined, win
   });
   return Object.fromEntries(random.chance(0.1) ? random.shuffled(next) : next);
 }
+
+const LENGTHENS = 0x1f83_d9ab;
 
 /** The same key and event time, read in either way. */
 const SELECTORS = [
@@ -221,13 +231,21 @@ export function drawVersions(
       ([name]) => needed.includes(name) || random.chance(0.4),
     ),
   );
-  const drawn: [Pipeline, ...Pipeline[]] = [define(first, 1)];
+  // What is drawn of longer windows is drawn aside, too. Those of a source without order stay, as the ids do.
+  const aside = random.aside(LENGTHENS);
+  const lengthens = aside.chance(0.5);
+  const lengthened = (windows: Windows): Windows => {
+    const longer = windows[LONGEST] && LONGER.get(windows[LONGEST]);
+    const isLengthened = isOrdered(kind) ? aside.chance(0.5) : lengthens;
+    return longer && isLengthened ? { ...windows, longer } : windows;
+  };
+  const drawn: [Pipeline, ...Pipeline[]] = [define(lengthened(first), 1)];
   let windows = first;
   while (drawn.length < versions) {
     // Some go back to the first definition, so that what has changed begins anew once more.
     windows = drawn.length > 1 && random.chance(0.4) ? first : changed(random, kind, fields, windows);
     if (isOrdered(kind) && random.chance(0.15)) allowedLateness = drawLateness();
-    drawn.push(define(windows, drawn.length + 1));
+    drawn.push(define(lengthened(windows), drawn.length + 1));
   }
   return drawn;
 }

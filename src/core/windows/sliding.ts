@@ -60,6 +60,9 @@ interface Rules extends SlidingSettings {
  * combines its slices, bracketed by time alone, so that the result is a function of the records' own order.
  * Traub et al., "Efficient Window Aggregation with General Stream Slicing", EDBT 2019.
  *
+ * Windows of one key whose slices are the same stretches of time and hold the same partials keep them together. A record
+ * that the shorter refuse as late, and the longer take in, is then in slices that the shorter do not read any more.
+ *
  * @param shape the beginning of the signature, which tells these settings from others
  */
 export function slidingOperator<Rec>(
@@ -89,9 +92,10 @@ export function slidingOperator<Rec>(
       { width: 2, plainWidth: 0 },
       { width: 1, plainWidth: 0 },
     ],
+    grid: alignment.grid,
     refusedFrom: (at) => alignment.end(alignment.last(at)) + allowedLateness,
     settledFrom: (end) => end + allowedLateness,
-    thaw: (stored) => new SlidingState(rules, stored),
+    thaw: (stored, longer) => new SlidingState(rules, stored, longer),
   };
 }
 
@@ -110,6 +114,10 @@ class SlidingState implements WindowState {
   readonly #rules: Rules;
   /** The slices by start. A row is the start, the number of records, and the partials. */
   readonly #slices: Table;
+  /** Set where several states keep the slices: the serial of the last record that one of them has taken into these. */
+  #shared: { taken: number } | undefined;
+  /** Whether it is the longest of them, or the only one, which lets go of slices. */
+  readonly #isLongest: boolean;
   /** The last revision, by start, of windows that have emitted and may emit again. */
   readonly #revisions: Table | undefined;
   /** One row once a window with records has closed: how many empty windows were emitted since. */
@@ -119,9 +127,16 @@ class SlidingState implements WindowState {
   /** The slices that took in a record in this commit. */
   #touched: Set<number> | undefined;
 
-  constructor(rules: Rules, stored: readonly Table[] | undefined) {
+  constructor(rules: Rules, stored: readonly Table[] | undefined, longer: WindowState | undefined) {
     this.#rules = rules;
-    this.#slices = stored?.[0]?.tracked() ?? rules.lanes.partials(4);
+    this.#isLongest = !(longer instanceof SlidingState);
+    if (longer instanceof SlidingState) {
+      longer.#shared ??= { taken: 0 };
+      this.#shared = longer.#shared;
+      this.#slices = longer.#slices;
+    } else {
+      this.#slices = stored?.[0]?.tracked() ?? rules.lanes.partials(4);
+    }
     if (rules.revises) this.#revisions = stored?.[1]?.copy() ?? new Table(2, 0);
     if (rules.emitEmpty) this.#empties = stored?.[2]?.copy() ?? new Table(1, 0);
   }
@@ -171,8 +186,8 @@ class SlidingState implements WindowState {
     }
     this.#emitSteps(start, watermarks, fold, panes);
     const expired = this.#expired(to);
-    // The slices are not removed each time, as that moves all that stay.
-    if (2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
+    // The slices are not removed each time, as that moves all that stay; and not while others are still to close.
+    if (this.#shared === undefined && 2 * expired > this.#slices.rows) this.#slices.remove(0, expired);
   }
 
   #closingFold(): SliceFold {
@@ -280,7 +295,7 @@ class SlidingState implements WindowState {
   }
 
   freeze(watermark: number): readonly Table[] {
-    this.#slices.remove(0, this.#expired(watermark));
+    if (this.#isLongest) this.#slices.remove(0, this.#expired(watermark));
     this.#revisions?.remove(0, this.#expiredRevisions(watermark));
     if (this.#empties && !this.#emitsEmpty()) this.#empties.rows = 0;
     return [this.#slices, this.#revisions ?? NO_REVISIONS, this.#empties ?? NO_EMPTIES];
@@ -289,10 +304,13 @@ class SlidingState implements WindowState {
   #add(record: CurrentRecord): void {
     const at = record.numbers[0] as number;
     const start = this.#rules.alignment.slice(at);
-    const row = this.#sliceRow(start);
-    this.#slices.touch(row);
-    countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
-    this.#rules.lanes.add(this.#slices, row, record);
+    if (this.#shared?.taken !== record.serial) {
+      const row = this.#sliceRow(start);
+      this.#slices.touch(row);
+      countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
+      this.#rules.lanes.add(this.#slices, row, record);
+      if (this.#shared) this.#shared.taken = record.serial;
+    }
     this.#closing?.changed(start);
     if (this.#rules.emit === 'update') this.#touch(start);
   }

@@ -35,7 +35,7 @@ import type { Placed } from './places.ts';
  * The state is that of the whole group (a snapshot), or what has changed since the entry before (a delta):
  * for each key that was touched, which rows its tables lost at the front and which were appended.
  */
-const VERSION = 5;
+const VERSION = 6;
 
 /**
  * Writes late records with the names of their windows, as the code that reads them may have other windows.

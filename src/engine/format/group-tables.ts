@@ -16,11 +16,51 @@ export const namesOf = ({ keys, ids }: KeysAndIds): string[] => [
   ...(ids.has(REFUSED) ? [REFUSED] : []),
 ];
 
-/** The tables of a key: its ids, and those of its windows in the order of the definition. */
+/**
+ * The tables of a key: its ids; with which window each window keeps its slices; and the tables of its windows in the order
+ * of the definition. Slices that several windows keep together stand with the first of them.
+ */
 export type KeyTables = readonly Table[];
 
 /** How many tables of a key come before those of its windows. */
-export const OWN_TABLES = 1;
+export const OWN_TABLES = 2;
+
+/** No window keeps its slices with another one. */
+const NONE_SHARED = new Table(1, 0);
+
+/**
+ * Returns with which window each window of a key keeps its slices: a row for each, the place of the first window that has
+ * them. Where no window keeps them with another one, there are no rows.
+ *
+ * @param likely the answer for another key, which is returned where it is the same
+ */
+export function sharingOf(windows: StoredKey['windows'], likely = NONE_SHARED): Table {
+  let isShared = false;
+  let isLikely = likely.rows === windows.length;
+  for (let window = 0; window < windows.length; window++) {
+    const first = firstWith(windows, window);
+    if (first < window) isShared = true;
+    if (likely.numbers[window] !== first) isLikely = false;
+  }
+  if (!isShared) return NONE_SHARED;
+  if (isLikely) return likely;
+  const sharing = new Table(1, 0, windows.length);
+  for (let window = 0; window < windows.length; window++) sharing.pushNumbers(firstWith(windows, window));
+  return sharing;
+}
+
+/** Returns the first window that has the slices of a window. */
+function firstWith(windows: StoredKey['windows'], window: number): number {
+  const slices = windows[window]?.[0];
+  if (slices === undefined || slices.rows === 0) return window;
+  let first = 0;
+  while (windows[first]?.[0] !== slices) first++;
+  return first;
+}
+
+/** Says whether the slices of a window stand with a window before it. */
+export const areElsewhere = (sharing: Table, window: number): boolean =>
+  sharing.rows > 0 && sharing.numbers[window] !== window;
 
 /** What is kept under some names, in their order. */
 export interface Stored {
@@ -40,18 +80,23 @@ export function slotsOf({ rules }: Pipeline, { keys, ids }: Stored): Table[][] {
     operator.layout.map(({ width, plainWidth }) => new Table(width, plainWidth)),
   );
   const slots = nothing.flat().map(() => new Array<Table>(keys.length));
+  const sharings = new Array<Table>(keys.length);
   // Key by key, as the tables of one are near each other in memory.
   for (let row = 0; row < keys.length; row++) {
     const stored = keys[row]?.windows;
+    const sharing = sharingOf(stored ?? [], sharings[row - 1]);
+    sharings[row] = sharing;
     for (let window = 0, slot = 0; window < nothing.length; window++) {
       const none = nothing[window] as readonly Table[];
       const tables = stored?.[window] ?? none;
+      const first = slot;
       for (let table = 0; table < none.length; table++, slot++) {
         (slots[slot] as Table[])[row] = tables[table] ?? (none[table] as Table);
       }
+      if (areElsewhere(sharing, window)) (slots[first] as Table[])[row] = none[0] as Table;
     }
   }
-  return [ids.map((table) => table ?? NO_IDS), ...slots];
+  return [ids.map((table) => table ?? NO_IDS), sharings, ...slots];
 }
 
 const NO_IDS = new Table(ID_WIDTH, 0);

@@ -13,7 +13,7 @@ import { PersistentMap } from '../group/persistent-map.ts';
 import { REFUSED } from '../group/taken.ts';
 import { Scale, TIMES } from '../group/weight.ts';
 import { countersOf, newBase, reachedOf, stateOf, wellFormed, windowsOf, withTail } from './entry.ts';
-import { type KeyTables, OWN_TABLES } from './group-tables.ts';
+import { areElsewhere, type KeyTables, OWN_TABLES, sharingOf } from './group-tables.ts';
 import { INHERITED, WINDOW, type WrittenWindow } from './layout.ts';
 
 /**
@@ -195,7 +195,7 @@ class GroupBuilder {
       });
       this.#weigh(name, earlier, -1);
       this.#weigh(name, tables, 1);
-      const [ids, ...windows] = tables;
+      const [ids, sharing, ...windows] = tables;
       if (ids && ids.rows > 0) this.#ids.set(name, ids);
       else this.#ids.delete(name);
       if (name === REFUSED) continue;
@@ -203,7 +203,12 @@ class GroupBuilder {
         row * TIMES,
         (row + 1) * TIMES,
       ) as unknown as [EpochMillis, EpochMillis, EpochMillis];
-      changed.set(name, { maxEventTime, lastArrival, watermark, windows: this.#byWindow(windows) });
+      changed.set(name, {
+        maxEventTime,
+        lastArrival,
+        watermark,
+        windows: this.#byWindow(windows, sharing as Table),
+      });
     }
     this.#keys = this.#keys.with(changed);
   }
@@ -212,11 +217,13 @@ class GroupBuilder {
   #tablesOf(name: string, stored: StoredKey | undefined): KeyTables | undefined {
     const ids = this.#ids.get(name);
     if (stored === undefined && ids === undefined) return undefined;
-    const windows = this.#windows.flatMap(
-      ({ layout = [] }, at) =>
-        stored?.windows[at] ?? layout.map(({ width, plainWidth }) => new Table(width, plainWidth)),
-    );
-    return [ids ?? new Table(ID_WIDTH, 0), ...windows];
+    const sharing = sharingOf(stored?.windows ?? []);
+    const windows = this.#windows.flatMap(({ layout = [] }, at) => {
+      const tables =
+        stored?.windows[at] ?? layout.map(({ width, plainWidth }) => new Table(width, plainWidth));
+      return areElsewhere(sharing, at) ? [withoutRows(tables[0] as Table), ...tables.slice(1)] : tables;
+    });
+    return [ids ?? new Table(ID_WIDTH, 0), sharing, ...windows];
   }
 
   #weigh(name: string, tables: KeyTables | undefined, times: 1 | -1): void {
@@ -225,15 +232,31 @@ class GroupBuilder {
     for (const table of tables) this.#weight.rows(table, 0, table.rows, times);
   }
 
-  #byWindow(tables: readonly Table[]): readonly KeyTables[] {
+  #byWindow(tables: readonly Table[], sharing: Table): readonly KeyTables[] {
     let from = 0;
-    return this.#windows.map(({ name, tables: count = 0, layout }) => {
+    const windows: KeyTables[] = [];
+    for (const [at, { name, tables: count = 0, layout }] of this.#windows.entries()) {
       const own = tables.slice(from, from + count);
       from += count;
       if (layout) checkLaidOut(own, name, layout);
-      return own;
-    });
+      windows.push(areElsewhere(sharing, at) ? [slicesOf(windows, sharing, own), ...own.slice(1)] : own);
+    }
+    return windows;
   }
+}
+
+const withoutRows = ({ width, plainWidth }: Table): Table => new Table(width, plainWidth);
+
+/**
+ * Returns the slices of a window that stand with a window before it.
+ *
+ * @throws CodecError where none of that layout stand there
+ */
+function slicesOf(before: readonly KeyTables[], sharing: Table, [own]: KeyTables): Table {
+  const slices = before[sharing.numbers[before.length] as number]?.[0];
+  if (slices === undefined || slices.width !== own?.width || slices.plainWidth !== own.plainWidth)
+    throw new CodecError('Cannot read an entry as slices must stand with a window that has such');
+  return slices;
 }
 
 const signed = ({ name, signature }: WrittenWindow) => [name, signature] as const;

@@ -107,7 +107,7 @@ function bodyOf(parts: readonly Uint8Array[]): Uint8Array {
     return deflateRawSync(Buffer.concat([length, first, second]));
   };
   const [state, tables, panes, columns] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
-  return Buffer.concat([Uint8Array.of(5), frame([section(state, tables), section(panes, columns)])]);
+  return Buffer.concat([Uint8Array.of(6), frame([section(state, tables), section(panes, columns)])]);
 }
 
 describe('a body of an entry', () => {

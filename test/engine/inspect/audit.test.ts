@@ -116,7 +116,7 @@ const sectionsOf = ({ stored }: StoredEntry) => unframe(stored.subarray(1)) as [
 
 /** A body of some state and some panes. */
 const bodyOf = (state: Uint8Array, panes: Uint8Array): Uint8Array =>
-  Buffer.concat([Uint8Array.of(5), frame([state, panes])]);
+  Buffer.concat([Uint8Array.of(6), frame([state, panes])]);
 
 /** An entry as a log stores it that holds its body. */
 const storedAs = ({ body, ...place }: LogEntry): StoredEntry => ({ ...place, stored: body });

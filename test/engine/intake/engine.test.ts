@@ -493,7 +493,7 @@ describe('what must not expire', () => {
 });
 
 describe('an entry', () => {
-  it.each([4, 6])('of format %s, which this code does not read, is refused', async (format) => {
+  it.each([5, 7])('of format %s, which this code does not read, is refused', async (format) => {
     const scene = new Scene(minutes);
     await scene.process([scene.put(PUMP, at(0, 10))]);
     const [entry] = scene.entriesOf(PUMP);
@@ -509,7 +509,7 @@ describe('an entry', () => {
     expect(scene.entriesOf(PUMP)).toHaveLength(2);
     expect(scene.ports.telemetry.faults[0]?.cause).toEqual(
       new CodecError(
-        `Cannot read an entry of format ${format} as this code reads format 5 alone: give the pipeline another name, so that it begins anew, or run it with the release that wrote the entry`,
+        `Cannot read an entry of format ${format} as this code reads format 6 alone: give the pipeline another name, so that it begins anew, or run it with the release that wrote the entry`,
       ),
     );
   });
