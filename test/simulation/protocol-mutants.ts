@@ -60,6 +60,7 @@ export const SMALL_BOUNDS: readonly Edit[] = [
 ];
 
 const SCAN_LAWS = 'test/engine/intake/scan.laws.test.ts';
+const FAMILIES_LAWS = 'test/core/families.laws.test.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   ...OUTLET_MUTANTS,
@@ -1038,6 +1039,48 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/engine/intake/template.ts',
     find: 'this.start(field), this.end(field));',
     replace: 'this.start(field), this.end(field) - 1);',
+  },
+
+  // Slices that windows keep together.
+  {
+    name: 'a window that began later has the slices of another',
+    rule: 'Windows keep slices together that have taken in the same records so far',
+    file: 'src/core/key.ts',
+    find: 'return slices === others || ((slices?.rows ?? 0) === 0 && (others?.rows ?? 0) === 0);',
+    replace: 'return true;',
+    killedBy: FAMILIES_LAWS,
+  },
+  {
+    name: 'slices are gone before all windows have closed',
+    rule: 'Windows emit the same whether or not they keep their slices together',
+    file: 'src/core/windows/sliding.ts',
+    find: 'this.#shared === undefined && 2 * expired',
+    replace: '2 * expired',
+    killedBy: FAMILIES_LAWS,
+  },
+  {
+    name: 'each window adds a record to the slices that it keeps with others',
+    rule: 'Windows emit the same whether or not they keep their slices together',
+    file: 'src/core/windows/sliding.ts',
+    find: 'this.#shared.taken = record.serial;',
+    replace: 'this.#shared.taken = 0;',
+    killedBy: FAMILIES_LAWS,
+  },
+  {
+    name: 'a shorter window lets go of slices',
+    rule: 'Windows emit the same whether or not they keep their slices together',
+    file: 'src/core/windows/sliding.ts',
+    find: 'if (this.#isLongest) this.#slices',
+    replace: 'this.#slices',
+    killedBy: FAMILIES_LAWS,
+  },
+  {
+    name: 'slices that stand with another window are none',
+    rule: 'Entries emit the same whether or not windows keep their slices together, also read again',
+    file: 'src/engine/format/read-group.ts',
+    find: 'areElsewhere(sharing, at) ? [slicesOf(windows, sharing, own), ...own.slice(1)] : own',
+    replace: 'own',
+    killedBy: 'test/engine/format/families.test.ts',
   },
 
   // Parts of records.
