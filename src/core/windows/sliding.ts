@@ -124,6 +124,8 @@ class SlidingState implements WindowState {
   readonly #empties: Table | undefined;
   /** Combines windows of many slices as they close, one after the other; undefined until one closes. */
   #closing: SliceFold | undefined;
+  /** A watermark up to which nothing closes, found when the watermark was last looked at. */
+  #closesAt = Number.NEGATIVE_INFINITY;
   /** The slices that took in a record in this commit. */
   #touched: Set<number> | undefined;
 
@@ -154,10 +156,13 @@ class SlidingState implements WindowState {
   }
 
   advance(watermarks: Watermarks, panes: Panes): void {
+    const to = watermarks[AFTER] as number;
+    if (to < this.#closesAt) return;
     const { first, end } = this.#rules.alignment;
     const start = first(watermarks[BEFORE] as number);
-    const to = watermarks[AFTER] as number;
-    if (end(start) <= to || this.#rules.stepAfter !== undefined) this.#close(start, watermarks, panes);
+    const closesAt = end(start);
+    if (closesAt <= to || this.#rules.stepAfter !== undefined) this.#close(start, watermarks, panes);
+    else this.#closesAt = closesAt;
   }
 
   /**
@@ -302,9 +307,11 @@ class SlidingState implements WindowState {
   }
 
   #add(record: CurrentRecord): void {
-    const at = record.numbers[0] as number;
-    const start = this.#rules.alignment.slice(at);
-    if (this.#shared?.taken !== record.serial) {
+    const { alignment, emit } = this.#rules;
+    const isTaken = this.#shared?.taken === record.serial;
+    if (isTaken && this.#closing === undefined && emit !== 'update') return;
+    const start = alignment.slice(record.numbers[0] as number);
+    if (!isTaken) {
       const row = this.#sliceRow(start);
       this.#slices.touch(row);
       countUp(this.#slices.numbers, row * this.#slices.width + RECORDS);
@@ -312,7 +319,7 @@ class SlidingState implements WindowState {
       if (this.#shared) this.#shared.taken = record.serial;
     }
     this.#closing?.changed(start);
-    if (this.#rules.emit === 'update') this.#touch(start);
+    if (emit === 'update') this.#touch(start);
   }
 
   #touch(slice: number): void {
