@@ -297,5 +297,5 @@ const isOfFamily = (a: WindowOperator, b: WindowOperator): boolean =>
 function haveSameSlices(stored: StoredKey | undefined, place: number, other: number): boolean {
   const [slices] = stored?.windows[place] ?? [];
   const [others] = stored?.windows[other] ?? [];
-  return slices === others || ((slices?.rows ?? 0) === 0 && (others?.rows ?? 0) === 0);
+  return slices === others || !(slices?.rows || others?.rows);
 }

@@ -6,6 +6,7 @@ import { type KeyPane, Panes } from '../../src/core/panes.ts';
 import type { EpochMillis } from '../../src/core/time.ts';
 import {
   collect,
+  correlation,
   count,
   cumulate,
   definePipeline,
@@ -15,6 +16,7 @@ import {
   quantile,
   sliding,
   sum,
+  topK,
   tumbling,
 } from '../../src/index.ts';
 
@@ -30,6 +32,7 @@ const MADE: readonly Aggregates<Reading>[] = [
   { max: max('value') },
   { most: max('value') },
   { total: sum('value'), n: count(), median: quantile('value', 0.5) },
+  { corr: correlation('value', 'at'), top: topK('value', 2, { by: 'at' }) },
   { values: collect(({ value }: Reading) => value) },
 ];
 
@@ -76,6 +79,7 @@ const records = fc.array(
 );
 
 it('windows emit the same whether or not they keep their slices together', () => {
+  let commits = 0;
   let shared = 0;
   fc.assert(
     fc.property(
@@ -113,6 +117,7 @@ it('windows emit the same whether or not they keep their slices together', () =>
             list.push([...panes.list()]);
             stored = key.freeze();
             const sharing = new Set(stored?.windows.map((tables) => tables?.[0]));
+            commits++;
             if (all === rules && sharing.size < present.windows.length) shared++;
           };
           for (const [at, { step, back, value }] of steps.entries()) {
@@ -146,5 +151,5 @@ it('windows emit the same whether or not they keep their slices together', () =>
     ),
     { numRuns: 200 },
   );
-  expect(shared).toBeGreaterThan(200);
+  expect(shared / commits).toBeGreaterThan(0.1);
 });
