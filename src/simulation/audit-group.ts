@@ -48,6 +48,11 @@ export class Taken {
     this.#ordered = ordered;
   }
 
+  /** Whether any record is in. */
+  get any(): boolean {
+    return this.#names.size > 0;
+  }
+
   /** Whether it is in; without order, also where a record of its key and id was ever taken by a window. */
   has(truth: Part): boolean {
     const wasKnown = !this.#ordered && this.#untilOf(truth.content) !== undefined;

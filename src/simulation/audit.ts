@@ -152,6 +152,11 @@ export class Audit {
     return { kept: parts.length - missed, missed };
   }
 
+  /** Whether any record was taken in, so that the pipeline knows its source. */
+  get hasBegun(): boolean {
+    return this.#taken.any;
+  }
+
   readonly #isGivenUp = (part: Part): boolean => this.#taken.buried.has(part) && !this.#taken.has(part);
 
   readonly #isMissing = (part: Part): boolean => this.#isGivenUp(part) && !this.#copied.has(part);

@@ -706,8 +706,8 @@ class Simulation {
     const givesUp =
       this.#givesUp > 0 &&
       back.size > 0 &&
-      // Nothing can be redriven into a pipeline that has not begun.
-      this.#audit.deployments.length > 0 &&
+      // Nothing can be redriven into a pipeline that has never taken anything in.
+      this.#audit.hasBegun &&
       this.#failures.chance(this.#givesUp) &&
       // A batch that is given up is no smaller than those of its records that are still under way.
       ![...this.#atWorkOn(invocation)].some((truth) => back.has(truth));

@@ -1,3 +1,4 @@
+import { loggable } from '../../core/loggable.ts';
 import { isAfter, MAX_PARTS, subPositionOf } from '../../core/position.ts';
 import { type EpochMillis, isoTime, parseIsoTime } from '../../core/time.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
@@ -7,7 +8,8 @@ import type { EnginePorts } from '../../ports/index.ts';
 import type { ObjectReader } from '../../ports/reading.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import { definitionLog } from '../../wiring/names.ts';
-import { type Definition, definitionIn } from '../log/definition-log.ts';
+import type { Sources } from '../group/sources.ts';
+import { definitionIn } from '../log/definition-log.ts';
 import { type Decoded, decodeAll, placedParts } from './decode.ts';
 import { keptId, keptRecords } from './kept-records.ts';
 import { CLOCK_SKEW, Moves } from './moves.ts';
@@ -48,7 +50,8 @@ interface FailedBatch {
  * it committed later comes from records after the batch, unless it lies in the batch.
  *
  * @param tell called with the number of objects read so far
- * @throws TypeError when an object is not what Lambda writes for this kind of source
+ * @throws TypeError when an object is not what Lambda writes for this kind of source; RangeError where batches were given
+ * up, and none of the source was ever taken in
  */
 export async function* missedRecords(
   ports: FailedPorts,
@@ -62,13 +65,15 @@ export async function* missedRecords(
   const objects: string[] = [];
   for await (const object of ports.failures.list(FAILURES_PREFIX)) objects.push(object);
   if (objects.length === 0) return;
+  const { sources } = definition;
+  if (sources === undefined) throw sourceUnknown(pipeline, objects.length);
   const refused = new Set<string>();
   for await (const { id } of keptRecords(ports, pipeline.name, 'poison')) refused.add(id);
   const moves = new Moves(ports.log, pipeline, definition);
   const seen = new Set<string>();
   for (const [at, object] of objects.entries()) {
     const body = await ports.failures.read(object);
-    const batch = body && readBatch(ports, definition, object, body);
+    const batch = body && readBatch(ports, sources, object, body);
     tell(at + 1);
     if (batch === undefined) continue;
     const fresh = batch.records.filter(({ lineage, position }) => {
@@ -129,10 +134,18 @@ export async function* missedRecords(
   }
 }
 
+/** Other mappings write to the same bucket, so that batches are told by their source. */
+const sourceUnknown = ({ name }: Pick<Pipeline, 'name'>, objects: number): RangeError =>
+  loggable(
+    new RangeError(
+      `Cannot tell which batches that Lambda gave up are of the source of "${name}" as a batch of it must have been taken in before: none was, and ${objects} objects hold what was given up; redrive once records are taken in`,
+    ),
+  );
+
 /** Returns a batch; undefined where it is of another mapping: of the projector's, or of another source's. */
 function readBatch(
   { sourceOf, recordsOf }: FailedPorts,
-  { sources }: Definition,
+  sources: Sources,
   object: string,
   body: Uint8Array,
 ): FailedBatch | undefined {
@@ -141,7 +154,7 @@ function readBatch(
     // The event of a table's stream names its shard only where the mapping makes it.
     const event = { shardId: DDBStreamBatchInfo?.shardId, ...JSON.parse(payload) };
     const source = sourceOf(event);
-    if (source === undefined || !sources?.names.includes(source)) return undefined;
+    if (source === undefined || !sources.names.includes(source)) return undefined;
     const givenUpAt = parseIsoTime(timestamp);
     if (givenUpAt === undefined) throw new TypeError('Cannot read a time that is not in ISO 8601');
     return { givenUpAt, records: recordsOf(event) };

@@ -93,9 +93,10 @@ class World {
     this.scene = scene;
   }
 
-  static async begin(pipeline = readings()): Promise<World> {
+  /** @param hasBegun whether it has taken in records of its source */
+  static async begin(pipeline = readings(), hasBegun = true): Promise<World> {
     const ports = Object.assign(memoryPorts({ start: NOON }), { limits: LIMITS });
-    const deployment = await holdDeployment(enginePorts(ports), pipeline, STREAM);
+    const deployment = await holdDeployment(enginePorts(ports), pipeline, hasBegun ? STREAM : undefined);
     await writeDown(enginePorts(ports), deployment);
     return new World(new Scene(pipeline, deployment, { ports }));
   }
@@ -461,6 +462,15 @@ describe('what Lambda writes to a failure destination', () => {
     const world = await World.begin();
     world.failures.set('notes/a', Buffer.from('{}'));
     expect(await world.missed()).toEqual([]);
+  });
+
+  it('is refused in a sentence before any record was taken in, as nobody knows the source', async () => {
+    const world = await World.begin(readings(), false);
+    expect(await world.missed()).toEqual([]);
+    world.giveUp(3, span(1, 5));
+    await expect(world.missed()).rejects.toThrow(
+      'Cannot tell which batches that Lambda gave up are of the source of "readings" as a batch of it must have been taken in before: none was, and 1 objects hold what was given up; redrive once records are taken in',
+    );
   });
 
   it('is refused in a sentence where it is something else', async () => {
