@@ -49,7 +49,7 @@ export class Taken {
   }
 
   /** Whether any record is in. */
-  get any(): boolean {
+  get hasAny(): boolean {
     return this.#names.size > 0;
   }
 

@@ -154,7 +154,7 @@ export class Audit {
 
   /** Whether any record was taken in, so that the pipeline knows its source. */
   get hasBegun(): boolean {
-    return this.#taken.any;
+    return this.#taken.hasAny;
   }
 
   readonly #isGivenUp = (part: Part): boolean => this.#taken.buried.has(part) && !this.#taken.has(part);

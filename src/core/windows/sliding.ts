@@ -131,14 +131,10 @@ class SlidingState implements WindowState {
 
   constructor(rules: Rules, stored: readonly Table[] | undefined, longer: WindowState | undefined) {
     this.#rules = rules;
-    this.#isLongest = !(longer instanceof SlidingState);
-    if (longer instanceof SlidingState) {
-      longer.#shared ??= { taken: 0 };
-      this.#shared = longer.#shared;
-      this.#slices = longer.#slices;
-    } else {
-      this.#slices = stored?.[0]?.tracked() ?? rules.lanes.partials(4);
-    }
+    const beside = longer instanceof SlidingState ? longer : undefined;
+    this.#isLongest = beside === undefined;
+    if (beside) this.#shared = beside.#shared ??= { taken: 0 };
+    this.#slices = beside ? beside.#slices : (stored?.[0]?.tracked() ?? rules.lanes.partials(4));
     if (rules.revises) this.#revisions = stored?.[1]?.copy() ?? new Table(2, 0);
     if (rules.emitEmpty) this.#empties = stored?.[2]?.copy() ?? new Table(1, 0);
   }
