@@ -581,6 +581,23 @@ describe('DynamoDB', () => {
   });
 });
 
+describe('servers in the thread of whoever asks', () => {
+  it('let the timers run of whoever asks without a socket again and again', async () => {
+    const servers = await startServers({});
+    release.push(servers.close);
+    const direct = connectClients(servers.endpoints, undefined, servers.ask);
+    release.push(() => disconnect(direct));
+    await makeBucket(direct);
+    let hasRun = false;
+    setTimeout(() => {
+      hasRun = true;
+    });
+    for (let asked = 0; asked < 1_000 && !hasRun; asked++)
+      await direct.s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
+    expect(hasRun).toBe(true);
+  });
+});
+
 describe('servers in a thread of their own', () => {
   it('answer, keep what they are given, and free directory and ports when they are closed', async () => {
     const first = await startServersBeside({ dataDirectory });

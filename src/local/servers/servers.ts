@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { openTogether } from '../closing.ts';
 import { type Ask, answeringOf, askAt } from './direct.ts';
@@ -102,7 +103,11 @@ export async function startServers({ dataDirectory, ports }: LocalServersOptions
     const answers = { kinesis: answeringOf(streams), dynamodb: answeringOf(tables), s3: s3.answer };
     return {
       endpoints: { kinesis: kinesis.endpoint, dynamodb: dynamodb.endpoint, s3: s3.endpoint },
-      ask: (service, asked) => answers[service](asked),
+      async ask(service, asked) {
+        // In a later turn of the event loop, as whoever asks again and again would else keep its timers waiting.
+        await turn();
+        return answers[service](asked);
+      },
     };
   });
 }
