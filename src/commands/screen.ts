@@ -246,11 +246,14 @@ const short = (value: unknown): string => {
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
-/** Says of each sink how long delivery took: half of the commits at most p50, and 99 of 100 at most p99. */
+/**
+ * Says of each sink how long delivery took: half of the commits at most p50, and 99 of 100 at most p99. The table comes first,
+ * whichever had the first panes.
+ */
 export const deliveries = ({ latencies }: Pick<Tally, 'latencies'>): readonly string[] =>
-  [...latencies].map(
-    ([sink, times]) => `to the ${sink} p50 ${briefly(times.at(0.5))}, p99 ${briefly(times.at(0.99))}`,
-  );
+  [...latencies]
+    .sort(([a], [b]) => Number(b === 'table') - Number(a === 'table'))
+    .map(([sink, times]) => `to the ${sink} p50 ${briefly(times.at(0.5))}, p99 ${briefly(times.at(0.99))}`);
 
 /** Says how many records each window refused, in a line for each that refused any. */
 export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>
