@@ -146,7 +146,6 @@ export function asked({ name, rules }: Pipeline, columns?: number): string {
   return [`Pipeline "${name}": ${time}`, ...lines].map((line) => cut(line, columns)).join('\n');
 }
 
-/** Returns a window's signature in words. Lengths of time are whole milliseconds in it. */
 /** The kinds of windows in words, with their lengths of time. A kind that is not here is named as its signature has it. */
 const KIND_WORDS: Readonly<Record<string, (given: readonly string[]) => string>> = {
   sliding: ([size, slide]) => (size === slide ? `tumbling, ${size}` : `sliding, ${size} every ${slide}`),
@@ -246,14 +245,11 @@ const short = (value: unknown): string => {
   return shown.length <= 24 ? shown : `${shown.slice(0, 23)}…`;
 };
 
-/**
- * Says of each sink how long delivery took: half of the commits at most p50, and 99 of 100 at most p99. The table comes first,
- * whichever had the first panes.
- */
+/** Says of each sink how long delivery took: half of the commits at most p50, and 99 of 100 at most p99. */
 export const deliveries = ({ latencies }: Pick<Tally, 'latencies'>): readonly string[] =>
-  [...latencies]
-    .sort(([a], [b]) => Number(b === 'table') - Number(a === 'table'))
-    .map(([sink, times]) => `to the ${sink} p50 ${briefly(times.at(0.5))}, p99 ${briefly(times.at(0.99))}`);
+  [...latencies].map(
+    ([sink, times]) => `to the ${sink} p50 ${briefly(times.at(0.5))}, p99 ${briefly(times.at(0.99))}`,
+  );
 
 /** Says how many records each window refused, in a line for each that refused any. */
 export const lateLines = (late: Readonly<Record<string, number>>): readonly string[] =>

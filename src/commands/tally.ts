@@ -32,7 +32,10 @@ export interface Tally extends Telemetry {
     readonly objects: number;
     readonly messages: ReadonlyMap<string, number>;
   };
-  /** How long it took from a batch's receipt by the handler until a sink had what came of it, by the sink. */
+  /**
+   * How long it took from a batch's receipt by the handler until a sink had what came of it, by the sink, in the order of the
+   * pipeline's sinks, whichever was first: without those that had nothing yet.
+   */
   readonly latencies: ReadonlyMap<string, Latencies>;
   /**
    * The share of the entries with panes, committed in this run, that all sinks have: 1 where there are none.
@@ -68,7 +71,7 @@ export function createTally(
     const all = [...taken.values()].reduce((total, count) => total + count, 0);
     return new Map([...taken, [name, (metrics.get('sent') ?? 0) - all]]);
   };
-  const latencies = new Map<string, Latencies>();
+  const latencies = new Map(pipeline.sinks.map((sink) => [sinkName(sink), new Latencies()]));
   const refused = new Map<string, Refused>();
   /** The last entry of each group log, and for each sink's log up to which entry it has been delivered. */
   const entries = new Map<string, number>();
@@ -124,7 +127,9 @@ export function createTally(
     get delivered() {
       return { ...delivered, messages: messages() };
     },
-    latencies,
+    get latencies() {
+      return new Map([...latencies].filter(([, { count }]) => count > 0));
+    },
     get deliveredShare() {
       let [all, done] = [0, 0];
       for (const [log, last] of entries) {
@@ -190,10 +195,8 @@ export function createTally(
     measure: () => {},
     measureLag: () => {},
     countDelivery(sink, arrival) {
-      const ofSink = latencies.get(sink) ?? new Latencies();
-      latencies.set(sink, ofSink);
       // A run tells the arrival by the machine's clock, as its own stands still while it reads its input.
-      ofSink.add((Date.now() - arrival) as Millis);
+      latencies.get(sink)?.add((Date.now() - arrival) as Millis);
     },
     warn: (message) => warnings.add(message),
     fault(what, cause) {

@@ -167,8 +167,8 @@ it('says how far a run is and how long it will take, where that is known, in a l
 
 it('says how long deliveries took, by sink', () => {
   const latencies = new Map([
-    ['bucket', new Latencies()],
     ['table', new Latencies()],
+    ['bucket', new Latencies()],
   ] as const);
   for (let took = 1; took <= 100; took++) latencies.get('table')?.add(took as Millis);
   for (const took of [1_000, 1_250, 150_000]) latencies.get('bucket')?.add(took as Millis);
