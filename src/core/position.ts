@@ -19,17 +19,11 @@ export function positionOf(text: string): Position {
 
 const MAX_DIGITS = 100;
 
-/** A pattern would take longer, and allocate. */
-function isWholeNumber(text: string): boolean {
-  if (text === '' || (text.length > 1 && text.startsWith('0'))) return false;
-  for (let at = 0; at < text.length; at++) {
-    const digit = text.charCodeAt(at) - ZERO;
-    if (digit < 0 || digit > 9) return false;
-  }
-  return true;
-}
+const isWholeNumber = (text: string): boolean =>
+  text !== '' && (text.length === 1 || !text.startsWith('0')) && !NO_DIGIT.test(text);
 
-const ZERO = 48;
+/** To look for another character takes a regular expression half as long as to match them all, or as a loop. */
+const NO_DIGIT = /[^0-9]/;
 
 /**
  * Makes a position of the id of a record, for a source without order.
