@@ -24,7 +24,7 @@ const DIGEST_BYTES = 16;
 
 /** Tells whether what begins at `at` may be packed records. */
 export const mayBePacked = (bytes: Buffer, at: number): boolean =>
-  at + MAGIC.length <= bytes.length && bytes.readUInt32BE(at) === MAGIC.readUInt32BE();
+  bytes[at] === MAGIC[0] && MAGIC.equals(bytes.subarray(at, at + MAGIC.length));
 
 /** The fields of the messages, each with its wire type: 0 for a number, 2 for bytes of a length. */
 const PARTITION_KEY = (1 << 3) | 2;
