@@ -11,19 +11,20 @@ declare const position: unique symbol;
 
 /** @throws RangeError when the text is not a whole number without leading zeros */
 export function positionOf(text: string): Position {
-  if (text.length > MAX_DIGITS || !isWholeNumber(text)) {
+  if (text.length > MAX_LENGTH || !isWholeNumber(text)) {
     throw loggable(new RangeError('Cannot use a position that is not a whole number of at most 100 digits'));
   }
   return text as Position;
 }
 
-const MAX_DIGITS = 100;
+const MAX_LENGTH = 100;
 
 const isWholeNumber = (text: string): boolean =>
   text !== '' && (text.length === 1 || !text.startsWith('0')) && !NO_DIGIT.test(text);
 
 /** To look for another character takes a regular expression half as long as to match them all, or as a loop. */
 const NO_DIGIT = /[^0-9]/;
+const NO_ID = /[^\w-]/;
 
 /**
  * Makes a position of the id of a record, for a source without order.
@@ -31,7 +32,7 @@ const NO_DIGIT = /[^0-9]/;
  * @throws RangeError when the text is not 1 to 100 letters, digits, hyphens and underscores
  */
 export function unorderedPositionOf(id: string): Position {
-  if (!/^[\w-]{1,100}$/.test(id)) {
+  if (id === '' || id.length > MAX_LENGTH || NO_ID.test(id)) {
     throw loggable(
       new RangeError(
         'Cannot use an id that is not 1 to 100 letters, digits, hyphens and underscores as a position',

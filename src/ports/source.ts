@@ -34,7 +34,9 @@ export class SourceColumns {
   readonly positions: Position[] = [];
   /** Epoch milliseconds. */
   readonly arrivals: Float64Array;
+  /** As the event has them, in this encoding. */
   readonly partitionKeys: string[] = [];
+  readonly keyEncoding: 'base64' | 'utf8';
   /** The bytes of all records, one after the other, and where those of each end. */
   bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
   readonly ends: Uint32Array;
@@ -43,8 +45,12 @@ export class SourceColumns {
   /** The places of the records without the id by which they would be known. */
   readonly unidentified = new Set<number>();
 
-  /** @param length how many records are added at most */
-  constructor(length: number) {
+  /**
+   * @param length how many records are added at most
+   * @param keyEncoding of the partition keys that are added; few are ever decoded
+   */
+  constructor(length: number, keyEncoding: SourceColumns['keyEncoding'] = 'utf8') {
+    this.keyEncoding = keyEncoding;
     this.arrivals = new Float64Array(length);
     this.ends = new Uint32Array(length);
   }
@@ -110,7 +116,9 @@ export class ColumnRecord implements SourceRecord {
   }
 
   get partitionKey(): string {
-    return this.columns.partitionKeys[this.place] as string;
+    const { keyEncoding, partitionKeys } = this.columns;
+    const key = partitionKeys[this.place] as string;
+    return keyEncoding === 'utf8' ? key : Buffer.from(key, keyEncoding).toString();
   }
 
   get members(): SourceRecord['members'] {

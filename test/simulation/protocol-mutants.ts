@@ -1248,7 +1248,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'poison has no group',
     rule: 'What has no key is counted in the group of its partition key',
     file: 'src/engine/intake/process-batch.ts',
-    find: "content.outcome === 'record' ? content.key : partitionKey",
+    find: "content.outcome === 'record' ? content.key : (partitionKey ?? source.partitionKey)",
     replace: "content.outcome === 'record' ? content.key : ''",
   },
   {

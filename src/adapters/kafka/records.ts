@@ -55,19 +55,18 @@ export function recordsOf(event: KafkaEvent): readonly ColumnRecord[] {
     );
   }
   const records = partitions.flat();
-  const columns = new SourceColumns(records.length);
+  const columns = new SourceColumns(records.length, 'base64');
   let before: KafkaRecord | undefined;
   let lineage = '';
   for (const record of records) {
-    const { topic, partition, offset, timestamp, key, value } = checked(record);
-    if (topic !== before?.topic || partition !== before.partition) lineage = `${topic}/${partition}`;
+    const { topic, partition, offset, timestamp, key, value } = checked(record, before);
+    if (!isOfPartition(record, before)) lineage = `${topic}/${partition}`;
     before = record;
     if (typeof value !== 'string') continue;
     // A producer may send a timestamp that is no instant. With 0 instead, any event time lies in the
     // future, so that the record is refused, where an error would hold up its partition.
     const arrival = (isInstant(timestamp) ? timestamp : 0) as EpochMillis;
-    const partitionKey = Buffer.from(key ?? '', 'base64').toString();
-    columns.add(lineage, positionOf(String(offset)), arrival, partitionKey, value, 'base64');
+    columns.add(lineage, positionOf(String(offset)), arrival, key ?? '', value, 'base64');
   }
   return columns.records;
 }
@@ -87,18 +86,22 @@ export function letGo({ records }: KafkaEvent): void {
 export function sourceOf({ eventSourceArn, bootstrapServers, records }: KafkaEvent): string | undefined {
   const cluster = eventSourceArn ?? bootstrapServers?.split(',').toSorted().join();
   if (!cluster) return undefined;
-  return onlySource(
-    Object.values(records)
-      .flat()
-      .map(({ topic }) => `${cluster}/${topic}`),
-  );
+  const topics: string[] = [];
+  for (const partition of Object.values(records)) {
+    for (const { topic } of partition) if (topic !== topics.at(-1)) topics.push(topic);
+  }
+  return onlySource(topics.map((topic) => `${cluster}/${topic}`));
 }
 
-function checked(record: KafkaRecord): KafkaRecord {
+/** Tells whether a record is of the partition of another. */
+const isOfPartition = ({ topic, partition }: KafkaRecord, other: KafkaRecord | undefined): boolean =>
+  other !== undefined && topic === other.topic && partition === other.partition;
+
+/** @param before the record before, which was checked */
+function checked(record: KafkaRecord, before: KafkaRecord | undefined): KafkaRecord {
   const { topic, partition, offset, timestamp, key, value } = record;
   if (
-    !isTopic(topic) ||
-    !isOrdinal(partition) ||
+    !(isOfPartition(record, before) || (isTopic(topic) && isOrdinal(partition))) ||
     !isOrdinal(offset) ||
     typeof timestamp !== 'number' ||
     !isText(key) ||

@@ -240,7 +240,7 @@ async function splitByGroup(
   const { ordered } = deployment.pipeline.source.lineage;
   const add = (
     source: SourceRecord,
-    partitionKey: string,
+    partitionKey: string | undefined,
     member: number,
     child: number,
     content: DecodedPart,
@@ -258,8 +258,8 @@ async function splitByGroup(
     // A record without a key counts in the group of its partition key.
     const key = interned
       ? keys.ofInterned(interned)
-      : keys.of(content.outcome === 'record' ? content.key : partitionKey);
-    spread.add(key, partitionKey);
+      : keys.of(content.outcome === 'record' ? content.key : (partitionKey ?? source.partitionKey));
+    if (spread.looksOn) spread.add(key, partitionKey ?? source.partitionKey);
     key.share.records.push(new GroupRecord(ordered, source, member, child, key, content, expanded, packed));
   };
   let taken = 0;
@@ -269,7 +269,7 @@ async function splitByGroup(
       const source = records[taken + at] as SourceRecord;
       const content = decoded[at] as Decoded;
       if (content.outcome !== 'expanded' && content.outcome !== 'packed') {
-        add(source, source.partitionKey, 0, 0, content, false, false);
+        add(source, undefined, 0, 0, content, false, false);
         continue;
       }
       for (const { member, child, expanded, partitionKey, part } of placedParts(source, content)) {

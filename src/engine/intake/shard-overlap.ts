@@ -33,9 +33,13 @@ export class Spread {
     return [...this.#touched.keys()];
   }
 
-  /** Looks at a record, unless enough were looked at. It costs a digest for a key that is no partition key. */
+  /** Whether it looks at more records. */
+  get looksOn(): boolean {
+    return this.#sampled < SAMPLE;
+  }
+
+  /** Looks at a record, which costs a digest for a key that is no partition key. */
   add({ text, hash }: BatchKey, partitionKey: string): void {
-    if (this.#sampled === SAMPLE) return;
     this.#sampled++;
     if (text === partitionKey) return;
     if (groupOf(hash, this.all) !== groupOf(hashOf(partitionKey), this.all)) this.#strays++;
