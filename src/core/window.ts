@@ -113,7 +113,8 @@ export interface WindowState {
   restsUntil(watermark: number): number;
   /**
    * Says whether the state could begin anew unnoticed. Only a record that comes after `maxLateness` could
-   * tell.
+   * tell. A state that took no record in is empty: a version that adds windows to a silent key must not have the key
+   * remembered, or what is emitted would depend on whether the version before had forgotten it by then.
    */
   isEmpty(watermark: number): boolean;
   /** Returns the tables to store, in the operator's layout. The state must not be used afterwards. */

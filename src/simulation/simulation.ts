@@ -173,12 +173,16 @@ export async function runSchedule(settings: Settings, { seed, faults }: Schedule
 }
 
 /** Runs a schedule of the pipeline whose panes are read, and draws one that reads what came of it. */
-async function chainedCase(draws: Random, seed: number, { tamper }: Settings): Promise<Case> {
+async function chainedCase(draws: Random, seed: number, { tamper, trace }: Settings): Promise<Case> {
   const first = drawFirst(draws);
   const random = new Random(seed ^ FIRST_OF_CHAIN);
   const [redrives, failures] = [random.fork(), random.fork()];
   const faults = drawFaults(random.fork());
-  const settings = { given: () => first, tamper };
+  const settings = {
+    given: () => first,
+    tamper,
+    trace: trace && ((line: string) => trace(`first: ${line}`)),
+  };
   const simulation = new Simulation(random, redrives, failures, new Random(0), first, faults, settings);
   const recording = simulation.record();
   try {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { KeyState } from '../../src/core/key.ts';
+import { type KeyRules, KeyState } from '../../src/core/key.ts';
 import type { EpochMillis, Millis } from '../../src/core/time.ts';
 import type { OpenWindow } from '../../src/core/window.ts';
-import { cases, keyRecord, longAfter, noPanes, rough, rulesOf } from './windows.ts';
+import { cases, keyRecord, longAfter, noPanes, type Rec, rough, rulesOf } from './windows.ts';
 
 const byStart = (windows: readonly Omit<OpenWindow, 'due'>[]) =>
   windows
@@ -79,6 +79,38 @@ it('rests until silence emits something or lets it be forgotten, and not longer'
       // Where no record may come late for a window, nothing else ends a rest.
       if (plan.allowedLateness === 0 && Number.isFinite(until)) expect(at(until).happens).toBe(true);
     }),
+    { numRuns: 300 },
+  );
+});
+
+it('is forgotten as before where a version adds windows that no record has met', () => {
+  const silences = fc.record({ silence: fc.nat(150), maxLateness: fc.nat(150) });
+  fc.assert(
+    fc.property(
+      cases(rough),
+      cases(rough),
+      silences,
+      ({ plan, input }, { plan: { windows: added } }, silences) => {
+        const { silence, maxLateness } = silences;
+        const now = (Math.max(...input.map(({ arrival }) => arrival)) + silence) as EpochMillis;
+        const more = Object.entries(added).map(([name, window]) => [`more-${name}`, window] as const);
+        const [before, after] = [plan.windows, { ...plan.windows, ...Object.fromEntries(more) }].map(
+          (windows) => {
+            const rules = rulesOf({ ...plan, windows });
+            return { ...rules, time: { ...rules.time, maxLateness: maxLateness as Millis } };
+          },
+        ) as [KeyRules<Rec>, KeyRules<Rec>];
+        const key = new KeyState(before);
+        for (const record of input) key.apply(keyRecord(before, record), noPanes(before));
+        const stored = key.freeze();
+        const rest = (rules: KeyRules<Rec>) => {
+          const silent = new KeyState(rules, stored);
+          silent.idle(now, noPanes(rules));
+          return { until: silent.restsUntil(), isForgotten: silent.freeze(now) === undefined };
+        };
+        expect(rest(after)).toEqual(rest(before));
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -113,6 +113,15 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return true;',
   },
   {
+    name: 'a window that is new keeps a silent key',
+    rule: 'A version that adds windows remembers no key that the one before could forget',
+    file: 'src/core/windows/running.ts',
+    find: 'return this.#all.rows === 0;',
+    replace: 'return false;',
+    killedBy: 'test/engine/intake/engine.test.ts',
+    title: 'under a version that adds running',
+  },
+  {
     name: 'only the sweeper forgets',
     rule: 'A forgotten key begins anew whether or not the sweeper came by',
     file: 'src/core/key.ts',

@@ -74,14 +74,14 @@ class BatchesState implements WindowState {
     emitSpan(panes, this.#window, EARLY, this.#batch, { identity, revision: 0, revisable: 1 });
   }
 
-  /** No pane waits for time, and the state is never empty. */
+  /** No pane waits for time, and a state that took a record in stays. */
   restsUntil(): number {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The state is never empty, as the ordinals of batches go on. */
+  /** The state is empty until its first record: the ordinals of batches go on. */
   isEmpty(): boolean {
-    return false;
+    return this.#batch.rows === 0 && this.#ordinal.numbers[0] === 0;
   }
 
   freeze(): readonly Table[] {

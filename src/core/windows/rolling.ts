@@ -275,14 +275,14 @@ class RollingState implements WindowState, Postponed {
     panes.end(this.#window, joined, 0);
   }
 
-  /** No pane waits for time, and the state is never empty. */
+  /** No pane waits for time, and a state that took a record in stays. */
   restsUntil(): number {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The state is never empty, as the ordinals of records go on. */
+  /** The state is empty until its first record: the ordinals of records go on. */
   isEmpty(): boolean {
-    return false;
+    return this.#block + this.#present === 0;
   }
 
   freeze(): readonly Table[] {

@@ -105,14 +105,14 @@ class RunningState implements WindowState {
     if (this.#all.rows > 0) this.#show(panes);
   }
 
-  /** No pane waits for time, and the state is never empty. */
+  /** No pane waits for time, and a state that took a record in stays. */
   restsUntil(): number {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** The state is never empty, as the window never closes. */
+  /** The state is empty until its first record: the window never closes. */
   isEmpty(): boolean {
-    return false;
+    return this.#all.rows === 0;
   }
 
   freeze(): readonly Table[] {

@@ -159,9 +159,9 @@ class TrailingState implements WindowState {
     return row < this.#records.rows ? this.#at(row) + 1 : Number.POSITIVE_INFINITY;
   }
 
-  /** The state is never empty, as the ordinals of records go on. */
+  /** The state is empty until its first record: the ordinals of records go on. */
   isEmpty(): boolean {
-    return false;
+    return this.#next.rows === 0;
   }
 
   freeze(watermark: number): readonly Table[] {

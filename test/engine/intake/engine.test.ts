@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { CodecError } from '../../../src/core/codec.ts';
+import type { PaneKind } from '../../../src/core/panes.ts';
 import { type EpochMillis, isoTime, millis } from '../../../src/core/time.ts';
 import { decodeLedger } from '../../../src/engine/format/entry.ts';
 import type { RefusedRecord } from '../../../src/engine/intake/poison.ts';
 import {
+  batches,
   bucket,
   count,
   definePipeline,
@@ -11,9 +13,12 @@ import {
   last,
   mean,
   rolling,
+  running,
   table,
+  trailing,
   tumbling,
 } from '../../../src/index.ts';
+import type { Window } from '../../../src/pipeline/windows.ts';
 import { ENTRY_LIFETIME, LogLostError } from '../../../src/ports/commit-log.ts';
 import type { Ports } from '../../../src/ports/index.ts';
 import { objectsLog } from '../../../src/wiring/names.ts';
@@ -423,21 +428,46 @@ describe('silence', () => {
 });
 
 describe('a key that may be forgotten', () => {
-  const hour = definePipeline('readings', kinesis<Reading>(), {
-    key: ({ machine }) => machine,
-    eventTime: (reading) => reading.at,
-    maxLateness: '1h',
-    windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
-  }).to(bucket());
+  type Counting = Window<
+    Reading,
+    { readonly kind: PaneKind; readonly results: { readonly [name: string]: number } }
+  >;
+  const hour = (version = 1, more: { [name: string]: Counting } = {}) =>
+    definePipeline('readings', kinesis<Reading>(), {
+      key: ({ machine }) => machine,
+      eventTime: (reading) => reading.at,
+      maxLateness: '1h',
+      version,
+      windows: { minute: tumbling({ size: '1m' }, { n: count() }), ...more },
+    }).to(bucket());
+  const all = { all: count() };
+  const ordinals: { [kind: string]: Counting } = {
+    batches: batches({ count: 9 }, all),
+    rolling: rolling({ count: 2 }, all),
+    running: running({ emit: 'record' }, all),
+    trailing: trailing({ size: '1m' }, all),
+  };
+  const ways = Object.keys(ordinals).flatMap((kind) => [true, false].map((swept) => [kind, swept] as const));
+  //  12:00      13:01      14:50      15:00
+  //  PUMP       forgotten  at         arrives: late for a key that is remembered, the first of one that is not
+  const delayed = JSON.stringify({ machine: PUMP, at: at(170), celsius: 20 });
 
   it.each([true, false])('takes its next record in the same way, swept before (%s) or not', async (swept) => {
-    const scene = new Scene(hour);
+    const scene = new Scene(hour());
     await scene.process([scene.put(PUMP, at(0))]);
     if (swept) await scene.sweepAt(at(120));
-    // Ten minutes under way: late for a key that is remembered, the first of a key that is not.
-    const delayed = JSON.stringify({ machine: PUMP, at: at(170), celsius: 20 });
     await scene.process([scene.putText(delayed, at(180))]);
     expect(scene.ports.telemetry.counted).toMatchObject({ applied: 2, late: 0 });
+  });
+
+  it.each(ways)('does so under a version that adds %s, swept before (%s) or not', async (kind, swept) => {
+    const scene = new Scene(hour());
+    await scene.process([scene.put(PUMP, at(0))]);
+    if (swept) await scene.sweepAt(at(120));
+    const next = await scene.under(hour(2, { more: ordinals[kind] as Counting }));
+    await next.process([next.putText(delayed, at(180))]);
+    await next.sweepAt(at(200));
+    expect(next.emitted()).toContain('pump 14:50:00 0 {"n":1}');
   });
 });
 
