@@ -53,6 +53,7 @@ declare module 'dynalite/db/index.js' {
   }
 
   export interface Store {
+    readonly db: { close(): Promise<void> };
     readonly tableDb: Items;
     getItemDb(table: string): Items;
   }

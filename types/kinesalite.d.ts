@@ -23,6 +23,12 @@ declare module 'kinesalite/db/index.js' {
   }
 
   export interface Store {
+    /** The streams by name. */
+    readonly metaDb: {
+      get(name: string, answer: (error: unknown, stream?: object) => void): void;
+      put(name: string, stream: object, answer: (error: unknown) => void): void;
+      del(name: string, answer: (error: unknown) => void): void;
+    };
     db: EventEmitter & { close(): Promise<void> };
     getStream(
       name: string,

@@ -8,6 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import {
   type AttributeValue,
   BatchWriteItemCommand,
@@ -50,6 +51,7 @@ import kinesaliteDb from 'kinesalite/db/index.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { connect as connectClients, disconnect } from '../../src/local/resources.ts';
 import { useParsedConditions } from '../../src/local/servers/conditions.ts';
+import type { Definitions } from '../../src/local/servers/definitions.ts';
 import { type JournalEntry, openJournal } from '../../src/local/servers/journal.ts';
 import { runServer } from '../../src/local/servers/lifecycle.ts';
 import { useNativeSequences } from '../../src/local/servers/sequences.ts';
@@ -135,6 +137,13 @@ async function makeTable({ dynamodb }: Clients) {
   await dynamodb.send(making);
   const describing = new DescribeTableCommand({ TableName: TABLE });
   while ((await dynamodb.send(describing)).Table?.TableStatus !== 'ACTIVE');
+}
+
+/** Changes what a server that is closed keeps of a stream or a table. */
+async function change(definitions: Definitions, name: string, changes: object) {
+  const get = promisify(definitions.get.bind(definitions));
+  const put = promisify(definitions.put.bind(definitions));
+  await put(name, { ...(await get(name)), ...changes });
 }
 
 const makeBucket = ({ s3 }: Clients) => s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
@@ -776,6 +785,40 @@ describe('Kinesis', () => {
 });
 
 describe('the local servers', () => {
+  it.each(['CREATING', 'UPDATING', 'DELETING'])(
+    'has what was %s when they were killed as it was before',
+    async (status) => {
+      const before = await start({ dataDirectory });
+      await Promise.all([makeStream(before), makeTable(before)]);
+      await before.close();
+      const streams = bignumber.create({ path: join(dataDirectory, 'kinesis') });
+      await change(streams.metaDb, STREAM, { StreamStatus: status });
+      await streams.db.close();
+      const tables = ownDatabase.create({ path: join(dataDirectory, 'dynamodb') });
+      await change(tables.tableDb, TABLE, { TableStatus: status });
+      await tables.db.close();
+
+      const after = await start({ dataDirectory });
+      const made = [makeStream(after), makeTable(after)];
+      if (status !== 'CREATING')
+        for (const one of made) await expect(one).rejects.toMatchObject({ name: 'ResourceInUseException' });
+      await Promise.allSettled(made);
+      const { StreamDescription } = await after.kinesis.send(
+        new DescribeStreamCommand({ StreamName: STREAM }),
+      );
+      const { Table } = await after.dynamodb.send(new DescribeTableCommand({ TableName: TABLE }));
+      expect([StreamDescription?.StreamStatus, Table?.TableStatus]).toEqual(['ACTIVE', 'ACTIVE']);
+      expect(StreamDescription?.Shards).toHaveLength(1);
+      const { Records } = await after.kinesis.send(
+        new PutRecordsCommand({
+          StreamName: STREAM,
+          Records: [{ Data: Buffer.from('{}'), PartitionKey: 'a' }],
+        }),
+      );
+      expect(Records?.[0]?.ErrorCode).toBeUndefined();
+    },
+  );
+
   it('keep what they acknowledged when their process is killed, and their lock until then', async () => {
     const child = runInNewProcess(`
       const { endpoints } = await startServers({ dataDirectory: ${JSON.stringify(dataDirectory)} });

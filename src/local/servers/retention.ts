@@ -1,4 +1,5 @@
 import kinesaliteDb, { type Store } from 'kinesalite/db/index.js';
+import { leaveNoneChanging } from './definitions.ts';
 
 const { create } = kinesaliteDb;
 
@@ -14,6 +15,7 @@ const A_THOUSAND_YEARS = 1_000 * 365 * 24;
 export function keepRecords(): void {
   kinesaliteDb.create = (options) => {
     const store: Store = create(options);
+    leaveNoneChanging(store.metaDb, 'StreamStatus');
     const { getStream } = store;
     store.getStream = (name, answer) =>
       getStream(name, (error, stream) =>

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import dynaliteDb, { type Items, type Range, type Store } from 'dynalite/db/index.js';
+import { leaveNoneChanging } from './definitions.ts';
 
 const { create } = dynaliteDb;
 
@@ -14,7 +15,10 @@ const { create } = dynaliteDb;
 export function keepTablesAsText(): void {
   dynaliteDb.create = (options) => {
     const store: Store = create(options);
-    if (options.path !== undefined) return store;
+    if (options.path !== undefined) {
+      leaveNoneChanging(store.tableDb, 'TableStatus');
+      return store;
+    }
     const { getItemDb } = store;
     const replaced = new WeakSet<Items>();
     Object.assign(store.tableDb, definitionsInMemory());
