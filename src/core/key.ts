@@ -29,6 +29,11 @@ interface TimeRules {
    */
   readonly maxLateness: Millis | undefined;
   /**
+   * How much longer than that a sweep remembers it, as a record that was known when it came, and is not the key's last,
+   * may come once more.
+   */
+  readonly knownFor?: Millis | undefined;
+  /**
    * Set where a record arrives when it is read, as its source does not say when it came, or where its source says
    * nothing of how long it waited elsewhere. Then it may have waited
    * since the record before it, and its arrival says nothing of silence.
@@ -156,10 +161,17 @@ export class KeyState {
    */
   restsUntil(): number {
     if (this.watermark === NEVER) return NEVER;
-    const { outOfOrderness, idleAfter, maxLateness = Number.POSITIVE_INFINITY } = this.#rules.time;
+    const {
+      outOfOrderness,
+      idleAfter,
+      maxLateness = Number.POSITIVE_INFINITY,
+      knownFor = 0,
+    } = this.#rules.time;
     const due = Math.min(...this.#windows.map((window) => window.restsUntil(this.watermark)));
     const silence = due - (this.#maxEventTime - outOfOrderness);
-    const forgotten = this.#isEmpty() ? this.#lastArrival + maxLateness + 1 : Number.POSITIVE_INFINITY;
+    const forgotten = this.#isEmpty()
+      ? this.#lastArrival + maxLateness + knownFor + 1
+      : Number.POSITIVE_INFINITY;
     return Math.min(this.#lastArrival + idleAfter + silence, forgotten);
   }
 
@@ -198,7 +210,8 @@ export class KeyState {
    * be used afterwards.
    */
   freeze(now: EpochMillis = NEVER): StoredKey | undefined {
-    if (this.watermark === NEVER || this.#isForgotten(now)) return undefined;
+    const { knownFor = 0 } = this.#rules.time;
+    if (this.watermark === NEVER || this.#isForgotten(now - knownFor)) return undefined;
     const windows = new Array<readonly Table[]>(this.#windows.length);
     for (let i = 0; i < windows.length; i++) {
       windows[i] = (this.#windows[i] as WindowState).freeze(this.watermark);
@@ -230,7 +243,7 @@ export class KeyState {
     this.#windows = thawed(this.#rules, undefined);
   }
 
-  #isForgotten(now: EpochMillis): boolean {
+  #isForgotten(now: number): boolean {
     const { maxLateness = Number.POSITIVE_INFINITY } = this.#rules.time;
     if (this.watermark === NEVER || now - this.#lastArrival <= maxLateness) return false;
     return this.#isEmpty();

@@ -1,5 +1,6 @@
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Source } from '../pipeline/source.ts';
+import { arrivalRulesOf } from '../pipeline/sources/any-source.ts';
 import { dynamodbStream } from '../pipeline/sources/dynamodb.ts';
 import { kafka } from '../pipeline/sources/kafka.ts';
 import { kinesis } from '../pipeline/sources/kinesis.ts';
@@ -58,8 +59,8 @@ export function pipelineOver(pipeline: Pipeline, kind: SourceKind): Over {
     ...facts
   } = MAKERS[kind](name, lanesOf(source));
   const over = { ...source, ...facts } as Source<unknown>;
-  const { ordered, retention = Number.POSITIVE_INFINITY, arrivesWhenRead } = facts.lineage;
-  const timed = (of: Pipeline['rules']) => ({ ...of, time: { ...of.time, arrivesWhenRead } });
+  const { ordered, retention = Number.POSITIVE_INFINITY } = facts.lineage;
+  const timed = (of: Pipeline['rules']) => ({ ...of, time: { ...of.time, ...arrivalRulesOf(over) } });
   const { maxLateness } = rules.time;
   if (!ordered && maxLateness !== undefined && maxLateness < retention) {
     throw new RangeError(

@@ -5,6 +5,7 @@ import { fieldReader, Inputs, type PathTo } from '../core/select.ts';
 import { type Duration, type Millis, millis } from '../core/time.ts';
 import { checkSinks, type Sink } from './sinks.ts';
 import type { Source } from './source.ts';
+import { arrivalRulesOf } from './sources/any-source.ts';
 import type { PaneShape, Window } from './windows.ts';
 
 /** An instant as a record carries it: epoch milliseconds, an ISO 8601 date-time with a zone, or a Date. */
@@ -311,7 +312,7 @@ export function definePipeline<Rec, Shapes extends { readonly [name: string]: Pa
     outOfOrderness: millis(options.outOfOrderness ?? '0s'),
     idleAfter: millis(options.idleAfter ?? '1m'),
     maxLateness,
-    ...((source.lineage.arrivesWhenRead || source.lineage.waits) && { arrivesWhenRead: true as const }),
+    ...arrivalRulesOf(source),
   };
   const rulesOf = (recipes: typeof windows): KeyRules<unknown> => {
     const inputs = new Inputs<unknown>();

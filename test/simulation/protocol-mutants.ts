@@ -830,6 +830,15 @@ export const MUTANTS: readonly Mutant[] = [
     sources: ['kinesis', 'kafka'],
   },
   {
+    name: 'a message that was known is forgotten with its key',
+    rule: 'A key is remembered for as long as a message that was known may come again',
+    file: 'src/core/key.ts',
+    find: 'this.#isForgotten(now - knownFor)',
+    replace: 'this.#isForgotten(now)',
+    killedBy: 'test/engine/intake/ids.test.ts',
+    title: 'changes nothing once more',
+  },
+  {
     name: 'a key that begins anew knows its ids',
     rule: 'Ids are forgotten with their key, whether or not the sweeper came by',
     file: 'src/engine/group/taken.ts',

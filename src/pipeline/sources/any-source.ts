@@ -89,6 +89,16 @@ export const isCount = (count: number): boolean => Number.isInteger(count) && co
 /** Returns the next power of two from four for each shard or partition. */
 export const groupsFor = (readers: number): number => 2 ** Math.ceil(Math.log2(4 * readers));
 
+/** What a source says of the arrival of its records, as the rules by which event time advances. */
+export const arrivalRulesOf = ({
+  lineage: { ordered, retention, arrivesWhenRead, waits },
+  identity,
+}: Pick<AnySource<boolean>, 'lineage' | 'identity'>) => ({
+  arrivesWhenRead: arrivesWhenRead || waits,
+  // Where a record arrives whenever it is read, to come again is no less than to be sent again.
+  knownFor: ordered || identity === undefined || arrivesWhenRead ? undefined : retention,
+});
+
 /** Makes a source of what its kind alone has, and of the options that all kinds take. */
 export function sourceOf<Of extends AnySource<boolean>, Rec>(
   facts: Omit<Of, 'identity' | 'decoder' | 'steps' | 'map' | 'expand'>,

@@ -327,8 +327,8 @@ describe('what a record is known by', () => {
 });
 
 describe('a message of a standard queue', () => {
-  const queue = ({ id, version = 1 }: { readonly id?: typeof idOf; readonly version?: number }): Pipeline =>
-    minutesOf(id ? sqs<Reading>({ id }) : sqs<Reading>(), { version });
+  const queue = ({ id, ...more }: More & { readonly id?: typeof idOf }): Pipeline =>
+    minutesOf(id ? sqs<Reading>({ id }) : sqs<Reading>(), more);
   const message = (messageId: string, text: string | object, seconds = 1): SourceRecord => ({
     lineage: 'readings',
     position: unorderedPositionOf(messageId),
@@ -348,6 +348,23 @@ describe('a message of a standard queue', () => {
     await scene.process([message('m1', reading('a', 1))]);
     await scene.process([message('m1-again', reading('a', 1)), message('m1', reading('a', 1))]);
     expect(counted(scene)).toMatchObject({ applied: 1, duplicate: 2 });
+  });
+
+  it('that was known when it came changes nothing once more, for as long as the queue may give it', async () => {
+    const scene = new Scene(queue({ id: idOf, maxLateness: '14d' }));
+    const days = (count: number) => count * 86_400;
+    await scene.process([message('m1', reading('a', 1), 1)]);
+    const sentAgain = message('m2', reading('a', 1), days(13));
+    await scene.process([sentAgain]);
+    await scene.sweepAt(at(0, days(27)));
+    expect(scene.emitted()).toHaveLength(1);
+    await scene.process([sentAgain]);
+    await scene.sweepAt(at(0, days(28)));
+    expect(scene.emitted()).toHaveLength(1);
+    // It was late by then, so that it is the last record of its key.
+    expect(counted(scene)).toMatchObject({ applied: 1, duplicate: 1, late: 1 });
+    await scene.sweepAt(at(0, days(13 + 28) + 100));
+    expect(scene.groupOf(PUMP).keys.has(PUMP)).toBe(false);
   });
 
   it('is known in one batch, too', async () => {
