@@ -363,6 +363,8 @@ class Stage {
     const { entry, group } = draftEntry(this.#deployment, this.#group, folded, at, { arrived: at }).write();
     this.#group = group;
     this.#tally.entry(by, entry.body.length, group.base?.ordinal === entry.ordinal);
+    // An environment packs its groups before it lets go of one.
+    group.keys.pack();
     this.memory = bytesOf(group);
     if (this.#pipeline.sinks.length > 0) this.#waiting.push(...listPanes(folded.panes));
     this.#tally.emitted += folded.panes.length;

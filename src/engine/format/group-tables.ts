@@ -3,6 +3,7 @@ import { Table } from '../../core/table.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { Group } from '../group/group.ts';
 import { ID_WIDTH } from '../group/known-ids.ts';
+import { firstWith } from '../group/packed-keys.ts';
 import { REFUSED } from '../group/taken.ts';
 import { TIMES } from '../group/weight.ts';
 
@@ -47,15 +48,6 @@ export function sharingOf(windows: StoredKey['windows'], likely = NONE_SHARED): 
   const sharing = new Table(1, 0, windows.length);
   for (let window = 0; window < windows.length; window++) sharing.pushNumbers(firstWith(windows, window));
   return sharing;
-}
-
-/** Returns the first window that has the slices of a window. */
-function firstWith(windows: StoredKey['windows'], window: number): number {
-  const slices = windows[window]?.[0];
-  if (slices === undefined || slices.rows === 0) return window;
-  let first = 0;
-  while (windows[first]?.[0] !== slices) first++;
-  return first;
 }
 
 /** Says whether the slices of a window stand with a window before it. */

@@ -9,6 +9,7 @@ import { firstDiffering } from '../../wiring/definition.ts';
 import { type Deployment, OutdatedError } from '../group/deployment.ts';
 import { EMPTY_GROUP, type Group, type Reached } from '../group/group.ts';
 import { ID_WIDTH } from '../group/known-ids.ts';
+import { packedKeys } from '../group/packed-keys.ts';
 import { PersistentMap } from '../group/persistent-map.ts';
 import { REFUSED } from '../group/taken.ts';
 import { Scale, TIMES } from '../group/weight.ts';
@@ -130,7 +131,7 @@ class GroupBuilder {
     const isAsWritten = places.length === this.#windows.length && places.every((place, at) => place === at);
     const inOrder = ([name, stored]: readonly [string, StoredKey]) =>
       [name, { ...stored, windows: places.map((place) => stored.windows[place]) }] as const;
-    const keys = isAsWritten ? this.#keys : PersistentMap.of([...this.#keys].map(inOrder));
+    const keys = isAsWritten ? this.#keys : PersistentMap.of([...this.#keys].map(inOrder), packedKeys);
     return {
       ...this.#last,
       positions: this.#positions,

@@ -6,6 +6,7 @@ import type { EpochMillis } from '../../core/time.ts';
 import type { SourceRecord } from '../../ports/source.ts';
 import type { BatchKey, InternedKey } from './batch-key.ts';
 import { type Digest, idDigest } from './known-ids.ts';
+import { packedKeys } from './packed-keys.ts';
 import { PersistentMap } from './persistent-map.ts';
 import { WEIGHTLESS, type Weight } from './weight.ts';
 
@@ -115,7 +116,7 @@ export const EMPTY_GROUP: Group = {
   base: undefined,
   positions: new Map(),
   inherited: [],
-  keys: PersistentMap.of(),
+  keys: PersistentMap.of([], packedKeys),
   ids: PersistentMap.of(),
   counters: NO_RECORDS,
   weight: WEIGHTLESS,

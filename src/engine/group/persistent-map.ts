@@ -5,8 +5,27 @@ import { Table } from '../../core/table.ts';
 interface Columns<Key, Value> {
   readonly numbers: Map<Key, number>;
   readonly keys: Key[];
-  readonly values: Value[];
+  /** Undefined for a value that is packed, and that nobody has asked for since. */
+  readonly values: (Value | undefined)[];
+  /** Undefined until values are packed for the first time. */
+  packed: Packed<Value> | undefined;
+  /** From then on, the numbers of values that were unpacked or set since; some of them twice. */
+  touched: number[];
   notes: Notes | undefined;
+}
+
+/** Keeps values, by the numbers of their keys, in less memory than they take up as objects. */
+export interface Packed<Value> {
+  /** How many values are packed. */
+  readonly count: number;
+  /** How many bytes these take up together; undefined where that is not known. */
+  readonly bytes: number | undefined;
+  has(number: number): boolean;
+  /** Packs a value in place of the one that the number has; it returns false where it cannot. */
+  pack(number: number, value: Value): boolean;
+  /** Returns a value that is equal to the one that was packed, and that nobody else has. */
+  unpack(number: number): Value;
+  drop(number: number): void;
 }
 
 /** Numbers that are noted beside the values, a row for each. */
@@ -45,30 +64,41 @@ export interface Changes<Key> {
  */
 export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key, Value> {
   readonly size: number;
+  readonly #packing: (() => Packed<Value>) | undefined;
   #content: Columns<Key, Value> | Difference<Key, Value>;
 
-  private constructor(size: number, content: Columns<Key, Value> | Difference<Key, Value>) {
+  private constructor(
+    size: number,
+    packing: (() => Packed<Value>) | undefined,
+    content: Columns<Key, Value> | Difference<Key, Value>,
+  ) {
     this.size = size;
+    this.#packing = packing;
     this.#content = content;
   }
 
+  /** @param packing makes what `pack` puts values into */
   static of<Key, Value extends object>(
     entries: Iterable<readonly [Key, Value]> = [],
+    packing?: () => Packed<Value>,
   ): PersistentMap<Key, Value> {
     const latest = new Map(entries);
-    return PersistentMap.#ofColumns([...latest.keys()], [...latest.values()]);
+    return PersistentMap.#ofColumns([...latest.keys()], [...latest.values()], packing);
   }
 
   static #ofColumns<Key, Value extends object>(
     keys: readonly Key[],
     values: readonly Value[],
+    packing: (() => Packed<Value>) | undefined,
   ): PersistentMap<Key, Value> {
     const numbers = new Map(keys.map((key, number) => [key, number]));
     invariant(numbers.size === keys.length, ONCE);
-    return new PersistentMap(keys.length, {
+    return new PersistentMap(keys.length, packing, {
       numbers,
       keys: [...keys],
       values: [...values],
+      packed: undefined,
+      touched: [],
       notes: undefined,
     });
   }
@@ -99,7 +129,13 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
 
   /** Returns the value of the key of a number; undefined where there are not so many. */
   valueAt(number: number): Value | undefined {
-    return this.#takeOver().values[number];
+    const columns = this.#takeOver();
+    const value = columns.values[number];
+    if (value !== undefined || !columns.packed?.has(number)) return value;
+    const unpacked = columns.packed.unpack(number);
+    columns.values[number] = unpacked;
+    columns.touched.push(number);
+    return unpacked;
   }
 
   /** Returns a version in which some keys have other values, or are added. */
@@ -125,7 +161,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   ): PersistentMap<Key, Value> {
     if (keys.length === 0) return this;
     // An empty version may be referred to for ever, and would keep all that are made of it.
-    if (this.size === 0) return PersistentMap.#ofColumns(keys, values);
+    if (this.size === 0) return PersistentMap.#ofColumns(keys, values, this.#packing);
     const changed: number[] = [];
     const changedValues: Value[] = [];
     const added: Key[] = [];
@@ -142,15 +178,19 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
       }
     }
     const difference = { neighbour: this, changed, values: changedValues, added, addedValues };
-    return new PersistentMap(this.size + added.length, difference);
+    return new PersistentMap(this.size + added.length, this.#packing, difference);
   }
 
   /** Returns a version without some keys, which takes as long as there are entries. */
   without(gone: ReadonlySet<Key>): PersistentMap<Key, Value> {
     if (gone.size === 0) return this;
-    const { keys, values, notes } = this.#takeOver();
+    const columns = this.#takeOver();
+    const { keys, notes } = columns;
     const stay = [...keys.keys()].filter((number) => !gone.has(keys[number] as Key));
-    const rest = PersistentMap.of(stay.map((number) => [keys[number] as Key, values[number] as Value]));
+    const rest = PersistentMap.of(
+      stay.map((number) => [keys[number] as Key, valueIn(columns, number)]),
+      this.#packing,
+    );
     if (notes) {
       const kept = rest.notes(notes.by, notes.rows.width);
       for (const [row, number] of stay.entries()) kept.set(row, notes.rows, number);
@@ -192,17 +232,37 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     this.#takeOver();
   }
 
+  /**
+   * Packs the values, which takes as long as there are values that were asked for or set since it was last called. A value
+   * that is asked for afterwards is an object again, and another one than before.
+   */
+  pack(): void {
+    const columns = this.#takeOver();
+    if (columns.packed) {
+      for (const number of columns.touched) packAt(columns, columns.packed, number);
+    } else if (this.#packing) {
+      columns.packed = this.#packing();
+      for (let number = 0; number < this.size; number++) packAt(columns, columns.packed, number);
+    }
+    columns.touched = [];
+  }
+
+  /** How many values are packed, and how many bytes these take up; undefined where that is not known. */
+  get packed(): Pick<Packed<Value>, 'count' | 'bytes'> {
+    return this.#takeOver().packed ?? NONE_PACKED;
+  }
+
   *keys(): MapIterator<Key> {
     for (let number = 0; number < this.size; number++) yield this.keyAt(number) as Key;
   }
 
   *values(): MapIterator<Value> {
-    for (let number = 0; number < this.size; number++) yield this.valueAt(number) as Value;
+    for (let number = 0; number < this.size; number++) yield valueIn(this.#takeOver(), number);
   }
 
   *entries(): MapIterator<[Key, Value]> {
     for (let number = 0; number < this.size; number++) {
-      yield [this.keyAt(number) as Key, this.valueAt(number) as Value];
+      yield [this.keyAt(number) as Key, valueIn(this.#takeOver(), number)];
     }
   }
 
@@ -232,24 +292,35 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   /** Gives the columns to a neighbour, and knows from then on how it differs from that. */
   #handOver(to: PersistentMap<Key, Value>): void {
     const columns = this.#content as Columns<Key, Value>;
-    const { numbers, keys, values, notes } = columns;
+    const { numbers, keys, values, packed, touched, notes } = columns;
     const { changed, values: others, added, addedValues } = to.#content as Difference<Key, Value>;
     for (let at = 0; at < changed.length; at++) {
       const number = changed[at] as number;
-      const value = values[number] as Value;
+      const value = valueIn(columns, number);
       values[number] = others[at] as Value;
       others[at] = value;
+      if (packed) {
+        packed.drop(number);
+        touched.push(number);
+      }
       if (notes) forgetNote(notes, number);
     }
     // The keys that only this version has are its last.
+    const ownValues: Value[] = [];
+    for (let number = to.size; number < this.size; number++) {
+      ownValues.push(valueIn(columns, number));
+      packed?.drop(number);
+    }
     const own = keys.splice(to.size);
     for (const key of own) numbers.delete(key);
-    const ownValues = values.splice(keys.length);
+    values.splice(keys.length);
     if (notes) notes.rows.rows = keys.length;
     for (let at = 0; at < added.length; at++) {
       const key = added[at] as Key;
-      numbers.set(key, keys.push(key) - 1);
+      const number = keys.push(key) - 1;
+      numbers.set(key, number);
       values.push(addedValues[at] as Value);
+      if (packed) touched.push(number);
       if (notes) addNote(notes);
     }
     invariant(numbers.size === keys.length, ONCE);
@@ -259,6 +330,16 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
 }
 
 const ONCE = 'each key is set once in a version';
+const NONE_PACKED = { count: 0, bytes: 0 };
+
+/** Returns the value of the key of a number, which stays packed if it is. */
+const valueIn = <Value>({ values, packed }: Columns<unknown, Value>, number: number): Value =>
+  values[number] ?? (packed as Packed<Value>).unpack(number);
+
+function packAt<Value>({ values }: Columns<unknown, Value>, packed: Packed<Value>, number: number): void {
+  const value = values[number];
+  if (value !== undefined && (packed.has(number) || packed.pack(number, value))) values[number] = undefined;
+}
 
 /** Sorts numbers in place. As integers of 32 bits they are sorted without a function that compares them. */
 function ascending(numbers: number[]): readonly number[] {

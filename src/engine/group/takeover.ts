@@ -2,6 +2,7 @@ import { isAfter } from '../../core/position.ts';
 import type { Generation } from './deployment.ts';
 import { type Folded, type Group, NOTHING, type Reached, sumOfCounters } from './group.ts';
 import { groupOf, hashOf } from './key-group.ts';
+import { packedKeys } from './packed-keys.ts';
 import { PersistentMap } from './persistent-map.ts';
 import { isAhead, joinedIds, REFUSED } from './taken.ts';
 
@@ -40,7 +41,10 @@ export function joinedGroup(
   return {
     positions,
     inherited: inherited.filter((part) => isAhead(part, positions)),
-    keys: PersistentMap.of(owned(({ keys }) => keys)),
+    keys: PersistentMap.of(
+      owned(({ keys }) => keys),
+      packedKeys,
+    ),
     ids: PersistentMap.of(ids),
     counters: sumOfCounters(isFirst ? parts.map(({ counters }) => counters) : []),
     ...NOTHING,

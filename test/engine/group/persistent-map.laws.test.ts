@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PersistentMap } from '../../../src/engine/group/persistent-map.ts';
+import { type Packed, PersistentMap } from '../../../src/engine/group/persistent-map.ts';
 
 interface Value {
   readonly made: number;
@@ -11,6 +11,34 @@ interface Version {
   readonly model: ReadonlyMap<string, Value>;
 }
 
+/** Packs values as texts, but for every fifth. */
+class Texts implements Packed<Value> {
+  readonly texts = new Map<number, string>();
+  readonly bytes = 0;
+
+  get count(): number {
+    return this.texts.size;
+  }
+
+  has(number: number): boolean {
+    return this.texts.has(number);
+  }
+
+  pack(number: number, value: Value): boolean {
+    if (value.made % 5 === 0) return false;
+    this.texts.set(number, JSON.stringify(value));
+    return true;
+  }
+
+  unpack(number: number): Value {
+    return JSON.parse(this.texts.get(number) as string);
+  }
+
+  drop(number: number): void {
+    this.texts.delete(number);
+  }
+}
+
 const KEYS = [...'abcdefgh'];
 const keys = fc.subarray(KEYS);
 /** Each step makes a version of another: of the latest mostly, or of one that so many followed. */
@@ -19,6 +47,7 @@ const steps = fc.array(
     of: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(9)),
     added: fc.shuffledSubarray(KEYS),
     settled: fc.boolean(),
+    packed: fc.boolean(),
     gone: fc.oneof({ weight: 4, arbitrary: fc.constant<string[]>([]) }, keys),
   }),
   { maxLength: 30 },
@@ -33,19 +62,23 @@ const expectAll = ({ map, model }: Version): void => {
     undefined,
   ]);
   for (const key of KEYS) {
-    expect(map.get(key)).toBe(model.get(key));
+    expect(map.get(key)).toEqual(model.get(key));
+    expect(map.get(key)).toBe(map.get(key));
     expect(map.has(key)).toBe(model.has(key));
   }
 };
 
 describe('a persistent map', () => {
-  it('holds in each version what a Map of that version would, in the same order', () => {
+  it.each([
+    ['as they are', undefined],
+    ['packed', () => new Texts()],
+  ])('holds in each version what a Map of that version would, in the same order: %s', (_, packing) => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...KEYS)), steps, (first, steps) => {
         let made = 0;
         const entries = first.map((key) => [key, { made: made++ }] as const);
-        const versions: Version[] = [{ map: PersistentMap.of(entries), model: new Map(entries) }];
-        for (const { of, added, settled, gone } of steps) {
+        const versions: Version[] = [{ map: PersistentMap.of(entries, packing), model: new Map(entries) }];
+        for (const { of, added, settled, packed, gone } of steps) {
           const { map, model } = versions.at(-1 - (of % versions.length)) as Version;
           const values = new Map(added.map((key) => [key, { made: made++ }]));
           const kept = [...model].filter(([key]) => !gone.includes(key));
@@ -54,6 +87,7 @@ describe('a persistent map', () => {
             model: new Map([...kept, ...values]),
           });
           if (settled) (versions.at(-1 - (of % versions.length)) as Version).map.settle();
+          if (packed) (versions.at(-1 - (of % versions.length)) as Version).map.pack();
           expectAll(versions.at(-1 - (of % versions.length)) as Version);
         }
         versions.forEach(expectAll);
@@ -90,6 +124,24 @@ describe('a persistent map', () => {
         for (const noted of latest.notes({}, 1).numbers.slice(0, latest.size)) expect(noted).toBeNaN();
       }),
     );
+  });
+
+  it('keeps what was packed as it is, but for what is asked for by its key', () => {
+    const values = ['a', 'b', 'c', 'd'].map((key, at) => [key, { made: at + 1 }] as const);
+    const packed = new Texts();
+    const map = PersistentMap.of<string, Value>(values, () => packed);
+    expect(map.packed).toEqual({ count: 0, bytes: 0 });
+    map.pack();
+    expect(map.packed.count).toBe(4);
+    const [listed] = map.values();
+    expect(map.get('a')).not.toBe(listed);
+    const next = map.with(new Map([['b', { made: 5 }]]));
+    expect(next.changesSince(map)).toEqual({ changed: [1], added: [] });
+    next.pack();
+    // The value of b is one of those that cannot be packed.
+    expect([...packed.texts.keys()]).toEqual([0, 2, 3]);
+    expect(map.get('b')).toEqual({ made: 2 });
+    expect(next.get('b')).toEqual({ made: 5 });
   });
 
   it('can be listed while other versions are made', () => {

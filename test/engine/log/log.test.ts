@@ -302,7 +302,9 @@ describe('what an environment has in memory', () => {
       return { ...EMPTY_GROUP, ...fold(deployment, EMPTY_GROUP, records) };
     };
     const ten = groupOf(10);
-    const room = (groups: number) => new GroupCache(groups * bytesOf(ten));
+    ten.keys.pack();
+    const bytes = bytesOf(ten);
+    const room = (groups: number) => new GroupCache(groups * bytes);
     /** Asks for groups, one after the other, each of which is read where it is not there; tells which are. */
     const found = (cache: GroupCache, asked: string, group = ten): string =>
       [...asked]
@@ -342,6 +344,19 @@ describe('what an environment has in memory', () => {
       const cache = room(3.5);
       found(cache, 'abcdefgh');
       for (let round = 0; round < 5; round++) expect(found(cache, 'abcdefgh')).toBe('abc');
+    });
+
+    it('in which groups are packed from where one finds no room, so that there is room for more than twice as many', () => {
+      const cache = new GroupCache(2.5 * bytesOf(groupOf(10)));
+      const groups = new Map([...'abcdefgh'].map((name) => [name, groupOf(10)]));
+      const round = () => [...groups].flatMap(([name, group]) => found(cache, name, group)).join('');
+      const packed = () => [...groups.values()].map(({ keys }) => keys.packed.count);
+      expect(found(cache, 'ab', groups.get('a'))).toBe('');
+      expect(packed()).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+      round();
+      round();
+      expect(packed()).toEqual([10, 10, 10, 10, 10, 10, 10, 10]);
+      expect(round().length).toBeGreaterThan(5);
     });
 
     it('in which groups that are asked for take the place of those of which nobody asks any more', () => {
