@@ -177,6 +177,7 @@ function changed(random: Random, kind: SentKind, fields: Random | undefined, win
   return Object.fromEntries(random.chance(0.1) ? random.shuffled(next) : next);
 }
 
+/** Sets apart what is drawn of longer windows, so that all else of a seed is drawn as without them. */
 const LENGTHENS = 0x1f83_d9ab;
 
 /** The same key and event time, read in either way. */
