@@ -35,6 +35,8 @@ class Log {
     const { entry, group } = nextEntry(this.deployment, this.warm, folded, committedAt);
     this.entries.push(entry);
     this.warm = group;
+    // As an environment does that has no room for it.
+    if (entry.ordinal % 3 === 0) group.keys.pack();
   }
 
   take(records: readonly GroupRecord[], committedAt: EpochMillis): void {
