@@ -17,8 +17,8 @@ const HEAD = 2 + TIMES;
  * The states of keys that rest, as numbers in one array: for each key its times, and for each of its tables the number of
  * its rows, and these. As objects a state takes up 0.7 KB and more.
  *
- * A state that was changed is written over the one before where it fits. Else it goes to the end, with room for a row more
- * in each table, and what it leaves behind is given up once the array is full.
+ * A state that was changed is written over the one before where it fits, unless half of that would be left empty. Else it
+ * goes to the end, with room for a row more in each table, and what it leaves behind is given up once the array is full, or half of it is left behind.
  *
  * Slices that several windows keep together stand with the first of them. The others have the place of that window as a
  * negative number in place of their number of rows.
@@ -28,8 +28,9 @@ const HEAD = 2 + TIMES;
  */
 export class PackedKeys implements Packed<StoredKey> {
   #numbers = new Float64Array(0);
-  /** How many numbers are taken. */
+  /** How many numbers are taken, and how many of these are left behind. */
   #used = 0;
+  #left = 0;
   /** By the number of a key, where its numbers begin. */
   readonly #places: number[] = [];
   /** By the number of a key that is packed, the plain values of all of its tables, if it has any. */
@@ -38,8 +39,12 @@ export class PackedKeys implements Packed<StoredKey> {
   #shapes: readonly (readonly Shape[])[] | undefined;
   count = 0;
 
-  get bytes(): number | undefined {
-    return this.#plains.length > 0 ? undefined : this.#numbers.byteLength;
+  get bytes(): number {
+    return this.#numbers.byteLength;
+  }
+
+  get hasMore(): boolean {
+    return this.#plains.length > 0;
   }
 
   has(number: number): boolean {
@@ -54,11 +59,14 @@ export class PackedKeys implements Packed<StoredKey> {
     this.#shapes = shapes;
     while (this.#places.length <= number) this.#places.push(NOWHERE);
     let place = this.#places[number] as number;
-    if (place === NOWHERE || (this.#numbers[place] as number) < length) {
-      const room = length + (place === NOWHERE ? 0 : roomOf(shapes));
+    const roomier = length + roomOf(shapes);
+    const found = place === NOWHERE ? 0 : (this.#numbers[place] as number);
+    if (found < length || found > 2 * roomier) {
+      const room = place === NOWHERE ? length : roomier;
       this.drop(number);
       this.#places[number] = NOWHERE;
-      if (this.#used + room > this.#numbers.length) this.#makeRoom(room);
+      this.#left += found;
+      if (this.#used + room > this.#numbers.length || 2 * this.#left > this.#used) this.#makeRoom(room);
       place = this.#used;
       this.#places[number] = place;
       this.#used += room;
@@ -157,6 +165,7 @@ export class PackedKeys implements Packed<StoredKey> {
     }
     this.#numbers = numbers;
     this.#used = used;
+    this.#left = 0;
   }
 }
 

@@ -18,8 +18,10 @@ interface Columns<Key, Value> {
 export interface Packed<Value> {
   /** How many values are packed. */
   readonly count: number;
-  /** How many bytes these take up together; undefined where that is not known. */
-  readonly bytes: number | undefined;
+  /** How many bytes these take up together, as far as they are numbers. */
+  readonly bytes: number;
+  /** Whether some of them hold more than numbers. */
+  readonly hasMore: boolean;
   has(number: number): boolean;
   /** Packs a value in place of the one that the number has; it returns false where it cannot. */
   pack(number: number, value: Value): boolean;
@@ -138,6 +140,11 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     return unpacked;
   }
 
+  /** Returns the value of the key of a number, for a look: where it is packed, it is one that nobody else has. */
+  peekAt(number: number): Value {
+    return valueIn(this.#takeOver(), number);
+  }
+
   /** Returns a version in which some keys have other values, or are added. */
   with(values: ReadonlyMap<Key, Value>): PersistentMap<Key, Value> {
     const keys = [...values.keys()];
@@ -184,11 +191,10 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   /** Returns a version without some keys, which takes as long as there are entries. */
   without(gone: ReadonlySet<Key>): PersistentMap<Key, Value> {
     if (gone.size === 0) return this;
-    const columns = this.#takeOver();
-    const { keys, notes } = columns;
+    const { keys, notes } = this.#takeOver();
     const stay = [...keys.keys()].filter((number) => !gone.has(keys[number] as Key));
     const rest = PersistentMap.of(
-      stay.map((number) => [keys[number] as Key, valueIn(columns, number)]),
+      stay.map((number) => [keys[number] as Key, this.valueAt(number) as Value]),
       this.#packing,
     );
     if (notes) {
@@ -247,8 +253,8 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
     columns.touched = [];
   }
 
-  /** How many values are packed, and how many bytes these take up; undefined where that is not known. */
-  get packed(): Pick<Packed<Value>, 'count' | 'bytes'> {
+  /** What is packed. */
+  get packed(): Pick<Packed<Value>, 'count' | 'bytes' | 'hasMore'> {
     return this.#takeOver().packed ?? NONE_PACKED;
   }
 
@@ -257,12 +263,12 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
   }
 
   *values(): MapIterator<Value> {
-    for (let number = 0; number < this.size; number++) yield valueIn(this.#takeOver(), number);
+    for (let number = 0; number < this.size; number++) yield this.peekAt(number);
   }
 
   *entries(): MapIterator<[Key, Value]> {
     for (let number = 0; number < this.size; number++) {
-      yield [this.keyAt(number) as Key, valueIn(this.#takeOver(), number)];
+      yield [this.keyAt(number) as Key, this.peekAt(number)];
     }
   }
 
@@ -330,7 +336,7 @@ export class PersistentMap<Key, Value extends object> implements ReadonlyMap<Key
 }
 
 const ONCE = 'each key is set once in a version';
-const NONE_PACKED = { count: 0, bytes: 0 };
+const NONE_PACKED = { count: 0, bytes: 0, hasMore: false };
 
 /** Returns the value of the key of a number, which stays packed if it is. */
 const valueIn = <Value>({ values, packed }: Columns<unknown, Value>, number: number): Value =>

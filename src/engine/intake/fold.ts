@@ -310,7 +310,7 @@ export function foldIdle(
       continue;
     }
     const key = group.keys.keyAt(number) as string;
-    const stored = group.keys.get(key) as StoredKey;
+    const stored = group.keys.peekAt(number);
     const before = panes.length;
     panes.key = emitting.length;
     try {

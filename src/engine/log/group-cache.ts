@@ -114,16 +114,15 @@ const ROOM = 1.25;
 export function bytesOf({ keys, ids, weight }: Group): number {
   const [first] = keys.values();
   const windows = first?.windows.length ?? 0;
-  const { count, bytes } = keys.packed;
+  const { count, bytes, hasMore } = keys.packed;
   const loose = keys.size - count;
   // Of plain values and of ids it is known only what they weigh together with all numbers.
-  const isKnown = bytes !== undefined && ids.size === 0 && keys.size > 0;
-  const ofObjects = isKnown ? loose / keys.size : 1;
+  const ofObjects = hasMore || ids.size > 0 || keys.size === 0 ? 1 : loose / keys.size;
   return (
     ROOM * ofObjects * weight.content +
     loose * (KEY_BYTES + windows * WINDOW_BYTES) +
     count * PACKED_BYTES +
-    (isKnown ? bytes : 0) +
+    bytes +
     ids.size * IDS_BYTES
   );
 }

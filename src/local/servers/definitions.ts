@@ -26,7 +26,8 @@ export function leaveNoneChanging(definitions: Definitions, status: string): voi
     get(name, (error, found) => {
       const { [status]: now = 'ACTIVE' }: Record<string, unknown> = { ...found };
       if (now === 'ACTIVE' || written.has(name)) answer(error, found);
-      else if (now === 'CREATING') definitions.del(name, () => get(name, answer));
+      else if (now === 'CREATING')
+        definitions.del(name, (failed) => (failed ? answer(failed) : get(name, answer)));
       else answer(null, { ...found, [status]: 'ACTIVE' });
     });
 }

@@ -9,9 +9,13 @@ import { firstDeployment } from '../../../src/engine/group/deployment.ts';
 import { EMPTY_GROUP, type Group } from '../../../src/engine/group/group.ts';
 import { PackedKeys } from '../../../src/engine/group/packed-keys.ts';
 import { newsOf } from '../../../src/engine/group/taken.ts';
-import { fold } from '../../../src/engine/intake/fold.ts';
+import { fold, foldIdle } from '../../../src/engine/intake/fold.ts';
+import { count, definePipeline, kinesis, tumbling } from '../../../src/index.ts';
 import { expectIdentical } from '../../core/plain.ts';
 import { cutsOf, groupContents, pipelines, recordsOf } from '../batches.ts';
+import { at, Scene } from '../scene.ts';
+
+const DAY = 86_400_000;
 
 const number = fc.oneof(fc.double(), fc.constantFrom(0, -0, Number.NaN, Number.NEGATIVE_INFINITY));
 
@@ -95,6 +99,22 @@ describe('keys that are packed', () => {
     expect(packed.bytes).toBeLessThanOrEqual(1.25 * 8 * 101 * (2 + 3 + 1 + 6));
   });
 
+  it('of which one has become short gives its room back', () => {
+    const packed = new PackedKeys();
+    const times = { maxEventTime: 1, lastArrival: 2, watermark: 3 } as const;
+    const packAll = (count: number): void => {
+      const rows = new Table(2, 0);
+      while (rows.rows < count) rows.pushNumbers(1, 2);
+      for (let of = 0; of < 100; of++)
+        packed.pack(of, { ...times, windows: [[rows]] } as unknown as StoredKey);
+    };
+    packAll(60);
+    expect(packed.bytes).toBeGreaterThan(8 * 100 * 120);
+    packAll(1);
+    packAll(2);
+    expect(packed.bytes).toBeLessThan(8 * 100 * 120);
+  });
+
   it('are those whose tables are as those of the first', () => {
     const times = { maxEventTime: 1, lastArrival: 2, watermark: 3 };
     const key = (...windows: readonly (readonly Table[] | undefined)[]) =>
@@ -122,12 +142,13 @@ describe('a group whose keys are packed', () => {
           deployment: fc.constant(firstDeployment(pipeline)),
           parts: cutsOf(records, 6),
           packs: fc.infiniteStream(fc.boolean()),
+          days: fc.infiniteStream(fc.constantFrom(0, 0, 1, 2)),
         }),
       ),
     );
     let packed = 0;
     fc.assert(
-      fc.property(drawn, ({ deployment, parts, packs }) => {
+      fc.property(drawn, ({ deployment, parts, packs, days }) => {
         let loose: Group = EMPTY_GROUP;
         let group: Group = EMPTY_GROUP;
         for (const part of parts) {
@@ -142,10 +163,42 @@ describe('a group whose keys are packed', () => {
           if (packs.next().value) group.keys.pack();
           packed += group.keys.packed.count;
           expectIdentical(groupContents(group), groupContents(loose));
+          // What a sweep closes and forgets.
+          const now = ((part.at(-1)?.arrival as EpochMillis) +
+            (days.next().value as number) * DAY) as EpochMillis;
+          const [idle, idleToo] = [loose, group].map((before) => {
+            const passed = foldIdle(deployment, before, now);
+            return passed.changed ? nextEntry(deployment, before, passed, now) : undefined;
+          });
+          expectIdentical(idleToo?.entry, idle?.entry);
+          loose = idle?.group ?? loose;
+          group = idleToo?.group ?? group;
         }
       }),
       { numRuns: 200 },
     );
     expect(packed).toBeGreaterThan(100);
+  });
+
+  it('forgets a key as one whose keys are not: the entry says nothing of the others', async () => {
+    const pipeline = definePipeline('readings', kinesis<{ machine: string; at: number }>(), {
+      key: 'machine',
+      eventTime: 'at',
+      maxLateness: '1d',
+      groups: 1,
+      windows: { minute: tumbling({ size: '1m' }, { n: count() }) },
+    });
+    const scene = new Scene(pipeline);
+    await scene.process([scene.put('pump', at(0))]);
+    await scene.process([scene.put('oven', at(2_880)), scene.put('lathe', at(2_880))]);
+    const entries = [false, true].map((packs) => {
+      const group = scene.groupOf('pump');
+      if (packs) group.keys.pack();
+      const now = at(2_880, 20);
+      const passed = foldIdle(scene.deployment, group, now);
+      return passed.changed ? nextEntry(scene.deployment, group, passed, now).entry : undefined;
+    });
+    expect(entries[0]).toBeDefined();
+    expectIdentical(entries[1], entries[0]);
   });
 });

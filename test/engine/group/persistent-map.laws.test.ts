@@ -15,6 +15,7 @@ interface Version {
 class Texts implements Packed<Value> {
   readonly texts = new Map<number, string>();
   readonly bytes = 0;
+  readonly hasMore = false;
 
   get count(): number {
     return this.texts.size;
@@ -130,7 +131,7 @@ describe('a persistent map', () => {
     const values = ['a', 'b', 'c', 'd'].map((key, at) => [key, { made: at + 1 }] as const);
     const packed = new Texts();
     const map = PersistentMap.of<string, Value>(values, () => packed);
-    expect(map.packed).toEqual({ count: 0, bytes: 0 });
+    expect(map.packed).toEqual({ count: 0, bytes: 0, hasMore: false });
     map.pack();
     expect(map.packed.count).toBe(4);
     const [listed] = map.values();
