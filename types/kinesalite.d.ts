@@ -25,8 +25,8 @@ declare module 'kinesalite/db/index.js' {
   export interface Store {
     /** The streams by name. */
     readonly metaDb: {
-      get(name: string, answer: (error: unknown, stream?: object) => void): void;
-      put(name: string, stream: object, answer: (error: unknown) => void): void;
+      get(name: string, answer: (error: unknown, definition?: object) => void): void;
+      put(name: string, definition: object, answer: (error: unknown) => void): void;
       del(name: string, answer: (error: unknown) => void): void;
     };
     db: EventEmitter & { close(): Promise<void> };

@@ -18,7 +18,8 @@ const HEAD = 2 + TIMES;
  * its rows, and these. As objects a state takes up 0.7 KB and more.
  *
  * A state that was changed is written over the one before where it fits, unless half of that would be left empty. Else it
- * goes to the end, with room for a row more in each table, and what it leaves behind is given up once the array is full, or half of it is left behind.
+ * goes to the end, with room for a row more in each table. What it leaves behind is given up once the array is full, or
+ * half of the array is left behind.
  *
  * Slices that several windows keep together stand with the first of them. The others have the place of that window as a
  * negative number in place of their number of rows.

@@ -18,7 +18,7 @@ interface Known {
 
 /**
  * Keeps groups in the memory of an environment from one invocation to the next, up to a number of bytes. Once there is no
- * room for a group, the keys of all groups are packed as they are cached, which takes a quarter of the memory.
+ * room for a group, the keys of all groups are packed as they are cached, and take up about a third.
  *
  * A group takes the place of others only where it was asked for, the time before this one, later than they were
  * last: so groups of which nobody asks any more go. Batches that go round more groups than there is room for, each

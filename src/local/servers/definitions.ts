@@ -1,9 +1,7 @@
+import type { Store } from 'kinesalite/db/index.js';
+
 /** What a server keeps of its streams, or of its tables, by name. */
-export interface Definitions {
-  get(name: string, answer: (error: unknown, definition?: object) => void): void;
-  put(name: string, definition: object, answer: (error: unknown) => void): void;
-  del(name: string, answer: (error: unknown) => void): void;
-}
+export type Definitions = Store['metaDb'];
 
 /**
  * Makes a server find no definition that was changing when an earlier process was killed: one that was being created is
